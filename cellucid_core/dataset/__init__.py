@@ -1,0 +1,33 @@
+"""Open single-cell data: any supported file becomes a `Dataset`, seen through a `Mapping` as a `View`.
+
+Tables are kept in memory; an expression matrix is turned once into a gene-major store on disk (`store`), because
+everything the product does reads whole genes.
+"""
+
+from __future__ import annotations
+
+from cellucid_core.dataset.demo import write_demo
+from cellucid_core.dataset.expression import Expression
+from cellucid_core.dataset.mapping import AppliedFix, Mapping, choose, default_mapping, embedding_candidates
+from cellucid_core.dataset.model import Dataset
+from cellucid_core.dataset.opening import DEMO, open_dataset, reader_for
+from cellucid_core.dataset.store import GeneStats
+from cellucid_core.dataset.view import View, gene_ids, natural_kind
+
+__all__ = [
+    "DEMO",
+    "AppliedFix",
+    "Dataset",
+    "Expression",
+    "GeneStats",
+    "Mapping",
+    "View",
+    "choose",
+    "default_mapping",
+    "embedding_candidates",
+    "gene_ids",
+    "natural_kind",
+    "open_dataset",
+    "reader_for",
+    "write_demo",
+]

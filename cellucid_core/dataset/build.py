@@ -1,0 +1,185 @@
+"""Build the gene-major store of one matrix by streaming it in blocks.
+
+Files keep cells together; everything the product does reads whole genes. A sparse matrix becomes the three parts of a
+CSC matrix, a dense one its transpose, each a plain ``.npy`` file that is memory-mapped afterwards. Memory is bounded by
+the size of a block, not of the matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+
+from cellucid_core.dataset.matrix import FileMatrix, exact_float
+from cellucid_core.errors import InputError
+
+Report = Callable[[float], None]
+
+
+def build_store(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
+    """Write the gene-major parts of a matrix into an empty folder.
+
+    Parameters
+    ----------
+    matrix
+        The matrix of the file.
+    folder
+        Where the parts go: ``indptr.npy`` (int64), ``indices.npy`` (int32), ``data.npy`` for a sparse matrix,
+        ``values.npy`` (genes × cells) for a dense one.
+    report
+        Called with the share that is done, 0 … 1.
+
+    Returns
+    -------
+    dict
+        What `store.Store` needs to know: ``n_cells``, ``n_genes``, ``sparse``, ``dtype``, ``n_stored``.
+
+    Raises
+    ------
+    InputError
+        If the matrix does not hold numbers or contradicts itself.
+    """
+    if matrix.dtype.kind not in "biuf":
+        raise InputError(
+            f"The matrix {matrix.name} holds {matrix.dtype} values, not numbers.",
+            "Store expression as numbers, or choose another matrix.",
+        )
+    if matrix.shape[0] >= 2**31:
+        raise InputError(
+            f"The matrix has {matrix.shape[0]:,} cells.",
+            "At most 2,147,483,647 cells can be opened at a time.",
+        )
+    if matrix.layout == "dense":
+        return _build_dense(matrix, folder, report)
+    if matrix.layout == "csr":
+        return _build_from_rows(matrix, folder, report)
+    return _build_from_columns(matrix, folder, report)
+
+
+def _meta(matrix: FileMatrix, *, sparse: bool, dtype: np.dtype, n_stored: int) -> dict[str, object]:
+    return {
+        "n_cells": matrix.shape[0],
+        "n_genes": matrix.shape[1],
+        "sparse": sparse,
+        "dtype": dtype.name,
+        "n_stored": n_stored,
+    }
+
+
+def _build_dense(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
+    n_cells, n_genes = matrix.shape
+    dtype = exact_float(matrix.dtype, (matrix.element[a:b, :] for a, b in matrix.dense_blocks()))
+    if n_cells == 0 or n_genes == 0:
+        np.save(folder / "values.npy", np.zeros((n_genes, n_cells), dtype))
+        return _meta(matrix, sparse=False, dtype=dtype, n_stored=0)
+    values = open_memmap(folder / "values.npy", mode="w+", dtype=dtype, shape=(n_genes, n_cells))
+    for start, stop in matrix.dense_blocks():
+        values[:, start:stop] = matrix.element[start:stop, :].T
+        report(stop / n_cells)
+    values.flush()
+    return _meta(matrix, sparse=False, dtype=dtype, n_stored=n_cells * n_genes)
+
+
+def _value_blocks(matrix: FileMatrix) -> Iterator[np.ndarray]:
+    stored = matrix.element["data"]
+    step = 4 * 2**20
+    for start in range(0, stored.shape[0], step):
+        yield stored[start : start + step]
+
+
+def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
+    """Scatter rows into columns: count the entries of each gene first, then put every block in its place."""
+    n_genes = matrix.shape[1]
+    pointers = matrix.indptr()
+    blocks = list(matrix.major_blocks(pointers))
+    dtype = exact_float(matrix.dtype, _value_blocks(matrix))
+
+    reserved = np.zeros(n_genes, np.int64)
+    for done, (start, stop) in enumerate(blocks, 1):
+        reserved += np.bincount(matrix.read_indices(pointers, start, stop), minlength=n_genes)
+        report(0.3 * done / len(blocks))
+    first = np.concatenate([[0], np.cumsum(reserved)])
+    indices, data = _sparse_parts(folder, int(first[-1]), dtype)
+
+    filled = first[:-1].copy()
+    for done, (start, stop) in enumerate(blocks, 1):
+        block = matrix.read_major(pointers, start, stop).tocsc()
+        counts = np.diff(block.indptr)
+        target = np.repeat(filled - block.indptr[:-1], counts) + np.arange(block.nnz)
+        indices[target] = block.indices + start
+        data[target] = block.data
+        filled += counts
+        report(0.3 + 0.7 * done / len(blocks))
+
+    counts = filled - first[:-1]
+    if not np.array_equal(counts, reserved):
+        # Stored zeros and repeated entries left gaps: close them.
+        indices, data = _close_gaps(folder, indices, data, first, counts)
+    np.save(folder / "indptr.npy", np.concatenate([[0], np.cumsum(counts)]))
+    _flush(indices, data)
+    return _meta(matrix, sparse=True, dtype=dtype, n_stored=int(counts.sum()))
+
+
+def _build_from_columns(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
+    n_genes = matrix.shape[1]
+    pointers = matrix.indptr()
+    dtype = exact_float(matrix.dtype, _value_blocks(matrix))
+    indices, data = _sparse_parts(folder, int(pointers[-1]), dtype)
+    counts = np.zeros(n_genes, np.int64)
+    for start, stop in matrix.major_blocks(pointers):
+        block = matrix.read_major(pointers, start, stop)
+        at, end = int(pointers[start]), int(pointers[start]) + block.nnz
+        counts[start:stop] = np.diff(block.indptr)
+        # Blocks stand where the file has them; inside a block genes are already without gaps.
+        indices[at:end] = block.indices
+        data[at:end] = block.data
+        report(stop / n_genes)
+    if int(counts.sum()) != int(pointers[-1]):
+        first = np.zeros(n_genes + 1, np.int64)
+        for start, stop in matrix.major_blocks(pointers):
+            first[start:stop] = int(pointers[start]) + np.concatenate([[0], np.cumsum(counts[start : stop - 1])])
+        indices, data = _close_gaps(folder, indices, data, first, counts)
+    np.save(folder / "indptr.npy", np.concatenate([[0], np.cumsum(counts)]))
+    _flush(indices, data)
+    return _meta(matrix, sparse=True, dtype=dtype, n_stored=int(counts.sum()))
+
+
+def _sparse_parts(folder: Path, n_stored: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    parts = []
+    for name, kind in (("indices", np.dtype(np.int32)), ("data", dtype)):
+        path = folder / f"{name}.npy"
+        if n_stored == 0:  # an empty file cannot be mapped
+            np.save(path, np.zeros(0, kind))
+            parts.append(np.zeros(0, kind))
+        else:
+            parts.append(open_memmap(path, mode="w+", dtype=kind, shape=(n_stored,)))
+    return parts[0], parts[1]
+
+
+def _close_gaps(
+    folder: Path, indices: np.ndarray, data: np.ndarray, first: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    packed = folder / "packed"
+    packed.mkdir()
+    total = int(counts.sum())
+    new_indices, new_data = _sparse_parts(packed, total, data.dtype)
+    at = 0
+    for gene in np.flatnonzero(counts):
+        source, size = int(first[gene]), int(counts[gene])
+        new_indices[at : at + size] = indices[source : source + size]
+        new_data[at : at + size] = data[source : source + size]
+        at += size
+    _flush(new_indices, new_data)
+    for name in ("indices.npy", "data.npy"):
+        (packed / name).replace(folder / name)
+    packed.rmdir()
+    return new_indices, new_data
+
+
+def _flush(*arrays: np.ndarray) -> None:
+    for array in arrays:
+        if isinstance(array, np.memmap):
+            array.flush()

@@ -1,0 +1,139 @@
+"""One expression matrix as the user sees it: genes in order, cells and genes that were left out are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cellucid_core.dataset.store import (
+    GeneStats,
+    Store,
+    dense_gene_stats,
+    join_stats,
+    sparse_gene_stats,
+)
+
+
+class Expression:
+    """Whole genes of a gene-major `Store`, narrowed to the cells and genes that are kept.
+
+    Parameters
+    ----------
+    store
+        The matrix on disk.
+    cells
+        Rows of the source that are kept, ascending, or None for all.
+    genes
+        Columns of the source that are kept, or None for all.
+    """
+
+    def __init__(self, store: Store, cells: np.ndarray | None = None, genes: np.ndarray | None = None) -> None:
+        self._store = store
+        self._cells = cells
+        self._genes = genes
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells kept."""
+        return self._store.n_cells if self._cells is None else len(self._cells)
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes kept."""
+        return self._store.n_genes if self._genes is None else len(self._genes)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32, or float64 where float32 would not be exact."""
+        return self._store.dtype
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether absent entries are left out on disk (and never stored as 0)."""
+        return self._store.is_sparse
+
+    @cached_property
+    def _place(self) -> np.ndarray | None:
+        """Where a cell of the source stands among the kept ones, −1 if left out; None if all are kept."""
+        if self._cells is None:
+            return None
+        place = np.full(self._store.n_cells, -1, np.int32)
+        place[self._cells] = np.arange(len(self._cells), dtype=np.int32)
+        return place
+
+    def _source_gene(self, position: int) -> int:
+        if not 0 <= position < self.n_genes:
+            raise IndexError(f"gene {position} of {self.n_genes}")
+        return position if self._genes is None else int(self._genes[position])
+
+    def gene_stored(self, position: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is stored of one gene.
+
+        Returns
+        -------
+        tuple
+            Cells (ascending, int32) and their values. Cells that are not named have 0. A dense store names all.
+        """
+        gene = self._source_gene(position)
+        if not self.is_sparse:
+            values = self._store.values[gene]
+            return np.arange(self.n_cells, dtype=np.int32), values if self._cells is None else values[self._cells]
+        at, end = self._store.indptr[gene], self._store.indptr[gene + 1]
+        cells, values = self._store.indices[at:end], self._store.data[at:end]
+        if self._place is None:
+            return cells, values
+        cells = self._place[cells]
+        kept = cells >= 0
+        return cells[kept], values[kept]
+
+    def gene(self, position: int) -> np.ndarray:
+        """Return one gene's value in every cell, (n_cells,)."""
+        if not self.is_sparse:
+            return self.gene_stored(position)[1]
+        values = np.zeros(self.n_cells, self.dtype)
+        cells, stored = self.gene_stored(position)
+        values[cells] = stored
+        return values
+
+    def block(self, positions: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return several genes, (len(positions), n_cells), C order."""
+        block = np.zeros((len(positions), self.n_cells), self.dtype)
+        for row, position in enumerate(positions):
+            if self.is_sparse:
+                cells, stored = self.gene_stored(int(position))
+                block[row, cells] = stored
+            else:
+                block[row] = self.gene_stored(int(position))[1]
+        return block
+
+    @cached_property
+    def stats(self) -> GeneStats:
+        """Statistics of each gene over the kept cells."""
+        if self._cells is None:
+            whole = self._store.stats
+            if self._genes is None:
+                return whole
+            return GeneStats(**{name: values[self._genes] for name, values in vars(whole).items()})
+        parts = []
+        for position in range(self.n_genes):
+            _, values = self.gene_stored(position)
+            if self.is_sparse:
+                parts.append(sparse_gene_stats(values, np.array([0, len(values)]), self.n_cells))
+            else:
+                parts.append(dense_gene_stats(values[None, :]))
+        return join_stats(parts)
+
+    @property
+    def cell_total(self) -> np.ndarray:
+        """Sum of each cell's finite values over all genes of the source matrix, (n_cells,) float64."""
+        total = self._store.cell_total
+        return total if self._cells is None else total[self._cells]
+
+    @property
+    def cell_detected(self) -> np.ndarray:
+        """Genes above 0 in each cell, over all genes of the source matrix, (n_cells,) int64."""
+        detected = self._store.cell_detected
+        return detected if self._cells is None else detected[self._cells]

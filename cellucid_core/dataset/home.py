@@ -1,0 +1,42 @@
+"""The folder for everything that is kept between runs. Deleting it loses time, never data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cellucid_core.errors import InputError
+
+
+def cellucid_home() -> Path:
+    """Return the folder named by ``CELLUCID_HOME``, else one in the user's cache folder, made if missing.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be made or written to.
+    """
+    named = os.environ.get("CELLUCID_HOME")
+    if named:
+        home = Path(named).expanduser()
+    else:
+        from platformdirs import user_cache_path
+
+        home = user_cache_path("cellucid-dashboard", appauthor=False)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not os.access(home, os.W_OK | os.X_OK):
+            raise PermissionError(f"no write permission for {home}")
+    except OSError as error:
+        raise InputError(
+            f"The working folder {home} cannot be used ({error.strerror or error}).",
+            "Set the environment variable CELLUCID_HOME to a folder that can be written to.",
+        ) from error
+    return home
+
+
+def home_folder(*parts: str) -> Path:
+    """Return a folder below `cellucid_home`, made if missing."""
+    folder = cellucid_home().joinpath(*parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,88 @@
+"""A dataset: the tables in memory, the matrices on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from cellucid_core.dataset.matrix import FileMatrix
+from cellucid_core.dataset.store import Store, open_store
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A cell × cell matrix that stays in the file until it is read.
+
+    Attributes
+    ----------
+    key
+        Its name in ``obsp``.
+    shape
+        As the file declares it.
+    read
+        Returns it as `scipy.sparse.csr_matrix`.
+    """
+
+    key: str
+    shape: tuple[int, ...]
+    read: Callable[[], sparse.csr_matrix]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """One opened file.
+
+    Attributes
+    ----------
+    id
+        Safe key made from the file name; the default id of an export.
+    name
+        For people.
+    path
+        The file it was read from.
+    content_hash
+        SHA-256 of that file.
+    obs
+        One row per cell; the index holds the cell ids.
+    variables
+        Matrix name → gene table; one row per gene of that matrix.
+    obsm
+        Name → array, whatever its shape: preflight judges it.
+    graphs
+        Cell × cell matrices of ``obsp``.
+    matrices
+        ``"X"``, ``"raw"`` and layers, as the file keeps them.
+    unreadable
+        Elements that could not be read → why.
+    """
+
+    id: str
+    name: str
+    path: Path
+    content_hash: str
+    obs: pd.DataFrame
+    variables: dict[str, pd.DataFrame]
+    obsm: dict[str, np.ndarray]
+    graphs: dict[str, Graph]
+    matrices: dict[str, FileMatrix]
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells, by the obs table."""
+        return len(self.obs)
+
+    def store(self, matrix: str, report: Callable[[float], None] | None = None) -> Store:
+        """Return the gene-major store of a matrix, building it on first use.
+
+        Raises
+        ------
+        InputError
+            If the matrix cannot be turned.
+        """
+        return open_store(self.content_hash, self.matrices[matrix], report)

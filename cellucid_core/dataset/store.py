@@ -1,0 +1,295 @@
+"""The gene-major store: a matrix turned once, memory-mapped, shared by everybody who opens the same file.
+
+A store is a folder of ``.npy`` files plus ``meta.json``; its place follows from the content of the file it was made
+from, so it never has to be invalidated, and the same file uploaded by two people is turned once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellucid_core.dataset.build import build_store
+from cellucid_core.dataset.home import home_folder
+from cellucid_core.dataset.matrix import BLOCK_BYTES, FileMatrix
+from cellucid_core.errors import InputError
+
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class GeneStats:
+    """What one pass over a matrix tells about each gene; every array has one value per gene.
+
+    Attributes
+    ----------
+    n_nonzero : int64
+        Cells with a finite value other than 0.
+    n_not_finite : int64
+        Cells with NaN or Inf.
+    minimum, maximum : float64
+        Over the finite values, absent entries (0) included; NaN where no value is finite.
+    total, square_total : float64
+        Sum of the finite values and of their squares.
+    """
+
+    n_nonzero: np.ndarray
+    n_not_finite: np.ndarray
+    minimum: np.ndarray
+    maximum: np.ndarray
+    total: np.ndarray
+    square_total: np.ndarray
+
+    def mean(self, n_cells: int) -> np.ndarray:
+        """Return each gene's mean over its finite values, NaN where there is none, float64."""
+        valid = (n_cells - self.n_not_finite).astype(np.float64)
+        mean: np.ndarray = np.divide(self.total, valid, out=np.full(len(valid), np.nan), where=valid > 0)
+        return mean
+
+
+class Store:
+    """One matrix, genes in order, on disk.
+
+    Parameters
+    ----------
+    folder
+        A folder that `open_store` completed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        self.folder = folder
+        self.n_cells: int = meta["n_cells"]
+        self.n_genes: int = meta["n_genes"]
+        self.is_sparse: bool = meta["sparse"]
+        self.dtype: np.dtype[Any] = np.dtype(meta["dtype"])
+        self.n_stored: int = meta["n_stored"]
+
+    def _part(self, name: str) -> np.ndarray:
+        path = self.folder / f"{name}.npy"
+        empty = self.n_stored == 0 or self.n_cells * self.n_genes == 0
+        array: np.ndarray = np.load(path, mmap_mode=None if empty or name == "indptr" else "r")
+        return array.view(np.ndarray)  # a memmap pays for its class on every slice
+
+    @cached_property
+    def indptr(self) -> np.ndarray:
+        """Sparse: where each gene's entries start, (n_genes + 1,) int64."""
+        return self._part("indptr")
+
+    @cached_property
+    def indices(self) -> np.ndarray:
+        """Sparse: the cell of each entry, ascending within a gene, int32, memory-mapped."""
+        return self._part("indices")
+
+    @cached_property
+    def data(self) -> np.ndarray:
+        """Sparse: the value of each entry, never 0, memory-mapped."""
+        return self._part("data")
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """Dense: (n_genes, n_cells), memory-mapped."""
+        return self._part("values")
+
+    @cached_property
+    def stats(self) -> GeneStats:
+        """Per-gene statistics of the whole matrix, from the pass that made the store."""
+        with np.load(self.folder / "genes.npz") as arrays:
+            return GeneStats(**{name: arrays[name] for name in arrays.files})
+
+    @cached_property
+    def cell_total(self) -> np.ndarray:
+        """Sum of each cell's finite values, (n_cells,) float64."""
+        total: np.ndarray = np.load(self.folder / "cell_total.npy")
+        return total
+
+    @cached_property
+    def cell_detected(self) -> np.ndarray:
+        """Genes above 0 in each cell, (n_cells,) int64."""
+        detected: np.ndarray = np.load(self.folder / "cell_detected.npy")
+        return detected
+
+    def gene_blocks(self) -> Iterator[tuple[int, int]]:
+        """Yield (start, stop) of runs of genes of about `BLOCK_BYTES`."""
+        if self.is_sparse:
+            limit = BLOCK_BYTES // (self.dtype.itemsize + 4)
+            start = 0
+            while start < self.n_genes:
+                stop = int(np.searchsorted(self.indptr, self.indptr[start] + limit, side="right")) - 1
+                stop = min(self.n_genes, max(start + 1, stop))
+                yield start, stop
+                start = stop
+        else:
+            step = max(1, BLOCK_BYTES // max(1, self.n_cells * self.dtype.itemsize))
+            for start in range(0, self.n_genes, step):
+                yield start, min(self.n_genes, start + step)
+
+
+def open_store(content_hash: str, matrix: FileMatrix, report: Callable[[float], None] | None = None) -> Store:
+    """Return the gene-major store of a matrix, building it if nobody has yet.
+
+    Two processes that open the same file at once do not get in each other's way: one builds, the other waits, and a
+    store only appears under its name when it is complete.
+
+    Parameters
+    ----------
+    content_hash
+        Hash of the file the matrix comes from.
+    matrix
+        The matrix.
+    report
+        Called with the share that is done while building.
+
+    Raises
+    ------
+    InputError
+        If the matrix cannot be turned or the disk is full.
+    """
+    from filelock import FileLock
+
+    layer = hashlib.sha256(matrix.name.encode()).hexdigest()[:16]
+    parent = home_folder("stores")
+    name = f"v{_VERSION}-{content_hash[:40]}-{layer}"
+    folder = parent / name
+    if not (folder / "meta.json").exists():
+        with FileLock(parent / f"{name}.lock"):
+            if not (folder / "meta.json").exists():
+                _build(matrix, parent, folder, report or (lambda share: None))
+    return Store(folder)
+
+
+def _build(matrix: FileMatrix, parent: Path, folder: Path, report: Callable[[float], None]) -> None:
+    # Whoever holds the lock is alone with this name: what an interrupted build left can go.
+    for stale in parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
+    try:
+        meta = build_store(matrix, draft, lambda share: report(0.9 * share))
+        text = json.dumps(meta, indent=2)
+        (draft / "meta.json").write_text(text, encoding="utf-8")
+        stats, total, detected = scan(Store(draft))
+        np.savez(draft / "genes.npz", **vars(stats))
+        np.save(draft / "cell_total.npy", total)
+        np.save(draft / "cell_detected.npy", detected)
+        draft.replace(folder)
+        report(1.0)
+    except OSError as error:
+        raise InputError(
+            f"The matrix {matrix.name} could not be turned ({os.strerror(error.errno) if error.errno else error}).",
+            "Free some disk space, or point CELLUCID_HOME to a larger disk.",
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def scan(store: Store) -> tuple[GeneStats, np.ndarray, np.ndarray]:
+    """Read a store once, in blocks of genes, for its statistics.
+
+    Returns
+    -------
+    tuple
+        `GeneStats`; sum of each cell's finite values, (n_cells,) float64; genes above 0 per cell, (n_cells,) int64.
+    """
+    total = np.zeros(store.n_cells)
+    detected = np.zeros(store.n_cells, np.int64)
+    parts = []
+    for start, stop in store.gene_blocks():
+        if store.is_sparse:
+            pointers = store.indptr[start : stop + 1]
+            cells = store.indices[pointers[0] : pointers[-1]]
+            values = store.data[pointers[0] : pointers[-1]]
+            parts.append(sparse_gene_stats(values, pointers - pointers[0], store.n_cells))
+            finite = np.isfinite(values)
+            weights = values if finite.all() else np.where(finite, values, 0)
+            total += np.bincount(cells, weights=weights, minlength=store.n_cells)
+            detected += np.bincount(cells[weights > 0], minlength=store.n_cells)
+        else:
+            block = store.values[start:stop]
+            parts.append(dense_gene_stats(block))
+            finite = np.isfinite(block)
+            total += np.where(finite, block, 0).sum(axis=0, dtype=np.float64)
+            detected += ((block > 0) & finite).sum(axis=0)
+    return join_stats(parts), total, detected
+
+
+def join_stats(parts: list[GeneStats]) -> GeneStats:
+    """Put the statistics of successive blocks of genes together."""
+    if not parts:
+        return sparse_gene_stats(np.zeros(0), np.zeros(1, np.int64), 0)
+    return GeneStats(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+
+
+def sparse_gene_stats(values: np.ndarray, pointers: np.ndarray, n_cells: int) -> GeneStats:
+    """Return the statistics of a block of genes in CSC parts.
+
+    Parameters
+    ----------
+    values
+        Stored values, none of them 0, (n_stored,).
+    pointers
+        Where each gene's values start, (n_genes + 1,) int64, from 0.
+    n_cells
+        Cells of the matrix; absent entries count as 0.
+    """
+    n_genes = len(pointers) - 1
+    counts = np.diff(pointers)
+    finite = np.isfinite(values)
+    clean = bool(finite.all())
+
+    def per_gene(ufunc: np.ufunc, terms: np.ndarray, empty: float) -> np.ndarray:
+        result = np.full(n_genes, empty, dtype=np.float64)
+        some = counts > 0
+        if some.any():
+            result[some] = ufunc.reduceat(terms, pointers[:-1][some])
+        return result
+
+    wide = values.astype(np.float64)
+    if clean:
+        n_bad = np.zeros(n_genes, np.int64)
+        low, high, terms = wide, wide, wide
+    else:
+        n_bad = per_gene(np.add, (~finite).astype(np.int64), 0).astype(np.int64)
+        low, high = np.where(finite, wide, np.inf), np.where(finite, wide, -np.inf)
+        terms = np.where(finite, wide, 0)
+    minimum, maximum = per_gene(np.minimum, low, np.inf), per_gene(np.maximum, high, -np.inf)
+    absent = counts < n_cells
+    minimum[absent] = np.minimum(minimum[absent], 0)
+    maximum[absent] = np.maximum(maximum[absent], 0)
+    nothing = n_bad == n_cells
+    minimum[nothing] = maximum[nothing] = np.nan
+    return GeneStats(
+        n_nonzero=counts - n_bad,
+        n_not_finite=n_bad,
+        minimum=minimum,
+        maximum=maximum,
+        total=per_gene(np.add, terms, 0),
+        square_total=per_gene(np.add, terms * terms, 0),
+    )
+
+
+def dense_gene_stats(block: np.ndarray) -> GeneStats:
+    """Return the statistics of a dense block, (n_genes, n_cells)."""
+    finite = np.isfinite(block)
+    wide = np.where(finite, block, 0).astype(np.float64)
+    nothing = ~finite.any(axis=1)
+    minimum = np.where(finite, block, np.inf).min(axis=1, initial=np.inf).astype(np.float64)
+    maximum = np.where(finite, block, -np.inf).max(axis=1, initial=-np.inf).astype(np.float64)
+    minimum[nothing] = maximum[nothing] = np.nan
+    return GeneStats(
+        n_nonzero=np.count_nonzero(wide, axis=1).astype(np.int64),
+        n_not_finite=(~finite).sum(axis=1).astype(np.int64),
+        minimum=minimum,
+        maximum=maximum,
+        total=wide.sum(axis=1),
+        square_total=np.einsum("ij,ij->i", wide, wide),
+    )

@@ -1,0 +1,274 @@
+"""A dataset seen through a mapping: what preflight judges, and what export and scores take their numbers from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from cellucid_core.dataset.expression import Expression
+from cellucid_core.dataset.mapping import INDEX, Kind, Mapping
+from cellucid_core.dataset.model import Dataset
+from cellucid_core.errors import InputError
+
+
+class View:
+    """The cells, genes, columns and arrays that the user's choices and fixes leave.
+
+    Nothing is copied until it is asked for, and nothing of the dataset is changed.
+
+    Parameters
+    ----------
+    dataset
+        The opened file.
+    mapping
+        The user's choices.
+    report
+        Called with the share that is done (0 … 1) while the gene-major store is built, on first use of expression.
+    """
+
+    def __init__(self, dataset: Dataset, mapping: Mapping, report: Callable[[float], None] | None = None) -> None:
+        self.dataset = dataset
+        self.mapping = mapping
+        self._report = report
+
+    # ---- cells -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def cell_index(self) -> np.ndarray:
+        """Rows of the source that are kept, ascending, (n_cells,) int64."""
+        keep = np.ones(self.dataset.n_cells, dtype=bool)
+        keep[self.mapping.cells_out] = False
+        return np.flatnonzero(keep).astype(np.int64)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells kept."""
+        return len(self.cell_index)
+
+    @property
+    def all_cells(self) -> bool:
+        """Whether no cell was left out."""
+        return len(self.mapping.cells_out) == 0
+
+    @cached_property
+    def cell_ids(self) -> np.ndarray:
+        """Cell ids exactly as in ``obs_names``, (n_cells,) object array of str."""
+        ids: np.ndarray = np.asarray(self.dataset.obs.index, dtype=object)[self.cell_index]
+        return ids
+
+    # ---- obs ---------------------------------------------------------------------------------------------------
+
+    @property
+    def obs_keys(self) -> tuple[str, ...]:
+        """The chosen obs columns, by their names in the source, in order."""
+        return self.mapping.obs_keys
+
+    def obs(self, key: str) -> pd.Series:
+        """Return a column of the cell table for the kept cells.
+
+        A column whose kind the user changed comes back as that kind: as a pandas categorical, or as float64.
+
+        Raises
+        ------
+        InputError
+            If there is no such column.
+        """
+        if key not in self.dataset.obs.columns:
+            raise InputError(
+                f"The cell table has no column {key!r}.",
+                f"It has: {', '.join(map(str, self.dataset.obs.columns[:12])) or 'none'}.",
+            )
+        series = self.dataset.obs[key]
+        if isinstance(series, pd.DataFrame):  # a name that stands twice: the first is meant
+            series = series.iloc[:, 0]
+        if not self.all_cells:
+            series = series.iloc[self.cell_index]
+        natural = natural_kind(series)
+        wanted = self.mapping.kinds.get(key, natural)
+        if wanted == natural:
+            return series
+        if wanted == "categorical":
+            return series.astype("category")
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            series = series.astype(series.cat.categories.dtype)
+        return pd.to_numeric(series, errors="coerce").astype("float64")
+
+    def kind(self, key: str) -> Kind:
+        """Tell whether a column is exported as categories or as numbers."""
+        return self.mapping.kinds.get(key) or natural_kind(self.obs(key))
+
+    def exported_name(self, key: str) -> str:
+        """Return the name under which a column is exported; a fix may have changed it."""
+        return self.mapping.renamed.get(key, key)
+
+    # ---- embeddings --------------------------------------------------------------------------------------------
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """Dimensions that have an embedding, ascending."""
+        return tuple(sorted(self.mapping.embeddings))
+
+    def obsm(self, key: str) -> np.ndarray:
+        """Return an obsm array for the kept cells.
+
+        Raises
+        ------
+        InputError
+            If it does not exist or its rows are not the dataset's cells.
+        """
+        array = self.mapping.computed.get(key, self.dataset.obsm.get(key))
+        if array is None:
+            raise InputError(f"The dataset has no obsm array {key!r}.", "Choose another one.")
+        if array.shape[0] != self.dataset.n_cells:
+            raise InputError(
+                f"obsm[{key!r}] has {array.shape[0]:,} rows for {self.dataset.n_cells:,} cells.",
+                "Choose another one.",
+            )
+        return array if self.all_cells else array[self.cell_index]
+
+    def embedding(self, dimension: int) -> np.ndarray:
+        """Return the coordinates of a chosen dimension, (n_cells, dimension).
+
+        Raises
+        ------
+        InputError
+            If there is none, or it has another number of columns.
+        """
+        key = self.mapping.embeddings.get(dimension)
+        if key is None:
+            raise InputError(f"No {dimension}D embedding is chosen.", "Choose one in the mapping.")
+        array = self.obsm(key)
+        if array.ndim != 2 or array.shape[1] != dimension:
+            raise InputError(
+                f"obsm[{key!r}] has the shape {array.shape}, not {dimension} columns.",
+                "Choose another embedding.",
+            )
+        return array
+
+    def latent(self) -> np.ndarray:
+        """Return the latent space, (n_cells, k); the highest embedding where none is chosen.
+
+        Raises
+        ------
+        InputError
+            If there is neither.
+        """
+        if self.mapping.latent is not None:
+            array = self.obsm(self.mapping.latent)
+            return array[:, None] if array.ndim == 1 else array
+        if not self.dimensions:
+            raise InputError("There is no latent space and no embedding.", "Choose an embedding.")
+        return self.embedding(self.dimensions[-1])
+
+    def vectors(self) -> dict[str, np.ndarray]:
+        """Return the chosen vector fields: obsm key → (n_cells, k)."""
+        return {key: self.obsm(key) for key in self.mapping.vectors}
+
+    def graph(self) -> sparse.csr_matrix | None:
+        """Return the chosen cell × cell graph, (n_cells, n_cells), or None.
+
+        Raises
+        ------
+        InputError
+            If its shape is not the dataset's.
+        """
+        if self.mapping.connectivities is None:
+            return None
+        graph = self.dataset.graphs[self.mapping.connectivities]
+        if graph.shape != (self.dataset.n_cells, self.dataset.n_cells):
+            raise InputError(
+                f"The graph {graph.key} is {' × '.join(map(str, graph.shape))} for {self.dataset.n_cells:,} cells.",
+                "Leave it out, or compute it again with scanpy.pp.neighbors.",
+            )
+        matrix = graph.read()
+        return matrix if self.all_cells else sparse.csr_matrix(matrix[self.cell_index][:, self.cell_index])
+
+    # ---- expression --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def expression(self) -> Expression | None:
+        """The chosen matrix, from its gene-major store (built on first use), or None.
+
+        Raises
+        ------
+        InputError
+            If the matrix cannot be read or has other cells than the dataset.
+        """
+        name = self.mapping.matrix
+        if name is None:
+            return None
+        shape = self.dataset.matrices[name].shape
+        if shape[0] != self.dataset.n_cells:
+            raise InputError(
+                f"The matrix {name} has {shape[0]:,} rows for {self.dataset.n_cells:,} cells.",
+                "Choose another matrix.",
+            )
+        if shape[1] != len(self.dataset.variables[name]):
+            raise InputError(
+                f"The matrix {name} has {shape[1]:,} columns for {len(self.dataset.variables[name]):,} genes.",
+                "Choose another matrix.",
+            )
+        store = self.dataset.store(name, self._report)
+        return Expression(store, None if self.all_cells else self.cell_index, self.mapping.genes_kept)
+
+    @property
+    def var(self) -> pd.DataFrame:
+        """The gene table of the chosen matrix, one row per gene that is kept; empty without a matrix."""
+        if self.mapping.matrix is None:
+            return pd.DataFrame()
+        table = self.dataset.variables[self.mapping.matrix]
+        return table if self.mapping.genes_kept is None else table.iloc[self.mapping.genes_kept]
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes kept, 0 without a matrix."""
+        return len(self.var)
+
+    @cached_property
+    def gene_ids(self) -> np.ndarray:
+        """Ids of the kept genes, (n_genes,) object array of str; a missing id is the empty string.
+
+        Raises
+        ------
+        InputError
+            If the chosen gene-id column does not exist.
+        """
+        if self.mapping.gene_ids is not None:
+            return self.mapping.gene_ids
+        return gene_ids(self.var, self.mapping.gene_id)
+
+
+def gene_ids(var: pd.DataFrame, column: str) -> np.ndarray:
+    """Return the ids in a column of a gene table (or ``"index"``), object array of str.
+
+    Raises
+    ------
+    InputError
+        If there is no such column.
+    """
+    if column == INDEX:
+        return var.index.astype(str).to_numpy(dtype=object)
+    if column not in var.columns:
+        raise InputError(
+            f"The gene table has no column {column!r}.",
+            f"Use index or one of: {', '.join(map(str, var.columns[:12])) or 'it has none'}.",
+        )
+    values = var[column]
+    return np.array(
+        ["" if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)],
+        dtype=object,
+    )
+
+
+def natural_kind(series: pd.Series) -> Kind:
+    """Tell what a column's type makes of it: numbers are continuous, everything else is categories.
+
+    As cellucid 0.0.9: categorical, bool, string, object and datetime are categorical, numeric is continuous.
+    """
+    if pd.api.types.is_bool_dtype(series.dtype) or not pd.api.types.is_numeric_dtype(series.dtype):
+        return "categorical"
+    return "continuous"

@@ -1,0 +1,207 @@
+"""The gene-major store against numpy, from every layout a file can have."""
+
+from __future__ import annotations
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from cellucid_core.dataset import View, default_mapping, open_dataset
+from cellucid_core.dataset import matrix as matrix_module
+from cellucid_core.errors import InputError
+
+
+def random_matrix(n_cells=37, n_genes=11, seed=0, dtype=np.float32):
+    rng = np.random.default_rng(seed)
+    dense = rng.normal(size=(n_cells, n_genes)).astype(dtype)
+    dense[rng.random(dense.shape) < 0.7] = 0
+    dense[:, 3] = 0
+    return dense
+
+
+LAYOUTS = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}
+
+
+@pytest.fixture(params=[None, 64], ids=["one block", "many blocks"])
+def block_bytes(request, monkeypatch):
+    """Also run with blocks so small that every seam between them is crossed."""
+    if request.param:
+        monkeypatch.setattr(matrix_module, "BLOCK_BYTES", request.param)
+        monkeypatch.setattr("cellucid_core.dataset.store.BLOCK_BYTES", request.param)
+
+
+def write(path, X):
+    n_cells, n_genes = X.shape
+    adata = anndata.AnnData(
+        X=X,
+        obs=pd.DataFrame(index=[f"c{i}" for i in range(n_cells)]),
+        var=pd.DataFrame(index=[f"g{i}" for i in range(n_genes)]),
+    )
+    adata.write_h5ad(path)
+    return path
+
+
+def expression(path, **changes):
+    from dataclasses import replace
+
+    dataset = open_dataset(path)
+    return View(dataset, replace(default_mapping(dataset), **changes)).expression
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.uint8, bool])
+def test_every_gene_is_the_column_of_the_matrix(tmp_path, layout, dtype, block_bytes):
+    dense = np.abs(random_matrix()).astype(dtype) if np.dtype(dtype).kind in "bu" else random_matrix(dtype=dtype)
+    found = expression(write(tmp_path / "x.h5ad", LAYOUTS[layout](dense)))
+    assert (found.n_cells, found.n_genes) == dense.shape
+    assert found.is_sparse == (layout != "dense")
+    for gene in range(dense.shape[1]):
+        np.testing.assert_array_equal(found.gene(gene), dense[:, gene])
+    np.testing.assert_array_equal(found.block([4, 0, 3]), dense[:, [4, 0, 3]].T)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_statistics_against_numpy(tmp_path, layout, block_bytes):
+    dense = random_matrix()
+    dense[2, 5], dense[3, 5], dense[4, 6] = np.nan, np.inf, -np.inf
+    dense[:, 7] = np.nan
+    found = expression(write(tmp_path / "x.h5ad", LAYOUTS[layout](dense)))
+    finite = np.isfinite(dense)
+    masked = np.where(finite, dense, np.nan).astype(np.float64)
+    stats = found.stats
+    np.testing.assert_array_equal(stats.n_not_finite, (~finite).sum(axis=0))
+    np.testing.assert_array_equal(stats.n_nonzero, ((dense != 0) & finite).sum(axis=0))
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning):
+        low, high = np.nanmin(masked, axis=0), np.nanmax(masked, axis=0)
+    np.testing.assert_array_equal(stats.minimum, low)
+    np.testing.assert_array_equal(stats.maximum, high)
+    np.testing.assert_allclose(stats.total, np.nansum(masked, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(stats.square_total, np.nansum(masked**2, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found.cell_total, np.nansum(masked, axis=1), rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(found.cell_detected, ((dense > 0) & finite).sum(axis=1))
+    mean = stats.mean(found.n_cells)
+    assert np.isnan(mean[7])
+    np.testing.assert_allclose(mean[0], masked[:, 0].mean(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_cells_and_genes_left_out(tmp_path, layout):
+    dense = random_matrix()
+    dense[1, 2] = np.nan
+    out, genes = np.array([0, 5, 36]), np.array([2, 3, 9])
+    found = expression(write(tmp_path / "x.h5ad", LAYOUTS[layout](dense)), cells_out=out, genes_kept=genes)
+    kept = np.delete(dense, out, axis=0)[:, genes]
+    np.testing.assert_array_equal(found.block(range(3)), kept.T)
+    finite = np.isfinite(kept)
+    np.testing.assert_array_equal(found.stats.n_not_finite, (~finite).sum(axis=0))
+    np.testing.assert_allclose(found.stats.total, np.where(finite, kept, 0).astype(float).sum(axis=0), rtol=1e-12)
+    cells, values = found.gene_stored(0)
+    assert np.all(np.diff(cells) > 0)
+    again = np.zeros(len(kept), np.float32)
+    again[cells] = values
+    np.testing.assert_array_equal(again, kept[:, 0])
+    with pytest.raises(IndexError):
+        found.gene(3)
+
+
+@pytest.mark.parametrize("layout", ["csr_matrix", "csc_matrix"])
+def test_stored_zeros_repeats_and_disorder_are_resolved(tmp_path, layout, block_bytes):
+    """A file may hold zeros, the same place twice (they add up) and unsorted indices."""
+    path = tmp_path / "x.h5ad"
+    write(path, getattr(sparse, layout)(np.zeros((4, 3), np.float32)))
+    with h5py.File(path, "r+") as file:
+        for name, values in {
+            "data": np.array([1, 2, 0, 5, 7, 3], np.float32),
+            "indices": np.array([2, 0, 1, 1, 1, 0]),
+            "indptr": np.array([0, 3, 5, 6, 6] if layout == "csr_matrix" else [0, 3, 5, 6]),
+        }.items():
+            del file["X"][name]
+            file["X"][name] = values
+    dense = np.array([[2, 0, 1], [0, 12, 0], [3, 0, 0], [0, 0, 0]], np.float32)
+    if layout == "csc_matrix":
+        dense = np.array([[2, 0, 3], [0, 12, 0], [1, 0, 0], [0, 0, 0]], np.float32)
+    found = expression(path)
+    np.testing.assert_array_equal(found.block(range(3)).T, dense)
+    assert found.gene_stored(1)[0].tolist() == [1]
+    assert found.stats.n_nonzero.tolist() == (dense != 0).sum(axis=0).tolist()
+
+
+def test_float64_is_kept_only_where_it_matters(tmp_path):
+    exact = np.array([[0.5, 3.0], [0.0, 2.0**24]])
+    fine = np.array([[0.1, 3.0], [0.0, 2.0]])
+    large = np.array([[2**24 + 1, 0], [0, 1]], dtype=np.int64)
+    assert expression(write(tmp_path / "a.h5ad", exact)).dtype == np.float32
+    assert expression(write(tmp_path / "b.h5ad", sparse.csr_matrix(fine))).dtype == np.float64
+    found = expression(write(tmp_path / "c.h5ad", sparse.csr_matrix(large)))
+    assert found.dtype == np.float64
+    assert found.gene(0)[0] == 2**24 + 1
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (4, 0), (1, 1), (0, 0)])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_empty_and_tiny(tmp_path, shape, layout):
+    found = expression(write(tmp_path / "x.h5ad", LAYOUTS[layout](np.zeros(shape, np.float32))))
+    assert (found.n_cells, found.n_genes) == shape
+    assert len(found.stats.total) == shape[1]
+    assert len(found.cell_total) == shape[0]
+    if shape[1]:
+        np.testing.assert_array_equal(found.gene(0), np.zeros(shape[0]))
+
+
+@pytest.mark.parametrize(
+    ("part", "values"),
+    [
+        ("indptr", [0, 1, 1, 9]),
+        ("indptr", [0, 2, 1, 2]),
+        ("indptr", [0, 2]),
+        ("indices", [0, 7]),
+        ("indices", [-1, 0]),
+    ],
+)
+def test_damaged_sparse_matrix_is_a_sentence(tmp_path, part, values):
+    path = write(tmp_path / "x.h5ad", sparse.csr_matrix(np.diag([1.0, 2.0, 0.0]).astype(np.float32)))
+    with h5py.File(path, "r+") as file:
+        del file["X"][part]
+        file["X"][part] = np.array(values)
+    with pytest.raises(InputError, match="damaged"):
+        expression(path)
+
+
+def test_a_matrix_of_text_is_a_sentence(tmp_path):
+    path = write(tmp_path / "x.h5ad", np.zeros((2, 2), np.float32))
+    with h5py.File(path, "r+") as file:
+        del file["X"]
+        file["X"] = np.array([[b"a", b"b"], [b"c", b"d"]])
+        file["X"].attrs["encoding-type"] = "string-array"
+    with pytest.raises(InputError, match="not numbers"):
+        expression(path)
+
+
+def test_an_interrupted_build_leaves_nothing_and_the_next_works(tmp_path, monkeypatch, home):
+    path = write(tmp_path / "x.h5ad", sparse.csr_matrix(random_matrix(seed=99)))
+    dataset = open_dataset(path)
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(share):
+        raise Stopped
+
+    before = set((home / "stores").iterdir()) if (home / "stores").exists() else set()
+    with pytest.raises(Stopped):
+        dataset.store("X", stop)
+    left = {entry for entry in set((home / "stores").iterdir()) - before if entry.suffix != ".lock"}
+    assert left == set()
+    np.testing.assert_array_equal(dataset.store("X").indptr[-1], np.count_nonzero(random_matrix(seed=99)))
+
+
+def test_the_same_content_is_turned_once(tmp_path, monkeypatch):
+    first = open_dataset(write(tmp_path / "a.h5ad", sparse.csr_matrix(random_matrix(seed=5))))
+    (tmp_path / "b.h5ad").write_bytes((tmp_path / "a.h5ad").read_bytes())
+    second = open_dataset(tmp_path / "b.h5ad")
+    assert first.store("X").folder == second.store("X").folder
+    monkeypatch.setattr("cellucid_core.dataset.store.build_store", None)  # would fail if it were called again
+    assert second.store("X").n_genes == 11
