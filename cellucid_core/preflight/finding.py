@@ -1,0 +1,126 @@
+"""What preflight says: findings, and the report that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cellucid_core.dataset import Mapping, View
+
+Severity = Literal["error", "warning", "info"]
+Light = Literal["red", "amber", "green"]
+MAX_EXAMPLES = 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing preflight noticed.
+
+    Attributes
+    ----------
+    rule
+        Id of the rule (``preflight-rules.md``).
+    severity
+        ``error`` blocks export, ``warning`` does not, ``info`` is a note.
+    title
+        One line.
+    detail
+        What it is, with counts, and what it would do in the viewer.
+    count
+        How many cells, genes, columns or values are concerned.
+    examples
+        Up to ten of them by name.
+    fix
+        What the fix does, or None where there is none.
+    """
+
+    rule: str
+    severity: Severity
+    title: str
+    detail: str
+    count: int = 0
+    examples: tuple[str, ...] = ()
+    fix: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object of the command line's contract."""
+        return {
+            "rule": self.rule,
+            "severity": self.severity,
+            "title": self.title,
+            "detail": self.detail,
+            "count": self.count,
+            "examples": list(self.examples),
+            "fix": self.fix,
+        }
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the export is about to do, where a rule depends on it.
+
+    Attributes
+    ----------
+    categorical_dtype
+        ``auto``, ``uint8`` or ``uint16``.
+    genes
+        Ids of the genes that will be exported, or None for all.
+    """
+
+    categorical_dtype: str = "auto"
+    genes: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: its id, its check, and its fix where it has one.
+
+    Attributes
+    ----------
+    check
+        Returns a finding, or None if all is well.
+    fix
+        Returns the mapping that mends it; only called while the check finds something.
+    """
+
+    id: str
+    check: Callable[[View, Scope], Finding | None]
+    fix: Callable[[View, Scope], Mapping] | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings of one pass, most severe first."""
+
+    findings: tuple[Finding, ...] = field(default=())
+
+    def of(self, severity: Severity) -> tuple[Finding, ...]:
+        """Return the findings of one severity."""
+        return tuple(finding for finding in self.findings if finding.severity == severity)
+
+    @property
+    def light(self) -> Light:
+        """Red if anything blocks export, amber if anything is doubtful, else green."""
+        return "red" if self.of("error") else "amber" if self.of("warning") else "green"
+
+    @property
+    def status(self) -> Literal["ready", "blocked"]:
+        """The command line's word for the light."""
+        return "blocked" if self.of("error") else "ready"
+
+
+def examples(names: Iterable[Any]) -> tuple[str, ...]:
+    """Return the first `MAX_EXAMPLES` names."""
+    return tuple(str(name) for name, _ in zip(names, range(MAX_EXAMPLES), strict=False))
+
+
+def plural(count: int, singular: str, many: str | None = None) -> str:
+    """Return "1 cell", "3 cells"."""
+    return f"{count:,} {singular if count == 1 else many or singular + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return up to three names in a row: "a, b, c and 4 more"."""
+    head = ", ".join(names[:3])
+    return head if len(names) <= 3 else f"{head} and {len(names) - 3:,} more"

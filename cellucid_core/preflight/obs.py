@@ -1,0 +1,146 @@
+"""Rules about the cell table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from cellucid_core.dataset import AppliedFix, Mapping, View
+from cellucid_core.preflight.finding import Finding, Scope, examples, listed, plural
+
+#: The most categories a uint8 and a uint16 code can tell apart beside the missing marker (``export-format.md``).
+MAX_UINT8, MAX_CATEGORIES = 254, 65_534
+#: A text column is "one value per cell" from this share of distinct values, if it labels at least so many cells.
+_DISTINCT_SHARE, _DISTINCT_CELLS = 0.9, 10
+
+
+def cell_ids_duplicate(view: View, scope: Scope) -> Finding | None:
+    """Cell ids that stand more than once: exports stay valid, tables no longer join."""
+    index = pd.Index(view.cell_ids)
+    repeated = index[index.duplicated()].unique()
+    if not len(repeated):
+        return None
+    return Finding(
+        "cell-ids-duplicate",
+        "warning",
+        f"{plural(len(repeated), 'cell id stands', 'cell ids stand')} more than once",
+        "Exports stay valid, but rows of a CSV of scores can no longer be joined to cells by their id; the column "
+        "cell_index tells them apart.",
+        count=len(repeated),
+        examples=examples(repeated),
+    )
+
+
+def obs_category_count(view: View, scope: Scope) -> Finding | None:
+    """More categories than a code can hold."""
+    limit = MAX_UINT8 if scope.categorical_dtype == "uint8" else MAX_CATEGORIES
+    counts = {key: n for key in view.obs_keys if (n := _n_categories(view, key)) > limit}
+    if not counts:
+        return None
+    worst = "; ".join(f"{key} has {count:,}" for key, count in list(counts.items())[:3])
+    return Finding(
+        "obs-category-count",
+        "error",
+        f"{plural(len(counts), 'column has', 'columns have')} too many categories",
+        f"{worst}. At most {limit:,} can be told apart"
+        f"{' with 8-bit codes' if limit == MAX_UINT8 else ''}, and no legend could show them.",
+        count=len(counts),
+        examples=examples(counts),
+        fix="Leave the column out" if len(counts) == 1 else "Leave those columns out",
+    )
+
+
+def fix_obs_category_count(view: View, scope: Scope) -> Mapping:
+    """Leave the columns with too many categories out."""
+    limit = MAX_UINT8 if scope.categorical_dtype == "uint8" else MAX_CATEGORIES
+    columns = [key for key in view.obs_keys if _n_categories(view, key) > limit]
+    return _leave_out(view, columns, "obs-category-count", "too many categories")
+
+
+def obs_one_value_per_cell(view: View, scope: Scope) -> Finding | None:
+    """A text column with nearly a value of its own for every cell."""
+    columns = _one_value_columns(view)
+    if not columns:
+        return None
+    return Finding(
+        "obs-one-value-per-cell",
+        "warning",
+        f"{plural(len(columns), 'column names', 'columns name')} nearly every cell",
+        f"{listed(columns)}: almost every cell has a value of its own. As categories they cannot be coloured or "
+        "compared, they make the export large, and they may identify people or samples.",
+        count=len(columns),
+        examples=examples(columns),
+        fix="Leave the column out" if len(columns) == 1 else "Leave those columns out",
+    )
+
+
+def fix_obs_one_value_per_cell(view: View, scope: Scope) -> Mapping:
+    """Leave those columns out."""
+    return _leave_out(view, _one_value_columns(view), "obs-one-value-per-cell", "a value for each cell")
+
+
+def _n_categories(view: View, key: str) -> int:
+    if view.kind(key) != "categorical":
+        return 0
+    series = view.obs(key)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return len(series.cat.categories)
+    return int(_as_hashable(series).nunique())
+
+
+def _one_value_columns(view: View) -> list[str]:
+    columns = []
+    for key in view.obs_keys:
+        series = view.obs(key)
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            if pd.api.types.is_numeric_dtype(series.cat.categories.dtype):
+                continue
+        elif not (pd.api.types.is_object_dtype(series.dtype) or pd.api.types.is_string_dtype(series.dtype)):
+            continue
+        labelled = int(series.notna().sum())
+        distinct = int(_as_hashable(series).nunique())
+        if labelled >= _DISTINCT_CELLS and distinct >= _DISTINCT_SHARE * labelled:
+            columns.append(key)
+    return columns
+
+
+def _as_hashable(series: pd.Series) -> pd.Series:
+    """Return a column whose values can be counted: lists and the like as text."""
+    if series.dtype == object:
+        return series.where(series.isna(), series.astype(str))
+    return series
+
+
+def _leave_out(view: View, columns: list[str], rule: str, why: str) -> Mapping:
+    kept = tuple(key for key in view.obs_keys if key not in columns)
+    sentence = f"{plural(len(columns), 'column')} left out: {listed(columns)} ({why})"
+    code = f"adata.obs = adata.obs.drop(columns={columns!r})"
+    return replace(view.mapping.with_fix(AppliedFix(rule, sentence, code)), obs_keys=kept)
+
+
+def column_table(view: View) -> pd.DataFrame:
+    """Describe every column of the cell table for people.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per column: ``column``, ``kind``, ``values`` (categories or range in words), ``missing`` (share, 0 … 1).
+    """
+    rows = []
+    for key in map(str, view.dataset.obs.columns):
+        series = view.obs(key)
+        kind = view.kind(key)
+        rows.append((key, kind, _values_in_words(series, kind), float(series.isna().mean()) if len(series) else 0.0))
+    return pd.DataFrame(rows, columns=["column", "kind", "values", "missing"])
+
+
+def _values_in_words(series: pd.Series, kind: str) -> str:
+    if kind == "continuous":
+        values = pd.to_numeric(series, errors="coerce").dropna()
+        return f"{values.min():.4g} to {values.max():.4g}" if len(values) else "no value"
+    counts = _as_hashable(series).value_counts()
+    counts = counts[counts > 0]
+    head = ", ".join(str(label) for label in counts.index[:4])
+    more = f" and {len(counts) - 4:,} more" if len(counts) > 4 else ""
+    return f"{plural(len(counts), 'category', 'categories')}: {head}{more}" if len(counts) else "no value"
