@@ -1,0 +1,86 @@
+"""Downloads streamed from disk under links that cannot be guessed and expire.
+
+A link names a random token; the token's record is a small JSON file beside the other state, so a link outlives a
+restart of the server and needs nothing global. Ranges and conditional requests are Starlette's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+
+from cellucid_core.dataset.home import home_folder
+
+#: Seconds a link works.
+LIFETIME = 12 * 3600
+PREFIX = "cellucid/download"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+def offer_download(path: Path, file_name: str, lifetime: float = LIFETIME) -> str:
+    """Return a token under which a file can be downloaded for a while.
+
+    Parameters
+    ----------
+    path
+        The file; it must stay where it is.
+    file_name
+        The name the browser gives it.
+    lifetime
+        Seconds until the link expires.
+    """
+    token = secrets.token_urlsafe(32)
+    folder = home_folder("downloads")
+    _sweep(folder)
+    record = {"path": str(path.resolve()), "file_name": file_name, "expires": time.time() + lifetime}
+    draft = folder / f".{token}"
+    draft.write_text(json.dumps(record), encoding="utf-8")
+    draft.replace(folder / f"{token}.json")
+    return token
+
+
+def download_address(token: str, base_path: str = "") -> str:
+    """Return the address of a download on this server, below Streamlit's ``server.baseUrlPath``."""
+    base = base_path.strip("/")
+    return f"/{base + '/' if base else ''}{PREFIX}/{token}"
+
+
+async def download(request: Request) -> Response:
+    """Stream the file a token stands for; 404 for tokens that are unknown or expired."""
+    record = _record(request.path_params["token"])
+    if record is None:
+        return PlainTextResponse("This download link has expired. Make the file again in the dashboard.", 404)
+    return FileResponse(
+        record["path"],
+        filename=record["file_name"],
+        media_type="application/zip",
+        headers={"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"},
+    )
+
+
+def _record(token: str) -> dict[str, str] | None:
+    if not _TOKEN.fullmatch(token):
+        return None
+    try:
+        record: dict[str, str] = json.loads((home_folder("downloads") / f"{token}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if float(record["expires"]) < time.time() or not Path(record["path"]).is_file():
+        return None
+    return record
+
+
+def _sweep(folder: Path) -> None:
+    """Delete records that have expired."""
+    for file in folder.glob("*.json"):
+        try:
+            if json.loads(file.read_text(encoding="utf-8"))["expires"] < time.time():
+                file.unlink(missing_ok=True)
+        except (OSError, ValueError, KeyError):
+            continue
