@@ -69,11 +69,10 @@ def _record(token: str) -> dict[str, str] | None:
         return None
     try:
         record: dict[str, str] = json.loads((home_folder("downloads") / f"{token}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        alive = float(record["expires"]) >= time.time() and Path(record["path"]).is_file()
+    except (OSError, ValueError, KeyError, TypeError):  # no such token, or a damaged record
         return None
-    if float(record["expires"]) < time.time() or not Path(record["path"]).is_file():
-        return None
-    return record
+    return record if alive else None
 
 
 def _sweep(folder: Path) -> None:

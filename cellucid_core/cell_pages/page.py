@@ -1,0 +1,54 @@
+"""A page: a named set of cells, and the cells that are not in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Colour of ``Rest of <page>``: a grey that stands back on light and on dark, and is no category's colour.
+REST_COLOR = "#8C939A"
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """A named group of cells.
+
+    Parameters
+    ----------
+    name
+        What the page is called, exactly.
+    cells
+        Positions in the view, int64, ascending, each once.
+    color
+        ``#RRGGBB``, or None where no chart needs one.
+    """
+
+    name: str
+    cells: np.ndarray
+    color: str | None = None
+
+    @property
+    def n(self) -> int:
+        """How many cells the page holds."""
+        return len(self.cells)
+
+
+def rest_of(page: Page, n_cells: int) -> Page:
+    """Return the page of all cells that are not in a page.
+
+    Parameters
+    ----------
+    page
+        The page to stand against.
+    n_cells
+        How many cells the view has.
+
+    Returns
+    -------
+    Page
+        Named ``Rest of <name>``, in :data:`REST_COLOR`; it may be empty.
+    """
+    outside = np.ones(n_cells, dtype=bool)
+    outside[page.cells] = False
+    return Page(f"Rest of {page.name}", np.flatnonzero(outside).astype(np.int64), REST_COLOR)

@@ -1,0 +1,143 @@
+"""Where pages stand in a chart and how their labels are written, so that none touches another or is cut off."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: Width in pixels for which labels are wrapped; a wider chart only gets more air.
+_ASSUMED_WIDTH = 620
+_PIXELS_PER_LETTER = 6.6
+_MOST_COLUMNS = 8
+_MOST_LINES = 4
+_ROW_LETTERS = 26
+_ROW_LINES = 2
+_LINE = 14
+_HEIGHT = 360
+#: What a word may be broken into.
+_PIECE = re.compile(r"[^_\-/+|:]*[_\-/+|:]+|[^_\-/+|:]+")
+_LEAST_HEIGHT = 240
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the pages of a chart are laid out.
+
+    Attributes
+    ----------
+    rows
+        Whether pages stand below one another (scores run to the right) rather than side by side.
+    labels
+        Lines of each page's label.
+    height
+        Of the plot, pixels.
+    domain
+        Of the page axis, in pages; a few pages get room at the sides instead of growing wide.
+    """
+
+    rows: bool
+    labels: list[list[str]]
+    height: int
+    domain: tuple[float, float]
+
+
+def layout(names: Sequence[str], counts: Sequence[int], *, rows: bool | None = None) -> Layout:
+    """Lay out pages: side by side if every label fits under its place, else as rows.
+
+    Parameters
+    ----------
+    names
+        Page names.
+    counts
+        Cells per page, written under the name.
+    rows
+        Whether to force (True) or forbid (False) rows; None decides by the labels.
+    """
+    n = len(names)
+    slots = max(n, 4)
+    letters = int(_ASSUMED_WIDTH / slots / _PIXELS_PER_LETTER) - 1
+    lines = [wrap(name, letters) for name in names]
+    whole = all(len(piece) <= letters for name in names for word in name.split() for piece in _PIECE.findall(word))
+    fits = n <= _MOST_COLUMNS and whole and all(len(line) <= _MOST_LINES for line in lines)
+    as_rows = not fits if rows is None else rows
+    if as_rows:
+        lines = [_shortened(wrap(name, _ROW_LETTERS), _ROW_LINES, _ROW_LETTERS) for name in names]
+    labels = [[*line, f"n = {count:,}"] for line, count in zip(lines, counts, strict=True)]
+    if not as_rows:
+        pad = (slots - n) / 2
+        return Layout(False, labels, _HEIGHT, (-0.5 - pad, n - 0.5 + pad))
+    step = max(44, max(map(len, labels), default=2) * _LINE + 10)
+    return Layout(True, labels, max(n * step, _LEAST_HEIGHT), (-0.5, n - 0.5))
+
+
+def wrap(name: str, letters: int) -> list[str]:
+    """Break a name into lines: at spaces first, then after ``_ - / + | :``, and inside a word only if it must be.
+
+    Examples
+    --------
+    >>> wrap("CD8+/CD45RA+ Naive Cytotoxic", 10)
+    ['CD8+/', 'CD45RA+', 'Naive', 'Cytotoxic']
+    """
+    letters = max(letters, 4)
+    lines: list[str] = []
+    line = ""
+    for word in name.split() or ["(no name)"]:
+        if line and len(line) + 1 + len(word) <= letters:
+            line = f"{line} {word}"
+            continue
+        if line:
+            lines.append(line)
+        line = ""
+        for piece in _PIECE.findall(word) if len(word) > letters else [word]:
+            if line and len(line) + len(piece) > letters:
+                lines.append(line)
+                line = ""
+            line += piece
+            while len(line) > letters and len(line) - letters > 2:
+                lines.append(line[:letters])
+                line = line[letters:]
+    return [*lines, line] if line else lines
+
+
+def _shortened(lines: list[str], most: int, letters: int) -> list[str]:
+    """Keep the first lines and mark what was left out."""
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], f"{lines[most - 1][: letters - 1]}…"]
+
+
+def page_axis(alt: Any, plan: Layout) -> Any:
+    """Return the axis that writes the page labels.
+
+    The labels are put into the expression as JSON, in ASCII, so that no name can end the string it stands in.
+    """
+    return alt.Axis(
+        values=list(range(len(plan.labels))),
+        labelExpr=f"{json.dumps(plan.labels)}[datum.value]",
+        title=None,
+        ticks=False,
+        grid=False,
+        domain=False,
+        labelOverlap=False,
+        labelLimit=0,
+        labelLineHeight=_LINE,
+        labelPadding=8,
+        labelAngle=0,
+        labelBaseline="middle" if plan.rows else "top",
+        # The first of usually two lines is centred on the row; moved up, both are.
+        labelOffset=-_LINE / 2 if plan.rows else 0,
+    )
+
+
+def inline(alt: Any, rows: list[dict[str, Any]]) -> Any:
+    """Return rows as a chart's own data.
+
+    They are put in after the object is made: Altair would else hold every single row against the Vega-Lite schema,
+    which takes seconds for 20,000 of them.
+    """
+    data = alt.InlineData(values=[])
+    data["values"] = rows
+    return data

@@ -1,0 +1,39 @@
+"""Write a dataset as Cellucid's prepared export (``compact_v1``) and check what was written.
+
+`ExportSettings` says how, `plan` foresees, `write` writes a zip or a folder and reads it back, `verify` checks any
+export. One module per artefact: points, vectors, obs (with groups), genes (with hvg), graph, identity; beneath them
+`quantize` and `compress` turn arrays into bytes, `sink` and `staging` put bytes in place.
+"""
+
+from __future__ import annotations
+
+from cellucid_core.export.plan import Artefact, ChosenGenes, ExportPlan, choose_genes, plan
+from cellucid_core.export.settings import (
+    ExportSettings,
+    GeneChoice,
+    available_threads,
+    parse_bits,
+    parse_gene_choice,
+    parse_quantile,
+)
+from cellucid_core.export.verify import VerifyReport, verify
+from cellucid_core.export.write import ExportResult, Progress, write
+
+__all__ = [
+    "Artefact",
+    "ChosenGenes",
+    "ExportPlan",
+    "ExportResult",
+    "ExportSettings",
+    "GeneChoice",
+    "Progress",
+    "VerifyReport",
+    "available_threads",
+    "choose_genes",
+    "parse_bits",
+    "parse_gene_choice",
+    "parse_quantile",
+    "plan",
+    "verify",
+    "write",
+]

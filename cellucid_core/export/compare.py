@@ -1,0 +1,260 @@
+"""Compare decoded arrays of an export with the view that it was made from.
+
+Every function returns what differs, as the end of a sentence that begins with the file's name, or nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cellucid_core.errors import CellucidError
+from cellucid_core.export.graph import Edges, edges
+from cellucid_core.export.groups import Groups, centroids, group_cells, outlier_quantiles
+from cellucid_core.export.obs import categories_of, numbers_of
+from cellucid_core.export.points import Points, normalize
+from cellucid_core.export.quantize import MARKER, MAX_QUANT, dequantize, limits
+from cellucid_core.export.structure import Categories, Numbers
+from cellucid_core.export.vectors import vector_fields
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import View
+
+#: Half a step, and what float64 needs to compute it.
+_HALF = 0.5 + 1e-6
+#: Limits may have gone through float32.
+_LIMITS = 1e-6
+
+
+@dataclass
+class Found:
+    """What a comparison found.
+
+    Attributes
+    ----------
+    problems
+        What differs.
+    error_steps
+        Largest error in quantization steps.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    error_steps: float = 0.0
+
+
+class Source:
+    """The arrays of a view as an export should have them, made when they are first needed.
+
+    Not for several threads at a time, except `gene`.
+    """
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+
+    @cached_property
+    def points(self) -> dict[int, Points]:
+        """Normalized coordinates of every dimension of the view."""
+        return {d: normalize(self.view.embedding(d), d) for d in self.view.dimensions}
+
+    @cached_property
+    def vectors(self) -> dict[tuple[str, int], np.ndarray]:
+        """Scaled vector fields."""
+        scales = {d: item.scale for d, item in self.points.items()}
+        written = vector_fields(self.view.vectors(), scales, self.view.n_cells)
+        return {(name, d): array for name, d, array in written.arrays}
+
+    @cached_property
+    def edges(self) -> Edges | None:
+        """Edges of the chosen graph."""
+        graph = self.view.graph()
+        return None if graph is None else edges(graph)
+
+    @cached_property
+    def latent(self) -> np.ndarray:
+        """The latent space, float32."""
+        latent: np.ndarray = np.ascontiguousarray(self.view.latent(), dtype=np.float32)
+        return latent
+
+    @cached_property
+    def column_keys(self) -> dict[str, str]:
+        """Name in the export → name in the source."""
+        return {self.view.exported_name(key): key for key in self.view.obs_keys}
+
+    @cached_property
+    def gene_positions(self) -> dict[str, int]:
+        """Gene id → position of the first gene that has it."""
+        place: dict[str, int] = {}
+        if self.view.expression is not None:
+            for position, gene in enumerate(self.view.gene_ids):
+                place.setdefault(gene, position)
+        return place
+
+    def gene(self, spec: Numbers, written: np.ndarray) -> Found:
+        """Compare one gene."""
+        position, expression = self.gene_positions.get(spec.key), self.view.expression
+        if position is None or expression is None:
+            return Found(["is of a gene that the source does not have"])
+        cells, values = expression.gene_stored(position)
+        return compare_numbers(spec, written, values, cells if expression.is_sparse else None)
+
+    def number_column(self, spec: Numbers, written: np.ndarray) -> Found:
+        """Compare a column of numbers."""
+        key = self.column_keys.get(spec.key, spec.key)
+        try:
+            if self.view.kind(key) != "continuous":
+                return Found(["is written as numbers, the source has categories"])
+            return compare_numbers(spec, written, numbers_of(self.view.obs(key)), None)
+        except CellucidError as error:
+            return Found([f"has no source: {error.what}"])
+
+    def category_column(
+        self, spec: Categories, codes: np.ndarray, outliers: np.ndarray, quantile: float | None
+    ) -> Found:
+        """Compare a column of categories, its centroids and its outlier quantiles."""
+        key = self.column_keys.get(spec.key, spec.key)
+        try:
+            if self.view.kind(key) != "categorical":
+                return Found(["is written as categories, the source has numbers"])
+            wanted, labels = categories_of(self.view.obs(key))
+        except CellucidError as error:
+            return Found([f"has no source: {error.what}"])
+        if labels != spec.labels:
+            return Found(["has other categories than the source"])
+        decoded = np.where(codes == spec.missing, -1, codes.astype(np.int64))
+        if n_wrong := int((decoded != wanted).sum()):
+            return Found([f"puts {n_wrong:,} cells into other categories than the source"])
+        groups = group_cells(wanted, len(labels))
+        return self._landmarks(spec, groups, outliers, quantile)
+
+    def _landmarks(self, spec: Categories, groups: Groups, outliers: np.ndarray, quantile: float | None) -> Found:
+        written = _decode(spec.outliers, outliers)
+        has_value = np.array([bool(np.isfinite(written[groups.cells(k)]).any()) for k in range(len(groups))], bool)
+        sizes = groups.sizes
+        # The smallest size that counts is not in the manifest; the categories that have values tell it.
+        present, absent = sizes[has_value], sizes[~has_value]
+        minimum = int(present.min()) if len(present) else int(sizes.max(initial=0)) + 1
+        minimum = max(min(10, minimum), int(absent.max(initial=0)) + 1)
+        if len(present) and minimum > present.min():
+            return Found(["has outlier quantiles for a smaller category, but not for a larger one"])
+        expected = outlier_quantiles(self.latent, groups, max(1, minimum))
+        found = compare_numbers(spec.outliers, outliers, expected, None, slack=_rank_slack(groups))
+        found.problems = [f"has outlier quantiles that differ: {text}" for text in found.problems]
+        for d, entries in spec.centroids.items():
+            if d in self.points:
+                points = self.points[d].array
+                wanted = centroids(points, groups, spec.labels, max(1, minimum), quantile)
+                if not _same_centroids(entries, wanted):
+                    found.problems.append(f"has other {d}D centroids than the source")
+        return found
+
+
+def _rank_slack(groups: Groups) -> np.ndarray:
+    """One rank, per cell: distances that are equal but for the last digit may change places between machines."""
+    slack = np.zeros(len(groups.order))
+    for category in np.flatnonzero(groups.sizes):
+        slack[groups.cells(int(category))] = 1.0 / groups.sizes[category]
+    return slack
+
+
+def _same_centroids(written: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> bool:
+    if [entry["category"] for entry in written] != [entry["category"] for entry in wanted]:
+        return False
+    return all(
+        abs(one["n_points"] - other["n_points"]) <= 1 and np.allclose(one["position"], other["position"], 0, 1e-4)
+        for one, other in zip(written, wanted, strict=True)
+    )
+
+
+def _decode(spec: Numbers, written: np.ndarray) -> np.ndarray:
+    return written if spec.bits is None else dequantize(written, spec.low, spec.high, spec.bits)
+
+
+def compare_numbers(
+    spec: Numbers,
+    written: np.ndarray,
+    values: np.ndarray,
+    cells: np.ndarray | None,
+    slack: np.ndarray | None = None,
+) -> Found:
+    """Compare a vector of the export with its source.
+
+    Parameters
+    ----------
+    spec
+        What the manifest says of it.
+    written
+        Codes or float32 values, (n_cells,).
+    values
+        The source's stored values.
+    cells
+        Where they belong, or None for all cells in order; the others are 0.
+    slack
+        Differences that are allowed on top, (n_cells,).
+
+    Returns
+    -------
+    Found
+        Without problems if floats are equal, or codes within half a step, the marker exactly where the source is not
+        finite, and the limits those of the source.
+    """
+    if cells is not None and len(values) == len(written):
+        cells = None  # nothing is absent
+    if spec.bits is None:
+        return _compare_floats(written, values, cells, slack)
+    wanted = limits(values, with_zeros=cells is not None)
+    reach = max(abs(wanted[0]), abs(wanted[1]))
+    if max(abs(spec.low - wanted[0]), abs(spec.high - wanted[1])) > _LIMITS * reach:
+        return Found([f"has the limits {spec.low:g} to {spec.high:g}, the source {wanted[0]:g} to {wanted[1]:g}"])
+    step = (spec.high - spec.low) / MAX_QUANT[spec.bits]
+    # What float64 can tell apart near the limits, in steps.
+    tolerance = _HALF + 4 * np.spacing(reach) / step
+    if cells is None:
+        error, mismatch = _errors(spec, written, values, step, slack)
+    else:
+        error, mismatch = _errors(spec, written[cells], values, step, None)
+        zero = int(np.clip(np.rint(-spec.low / step), 0, MAX_QUANT[spec.bits]))
+        n_zero = np.count_nonzero(written == zero) - np.count_nonzero(written[cells] == zero)
+        if n_zero != len(written) - len(cells):
+            rest = written.copy()
+            rest[cells] = zero
+            absent, lost = _errors(spec, rest, np.zeros(len(rest)), step, None)
+            error, mismatch = max(error, absent), mismatch + lost
+        else:
+            error = max(error, abs(spec.low + zero * step) / step)
+    if mismatch:
+        return Found([f"{mismatch:,} cells are marked as missing that have a value, or the reverse"], error)
+    if error > tolerance:
+        return Found([f"its values are off by up to {error:.3g} quantization steps, half a step is allowed"], error)
+    return Found([], error)
+
+
+def _errors(
+    spec: Numbers, codes: np.ndarray, values: np.ndarray, step: float, slack: np.ndarray | None
+) -> tuple[float, int]:
+    """Largest error in steps, and the number of markers that should not be or are missing."""
+    marked, finite = codes == MARKER[spec.bits or 8], np.isfinite(values)
+    mismatch = int((marked == finite).sum())
+    with np.errstate(invalid="ignore", over="ignore"):
+        error = np.abs(_decode(spec, codes) - values)
+    if slack is not None:
+        error -= slack
+    valid = error[finite & ~marked]
+    return (max(0.0, float(valid.max())) / step if len(valid) else 0.0), mismatch
+
+
+def _compare_floats(
+    written: np.ndarray, values: np.ndarray, cells: np.ndarray | None, slack: np.ndarray | None
+) -> Found:
+    with np.errstate(over="ignore", invalid="ignore"):
+        wanted = values.astype(np.float32)
+        if cells is not None:
+            stored, wanted = wanted, np.zeros(len(written), np.float32)
+            wanted[cells] = stored
+        equal = (written == wanted) | (np.isnan(written) & np.isnan(wanted))
+        if slack is not None:
+            equal |= np.abs(written - wanted) <= slack + 1e-6
+    n_wrong = int((~equal).sum())
+    return Found([f"{n_wrong:,} of its values differ from the source"] if n_wrong else [])

@@ -1,0 +1,108 @@
+"""gzip, fast: per file, the way of compressing that suits its bytes.
+
+Most vectors of an export are noise between runs of one value (a gene that most cells lack) or noise alone. There,
+looking for repeated strings, on which zlib spends nearly all of its time, gains nothing or even makes the file larger:
+run lengths only, or Huffman codes only, are ten times as fast *and* smaller. zlib-ng does these two. Where strings do
+repeat (sorted edges, smooth values), searching wins by far, and zlib itself does it: zlib-ng's faster search finds no
+repeats of three bytes and writes up to a tenth more. A piece from the middle is tried in all three ways, and the best
+writes the file; measured in ``tests/benchmarks/bench_export.py``.
+
+The output depends on nothing but the bytes, the level and the versions of the two: no time, no name in the header.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any, cast
+
+import numpy as np
+from zlib_ng import zlib_ng
+
+Buffer = bytes | bytearray | memoryview
+
+#: The piece that is tried: a sixteenth of the bytes, but neither less nor more than this.
+_PIECE, _LARGEST_PIECE = 8 * 1024, 64 * 1024
+#: From this level on the piece is eight times as large: who asks for it wants bytes, not time.
+_THOROUGH = 8
+#: Classes of sparseness that a `Compressor` tells apart.
+_CLASSES = 16
+#: zlib's default: blocks of 16,384 symbols, so that the codes follow a vector whose values drift.
+_MEMORY_LEVEL = 8
+_SEARCH, _HUFFMAN, _RUNS = zlib.Z_DEFAULT_STRATEGY, zlib_ng.Z_HUFFMAN_ONLY, zlib_ng.Z_RLE
+#: Fastest first: it wins a tie.
+_WAYS = (_HUFFMAN, _RUNS, _SEARCH)
+
+
+#: What zlib-ng raises on bytes that are no deflate stream (its type hints do not say that it is an exception).
+DEFLATE_ERROR: type[Exception] = cast("type[Exception]", zlib_ng.error)
+
+
+class DamagedError(ValueError):
+    """Compressed bytes that cannot be what they should be."""
+
+
+class Compressor:
+    """Compresses arrays of one kind, such as genes of one matrix, without trying all ways on each.
+
+    Vectors of one matrix have the same cells in the same order, so what suits a vector suits the next one that is about
+    as sparse. The first of each sixteenth of sparseness is tried, the others follow. The output depends on the vectors
+    that this object has seen before, so it must see the same ones in the same order in every run.
+
+    Parameters
+    ----------
+    level
+        1 (fast) … 9 (small): an effort, not an engine's level. The size is about zlib's at that level, or less.
+    """
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+        self._known: dict[int, int] = {}
+
+    def gzip(self, data: Buffer) -> bytes:
+        """Compress as `gzip_bytes` does."""
+        view = memoryview(data).cast("B")
+        if len(view) <= _PIECE:
+            return gzip_bytes(view, self._level)
+        share = np.count_nonzero(np.frombuffer(view, np.uint8) == 0) * _CLASSES // len(view)
+        if share not in self._known:
+            self._known[share] = _strategy(view, self._level)
+        return _member(view, _deflate(view, self._level, self._known[share]), self._level)
+
+
+def gzip_bytes(data: Buffer, level: int) -> bytes:
+    """Compress to one gzip member without time and name.
+
+    Parameters
+    ----------
+    data
+        Raw bytes.
+    level
+        1 (fast) … 9 (small): an effort, not an engine's level. The size is about zlib's at that level, or less.
+
+    Returns
+    -------
+    bytes
+        RFC 1952: mtime 0, operating system 255 (unknown), no name.
+    """
+    view = memoryview(data).cast("B")
+    return _member(view, _deflate(view, level, _strategy(view, level)), level)
+
+
+def _member(view: memoryview, body: bytes, level: int) -> bytes:
+    extra = 2 if level == 9 else 4 if level == 1 else 0
+    header = struct.pack("<BBBBIBB", 0x1F, 0x8B, 8, 0, 0, extra, 255)
+    return b"".join((header, body, struct.pack("<II", zlib_ng.crc32(view), len(view) & 0xFFFFFFFF)))
+
+
+def _strategy(view: memoryview, level: int) -> int:
+    length = max(_PIECE, min(_LARGEST_PIECE, len(view) // 16)) * (8 if level >= _THOROUGH else 1)
+    start = max(0, len(view) - length) // 2 // 8 * 8  # whole numbers of every width
+    piece = view[start : start + length]
+    return min(_WAYS, key=lambda strategy: len(_deflate(piece, level, strategy)))
+
+
+def _deflate(view: memoryview, level: int, strategy: int) -> bytes:
+    make: Any = zlib.compressobj if strategy == _SEARCH else zlib_ng.compressobj
+    engine = make(level, zlib.DEFLATED, -zlib.MAX_WBITS, _MEMORY_LEVEL, strategy)
+    return bytes(engine.compress(view) + engine.flush())

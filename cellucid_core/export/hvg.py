@@ -1,0 +1,116 @@
+"""Highly variable genes, from the gene-major store in constant memory.
+
+The ``seurat`` flavor of ``scanpy.pp.highly_variable_genes`` (Satija et al. 2015; scanpy's default): genes are put into
+20 bins by the logarithm of their mean, and ranked by how far the logarithm of their dispersion (variance / mean) lies
+above their bin's mean, in the bin's standard deviations. Means and variances are of ``expm1`` of the log values. scanpy
+itself would need the whole matrix in memory, twice; the tests compare with it.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cellucid_core.errors import WorkRefused
+from cellucid_core.export.genes import looks_like_counts
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Expression
+
+_BINS = 20
+
+
+def highly_variable(expression: Expression, n: int, threads: int = 1) -> tuple[np.ndarray, list[str]]:
+    """Return the `n` most variable genes.
+
+    Parameters
+    ----------
+    expression
+        Log values; counts are first brought to the median depth of the cells (and need no logarithm then, since the
+        method takes it back). Values that are not finite are left out of means and variances.
+    n
+        How many. Genes without any variance are never taken, so there can be fewer.
+    threads
+        How many genes are worked on at a time.
+
+    Returns
+    -------
+    tuple
+        Positions of the genes, ascending int64, and warnings in plain words.
+
+    Raises
+    ------
+    WorkRefused
+        If no gene varies.
+    """
+    warnings = []
+    scale = None
+    if looks_like_counts(expression):
+        total = expression.cell_total
+        with np.errstate(divide="ignore"):
+            scale = np.where(total > 0, np.median(total[total > 0]) / total, 0.0)
+        warnings.append("The matrix holds counts: highly variable genes were found on values normalized per cell.")
+    elif np.nanmin(expression.stats.minimum, initial=0.0) < 0:
+        warnings.append(
+            "The matrix holds negative values: highly variable genes are meant for log values, choose that matrix."
+        )
+    with ThreadPoolExecutor(threads) as pool:
+        moments = list(pool.map(lambda g: _moments(expression, g, scale), range(expression.n_genes)))
+    score = normalized_dispersion(np.array([m for m, _ in moments]), np.array([v for _, v in moments]))
+    usable = np.flatnonzero(np.isfinite(score))
+    if len(usable) == 0:
+        raise WorkRefused("No gene varies between cells.", "Choose another matrix, or name the genes.")
+    best = usable[np.argsort(-score[usable], kind="stable")[:n]]
+    if len(best) < n:
+        warnings.append(f"Only {len(best):,} genes vary between cells; {n:,} were asked for.")
+    return np.sort(best).astype(np.int64), warnings
+
+
+def _moments(expression: Expression, position: int, scale: np.ndarray | None) -> tuple[float, float]:
+    """Mean and sample variance of one gene, on the scale of normalized counts."""
+    cells, values = expression.gene_stored(position)
+    n = expression.n_cells
+    finite = np.isfinite(values)
+    if not finite.all():
+        n -= int((~finite).sum())
+        cells, values = cells[finite], values[finite]
+    with np.errstate(over="ignore"):
+        # scanpy takes expm1 in the matrix's own type; a later sum in float64 must start from the same numbers.
+        level = np.expm1(values).astype(np.float64) if scale is None else values.astype(np.float64) * scale[cells]
+    if n < 2:
+        return 0.0, 0.0
+    mean = float(level.sum()) / n
+    spread = float(np.square(level - mean).sum()) + (n - len(level)) * mean * mean
+    return mean, spread / (n - 1)
+
+
+def normalized_dispersion(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return each gene's dispersion in standard deviations of its bin.
+
+    Parameters
+    ----------
+    mean, variance
+        (n_genes,) of values that are not logarithms.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n_genes,); NaN for a gene without variance. A gene alone in its bin has 1.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dispersion = variance / np.where(mean == 0, 1e-12, mean)
+        dispersion[dispersion == 0] = np.nan
+        table = pd.DataFrame({"mean": np.log1p(mean), "dispersion": np.log(dispersion)})
+    table = table.where(np.isfinite(table))
+    if not table["mean"].notna().any():
+        return np.full(len(mean), np.nan)
+    of_bin = table.groupby(pd.cut(table["mean"], bins=_BINS), observed=True)["dispersion"]
+    center, width = of_bin.transform("mean"), of_bin.transform("std")
+    alone = width.isna()
+    width = width.where(~alone, center)
+    center = center.where(~alone, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return ((table["dispersion"] - center) / width).to_numpy(dtype=np.float64)

@@ -1,0 +1,235 @@
+"""Numbers as small integers: eight or sixteen bits between a vector's own minimum and maximum.
+
+Source of every formula here: ``export-format.md``, "Quantization of a continuous vector". Codes are rounded to the
+nearest, so that a decoded value is off by half a step at most (cellucid 0.0.9 truncates: up to a whole step).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from cellucid_core.errors import WorkRefused
+
+Bits = Literal[8, 16]
+
+#: Codes run from 0 to this, per number of bits; the next higher code marks what is missing.
+MAX_QUANT: dict[int, int] = {8: 254, 16: 65534}
+MARKER: dict[int, int] = {8: 255, 16: 65535}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a vector is written: its file suffix, its numpy type, and the names a manifest uses for them."""
+
+    ext: str
+    dtype: np.dtype[Any]
+    name: str
+    bits: Bits | None
+
+    @property
+    def quantized(self) -> bool:
+        """Whether values become codes."""
+        return self.bits is not None
+
+
+_ENCODINGS: dict[int | None, Encoding] = {
+    8: Encoding("u8", np.dtype("u1"), "uint8", 8),
+    16: Encoding("u16", np.dtype("<u2"), "uint16", 16),
+    None: Encoding("f32", np.dtype("<f4"), "float32", None),
+}
+
+
+def encoding(bits: int | None) -> Encoding:
+    """Return the encoding of 8 or 16 bits, or of full precision (float32) for None."""
+    return _ENCODINGS[bits]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A vector ready to be written.
+
+    Attributes
+    ----------
+    array
+        Codes (uint8, uint16) or float32 values, little-endian, (n,).
+    minimum, maximum
+        What codes 0 and `MAX_QUANT` stand for; None without quantization.
+    """
+
+    array: np.ndarray
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def limits(self) -> list[float]:
+        """The end of a manifest entry: ``[minimum, maximum]``, or nothing without quantization."""
+        return [] if self.minimum is None or self.maximum is None else [self.minimum, self.maximum]
+
+
+def encode(values: np.ndarray, bits: int | None, name: str = "") -> Encoded:
+    """Encode a dense vector.
+
+    Parameters
+    ----------
+    values
+        Any real numeric type, (n,). NaN and infinities become the marker, or stay as they are in float32.
+    bits
+        8, 16, or None for float32.
+    name
+        What the vector is, for the error.
+
+    Returns
+    -------
+    Encoded
+        Codes ``round((v − min) · max_quant / (max − min))`` in float64, half to even, clipped to 0…max_quant.
+
+    Raises
+    ------
+    WorkRefused
+        If the finite values span more than float64 can hold.
+    """
+    return encode_stored(len(values), None, values, bits, name)
+
+
+def encode_stored(n: int, cells: np.ndarray | None, values: np.ndarray, bits: int | None, name: str = "") -> Encoded:
+    """Encode a vector of which only some entries are stored; the others are 0.
+
+    The same result as `encode` on the dense vector, at the cost of the stored entries.
+
+    Parameters
+    ----------
+    n
+        Length of the whole vector.
+    cells
+        Positions of the stored entries, each once; None: all, in order.
+    values
+        The stored entries.
+    bits, name
+        As in `encode`.
+
+    Raises
+    ------
+    WorkRefused
+        As in `encode`.
+    """
+    kind = encoding(bits)
+    if bits is None:
+        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, as in any float32 file
+            narrow = values.astype(kind.dtype)
+        return Encoded(narrow if cells is None else _spread(n, cells, narrow, 0))
+    with_zeros = cells is not None and len(values) < n
+    low, high = limits(values, with_zeros=with_zeros, name=name)
+    codes = quantize(values, low, high, bits)
+    if cells is not None:
+        absent = int(quantize(np.zeros(1), low, high, bits)[0]) if with_zeros else 0
+        codes = _spread(n, cells, codes, absent)
+    return Encoded(codes, low, high)
+
+
+def limits(values: np.ndarray, *, with_zeros: bool = False, name: str = "") -> tuple[float, float]:
+    """Return what the lowest and the highest code stand for.
+
+    Parameters
+    ----------
+    values
+        (n,); only finite values count.
+    with_zeros
+        Whether the vector also has zeros that are not stored.
+
+    Returns
+    -------
+    tuple
+        Minimum and maximum of the finite values, (0.0, 1.0) without any, maximum = minimum + 1 if they are equal.
+
+    Raises
+    ------
+    WorkRefused
+        If they are further apart than float64 can hold.
+    """
+    low, high = _finite_range(values)
+    if with_zeros:
+        low, high = min(low, 0.0), max(high, 0.0)
+    if low > high:
+        return 0.0, 1.0
+    low, high = low + 0.0, high + 0.0  # -0.0 is written as 0.0
+    if high == low:
+        high = low + 1.0
+        if high == low:  # beyond 2**53 one more makes no difference
+            high = float(np.nextafter(low, np.inf))
+    if not np.isfinite(high - low):
+        raise WorkRefused(
+            f"The values of {name or 'a vector'} span more than a number can hold ({low:g} to {high:g}).",
+            "Leave it out, or write it on a log scale.",
+        )
+    return low, high
+
+
+def _finite_range(values: np.ndarray) -> tuple[float, float]:
+    if len(values) == 0:
+        return np.inf, -np.inf
+    low, high = float(values.min()), float(values.max())
+    if np.isfinite(low) and np.isfinite(high):
+        return low, high
+    finite = values[np.isfinite(values)]
+    if len(finite) == 0:
+        return np.inf, -np.inf
+    return float(finite.min()), float(finite.max())
+
+
+def quantize(values: np.ndarray, low: float, high: float, bits: int) -> np.ndarray:
+    """Turn values into codes between given limits.
+
+    Parameters
+    ----------
+    values
+        Any real numeric type, any shape.
+    low, high
+        As `limits` returns them.
+    bits
+        8 or 16.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 or little-endian uint16 codes; the marker where a value is not finite.
+    """
+    top = MAX_QUANT[bits]
+    with np.errstate(over="ignore", invalid="ignore"):
+        position = values.astype(np.float64)
+        position -= low
+        if (high - low) < 1e300:
+            position *= top
+            position /= high - low
+        else:  # the product would overflow
+            position /= high - low
+            position *= top
+        np.rint(position, out=position)
+        np.clip(position, 0, top, out=position)
+        if values.dtype.kind == "f":
+            finite = np.isfinite(values)
+            if not finite.all():
+                position[~finite] = MARKER[bits]
+    return position.astype(encoding(bits).dtype)
+
+
+def dequantize(codes: np.ndarray, low: float, high: float, bits: int) -> np.ndarray:
+    """Decode as the viewer does: ``min + q · (max − min) / max_quant``, NaN for the marker.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, the shape of `codes`.
+    """
+    table = low + np.arange(MARKER[bits] + 1, dtype=np.float64) * (high - low) / MAX_QUANT[bits]
+    table[MARKER[bits]] = np.nan
+    decoded: np.ndarray = table[codes]
+    return decoded
+
+
+def _spread(n: int, cells: np.ndarray, stored: np.ndarray, absent: int) -> np.ndarray:
+    whole = np.full(n, absent, stored.dtype) if absent else np.zeros(n, stored.dtype)
+    whole[cells] = stored
+    return whole

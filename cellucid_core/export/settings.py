@@ -1,0 +1,207 @@
+"""What the user decides about an export."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from cellucid_core.errors import InputError
+from cellucid_core.names import is_reserved, safe_key
+
+CategoricalDtype = Literal["auto", "uint8", "uint16"]
+_SEPARATORS = re.compile(r"[,;\t\r\n]+")
+
+
+@dataclass(frozen=True)
+class GeneChoice:
+    """Which genes are exported.
+
+    Attributes
+    ----------
+    kind
+        ``"all"``, ``"hvg"`` (the most variable), ``"list"`` or ``"none"``.
+    n
+        How many, for ``"hvg"``.
+    ids
+        Their ids in the order of the export, for ``"list"``.
+    """
+
+    kind: Literal["all", "hvg", "list", "none"] = "all"
+    n: int = 0
+    ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("all", "hvg", "list", "none"):
+            raise InputError(f"There is no choice of genes {self.kind!r}.", "Use all, hvg, list or none.")
+        if self.kind == "hvg" and (type(self.n) is not int or self.n < 1):
+            raise InputError(f"{self.n} highly variable genes cannot be taken.", "Ask for 1 or more.")
+        if self.kind == "list" and not self.ids:
+            raise InputError("The list of genes is empty.", "Name at least one gene.")
+
+
+def split_ids(text: str) -> tuple[str, ...]:
+    """Split pasted gene ids at commas, semicolons, tabs and line ends; quotes around an id are dropped."""
+    parts = (part.strip().strip("\"'").strip() for part in _SEPARATORS.split(text))
+    return tuple(part for part in parts if part)
+
+
+def parse_gene_choice(text: str) -> GeneChoice:
+    """Read the command line's choice of genes.
+
+    Parameters
+    ----------
+    text
+        ``all``, ``none``, ``hvg:N``, ids between commas, or ``@FILE`` with one id per line (or between commas).
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or the file cannot be read.
+    """
+    word = text.strip()
+    if word.lower() in ("all", "none"):
+        return GeneChoice("all" if word.lower() == "all" else "none")
+    if word.lower().startswith("hvg:"):
+        number = word[4:].strip()
+        if not (number.isascii() and number.isdigit()):
+            raise InputError(f"{word!r} does not say how many genes.", "Write hvg:2000, for instance.")
+        return GeneChoice("hvg", n=int(number))
+    if word.startswith("@"):
+        try:
+            word = Path(word[1:]).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no UTF-8 text"
+            raise InputError(
+                f"The gene list {text.strip()[1:]} cannot be read: {reason}.", "Name a text file, one id per line."
+            ) from None
+    return GeneChoice("list", ids=split_ids(word))
+
+
+def parse_bits(text: str) -> int | None:
+    """Read a quantization: ``8``, ``16`` or ``none``.
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    choices = {"8": 8, "16": 16, "none": None}
+    if text.strip().lower() not in choices:
+        raise InputError(f"{text!r} is no quantization.", "Use 8, 16 or none.")
+    return choices[text.strip().lower()]
+
+
+def parse_quantile(text: str) -> float | None:
+    """Read the centroid quantile: a number above 0, at most 1, or ``none``.
+
+    Raises
+    ------
+    InputError
+        If it is not a number or ``none``.
+    """
+    if text.strip().lower() == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{text!r} is no quantile.", "Use a number such as 0.95, or none.") from None
+
+
+def available_threads() -> int:
+    """Return how many processors this process may use, at most 8."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        count = os.cpu_count() or 1
+    return max(1, min(8, count))
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """How an export is written. Checked when it is made: a wrong value raises `InputError`.
+
+    Attributes
+    ----------
+    genes
+        Which genes.
+    var_quantization, obs_quantization
+        Bits of gene expression, and of numeric columns and outlier quantiles: 8, 16 or None for float32.
+    categorical_dtype
+        Integer type of category codes.
+    compression
+        gzip effort 1…9, or 0 for none.
+    centroid_min_points
+        Categories with fewer cells get no centroid and no outlier quantiles.
+    centroid_quantile
+        Share of a category's cells, nearest first, that its centroid is taken from; None: no centroids.
+    graph
+        Whether the chosen graph goes along.
+    vectors
+        Whether the chosen vector fields go along.
+    dataset_id
+        Name of the folder in the zip; None: the dataset's own.
+    name, description, source_name, source_url, source_citation
+        Shown by the viewer. Name None: the dataset's own.
+    threads
+        Threads that encode and compress.
+    """
+
+    genes: GeneChoice = field(default_factory=GeneChoice)
+    var_quantization: int | None = 8
+    obs_quantization: int | None = 8
+    categorical_dtype: CategoricalDtype = "auto"
+    compression: int = 6
+    centroid_min_points: int = 10
+    centroid_quantile: float | None = 0.95
+    graph: bool = True
+    vectors: bool = True
+    dataset_id: str | None = None
+    name: str | None = None
+    description: str = ""
+    source_name: str = ""
+    source_url: str = ""
+    source_citation: str = ""
+    threads: int = field(default_factory=available_threads)
+
+    def __post_init__(self) -> None:
+        for what, bits in (("var", self.var_quantization), ("obs", self.obs_quantization)):
+            if bits not in (8, 16, None) or isinstance(bits, (bool, float)):
+                raise InputError(f"The {what} quantization cannot be {bits!r}.", "Use 8, 16 or none.")
+        if self.categorical_dtype not in ("auto", "uint8", "uint16"):
+            raise InputError(
+                f"The type of category codes cannot be {self.categorical_dtype!r}.", "Use auto, uint8 or uint16."
+            )
+        if type(self.compression) is not int or not 0 <= self.compression <= 9:
+            raise InputError(f"The compression cannot be {self.compression!r}.", "Use 0 (none) to 9 (smallest).")
+        if type(self.centroid_min_points) is not int or self.centroid_min_points < 1:
+            raise InputError(f"A centroid cannot be of {self.centroid_min_points!r} cells.", "Use 1 or more.")
+        if self.centroid_quantile is not None and not 0 < self.centroid_quantile <= 1:
+            raise InputError(
+                f"The centroid quantile cannot be {self.centroid_quantile!r}.",
+                "Use a number above 0 and at most 1, or none.",
+            )
+        if type(self.threads) is not int or self.threads < 1:
+            raise InputError(f"{self.threads!r} threads cannot work.", "Use 1 or more.")
+        if self.dataset_id is not None:
+            _check_id(self.dataset_id)
+
+    @property
+    def suffix(self) -> str:
+        """``".gz"`` with compression, nothing without."""
+        return ".gz" if self.compression else ""
+
+    @property
+    def manifest_compression(self) -> int | None:
+        """What manifests say about compression."""
+        return self.compression or None
+
+
+def _check_id(dataset_id: str) -> None:
+    safe = safe_key(dataset_id)[:100].strip("._")
+    if is_reserved(safe):
+        safe = f"dataset-{safe}"
+    if safe != dataset_id:
+        raise InputError(f"The id {dataset_id!r} cannot name a folder everywhere.", f"Use {safe!r}.")

@@ -1,0 +1,191 @@
+"""Where an export's files go: a zip, or a folder. Both appear whole or not at all (`staging`)."""
+
+from __future__ import annotations
+
+import zipfile
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from cellucid_core.errors import InputError
+from cellucid_core.export.staging import Staging
+
+_FIRST_ZIP_YEAR = (1980, 1, 1, 0, 0, 0)
+_LAST_ZIP_YEAR = (2107, 12, 31, 23, 59, 58)
+
+
+class Sink(Protocol):
+    """Takes files one after the other, then puts them in their place, or leaves no trace.
+
+    A context manager: leaving it without `publish`, for whatever reason, abandons what was written.
+    """
+
+    files: int
+
+    @property
+    def target(self) -> Path:
+        """Where the export will be."""
+        ...
+
+    def add(self, name: str, data: bytes) -> None:
+        """Write one file; `name` is its path in the dataset's folder, with ``/``."""
+        ...
+
+    def finish(self) -> Path:
+        """Complete the export where it is being written, and return that place: it can be read now."""
+        ...
+
+    def publish(self) -> None:
+        """Put the finished export in its place."""
+        ...
+
+    def __enter__(self) -> Sink: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class ZipSink:
+    """A zip of stored entries under ``<dataset id>/``, streamed to the disk, with fixed times.
+
+    Entries are stored, because they are compressed already; ZIP64 is used where sizes or numbers need it.
+
+    Parameters
+    ----------
+    target
+        The zip file.
+    root
+        The dataset's id.
+    stamp
+        Time of all entries; None: the first of January 1980.
+    force
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    InputError
+        See `Staging`.
+    """
+
+    def __init__(self, target: str | Path, root: str, *, stamp: datetime | None = None, force: bool = False) -> None:
+        self.files = 0
+        self._root = root
+        when = _FIRST_ZIP_YEAR if stamp is None else stamp.timetuple()[:6]
+        self._when = min(max(when, _FIRST_ZIP_YEAR), _LAST_ZIP_YEAR)
+        self._staging = Staging(target, folder=False, force=force)
+        try:
+            self._zip = zipfile.ZipFile(self._staging.path, "w", zipfile.ZIP_STORED)
+        except BaseException:
+            self._staging.abandon()
+            raise
+
+    @property
+    def target(self) -> Path:
+        """Where the zip will be."""
+        return self._staging.target
+
+    def add(self, name: str, data: bytes) -> None:
+        """Write one entry."""
+        entry = zipfile.ZipInfo(f"{self._root}/{name}", self._when)
+        entry.create_system = 3  # Unix on every system, so that the bytes are the same
+        entry.external_attr = 0o100644 << 16
+        self._zip.writestr(entry, data)
+        self.files += 1
+
+    def finish(self) -> Path:
+        """Write the directory of the zip and return where it is."""
+        self._zip.close()
+        return self._staging.path
+
+    def publish(self) -> None:
+        """Give the zip its name."""
+        self._staging.publish()
+
+    def __enter__(self) -> ZipSink:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._zip.fp is not None:
+                self._zip.fp.close()
+                self._zip.fp = None  # a zip that was not finished needs no directory
+        finally:
+            self._staging.abandon()
+
+
+class FolderSink:
+    """A folder that holds the files directly.
+
+    Parameters
+    ----------
+    target
+        The folder; one that exists must be empty, or `force` be set.
+    force
+        Whether a folder that is there may be replaced, as a whole.
+
+    Raises
+    ------
+    InputError
+        See `Staging`.
+    """
+
+    def __init__(self, target: str | Path, *, force: bool = False) -> None:
+        self.files = 0
+        self._folders: set[str] = set()
+        self._staging = Staging(target, folder=True, force=force)
+
+    @property
+    def target(self) -> Path:
+        """Where the folder will be."""
+        return self._staging.target
+
+    def add(self, name: str, data: bytes) -> None:
+        """Write one file."""
+        folder, _, _ = name.rpartition("/")
+        if folder and folder not in self._folders:
+            (self._staging.path / folder).mkdir(parents=True, exist_ok=True)
+            self._folders.add(folder)
+        with open(self._staging.path / name, "xb") as file:  # noqa: PTH123 - thousands of files: Path.open is slower
+            file.write(data)
+        self.files += 1
+
+    def finish(self) -> Path:
+        """Return where the folder is."""
+        return self._staging.path
+
+    def publish(self) -> None:
+        """Give the folder its name."""
+        self._staging.publish()
+
+    def __enter__(self) -> FolderSink:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._staging.abandon()
+
+
+def open_sink(
+    target: str | Path, root: str, *, stamp: datetime | None = None, force: bool = False
+) -> ZipSink | FolderSink:
+    """Return the sink for a target: a zip if its name ends in ``.zip``, else a folder.
+
+    Raises
+    ------
+    InputError
+        If the name has a suffix of another format, or see `Staging`.
+    """
+    name = Path(target).name.lower()
+    if name.endswith(".zip"):
+        return ZipSink(target, root, stamp=stamp, force=force)
+    for suffix in (".h5ad", ".tar", ".gz", ".7z", ".json"):
+        if name.endswith(suffix):
+            raise InputError(
+                f"A prepared export cannot be a {suffix} file.", "Use a name that ends in .zip, or a folder."
+            )
+    return FolderSink(target, force=force)

@@ -1,0 +1,303 @@
+"""Read an export back: is it whole, does it keep its own promises, and does it say what its source says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cellucid_core.export.compare import Found, Source
+from cellucid_core.export.compress import DamagedError
+from cellucid_core.export.parallel import in_order
+from cellucid_core.export.reading import ExportFiles, open_export, read_array
+from cellucid_core.export.settings import available_threads
+from cellucid_core.export.structure import Categories, Graph, Numbers, Structure, read_structure
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import View
+
+#: Problems that are listed; the rest is counted.
+MAX_PROBLEMS = 100
+_BLOCK = 32
+#: Above this many cells degrees are not counted without a source: a forged number must not fill the memory.
+_MAX_DEGREES = 50_000_000
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What reading back found.
+
+    Attributes
+    ----------
+    ok
+        Whether there is no problem.
+    problems
+        One sentence each, at most `MAX_PROBLEMS` and a count of the rest.
+    checked_files
+        Number of files that were read.
+    arrays
+        Number of arrays that were decoded.
+    max_error_steps
+        Largest difference from the source, in quantization steps; None without a source.
+    """
+
+    ok: bool
+    problems: tuple[str, ...]
+    checked_files: int
+    arrays: int
+    max_error_steps: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object of the command line's ``--json``."""
+        return {
+            "ok": self.ok,
+            "problems": list(self.problems),
+            "checked_files": self.checked_files,
+            "arrays": self.arrays,
+            "max_error_steps": self.max_error_steps,
+        }
+
+
+def verify(
+    path: str | Path,
+    against: View | None = None,
+    *,
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> VerifyReport:
+    """Check an export, alone or against its source.
+
+    Alone: manifests are strict JSON that fit each other, every file they name is there with the right length and
+    nothing else is, gzip data are intact, codes and positions are in range, points lie in the unit box. Against a view:
+    every array is decoded and compared, too. Anything may be in the files: reads are bounded, memory is constant.
+
+    Parameters
+    ----------
+    path
+        A zip, or a dataset's folder.
+    against
+        The view that it was exported from.
+    threads
+        None: as many as there are processors.
+    progress
+        Called with (done, total) arrays.
+
+    Raises
+    ------
+    InputError
+        If there is no export at `path` at all.
+    """
+    files = open_export(path)
+    try:
+        return _Check(files, against).run(threads or available_threads(), progress or (lambda done, total: None))
+    finally:
+        files.close()
+
+
+_Task = Callable[[], list[Found]]
+
+
+class _Check:
+    def __init__(self, files: ExportFiles, against: View | None) -> None:
+        self.files = files
+        self.structure: Structure = read_structure(files)
+        self.source: Source | None = None
+        self.problems = [*files.oddities, *self.structure.problems]
+        self.error_steps = 0.0
+        if against is not None and self.structure.n_cells:
+            if against.n_cells == self.structure.n_cells:
+                self.source = Source(against)
+            else:
+                self.problems.append(
+                    f"The export has {self.structure.n_cells:,} cells, the source has {against.n_cells:,}."
+                )
+
+    def run(self, threads: int, progress: Callable[[int, int], None]) -> VerifyReport:
+        listed, present = self.structure.files, self.files.names
+        self.problems += [f"{name} is missing." for name in sorted(listed - present)]
+        if self.structure.n_cells and not self.structure.problems:
+            # With a broken manifest every file it should name would be one too many.
+            self.problems += [f"{name} is in no manifest." for name in sorted(present - listed)]
+        tasks = list(self._tasks())
+        total, done = sum(count for count, _ in tasks), 0
+        for (count, _), results in zip(tasks, in_order((task for _, task in tasks), threads), strict=True):
+            for found in results:
+                self.problems += found.problems
+                self.error_steps = max(self.error_steps, found.error_steps)
+            done += count
+            progress(done, total)
+        shown = self.problems[:MAX_PROBLEMS]
+        if len(self.problems) > MAX_PROBLEMS:
+            shown.append(f"… and {len(self.problems) - MAX_PROBLEMS:,} more problems.")
+        return VerifyReport(
+            not self.problems,
+            tuple(shown),
+            len(listed & present),
+            total,
+            None if self.source is None else round(self.error_steps, 9),
+        )
+
+    def _tasks(self) -> Iterator[tuple[int, _Task]]:
+        """Yield (number of arrays, what to do). What a source computes once is computed before threads need it."""
+        found, source = self.structure, self.source
+        if source is not None:
+            # cached_property takes no lock.
+            _ = source.points, source.vectors, source.gene_positions, source.column_keys
+            if any(isinstance(column, Categories) for column in found.columns):
+                _ = source.latent
+            self._compare_lists(source)
+        for d, name in found.points.items():
+            yield 1, lambda d=d, name=name: [self._points(d, name)]  # type: ignore[misc]
+        for (field, d), name in found.vectors.items():
+            yield 1, lambda key=(field, d), name=name: [self._vectors(key, name)]  # type: ignore[misc]
+        for column in found.columns:
+            if isinstance(column, Categories):
+                yield 2, lambda column=column: [self._categories(column)]  # type: ignore[misc]
+            else:
+                compare = None if source is None else source.number_column
+                yield 1, lambda column=column, compare=compare: [self._numbers(column, compare)]  # type: ignore[misc]
+        compare = None if source is None else source.gene
+        for start in range(0, len(found.genes), _BLOCK):
+            block = found.genes[start : start + _BLOCK]
+            yield (
+                len(block),
+                lambda block=block, compare=compare: [self._numbers(g, compare) for g in block],  # type: ignore[misc]
+            )
+        if found.graph is not None:
+            yield 2, lambda graph=found.graph: [self._graph(graph)]  # type: ignore[misc]
+
+    def _compare_lists(self, source: Source) -> None:
+        found = self.structure
+        if extra := set(found.points) - set(source.points):
+            self.problems.append(f"The source has no {min(extra)}D embedding.")
+        if extra_vectors := set(found.vectors) - set(source.vectors):
+            self.problems.append(f"The source has no vector field {min(extra_vectors)[0]}.")
+        if found.graph is not None and source.view.graph() is None:
+            self.problems.append("The source has no graph.")
+
+    def _read(self, name: str, count: int, dtype: np.dtype[Any]) -> np.ndarray:
+        """Return a whole array, for comparing: its length is the source's."""
+        pieces = list(read_array(self.files, name, count, dtype))
+        return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, dtype), *pieces])
+
+    def _guarded(self, name: str, check: Callable[[], Found]) -> Found:
+        """Run a check; name the file in what it finds."""
+        if name not in self.files.names:
+            return Found()  # told already
+        try:
+            found = check()
+        except DamagedError as error:
+            return Found([f"{name}: {error}."])
+        return Found([f"{name}: {text}." for text in found.problems], found.error_steps)
+
+    def _points(self, d: int, name: str) -> Found:
+        def check() -> Found:
+            count = self.structure.n_cells * d
+            if self.source is not None and d in self.source.points:
+                written = self._read(name, count, np.dtype("<f4"))
+                wanted = self.source.points[d].array.reshape(-1)
+                n_wrong = int((written != wanted).sum())
+                return Found([f"{n_wrong:,} coordinates differ from the source"] if n_wrong else [])
+            for piece in read_array(self.files, name, count, np.dtype("<f4")):
+                if not bool((np.abs(piece) <= 1.00001).all()):
+                    return Found(["it has points outside −1…1, or not finite"])
+            return Found()
+
+        return self._guarded(name, check)
+
+    def _vectors(self, key: tuple[str, int], name: str) -> Found:
+        def check() -> Found:
+            count = self.structure.n_cells * key[1]
+            if self.source is not None and key in self.source.vectors:
+                written = self._read(name, count, np.dtype("<f4"))
+                if not np.array_equal(written, self.source.vectors[key].reshape(-1), equal_nan=True):
+                    return Found(["its vectors differ from the source"])
+            else:
+                for _ in read_array(self.files, name, count, np.dtype("<f4")):
+                    pass
+            return Found()
+
+        return self._guarded(name, check)
+
+    def _numbers(self, spec: Numbers, compare: Callable[[Numbers, np.ndarray], Found] | None) -> Found:
+        def check() -> Found:
+            if compare is not None:
+                return compare(spec, self._read(spec.file, self.structure.n_cells, spec.dtype))
+            for _ in read_array(self.files, spec.file, self.structure.n_cells, spec.dtype):
+                pass
+            return Found()
+
+        return self._guarded(spec.file, check)
+
+    def _categories(self, spec: Categories) -> Found:
+        n_cells = self.structure.n_cells
+
+        def codes_in_range() -> Found:
+            for piece in read_array(self.files, spec.file, n_cells, spec.dtype):
+                if not bool(((piece < len(spec.labels)) | (piece == spec.missing)).all()):
+                    return Found([f"it has codes beyond its {len(spec.labels):,} categories"])
+            return Found()
+
+        def outliers_in_range() -> Found:
+            for piece in read_array(self.files, spec.outliers.file, n_cells, spec.outliers.dtype):
+                if spec.outliers.bits is None and not bool((np.isnan(piece) | ((piece >= 0) & (piece <= 1))).all()):
+                    return Found(["it has quantiles outside 0…1"])
+            return Found()
+
+        def against_source(source: Source) -> Found:
+            codes = self._read(spec.file, n_cells, spec.dtype)
+            outliers = self._read(spec.outliers.file, n_cells, spec.outliers.dtype)
+            return source.category_column(spec, codes, outliers, self.structure.quantile)
+
+        parts = [
+            self._guarded(spec.file, codes_in_range),
+            self._guarded(spec.outliers.file, outliers_in_range),
+        ]
+        problems = [text for part in parts for text in part.problems]
+        both_there = spec.file in self.files.names and spec.outliers.file in self.files.names
+        if problems or self.source is None or not both_there:
+            return Found(problems)
+        source = self.source
+        return self._guarded(spec.file, lambda: against_source(source))
+
+    def _graph(self, graph: Graph) -> Found:
+        def check() -> Found:
+            pairs = zip(
+                read_array(self.files, graph.sources, graph.n_edges, graph.dtype),
+                read_array(self.files, graph.destinations, graph.n_edges, graph.dtype),
+                strict=True,
+            )
+            return self._edges(graph, pairs)
+
+        missing = [name for name in (graph.sources, graph.destinations) if name not in self.files.names]
+        return Found() if missing else self._guarded(graph.sources.rpartition(".src")[0], check)
+
+    def _edges(self, graph: Graph, pairs: Iterator[tuple[np.ndarray, np.ndarray]]) -> Found:
+        n_cells = self.structure.n_cells
+        degrees = np.zeros(n_cells, np.uint32) if n_cells <= _MAX_DEGREES else None
+        wanted = None if self.source is None else self.source.edges
+        last, at = -1, 0
+        for sources, destinations in pairs:
+            if not bool((sources < destinations).all()) or int(destinations.max(initial=0)) >= n_cells:
+                return Found(["it has edges that are not source < destination < number of cells"])
+            keys = sources.astype(np.int64) * n_cells + destinations
+            if (len(keys) and keys[0] <= last) or not bool((np.diff(keys) > 0).all()):
+                return Found(["its edges are not sorted, or not distinct"])
+            last = int(keys[-1]) if len(keys) else last
+            if degrees is not None:
+                degrees += np.bincount(sources, minlength=n_cells).astype(np.uint32)
+                degrees += np.bincount(destinations, minlength=n_cells).astype(np.uint32)
+            if wanted is not None:
+                end = at + len(sources)
+                same = np.array_equal(sources, wanted.sources[at:end])
+                if not same or not np.array_equal(destinations, wanted.destinations[at:end]):
+                    return Found(["its edges differ from the source"])
+            at += len(sources)
+        if wanted is not None and wanted.n_edges != graph.n_edges:
+            return Found([f"it has {graph.n_edges:,} edges, the source has {wanted.n_edges:,}"])
+        if degrees is not None and int(degrees.max(initial=0)) != graph.max_neighbors:
+            return Found([f"its max_neighbors is {graph.max_neighbors:,}, its edges have {int(degrees.max()):,}"])
+        return Found()

@@ -1,0 +1,325 @@
+"""Write an export: encode and compress on threads, write in order, read back, then publish."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cellucid_core.errors import WorkRefused
+from cellucid_core.export import genes as gene_files
+from cellucid_core.export import graph as graph_files
+from cellucid_core.export import obs as obs_files
+from cellucid_core.export.compress import Compressor, gzip_bytes
+from cellucid_core.export.identity import fixed_time, identity, to_json
+from cellucid_core.export.parallel import in_order
+from cellucid_core.export.plan import ChosenGenes, choose_genes, name_warnings, refusals
+from cellucid_core.export.points import Points, normalize
+from cellucid_core.export.settings import ExportSettings
+from cellucid_core.export.sink import Sink, open_sink
+from cellucid_core.export.vectors import Vectors, identity_entry, vector_fields
+from cellucid_core.export.verify import verify as read_back
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import View
+
+_File = tuple[str, bytes]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an export is: steps done, steps in all, and what is being done ("Writing genes")."""
+
+    done: int
+    total: int
+    what: str
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written.
+
+    Attributes
+    ----------
+    path
+        The zip or folder.
+    files, bytes
+        Number of files, and the size of the zip or of all files.
+    seconds
+        From the call to the published export.
+    n_cells, n_genes
+        Written.
+    verified
+        Whether everything was read back and compared.
+    max_error_steps
+        Largest error of a decoded value, in quantization steps; None if not verified.
+    fixes, warnings
+        In plain words.
+    """
+
+    path: Path
+    files: int
+    bytes: int
+    seconds: float
+    n_cells: int
+    n_genes: int
+    verified: bool
+    max_error_steps: float | None
+    fixes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object of the command line's ``--json``."""
+        return {**asdict(self), "path": str(self.path), "fixes": list(self.fixes), "warnings": list(self.warnings)}
+
+
+def write(
+    view: View,
+    settings: ExportSettings,
+    target: str | Path,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    verify: bool = True,
+    force: bool = False,
+) -> ExportResult:
+    """Write an export to a zip or a folder.
+
+    The target appears, or is replaced, as a whole at the very end; whatever goes wrong before (also an exception of
+    `progress`, which is how a caller cancels) leaves it as it was. Memory does not grow with the number of genes.
+
+    Parameters
+    ----------
+    view
+        What to export.
+    settings
+        How.
+    target
+        ``….zip``, or a folder.
+    progress
+        Called on this thread after every step.
+    verify
+        Read everything back and compare it with the source before the export is published.
+    force
+        Replace what is there.
+
+    Raises
+    ------
+    InputError
+        If the target cannot be written, or exists and `force` is not set; if the genes asked for are not there.
+    WorkRefused
+        If the data cannot be exported as they are, with all reasons; or if what was written differs from its source.
+    """
+    began = time.perf_counter()
+    stamp = fixed_time()
+    created = stamp or datetime.now(UTC)
+    report = progress or (lambda _: None)
+    dataset_id = settings.dataset_id or view.dataset.id
+    with open_sink(target, dataset_id, stamp=stamp, force=force) as sink:
+        report(Progress(0, 1, "Choosing genes" if settings.genes.kind == "hvg" else "Looking at names"))
+        genes = choose_genes(view, settings)
+        if why := refusals(view, genes.ids):
+            raise WorkRefused(" ".join(why), "Rename or leave out what is in the way; preflight offers fixes.")
+        writer = _Writer(view, settings, genes, sink, report, steps_per_file=2 if verify else 1)
+        writer.run(dataset_id, created)
+        path = sink.finish()
+        error_steps: float | None = None
+        if verify:
+            first = writer.total // 2
+            seen = read_back(
+                path,
+                view,
+                threads=settings.threads,
+                progress=lambda done, total: report(
+                    Progress(first + first * done // max(1, total), writer.total, "Reading back")
+                ),
+            )
+            if not seen.ok:
+                raise WorkRefused(
+                    f"What was written differs from its source: {seen.problems[0]}",
+                    "Nothing was kept; please report this.",
+                )
+            error_steps = seen.max_error_steps
+        size = path.stat().st_size if path.is_file() else sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+        sink.publish()
+        report(Progress(writer.total, writer.total, "Done"))
+        return ExportResult(
+            sink.target,
+            sink.files,
+            size,
+            time.perf_counter() - began,
+            view.n_cells,
+            len(genes.ids),
+            verify,
+            error_steps,
+            tuple(fix.sentence for fix in view.mapping.fixes),
+            (*genes.warnings, *name_warnings(view, genes.ids), *writer.vectors.warnings),
+        )
+
+
+class _Writer:
+    """The steps of one export, in the order of its files."""
+
+    def __init__(
+        self,
+        view: View,
+        settings: ExportSettings,
+        genes: ChosenGenes,
+        sink: Sink,
+        report: Callable[[Progress], None],
+        steps_per_file: int,
+    ) -> None:
+        self.view, self.settings, self.genes = view, settings, genes
+        self._sink, self._report = sink, report
+        self.points: dict[int, Points] = {d: normalize(view.embedding(d), d) for d in view.dimensions}
+        scales = {d: points.scale for d, points in self.points.items()}
+        self.vectors = vector_fields(view.vectors(), scales, view.n_cells) if settings.vectors else Vectors()
+        self._graph = view.graph() if settings.graph else None
+        kinds = [view.kind(key) for key in view.obs_keys]
+        self._has_categories = "categorical" in kinds
+        n_obs = len(kinds) + kinds.count("categorical")
+        n_files = len(self.points) + len(self.vectors.arrays) + n_obs + 2
+        n_files += len(genes.ids) + bool(len(genes.ids)) + (0 if self._graph is None else 3)
+        self.total = n_files * steps_per_file
+
+    def run(self, dataset_id: str, created: datetime) -> None:
+        """Write all files."""
+        view, settings = self.view, self.settings
+        for name, data in in_order(self._coordinates(), settings.threads):
+            self._add("Writing coordinates", [(name, data)])
+        fields = []
+        for field, files in in_order(self._columns(), settings.threads):
+            self._add("Writing columns", files)
+            fields.append(field)
+        suffix, level = settings.suffix, settings.manifest_compression
+        obs = obs_files.manifest(
+            fields,
+            view.n_cells,
+            bits=settings.obs_quantization,
+            quantile=settings.centroid_quantile,
+            suffix=suffix,
+            compression=level,
+        )
+        self._add("Writing columns", [("obs_manifest.json", to_json(obs))])
+        if self.genes.ids:
+            entries: list[list[Any]] = []
+            for written, files in in_order(self._gene_blocks(), settings.threads):
+                self._add("Writing genes", files)
+                entries += written
+            var = gene_files.manifest(
+                entries,
+                view.n_cells,
+                gene_id_column=view.mapping.gene_id,
+                bits=settings.var_quantization,
+                suffix=suffix,
+                compression=level,
+            )
+            self._add("Writing genes", [("var_manifest.json", to_json(var))])
+        n_edges = self._write_graph()
+        payload = identity(
+            settings,
+            dataset_id=dataset_id,
+            name=settings.name or view.dataset.name,
+            created=created,
+            n_cells=view.n_cells,
+            n_genes=len(self.genes.ids),
+            dimensions=view.dimensions,
+            fields=fields,
+            n_edges=n_edges,
+            vectors=identity_entry(self.vectors, suffix),
+        )
+        self._add("Writing the identity", [("dataset_identity.json", to_json(payload, indent=2))])
+
+    def _add(self, what: str, files: list[_File]) -> None:
+        for name, data in files:
+            self._sink.add(name, data)
+        self._report(Progress(self._sink.files, self.total, what))
+
+    def _file(self, name: str, array: np.ndarray, compressor: Compressor | None = None) -> _File:
+        """Return a binary as it is stored."""
+        raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        level = self.settings.compression
+        if not level:
+            return name, bytes(raw)
+        return name + ".gz", compressor.gzip(raw) if compressor else gzip_bytes(raw, level)
+
+    def _coordinates(self) -> Iterator[Callable[[], _File]]:
+        for d, points in self.points.items():
+            yield lambda d=d, points=points: self._file(f"points_{d}d.bin", points.array)  # type: ignore[misc]
+        for name, d, array in self.vectors.arrays:
+            yield lambda name=name, d=d, array=array: self._file(  # type: ignore[misc]
+                f"vectors/{name}_{d}d.bin", array
+            )
+
+    def _columns(self) -> Iterator[Callable[[], tuple[obs_files.ObsField, list[_File]]]]:
+        latent = self._latent() if self._has_categories else np.zeros((0, 0), np.float32)
+        points = {d: item.array for d, item in self.points.items()}
+        for key in self.view.obs_keys:
+            yield lambda key=key: self._column(key, points, latent)  # type: ignore[misc]
+
+    def _latent(self) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            latent: np.ndarray = np.ascontiguousarray(self.view.latent(), dtype=np.float32)
+        if not np.isfinite(latent).all():
+            raise WorkRefused(
+                "The latent space has values that are not finite.", "Choose another one, or leave those cells out."
+            )
+        return latent
+
+    def _column(
+        self, key: str, points: dict[int, np.ndarray], latent: np.ndarray
+    ) -> tuple[obs_files.ObsField, list[_File]]:
+        settings, series = self.settings, self.view.obs(key)
+        name = self.view.exported_name(key)
+        if self.view.kind(key) == "continuous":
+            field = obs_files.continuous_field(name, obs_files.numbers_of(series), settings.obs_quantization)
+        else:
+            codes, labels = obs_files.categories_of(series)
+            field = obs_files.categorical_field(
+                name,
+                codes,
+                labels,
+                points,
+                latent,
+                dtype=settings.categorical_dtype,
+                min_points=settings.centroid_min_points,
+                quantile=settings.centroid_quantile,
+                bits=settings.obs_quantization,
+            )
+        files = [self._file(path, array) for path, array in field.files]
+        # Only what the manifest needs is kept until the end.
+        return obs_files.ObsField(field.key, field.kind, field.entry, (), field.n_categories), files
+
+    def _gene_blocks(self) -> Iterator[Callable[[], tuple[list[list[Any]], list[_File]]]]:
+        for block in gene_files.blocks(len(self.genes.ids), self.view.n_cells, self.settings.var_quantization):
+            yield lambda block=block: self._gene_block(block)  # type: ignore[misc]
+
+    def _gene_block(self, block: range) -> tuple[list[list[Any]], list[_File]]:
+        expression, bits = self.view.expression, self.settings.var_quantization
+        assert expression is not None
+        entries, files = [], []
+        compressor = Compressor(self.settings.compression)  # one per block: blocks run in any order
+        for index in block:
+            gene = self.genes.ids[index]
+            encoded = gene_files.encode_gene(expression, int(self.genes.positions[index]), bits, gene)
+            entries.append([gene, *encoded.limits])
+            files.append(self._file(gene_files.path(gene, bits), encoded.array, compressor))
+        return entries, files
+
+    def _write_graph(self) -> int | None:
+        if self._graph is None:
+            return None
+        settings, n_cells = self.settings, self.view.n_cells
+        found = graph_files.edges(self._graph)
+        parts = (("src", found.sources), ("dst", found.destinations))
+        tasks = [
+            lambda end=end, array=array: self._file(f"connectivity/edges.{end}.bin", array) for end, array in parts
+        ]
+        self._add("Writing the graph", list(in_order(tasks, settings.threads)))
+        manifest = graph_files.manifest(found, n_cells, settings.suffix, settings.manifest_compression)
+        self._add("Writing the graph", [("connectivity_manifest.json", to_json(manifest))])
+        return found.n_edges

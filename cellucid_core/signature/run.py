@@ -1,0 +1,253 @@
+"""One run of the Gene Signature page: genes and pages in, everything that is shown out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from cellucid_core.cell_pages import Page
+from cellucid_core.errors import InputError
+from cellucid_core.signature.caution import cautions
+from cellucid_core.signature.compare import compare_samples
+from cellucid_core.signature.effects import Sample
+from cellucid_core.signature.genes import GeneMatch, match_genes, parse_genes
+from cellucid_core.signature.normalize import Normalization
+from cellucid_core.signature.normalize import normalize as normalize_pages
+from cellucid_core.signature.replicates import by_sample
+from cellucid_core.signature.result import Adjustment, TestResult
+from cellucid_core.signature.score import Method, genes_used, score_cells
+from cellucid_core.signature.sentence import headline
+from cellucid_core.signature.summary import summarize
+from cellucid_core.signature.table import scores_table
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import View
+
+ALL_CELLS = "All cells"
+
+_METHOD_WORDS: dict[Method, str] = {
+    "mean": "Mean expression",
+    "sum": "Summed expression",
+    "median": "Median expression",
+    "score_genes": "score_genes (signature less control genes)",
+    "ucell": "UCell score",
+}
+_NORMALIZATION_WORDS: dict[Normalization, str] = {
+    "none": "",
+    "zscore": ", z-score over the pages",
+    "minmax": ", scaled 0 to 1 over the pages",
+}
+
+
+def score_title(method: Method, how: Normalization = "none") -> str:
+    """Return what a score is, for an axis or a legend."""
+    return _METHOD_WORDS[method] + _NORMALIZATION_WORDS[how]
+
+
+@dataclass(frozen=True, eq=False)
+class SignatureRun:
+    """Everything that one run shows.
+
+    Attributes
+    ----------
+    match
+        Genes found, missing, repeated, with proposals.
+    method, normalization, seed
+        How it was scored.
+    pages
+        The compared pages; one page of all cells if none were chosen.
+    raw
+        (n_cells,) score of every cell, before normalization.
+    scores
+        One array per page, after it.
+    genes_used
+        (n_cells,) genes with a finite value in the cell.
+    summary
+        One row per page, see `summarize`.
+    tests
+        By sample first, where a sample column was chosen, then by cell.
+    warnings
+        In plain words.
+    headline
+        The sentence above the chart.
+    """
+
+    match: GeneMatch
+    method: Method
+    normalization: Normalization
+    seed: int
+    pages: list[Page]
+    raw: np.ndarray
+    scores: list[np.ndarray]
+    genes_used: np.ndarray
+    summary: pd.DataFrame
+    tests: list[TestResult]
+    warnings: list[str]
+    headline: str
+
+    @property
+    def title(self) -> str:
+        """What the score is, for axes and legends."""
+        return score_title(self.method, self.normalization)
+
+    def table(self, view: View) -> pd.DataFrame:
+        """Return one row per page and cell, see `scores_table`."""
+        return scores_table(view, self.pages, self.raw, self.scores, self.genes_used)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``score --json`` prints; an undefined number is None, never NaN."""
+        pages = [
+            {key: None if value != value else value for key, value in row.items()}
+            for row in self.summary.to_dict("records")
+        ]
+        return {
+            "genes": {
+                "found": self.match.found,
+                "missing": self.match.missing,
+                "repeated": self.match.repeated,
+                "proposals": self.match.proposals,
+            },
+            "method": self.method,
+            "normalize": self.normalization,
+            "seed": self.seed,
+            "pages": pages,
+            "tests": [test.to_json() for test in self.tests],
+            "warnings": self.warnings,
+            "headline": self.headline,
+        }
+
+
+def match_in_view(
+    view: View, genes: str | Sequence[str], *, repeats: Literal["once", "count"] = "once", signed: bool = False
+) -> GeneMatch:
+    """Find a signature's genes in a view; the gene table's other text columns serve for proposals.
+
+    Parameters
+    ----------
+    view
+        The dataset as mapped.
+    genes
+        Text as pasted, or genes.
+    repeats, signed
+        See `match_genes`.
+    """
+    requested = parse_genes(genes) if isinstance(genes, str) else [g for g in map(str, genes) if g.strip()]
+    return match_genes(requested, view.gene_ids, repeats=repeats, other_ids=_other_ids(view), signed=signed)
+
+
+def run_signature(
+    view: View,
+    genes: str | Sequence[str],
+    *,
+    method: Method = "mean",
+    normalize: Normalization = "none",
+    repeats: Literal["once", "count"] = "once",
+    pages: Sequence[Page] | None = None,
+    sample_key: str | None = None,
+    seed: int = 0,
+    p_adjust: Adjustment = "bh",
+    progress: Callable[[float], None] | None = None,
+) -> SignatureRun:
+    """Score a signature and compare pages by it.
+
+    Parameters
+    ----------
+    view
+        The dataset as mapped.
+    genes
+        Text as pasted, or genes. ``ucell`` reads signs (``CD3E+``, ``CD19-``).
+    method, seed
+        See `score_cells`.
+    normalize
+        See `normalize.normalize`; over the finite scores of all pages together.
+    repeats
+        Whether a repeated gene counts once or as often as listed.
+    pages
+        Pages to compare, in order; none: one page of all cells and no tests.
+    sample_key
+        An obs column of samples or donors: tests by sample come first.
+    p_adjust
+        ``bh`` or ``holm``.
+    progress
+        Called with the done share, 0 to 1, by slow methods.
+
+    Returns
+    -------
+    SignatureRun
+        Everything that is shown.
+
+    Raises
+    ------
+    InputError
+        No expression matrix, no genes, none of them found (the message names proposals), an unknown method or column.
+    """
+    expression = view.expression
+    if expression is None:
+        raise InputError(
+            "This dataset has no expression matrix, so there is nothing to score.", "Open one that has X or a layer."
+        )
+    match = match_in_view(view, genes, repeats=repeats, signed=method == "ucell")
+    if not match.found:
+        raise _none_found(match, view.gene_ids)
+    raw = score_cells(expression, match, method, seed=seed, gene_ids=view.gene_ids, progress=progress)
+    chosen = list(pages) if pages else [Page(ALL_CELLS, np.arange(view.n_cells, dtype=np.int64))]
+    scores = normalize_pages([raw[page.cells] for page in chosen], normalize)
+    samples = [Sample.of(s) for s in scores]
+    names = [page.name for page in chosen]
+    tests = compare_samples(names, samples, p_adjust=p_adjust)
+    if sample_key is not None:
+        tests = by_sample(chosen, scores, view.obs(sample_key), p_adjust=p_adjust) + tests
+    warnings = cautions(chosen, scores, tests, match, expression, raw, compares=bool(pages))
+    repeated_ids = view.n_cells - len(set(view.cell_ids.tolist()))
+    if repeated_ids:
+        warnings.append(
+            f"{repeated_ids:,} cell ids occur more than once: tell those cells apart by cell_index in the CSV."
+        )
+    return SignatureRun(
+        match=match,
+        method=method,
+        normalization=normalize,
+        seed=seed,
+        pages=chosen,
+        raw=raw,
+        scores=scores,
+        genes_used=genes_used(expression, match.positions),
+        summary=summarize(chosen, scores),
+        tests=tests,
+        warnings=warnings,
+        headline=headline(names, samples),
+    )
+
+
+def _none_found(match: GeneMatch, gene_ids: np.ndarray) -> InputError:
+    """Say that no gene was found, and what the missing ones could be."""
+    if not match.missing:
+        return InputError("No genes were given.", "Paste at least one gene.")
+    what = f"None of the {len(match.missing)} genes is in the dataset."
+    if len(match.missing) == 1:
+        what = f"The gene {match.missing[0]!r} is not in the dataset."
+    if match.proposals:
+        pairs = [f"{gene} → {proposal}" for gene, proposal in match.proposals.items()]
+        more = f" and {len(pairs) - 5} more" if len(pairs) > 5 else ""
+        return InputError(what, f"They could be: {', '.join(pairs[:5])}{more}.")
+    return InputError(what, f"The dataset's gene ids look like {', '.join(map(str, gene_ids[:3]))}.")
+
+
+def _other_ids(view: View) -> Mapping[str, np.ndarray]:
+    """Return the text columns of the gene table, index included, that are not the chosen id."""
+    var = view.var
+    columns = {"index": var.index.to_numpy()}
+    for name in var.columns:
+        if isinstance(var[name].dtype, pd.CategoricalDtype) or not (
+            pd.api.types.is_numeric_dtype(var[name].dtype) or pd.api.types.is_bool_dtype(var[name].dtype)
+        ):
+            columns[str(name)] = var[name].to_numpy(dtype=object)
+    return {
+        name: ids
+        for name, ids in columns.items()
+        if len(ids) == view.n_genes and not np.array_equal(ids.astype(str), view.gene_ids.astype(str))
+    }

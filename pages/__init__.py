@@ -1,0 +1,1 @@
+"""The dashboard's pages: widgets in, one core call, charts out."""

@@ -1,0 +1,74 @@
+"""Main script: the navigation, the sidebar, and the start page."""
+
+from __future__ import annotations
+
+import os
+
+import streamlit as st
+
+from cellucid_core.dataset import DEMO
+from cellucid_core.errors import CellucidError
+from pages.shared.opening import demo_button, open_source, upload_box
+from pages.shared.sidebar import draw_sidebar
+from pages.shared.style import apply_style
+from pages.shared.workspace import literal, show_error, workspace
+
+
+def home() -> None:
+    st.title("Check, export and score single-cell data")
+    st.markdown(
+        "Open an AnnData file, see at once what is wrong with it and mend it with a click. "
+        "Then export it for the Cellucid viewer, or score gene signatures with honest statistics."
+    )
+    upload, demo = st.columns(2, gap="medium")
+    with upload, st.container(border=True, height="stretch"):
+        st.subheader("Your data", anchor=False)
+        st.caption("An AnnData file (.h5ad). It is never changed.")
+        if upload_box("home_upload"):
+            st.switch_page(PREFLIGHT)
+    with demo, st.container(border=True, height="stretch"):
+        st.subheader("The demo", anchor=False)
+        st.caption(
+            "700 human blood cells (PBMC 68k, reduced) with cell types, an expression matrix, and a 2D and a 3D UMAP."
+        )
+        if demo_button("home_demo", primary=workspace().dataset is None):
+            st.switch_page(PREFLIGHT)
+    if workspace().dataset is not None:
+        _open_dataset()
+
+
+def _open_dataset() -> None:
+    dataset = workspace().dataset
+    assert dataset is not None
+    st.subheader(f"{literal(dataset.name)} is open", anchor=False)
+    actions = [
+        (PREFLIGHT, "Check", "See what is in it and what preflight found, and mend it.", ":material/fact_check:"),
+        (EXPORT, "Export", "Write a Cellucid dataset: a zip that the viewer opens.", ":material/archive:"),
+        (SIGNATURE, "Score", "Paste genes, compare groups of cells, take the scores home.", ":material/query_stats:"),
+    ]
+    for column, (target, label, words, icon) in zip(st.columns(3), actions, strict=True):
+        with column, st.container(border=True, height="stretch"):
+            st.page_link(target, label=f"**{label}**", icon=icon)
+            st.caption(words)
+
+
+st.set_page_config(page_title="Cellucid Dashboard", page_icon=":material/bubble_chart:", layout="wide")
+HOME = st.Page(home, title="Start", icon=":material/home:", default=True)
+PREFLIGHT = st.Page("upload_preflight.py", title="Upload & Preflight", icon=":material/fact_check:")
+EXPORT = st.Page("export.py", title="Export", icon=":material/archive:")
+SIGNATURE = st.Page("gene_signature.py", title="Gene Signature", icon=":material/query_stats:")
+
+page = st.navigation({"Dataset": [HOME, PREFLIGHT], "Work": [EXPORT, SIGNATURE]})
+apply_style()
+if "started" not in st.session_state:
+    st.session_state["started"] = True
+    # What the README's first command ends on; a new session of a hosted server starts empty.
+    if os.environ.get("CELLUCID_OPEN") == DEMO:
+        try:
+            open_source(DEMO)
+        except CellucidError as error:
+            show_error(error)
+        else:
+            st.switch_page(PREFLIGHT)
+draw_sidebar()
+page.run()

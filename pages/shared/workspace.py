@@ -1,0 +1,111 @@
+"""The session's state, typed: which dataset is open, what the user chose, which fixes are applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import streamlit as st
+
+from cellucid_core.dataset import Dataset, Mapping, View, default_mapping
+from cellucid_core.errors import CellucidError
+from cellucid_core.preflight import Report, apply_fixes, preflight
+
+_KEY = "workspace"
+
+
+@dataclass
+class Workspace:
+    """What one session is working on.
+
+    Attributes
+    ----------
+    dataset
+        The open dataset, shared with every session that opened the same file.
+    choices
+        The mapping as the user chose it, before fixes.
+    fixes
+        Ids of the rules whose fixes are applied, in order.
+    mapping
+        `choices` with `fixes` applied.
+    exports
+        The last finished export, for the export page.
+    """
+
+    dataset: Dataset | None = None
+    choices: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
+    fixes: tuple[str, ...] = ()
+    mapping: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
+    export: Any = None
+    _report: tuple[str, Report] | None = None
+
+    def open(self, dataset: Dataset) -> None:
+        """Start over with a dataset, with the choices that are right for most files."""
+        self.dataset = dataset
+        self.choices = self.mapping = default_mapping(dataset)
+        self.fixes, self.export, self._report = (), None, None
+
+    def choose(self, **changes: Any) -> None:
+        """Change choices, keeping the fixes that still make sense."""
+        self._set(replace(self.choices, **changes), self.fixes)
+
+    def fix(self, rule: str) -> None:
+        """Apply a rule's fix."""
+        self._set(self.choices, (*self.fixes, rule))
+
+    def undo(self, rule: str) -> None:
+        """Take a fix back, keeping the others."""
+        self._set(self.choices, tuple(other for other in self.fixes if other != rule))
+
+    def _set(self, choices: Mapping, fixes: tuple[str, ...]) -> None:
+        assert self.dataset is not None
+        mapping = apply_fixes(self.dataset, choices, fixes)
+        self.choices, self.fixes, self.mapping = choices, fixes, mapping
+        self.export = None
+
+    @property
+    def view(self) -> View:
+        """The open dataset through the current mapping."""
+        assert self.dataset is not None
+        return View(self.dataset, self.mapping)
+
+    @property
+    def report(self) -> Report:
+        """Preflight's report on the current view, computed once per mapping."""
+        digest = self.mapping.digest()
+        if self._report is None or self._report[0] != digest:
+            self._report = (digest, preflight(self.view))
+        return self._report[1]
+
+
+def workspace() -> Workspace:
+    """Return this session's workspace."""
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = Workspace()
+    state: Workspace = st.session_state[_KEY]
+    return state
+
+
+def kept(name: str) -> dict[str, Any]:
+    """Return the arguments that keep a widget's value while other pages are shown, per dataset.
+
+    Opening another file starts with the defaults; coming back to a file finds what was chosen there.
+    """
+    return {"key": widget_key(name), "persist_state": "session"}
+
+
+def widget_key(name: str) -> str:
+    """Return the key under which `kept` keeps a widget."""
+    dataset = workspace().dataset
+    return f"{name}@{dataset.content_hash[:12]}" if dataset else name
+
+
+def show_error(error: CellucidError) -> None:
+    """Show what happened and how to mend it."""
+    st.error(f"**{literal(error.what)}** {literal(error.mend)}", icon=":material/error:")
+
+
+def literal(text: object) -> str:
+    """Return text that Markdown shows as it is: names in data may look like markup, colours or icons."""
+    special = "\\`*_{}[]()<>#+-.!|~$:&"
+    return "".join(f"\\{c}" if c in special else " " if c in "\r\n" else c for c in str(text))

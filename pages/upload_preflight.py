@@ -1,0 +1,274 @@
+"""Upload & Preflight: what the dataset holds, what is wrong with it, and what is taken as what."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cellucid_core import charts
+from cellucid_core.cell_pages import group_colors
+from cellucid_core.dataset import View, embedding_candidates
+from cellucid_core.dataset.scale import matrix_scale
+from cellucid_core.errors import CellucidError
+from cellucid_core.preflight import Finding
+from cellucid_core.preflight.obs import column_table
+from pages.shared.empty import need_dataset
+from pages.shared.opening import upload_box
+from pages.shared.sidebar import light_badge
+from pages.shared.style import CARDS, SPLIT
+from pages.shared.workspace import kept, literal, show_error, workspace
+
+NONE = "none"
+_ICONS = {"error": ":red[:material/block:]", "warning": ":orange[:material/warning:]", "info": ":blue[:material/info:]"}
+
+
+def cards(view: View) -> None:
+    dataset, mapping = view.dataset, view.mapping
+    left_out = dataset.n_cells - view.n_cells
+    with st.container(key=CARDS):
+        row = st.columns(5)
+    row[0].metric("Cells", f"{view.n_cells:,}", f"−{left_out:,} left out" if left_out else None, border=True)
+    row[1].metric("Genes", f"{view.n_genes:,}", border=True)
+    row[2].metric("Cell columns", f"{len(view.obs_keys)} of {len(dataset.obs.columns)}", border=True)
+    row[3].metric("Embeddings", ", ".join(f"{d}D" for d in view.dimensions) or "none", border=True)
+    scale = matrix_scale(dataset.matrices[mapping.matrix]).word if mapping.matrix else "none"
+    row[4].metric("Expression", scale, border=True)
+
+
+def apply_fix(rule: str) -> None:
+    try:
+        with st.spinner("Mending …"):
+            workspace().fix(rule)
+    except CellucidError as error:
+        st.session_state["fix_error"] = error
+
+
+def finding_row(finding: Finding) -> None:
+    with st.container(border=True):
+        text, button = st.columns([3, 1], vertical_alignment="center")
+        text.markdown(f"{_ICONS[finding.severity]} **{literal(finding.title)}**")
+        if finding.fix is not None:
+            button.button(
+                "Mend",
+                key=f"fix_{finding.rule}",
+                help=literal(finding.fix),
+                on_click=apply_fix,
+                args=(finding.rule,),
+                icon=":material/build:",
+                width="stretch",
+            )
+        st.caption(literal(finding.detail))
+        if finding.fix is not None or finding.examples:
+            with st.expander("Details"):
+                if finding.fix is not None:
+                    st.markdown(f"**Mend:** {literal(finding.fix)}")
+                if finding.examples:
+                    st.markdown("**For example:** " + ", ".join(literal(name) for name in finding.examples))
+                st.markdown(f":gray[Rule: {literal(finding.rule)}]")
+
+
+def findings_panel() -> None:
+    work = workspace()
+    st.subheader("Findings", anchor=False)
+    st.markdown(light_badge())
+    if error := st.session_state.pop("fix_error", None):
+        show_error(error)
+    report = work.report
+    if not report.of("error") and not report.of("warning"):
+        st.markdown("Nothing is wrong with this dataset. It can be exported as it is.")
+    for finding in report.findings:
+        finding_row(finding)
+    if work.mapping.fixes:
+        st.subheader("Applied fixes", anchor=False)
+    for fix in work.mapping.fixes:
+        text, button = st.columns([3, 1], vertical_alignment="center")
+        text.markdown(f":green[:material/check:] {literal(fix.sentence)}")
+        button.button("Undo", key=f"undo_{fix.rule}", on_click=work.undo, args=(fix.rule,), width="stretch")
+        if fix.code:
+            with st.expander("The same in Python"):
+                st.code(fix.code, language="python")
+
+
+def embedding_panel(view: View) -> None:
+    st.subheader("Embedding", anchor=False)
+    good = [d for d in view.dimensions if view.obsm(view.mapping.embeddings[d]).shape[1:] == (d,)]
+    if not good or not view.n_cells:
+        st.info("There is no embedding to draw yet. The findings say how to get one.", icon=":material/scatter_plot:")
+        return
+    colour, dimension = st.columns([3, 2])
+    keys = list(view.dataset.obs.columns)
+    natural = [key for key in keys if view.kind(key) == "categorical"] or keys
+    key = colour.selectbox(
+        "Colour by",
+        keys,
+        index=keys.index(natural[0]) if natural else None,
+        placeholder="The cell table has no columns",
+        **kept("preflight_colour"),
+        help="Any column of the cell table.",
+    )
+    chosen = dimension.segmented_control(
+        "Dimensions",
+        good,
+        format_func=lambda d: f"{d}D",
+        default=2 if 2 in good else good[-1],
+        **kept("preflight_dimension"),
+        required=True,
+    )
+    coordinates = view.embedding(chosen)[:, :2]
+    drawn = np.isfinite(coordinates).all(axis=1)
+    name = view.mapping.embeddings[chosen]
+    if key is None:
+        values, colors = pd.Series(["cell"] * view.n_cells), None
+    else:
+        values = view.obs(key)
+        colors = group_colors(view, key) if view.kind(key) == "categorical" else None
+    chart = charts.embedding(
+        coordinates[drawn],
+        values[drawn],
+        key or "cells",
+        colors=colors,
+        categorical=colors is not None or key is None,
+        axes=(f"{name} 1", f"{name} 2"),
+    )
+    st.altair_chart(chart, width="stretch")
+    if chosen == 3:
+        st.caption("The first two of three axes; the viewer shows all three.")
+
+
+def set_embedding(dimension: int) -> None:
+    key = st.session_state[f"map_embedding_{dimension}"]
+    embeddings = {d: k for d, k in workspace().choices.embeddings.items() if d != dimension}
+    if key != NONE:
+        embeddings[dimension] = key
+    change(embeddings=dict(sorted(embeddings.items())))
+
+
+def set_choice(name: str) -> None:
+    value = st.session_state[f"map_{name}"]
+    change(**{name: None if value == NONE else value})
+
+
+def change(**changes: object) -> None:
+    try:
+        workspace().choose(**changes)
+    except CellucidError as error:
+        st.session_state["fix_error"] = error
+
+
+def mapping_panel(view: View) -> None:
+    st.subheader("What is taken as what", anchor=False)
+    st.caption("The defaults are right for most files. Everything here can be changed, and nothing changes your file.")
+    dataset, mapping = view.dataset, workspace().choices
+    for column, dimension in zip(st.columns(3), (1, 2, 3), strict=True):
+        current = mapping.embeddings.get(dimension, NONE)
+        candidates = embedding_candidates(dataset, dimension)
+        options = list(dict.fromkeys([NONE, *candidates, *([current] if current != NONE else [])]))
+        column.selectbox(
+            f"{dimension}D embedding",
+            options,
+            index=options.index(current),
+            key=f"map_embedding_{dimension}",
+            on_change=set_embedding,
+            args=(dimension,),
+            help="Where the viewer places the cells: an obsm array with that many columns.",
+        )
+    columns = st.columns(4)
+    _choice(
+        columns[0],
+        "latent",
+        "Latent space",
+        [NONE, *dataset.obsm],
+        mapping.latent,
+        "Where distances between cells are meaningful (such as a PCA); marks outliers.",
+    )
+    _choice(
+        columns[1],
+        "matrix",
+        "Expression matrix",
+        [*dataset.matrices] or [NONE],
+        mapping.matrix,
+        "What genes and signatures are read from. Log-normalized values are best.",
+    )
+    names = ["index", *map(str, dataset.variables[mapping.matrix].columns)] if mapping.matrix else ["index"]
+    _choice(
+        columns[2], "gene_id", "Gene names from", names, mapping.gene_id, "The index, or a column of the gene table."
+    )
+    _choice(
+        columns[3],
+        "connectivities",
+        "Neighbour graph",
+        [NONE, *dataset.graphs],
+        mapping.connectivities,
+        "Which cells are neighbours (obsp); exported when chosen.",
+    )
+    if mapping.matrix:
+        try:
+            examples = ", ".join(view.gene_ids[:6])
+            st.caption(f"Genes are named like: {literal(examples)} …")
+        except CellucidError as error:
+            show_error(error)
+
+
+def _choice(place: object, name: str, label: str, options: list[str], current: str | None, help_text: str) -> None:
+    value = NONE if current is None else current
+    options = options if value in options else [*options, value]
+    place.selectbox(  # type: ignore[attr-defined]
+        label,
+        options,
+        index=options.index(value),
+        key=f"map_{name}",
+        on_change=set_choice,
+        args=(name,),
+        help=help_text,
+    )
+
+
+def set_obs_keys(keys: tuple[str, ...]) -> None:
+    edits = st.session_state["obs_table"]["edited_rows"]
+    kept = [
+        key for row, key in enumerate(keys) if edits.get(row, {}).get("Include", key in workspace().choices.obs_keys)
+    ]
+    change(obs_keys=tuple(kept))
+
+
+def obs_panel(view: View) -> None:
+    st.subheader("Cell columns", anchor=False)
+    if view.dataset.obs.shape[1] == 0:
+        st.caption("The cell table has no columns, so cells can be neither coloured nor grouped.")
+        return
+    table = column_table(view)
+    keys = tuple(table["column"])
+    table.insert(0, "include", [key in view.obs_keys for key in keys])
+    table.columns = pd.Index(["Include", "Column", "Kind", "Values", "Missing"])
+    st.data_editor(
+        table,
+        key="obs_table",
+        on_change=set_obs_keys,
+        args=(keys,),
+        disabled=["Column", "Kind", "Values", "Missing"],
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "Include": st.column_config.CheckboxColumn(width="small", help="Take this column along into the export."),
+            "Missing": st.column_config.NumberColumn(format="percent", width="small"),
+            "Values": st.column_config.TextColumn(width="large"),
+        },
+    )
+
+
+st.title("Upload & Preflight", anchor=False)
+need_dataset("see what is in it, and what is wrong with it")
+view = workspace().view
+cards(view)
+with st.container(key=SPLIT):
+    left, right = st.columns([1, 1], gap="large")
+with left:
+    findings_panel()
+with right:
+    embedding_panel(view)
+obs_panel(view)
+mapping_panel(view)
+with st.expander("Open another file", icon=":material/upload:"):
+    if upload_box("other_upload"):
+        st.rerun()

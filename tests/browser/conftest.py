@@ -1,0 +1,101 @@
+"""A real server and a real Chromium. Skipped where there is none, unless ``CELLUCID_BROWSER=required``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def chromium() -> str | None:
+    """Return the browser's path: CHROMIUM, or the first one on the PATH."""
+    named = os.environ.get("CHROMIUM")
+    return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    path = chromium()
+    if path is None:
+        if os.environ.get("CELLUCID_BROWSER") == "required":
+            pytest.fail("Chromium is required but was not found; install it or set CHROMIUM to its path.")
+        pytest.skip("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=FLAGS, headless=True)
+        yield running
+        running.close()
+
+
+@contextmanager
+def serve(home: Path, **environment: str) -> Iterator[str]:
+    """Start the dashboard as a user does and yield its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = home / "server.log"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [*command, "--server.address=127.0.0.1"],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "CELLUCID_HOME": str(home), **environment},
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            for _ in range(600):
+                try:
+                    urllib.request.urlopen(f"{address}/healthz", timeout=1)
+                    break
+                except OSError:
+                    assert server.poll() is None, log.read_text()
+                    time.sleep(0.1)
+            else:
+                raise AssertionError(f"the server did not start:\n{log.read_text()}")
+            yield address
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def address(home: Path, demo: object) -> Iterator[str]:
+    """The dashboard on a free port, sharing the test run's cache folder (with the demo in it)."""
+    with serve(home) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser, address):
+    """A fresh page on the start page of the dashboard; fails on any traceback that reached the user."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
+    context.set_default_timeout(30_000)
+    tab = context.new_page()
+    tab.goto(address)
+    tab.get_by_role("heading", name="Check, export and score single-cell data").wait_for()
+    yield tab
+    assert tab.get_by_test_id("stException").count() == 0
+    context.close()

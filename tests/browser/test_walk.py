@@ -1,0 +1,181 @@
+"""The paths that users walk, in a real Chromium."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import serve
+from tests.making import make_adata
+
+pytestmark = pytest.mark.browser
+
+
+def go(page, name, heading):
+    page.get_by_test_id("stSidebarNav").get_by_text(name, exact=True).click()
+    page.get_by_role("heading", name=heading, exact=True).wait_for()
+
+
+def open_demo(page):
+    page.get_by_role("button", name="Open the demo").click()
+    page.get_by_role("heading", name="Upload & Preflight").wait_for()
+
+
+def chart(page):
+    """The drawn chart; Vega's canvas or SVG with something in it."""
+    drawn = page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg.marks").first
+    drawn.wait_for()
+    return drawn
+
+
+def test_from_the_demo_to_a_zip_and_a_csv(page, demo_view, tmp_path):
+    open_demo(page)
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("ready")
+    expect(page.get_by_test_id("stMetric").first).to_contain_text("700")
+    chart(page)
+
+    go(page, "Export", "Export for Cellucid")
+    page.get_by_role("button", name="Export", exact=True).click()
+    link = page.get_by_role("link", name="Download")
+    link.wait_for()
+    with page.expect_download() as saved:
+        link.click()
+    assert saved.value.suggested_filename == "pbmc68k_reduced.zip"
+    target = tmp_path / "demo.zip"
+    saved.value.save_as(target)
+    decode_and_compare(target, demo_view)
+
+    go(page, "Gene Signature", "Gene Signature")
+    genes = page.get_by_role("textbox", name="Signature genes")
+    genes.fill("CD79A; MS4A1\nNOT1X")
+    genes.press("Control+Enter")
+    expect(page.get_by_text("2 found · 1 missing · 0 repeated")).to_be_visible()
+    expect(page.get_by_role("heading", name="CD19+ B scores highest")).to_be_visible()
+    chart(page)
+    page.get_by_role("tab", name="Export").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download the scores (CSV)").click()
+    assert saved.value.suggested_filename == "gene_signature_scores.csv"
+    saved.value.save_as(tmp_path / "scores.csv")
+    table = pd.read_csv(tmp_path / "scores.csv")
+    ids = demo_view.gene_ids.tolist()
+    expected = demo_view.expression.block([ids.index("CD79A"), ids.index("MS4A1")]).astype(float).mean(axis=0)
+    joined = pd.DataFrame({"cell_id": demo_view.cell_ids, "expected": expected}).merge(
+        table, on="cell_id", validate="one_to_one"
+    )
+    assert len(joined) == 700
+    np.testing.assert_allclose(joined["score"], joined["expected"], rtol=1e-12)
+    assert (joined["page"].to_numpy() == demo_view.obs("bulk_labels").astype(str).to_numpy()).all()
+
+
+def decode_and_compare(path, view):
+    """Decode the zip with nothing of ours and compare a point, a column and a gene with the source."""
+    with zipfile.ZipFile(path) as archive:
+        root = "pbmc68k_reduced/"
+
+        def numbers(name, dtype):
+            return np.frombuffer(gzip.decompress(archive.read(root + name)), dtype)
+
+        manifest = json.loads(archive.read(root + "var_manifest.json"))
+        gene, low, high = next(field for field in manifest["fields"] if field[0] == "CST3")
+        decoded = low + numbers("var/CST3.values.u8.gz", "u1").astype(float) * (high - low) / 254
+        source = view.expression.gene(view.gene_ids.tolist().index(gene))
+        assert np.abs(decoded - source).max() <= (high - low) / 254 / 2 * (1 + 1e-9)
+        obs = json.loads(archive.read(root + "obs_manifest.json"))
+        labels = next(field for field in obs["_categoricalFields"] if field[0] == "bulk_labels")[1]
+        codes = numbers("obs/bulk_labels.codes.u8.gz", "u1")
+        assert [labels[code] for code in codes] == view.obs("bulk_labels").tolist()
+        points = numbers("points_2d.bin.gz", "<f4").reshape(-1, 2)
+        xy = view.embedding(2).astype(float)
+        assert np.corrcoef(points[:, 0], xy[:, 0])[0, 1] > 0.999999
+        assert np.abs(points).max() == pytest.approx(1)
+
+
+def test_upload_a_broken_file_mend_it_and_export_it(page, tmp_path):
+    adata = make_adata()
+    adata.obsm["X_umap"][4] = np.nan
+    adata.obs["n genes"] = 1.5
+    adata.obs["n+genes"] = 2.5
+    adata.write_h5ad(tmp_path / "broken.h5ad")
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(tmp_path / "broken.h5ad")
+    page.get_by_role("heading", name="Upload & Preflight").wait_for()
+    sidebar = page.get_by_test_id("stSidebar")
+    expect(sidebar).to_contain_text("export blocked (2)")
+
+    go(page, "Export", "Export for Cellucid")
+    expect(page.get_by_text("The export is blocked.")).to_be_visible()
+    expect(page.get_by_role("button", name="Export", exact=True)).to_have_count(0)
+
+    go(page, "Upload & Preflight", "Upload & Preflight")
+    page.get_by_role("button", name="Mend").first.click()
+    expect(sidebar).to_contain_text("export blocked (1)")
+    page.get_by_role("button", name="Mend").first.click()
+    expect(sidebar).to_contain_text("ready")
+    expect(page.get_by_text("1 cell left out: embedding not finite")).to_be_visible()
+
+    go(page, "Export", "Export for Cellucid")
+    page.get_by_role("button", name="Export", exact=True).click()
+    page.get_by_role("link", name="Download").wait_for()
+    expect(page.get_by_text("1 cell left out: embedding not finite")).to_be_visible()
+
+    go(page, "Upload & Preflight", "Upload & Preflight")
+    page.get_by_role("button", name="Undo").first.click()
+    expect(sidebar).to_contain_text("export blocked (1)")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("notes.h5ad", b"gene,cell\nCD3D,4\n", "it is a text file"),
+        ("empty.h5ad", b"", "is empty"),
+        ("seurat.rds", b"RDX3\n", "its format is unknown"),
+    ],
+)
+def test_what_is_not_an_anndata_is_a_sentence(page, tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(tmp_path / name)
+    expect(page.get_by_test_id("stAlert")).to_contain_text(words)
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("No dataset is open")
+
+
+def test_choices_survive_moving_between_pages(page):
+    open_demo(page)
+    go(page, "Gene Signature", "Gene Signature")
+    genes = page.get_by_role("textbox", name="Signature genes")
+    genes.fill("CD79A, MS4A1")
+    genes.press("Control+Enter")
+    expect(page.get_by_role("heading", name="CD19+ B scores highest")).to_be_visible()
+    go(page, "Export", "Export for Cellucid")
+    go(page, "Gene Signature", "Gene Signature")
+    expect(page.get_by_role("textbox", name="Signature genes")).to_have_value("CD79A, MS4A1")
+    expect(page.get_by_role("heading", name="CD19+ B scores highest")).to_be_visible()
+
+
+def test_genes_that_do_not_exist(page):
+    open_demo(page)
+    go(page, "Gene Signature", "Gene Signature")
+    genes = page.get_by_role("textbox", name="Signature genes")
+    genes.fill("cd3d, <b>bold</b>")
+    genes.press("Control+Enter")
+    expect(page.get_by_text("0 found · 2 missing · 0 repeated")).to_be_visible()
+    expect(page.get_by_test_id("stAlert")).to_contain_text("cd3d → CD3D")
+    page.get_by_role("button", name="Use the proposals").click()
+    expect(page.get_by_text("1 found · 1 missing · 0 repeated")).to_be_visible()
+    expect(page.get_by_text("<b>bold</b>").first).to_be_visible()
+
+
+def test_the_first_command_ends_on_the_demo(browser, tmp_path):
+    with serve(tmp_path, CELLUCID_OPEN="demo") as address:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(address)
+        page.get_by_role("heading", name="Upload & Preflight").wait_for(timeout=60_000)
+        expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
+        context.close()

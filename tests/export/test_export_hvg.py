@@ -1,0 +1,84 @@
+"""Highly variable genes against scanpy itself."""
+
+from __future__ import annotations
+
+import anndata
+import numpy as np
+import pytest
+import scanpy
+from scipy import sparse
+
+from cellucid_core.errors import WorkRefused
+from cellucid_core.export.hvg import highly_variable
+from tests.export.standin import ArrayExpression
+
+
+def by_scanpy(X, n):
+    adata = anndata.AnnData(X.copy())
+    scanpy.pp.highly_variable_genes(adata, n_top_genes=n, flavor="seurat")
+    return np.flatnonzero(adata.var["highly_variable"])
+
+
+def counts(seed=0, n_cells=200, n_genes=300):
+    rng = np.random.default_rng(seed)
+    means = rng.gamma(0.7, 2, n_genes)
+    spread = rng.gamma(2, 0.6, (n_cells, n_genes))
+    values = rng.poisson(means * spread).astype(np.float32)
+    values[:, 5] = 0
+    values[0, values.sum(axis=0) == 0] = 0
+    return values
+
+
+@pytest.mark.parametrize("n", [1, 20, 120])
+@pytest.mark.parametrize("is_sparse", [True, False])
+def test_log_values(n, is_sparse):
+    X = counts()
+    X = np.log1p(X / X.sum(axis=1, keepdims=True) * 1e4)
+    found, warnings = highly_variable(ArrayExpression(X, is_sparse), n, threads=2)
+    np.testing.assert_array_equal(found, by_scanpy(sparse.csr_matrix(X) if is_sparse else X, n))
+    assert warnings == []
+
+
+def test_counts_are_normalized_first():
+    X = counts(1)
+    adata = anndata.AnnData(X.copy())
+    scanpy.pp.normalize_total(adata)
+    scanpy.pp.log1p(adata)
+    found, warnings = highly_variable(ArrayExpression(X, True), 50)
+    np.testing.assert_array_equal(found, by_scanpy(adata.X, 50))
+    assert "counts" in warnings[0]
+
+
+def test_the_demo(demo, demo_view):
+    # The demo is scaled; raw holds its log values.
+    from dataclasses import replace
+
+    from cellucid_core.dataset import View
+
+    view = View(demo, replace(demo_view.mapping, matrix="raw")) if "raw" in demo.matrices else demo_view
+    found, _ = highly_variable(view.expression, 50)
+    dense = view.expression.block(range(view.n_genes)).T
+    np.testing.assert_array_equal(found, by_scanpy(dense, 50))
+
+
+def test_more_than_there_are():
+    X = counts(2)[:, :10]
+    X[:, 3] = 0
+    found, warnings = highly_variable(ArrayExpression(np.log1p(X), False), 50)
+    assert 3 not in found
+    assert len(found) <= 9
+    assert "were asked for" in warnings[-1]
+
+
+def test_gaps_are_left_out_and_negative_values_warned_of():
+    X = np.log1p(counts(3))
+    X[0, 0] = np.nan
+    X[1, 1] = -1
+    found, warnings = highly_variable(ArrayExpression(X, False), 20)
+    assert len(found) == 20
+    assert "negative" in warnings[0]
+
+
+def test_no_gene_varies():
+    with pytest.raises(WorkRefused, match="No gene varies"):
+        highly_variable(ArrayExpression(np.zeros((5, 3), np.float32), True), 2)

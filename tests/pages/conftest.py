@@ -1,0 +1,39 @@
+"""Pages without a browser: Streamlit's AppTest on the main script."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+MAIN = Path(__file__).parents[2] / "pages" / "home.py"
+
+
+@pytest.fixture
+def app(demo):
+    """The dashboard on its start page, without a dataset."""
+    os.environ["STREAMLIT_CLIENT_SHOW_ERROR_DETAILS"] = "full"
+    test = AppTest.from_file(str(MAIN), default_timeout=60)
+    test.run()
+    assert not test.exception
+    return test
+
+
+@pytest.fixture
+def open_app(app, demo):
+    """Return a function that opens a dataset in the session and shows a page."""
+
+    def show(page, dataset=None):
+        from pages.shared.workspace import Workspace
+
+        # What clicking "Open" does to the session, without the browser's upload.
+        work = Workspace()
+        work.open(dataset or demo)
+        app.session_state["workspace"] = work
+        app.switch_page(page)
+        app.run()
+        return app
+
+    return show

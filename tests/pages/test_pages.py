@@ -1,0 +1,258 @@
+"""Every page, empty and filled, and what its widgets do."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from tests.making import make_adata
+
+PAGES = ["upload_preflight.py", "export.py", "gene_signature.py"]
+
+
+def texts(app):
+    """All the text that a user reads on the page."""
+    kinds = ("markdown", "caption", "title", "subheader", "info", "warning", "error", "success")
+    return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))
+
+
+def widget(app, kind, label):
+    return next(element for element in app.get(kind) if element.label == label)
+
+
+def metric(app, label):
+    return widget(app, "metric", label).value
+
+
+def test_start_page_opens_the_demo_with_one_click(app):
+    assert app.title[0].value == "Check, export and score single-cell data"
+    assert "No dataset is open" in texts(app)
+    widget(app, "button", "Open the demo").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Upload & Preflight"
+    assert "PBMC 68k, reduced" in app.sidebar.markdown[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_useful_without_a_dataset(app, page):
+    app.switch_page(page)
+    app.run()
+    assert not app.exception
+    assert "Open a dataset to" in texts(app)
+    widget(app, "button", "Open the demo").click().run()
+    assert not app.exception
+    assert "Open a dataset to" not in texts(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_with_the_demo(open_app, page):
+    app = open_app(page)
+    assert not app.exception
+    assert not app.error
+    assert "ready" in app.sidebar.markdown[1].value
+
+
+def odd_datasets():
+    one = make_adata()[:1].copy()
+    bare = make_adata()
+    del bare.obsm["X_umap"], bare.obsm["X_pca"]
+    bare.X = None
+    bare.obs = bare.obs[[]]
+    missing = make_adata()
+    missing.X = np.full((60, 30), np.nan, np.float32)
+    none = make_adata()[:0].copy()
+    markup = make_adata()
+    markup.obs_names = [f"<b>{i}</b>" for i in range(60)]
+    markup.var_names = [f"**g{i}** :red[x] $a$" for i in range(30)]
+    markup.obs["<script>alert(1)</script>"] = markup.obs["donor"].astype(str) + " `code` :smile:"
+    return {"one cell": one, "bare": bare, "all missing": missing, "no cells": none, "markup": markup}
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("name", list(odd_datasets()))
+def test_every_page_with_odd_datasets(open_app, opened, page, name):
+    app = open_app(page, opened(odd_datasets()[name]))
+    assert not app.exception
+
+
+def test_preflight_page_mends_and_undoes(open_app, opened):
+    adata = make_adata()
+    adata.obsm["X_umap"][[3, 4]] = np.nan
+    app = open_app("upload_preflight.py", opened(adata))
+    assert "export blocked" in app.sidebar.markdown[1].value
+    assert metric(app, "Cells") == "60"
+    app.button(key="fix_embedding-not-finite").click().run()
+    assert metric(app, "Cells") == "58"
+    assert "2 cells left out" in texts(app)
+    assert "ready" in app.sidebar.markdown[1].value
+    app.button(key="undo_embedding-not-finite").click().run()
+    assert metric(app, "Cells") == "60"
+    assert "export blocked" in app.sidebar.markdown[1].value
+
+
+def test_a_fix_that_cannot_be_computed_is_a_sentence(open_app, opened):
+    adata = make_adata()[:3].copy()
+    del adata.obsm["X_umap"], adata.obsm["X_pca"]
+    app = open_app("upload_preflight.py", opened(adata))
+    app.button(key="fix_embedding-missing").click().run()
+    assert not app.exception
+    assert "too few" in app.error[0].value
+
+
+def test_the_mapping_can_be_changed(open_app):
+    app = open_app("upload_preflight.py")
+    app.selectbox(key="map_matrix").select("scaled").run()
+    assert metric(app, "Expression") == "scaled"
+    app.selectbox(key="map_embedding_3").select("none").run()
+    assert metric(app, "Embeddings") == "2D"
+    app.selectbox(key="map_latent").select("none").run()
+    assert "There is no latent space" in texts(app)
+    assert "ready, with warnings (1)" in app.sidebar.markdown[1].value
+    app.selectbox(key="map_connectivities").select("none").run()
+    assert app.session_state["workspace"].mapping.connectivities is None
+    assert not app.exception
+
+
+@pytest.mark.parametrize("column", ["bulk_labels", "n_counts", "phase"])
+def test_the_embedding_is_coloured_by_any_column(open_app, column):
+    app = open_app("upload_preflight.py")
+    widget(app, "selectbox", "Colour by").select(column).run()
+    assert not app.exception
+    assert app.get("vega_lite_chart") or app.get("arrow_vega_lite_chart")
+
+
+COMBINATIONS = list(
+    itertools.product(
+        ["mean", "sum", "median", "score_genes", "ucell"], ["none", "zscore", "minmax"], ["Violin", "Box", "Histogram"]
+    )
+)
+
+
+def test_every_combination_of_method_scale_and_chart(open_app):
+    app = open_app("gene_signature.py")
+    for method, how, chart in COMBINATIONS:
+        widget(app, "selectbox", "Score").select(method)
+        widget(app, "selectbox", "Scale").select(how)
+        widget(app, "segmented_control", "Chart").set_value(chart)
+        app.run()
+        assert not app.exception, (method, how, chart)
+        assert not app.error, (method, how, chart)
+
+
+def test_genes_are_found_missing_and_repeated(open_app):
+    app = open_app("gene_signature.py")
+    widget(app, "text_area", "Signature genes").set_value("CD3D\nCD3E;CD3D\tcd79a, NOT1X").run()
+    assert "2 found · 2 missing · 1 repeated" in texts(app)
+    assert "cd79a → CD79A" in texts(app).replace("\\", "")
+    widget(app, "button", "Use the proposals").click().run()
+    assert "3 found · 1 missing · 0 repeated" in texts(app)
+
+
+def test_pages_are_chosen_and_compared_with_the_rest(open_app):
+    app = open_app("gene_signature.py")
+    widget(app, "multiselect", "Pages").set_value(["CD19+ B", "Dendritic"]).run()
+    assert "CD19+ B and Dendritic score about the same" in texts(app).replace("\\", "")
+    widget(app, "selectbox", "Against").select("Rest of CD19+ B").run()
+    assert not app.exception
+    summary = app.dataframe[0].value
+    assert summary["page"].tolist() == ["CD19+ B", "Rest of CD19+ B"]
+    assert summary["n"].tolist() == [95, 605]
+    tests = app.dataframe[1].value
+    assert tests["test"].tolist() == ["Welch's t", "Mann–Whitney U"]
+    assert list(tests.columns).index("effect") < list(tests.columns).index("p-value")
+
+
+def test_more_pages_give_anova_and_kruskal_wallis_first(open_app):
+    app = open_app("gene_signature.py")
+    widget(app, "multiselect", "Pages").set_value(["CD19+ B", "Dendritic", "CD34+"]).run()
+    tests = app.dataframe[1].value
+    assert tests["test"].tolist()[:2] == ["ANOVA", "Kruskal–Wallis"]
+    assert len(tests) == 2 + 3 * 2
+
+
+@pytest.mark.parametrize(
+    ("genes", "words"),
+    [("NOT1X, NOT2X", "None of the 2 genes"), ("   ", "Paste a gene list"), ("<b>x</b>", "is not in the dataset")],
+)
+def test_no_gene_found_is_a_sentence(open_app, genes, words):
+    app = open_app("gene_signature.py")
+    widget(app, "text_area", "Signature genes").set_value(genes).run()
+    assert not app.exception
+    assert words in texts(app).replace("\\", "")
+
+
+def test_export_page_writes_and_offers_the_zip(open_app):
+    app = open_app("export.py")
+    widget(app, "segmented_control", "Genes").set_value("list").run()
+    widget(app, "text_area", "Gene list").set_value("CD3D, NOT1X").run()
+    assert "NOT1X" in texts(app)
+    widget(app, "text_input", "Id").set_value("my-pbmc").run()
+    widget(app, "button", "Export").click().run()
+    assert not app.exception
+    done = app.session_state["workspace"].export
+    assert (done.result.n_genes, done.result.verified) == (1, True)
+    with zipfile.ZipFile(done.result.path) as archive:
+        assert {name.split("/")[0] for name in archive.namelist()} == {"my-pbmc"}
+    assert app.get("link_button")[0].proto.url.endswith(done.token)
+
+
+@pytest.mark.parametrize(
+    ("kind", "label", "value"),
+    [
+        ("selectbox", "Genes as", "Exact (float32)"),
+        ("selectbox", "Genes as", "16 bit"),
+        ("selectbox", "Numeric columns as", "8 bit"),
+        ("selectbox", "Numeric columns as", "Exact (float32)"),
+        ("slider", "Compression", 0),
+        ("multiselect", "Cell columns", ["phase"]),
+        ("segmented_control", "Genes", "none"),
+        ("segmented_control", "Genes", "hvg"),
+        ("toggle", "Neighbour graph (connectivities)", False),
+    ],
+)
+def test_every_export_setting_reaches_the_file(open_app, kind, label, value):
+    app = open_app("export.py")
+    element = widget(app, kind, label)
+    element.set_value(value)
+    app.run()
+    if value == "hvg":
+        widget(app, "number_input", "How many").set_value(7).run()
+    widget(app, "button", "Export").click().run()
+    assert not app.exception
+    result = app.session_state["workspace"].export.result
+    import json
+
+    with zipfile.ZipFile(result.path) as archive:
+        names = archive.namelist()
+        identity = json.loads(archive.read("pbmc68k_reduced/dataset_identity.json"))
+    settings = identity["export_settings"]
+    words = {8: "8 bit", 16: "16 bit", None: "Exact (float32)"}
+    seen = {
+        "Genes as": words[settings["var_quantization"]],
+        "Numeric columns as": words[settings["obs_continuous_quantization"]],
+        "Compression": settings["compression"] or 0,
+        "Cell columns": [field["key"] for field in identity["obs_fields"]],
+        "Genes": {0: "none", 7: "hvg"}.get(identity["stats"]["n_genes"], "all"),
+        "Neighbour graph (connectivities)": any("connectivity" in name for name in names),
+    }
+    assert seen[label] == value
+
+
+def test_a_bad_id_is_a_sentence(open_app):
+    app = open_app("export.py")
+    widget(app, "text_input", "Id").set_value("../etc").run()
+    assert not app.exception
+    assert "cannot name a folder" in app.error[0].value
+
+
+def test_export_is_blocked_with_the_reasons(open_app, opened):
+    adata = make_adata()
+    adata.obsm["X_umap"][3] = np.nan
+    app = open_app("export.py", opened(adata))
+    assert "The export is blocked" in app.error[0].value
+    assert "1 cell has no place in the embedding" in texts(app)
+    assert not [button for button in app.button if button.label == "Export"]

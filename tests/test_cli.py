@@ -1,0 +1,287 @@
+"""The command line's contract: exit status, one JSON object on stdout, sentences on stderr."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from cellucid_core.cli import main
+from cellucid_core.dataset import open_dataset
+from tests.making import make_adata
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command; return its exit status, its JSON and its messages."""
+
+    def call(*arguments):
+        status = main([*map(str, arguments), "--json"])
+        out, err = capsys.readouterr()
+        assert out.count("\n") == 1, "exactly one JSON object goes to stdout"
+        assert "Traceback" not in err
+        return status, json.loads(out), err
+
+    return call
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(adata=None, name="data.h5ad"):
+        path = tmp_path / name
+        (make_adata() if adata is None else adata).write_h5ad(path)
+        return path
+
+    return write
+
+
+def test_preflight_of_the_demo(run):
+    status, result, _ = run("preflight", "demo")
+    assert status == 0
+    assert result["status"] == "ready"
+    assert result["dataset"]["id"] == "pbmc68k_reduced"
+    assert (result["dataset"]["n_cells"], result["dataset"]["n_genes"]) == (700, 765)
+    for finding in result["findings"]:
+        assert set(finding) == {"rule", "severity", "title", "detail", "count", "examples", "fix"}
+
+
+def test_preflight_blocked_and_fixed(run, file):
+    adata = make_adata()
+    adata.obsm["X_umap"][4] = np.nan
+    path = file(adata)
+    status, result, _ = run("preflight", path)
+    assert (status, result["status"]) == (1, "blocked")
+    assert "embedding-not-finite" in [f["rule"] for f in result["findings"]]
+    status, result, err = run("preflight", path, "--fix", "embedding-not-finite")
+    assert (status, result["status"], result["dataset"]["n_cells"]) == (0, "ready", 59)
+    assert result["dataset"]["fixes"][0]["rule"] == "embedding-not-finite"
+    assert "1 cell left out" in err
+
+
+def test_mapping_options(run, file):
+    adata = make_adata()
+    adata.obsm["other"] = np.arange(120.0).reshape(60, 2)
+    adata.layers["twice"] = adata.X * 2
+    path = file(adata)
+    out = path.parent / "out"
+    status, result, _ = run(
+        "export", path, "--out", out, "--embedding", "2d=other", "--latent", "X_umap", "--matrix", "twice",
+        "--gene-id", "symbol", "--connectivities", "none", "--vectors", "none", "--obs-keys", "donor,score",
+        "--compression", 0, "--var-quantization", "none", "--obs-quantization", "none",
+    )  # fmt: skip
+    assert status == 0
+    assert not (out / "connectivity_manifest.json").exists()
+    identity = json.loads((out / "dataset_identity.json").read_text())
+    assert [field["key"] for field in identity["obs_fields"]] == ["donor", "score"]
+    values = np.fromfile(out / "var" / "SYM3.values.f32", "<f4")
+    np.testing.assert_array_equal(values, adata.layers["twice"][:, 3].toarray().ravel())
+    points = np.fromfile(out / "points_2d.bin", "<f4").reshape(-1, 2)
+    np.testing.assert_allclose(points[[0, -1]], [[-1, -1], [1, 1]], atol=1e-6)
+
+
+def test_export_contract(run, tmp_path):
+    status, result, _ = run("export", "demo", "--out", tmp_path / "a.zip", "--genes", "hvg:50", "--id", "my-pbmc")
+    assert status == 0
+    assert set(result) >= {
+        "path", "files", "bytes", "seconds", "n_cells", "n_genes", "verified", "max_error_steps", "fixes", "warnings",
+    }  # fmt: skip
+    assert (result["n_cells"], result["n_genes"], result["verified"]) == (700, 50, True)
+    assert 0 < result["max_error_steps"] <= 0.5 + 1e-6
+    with zipfile.ZipFile(result["path"]) as archive:
+        assert archive.testzip() is None
+        assert len(archive.namelist()) == result["files"]
+        assert {name.split("/")[0] for name in archive.namelist()} == {"my-pbmc"}
+    status, result, _ = run("verify", tmp_path / "a.zip", "--against", "demo")
+    assert (status, result["ok"], result["problems"]) == (0, True, [])
+
+
+def test_export_gene_file_and_missing_genes(run, tmp_path):
+    (tmp_path / "genes.txt").write_text("CD3D\nCD79A\nNOT1X\n")
+    status, result, err = run("export", "demo", "--out", tmp_path / "a.zip", "--genes", f"@{tmp_path / 'genes.txt'}")
+    assert (status, result["n_genes"]) == (0, 2)
+    assert any("NOT1X" in warning for warning in result["warnings"])
+    assert "NOT1X" in err
+
+
+def test_export_is_refused_while_preflight_is_red(run, file, tmp_path):
+    adata = make_adata()
+    adata.obsm["X_umap"][4] = np.inf
+    status, result, err = run("export", file(adata), "--out", tmp_path / "a.zip")
+    assert status == 1
+    assert result["status"] == "blocked"
+    assert "embedding-not-finite" in err
+    assert not (tmp_path / "a.zip").exists()
+
+
+def test_existing_targets_need_force(run, tmp_path):
+    (tmp_path / "a.zip").write_text("mine")
+    status, _, err = run("export", "demo", "--out", tmp_path / "a.zip", "--genes", "CD3D")
+    assert (status, (tmp_path / "a.zip").read_text()) == (2, "mine")
+    assert "--force" in err
+    assert run("export", "demo", "--out", tmp_path / "a.zip", "--genes", "CD3D", "--force")[0] == 0
+    assert zipfile.is_zipfile(tmp_path / "a.zip")
+
+
+def test_verify_says_no(run, tmp_path):
+    assert run("export", "demo", "--out", tmp_path / "a", "--genes", "CD3D")[0] == 0
+    (tmp_path / "a" / "points_2d.bin.gz").write_bytes(b"\x1f\x8b broken")
+    status, result, _ = run("verify", tmp_path / "a")
+    assert (status, result["ok"]) == (1, False)
+    assert any("points_2d" in problem for problem in result["problems"])
+
+
+def test_score_contract(run, tmp_path, demo_view):
+    status, result, _ = run(
+        "score", "demo", "--genes", "CD3D, CD3E,CD3D,NOPE", "--group-by", "bulk_labels", "--pages",
+        "CD19+ B,Dendritic", "--normalize", "zscore", "--out", tmp_path / "s.csv",
+    )  # fmt: skip
+    assert status == 0
+    genes = result["genes"]
+    assert (genes["found"], genes["missing"], genes["repeated"]) == (["CD3D", "CD3E"], ["NOPE"], ["CD3D"])
+    assert [page["page"] for page in result["pages"]] == ["CD19+ B", "Dendritic"]
+    ids = demo_view.gene_ids.tolist()
+    raw = demo_view.expression.block([ids.index("CD3D"), ids.index("CD3E")]).astype(float).mean(axis=0)
+    labels = demo_view.obs("bulk_labels").to_numpy()
+    a, b = raw[labels == "CD19+ B"], raw[labels == "Dendritic"]
+    pooled = np.concatenate([a, b])
+    a, b = (a - pooled.mean()) / pooled.std(), (b - pooled.mean()) / pooled.std()
+    assert result["pages"][0]["mean"] == pytest.approx(a.mean())
+    assert result["pages"][1]["median"] == pytest.approx(np.median(b))
+    tests = {test["test"]: test for test in result["tests"]}
+    welch, mann = stats.ttest_ind(a, b, equal_var=False), stats.mannwhitneyu(a, b)
+    assert tests["welch-t"]["statistic"] == pytest.approx(welch.statistic)
+    assert tests["welch-t"]["p_value"] == pytest.approx(welch.pvalue)
+    assert tests["welch-t"]["df"] == pytest.approx(welch.df)
+    assert tests["mann-whitney-u"]["statistic"] == pytest.approx(mann.statistic)
+    assert tests["mann-whitney-u"]["p_value"] == pytest.approx(mann.pvalue)
+    assert tests["mann-whitney-u"]["effect_size_type"] == "rank-biserial"
+    table = pd.read_csv(tmp_path / "s.csv")
+    joined = table.merge(
+        pd.DataFrame({"cell_id": demo_view.cell_ids, "expected": raw}), on="cell_id", validate="one_to_one"
+    )
+    assert len(joined) == len(a) + len(b)
+    np.testing.assert_allclose(joined["raw_score"], joined["expected"], rtol=1e-12)
+
+
+def test_score_rest_of_bool_pages_and_samples(run, file):
+    path = file()
+    status, result, _ = run("score", path, "--genes", "GENE1,GENE2", "--group-by", "treated", "--rest-of", "True")
+    assert status == 0
+    assert [page["page"] for page in result["pages"]] == ["True", "Rest of True"]
+    status, result, _ = run(
+        "score", path, "--genes", "GENE1,GENE2", "--group-by", "treated", "--pages", "True,False",
+        "--sample-column", "donor",
+    )  # fmt: skip
+    assert status == 0
+    units = {(test["test"], test["unit"]) for test in result["tests"]}
+    assert {("paired-t", "sample"), ("wilcoxon", "sample"), ("welch-t", "cell")} <= units
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["preflight", "nowhere.h5ad"], "no file"),
+        (["preflight"], "required"),
+        (["frobnicate"], "invalid choice"),
+        (["preflight", "demo", "--matrix", "nope"], "no matrix 'nope'"),
+        (["preflight", "demo", "--embedding", "X_umap"], "not understood"),
+        (["preflight", "demo", "--fix", "nope"], "no preflight rule"),
+        (["preflight", "demo", "--obs-keys", "a"], "no obs column"),
+        (["score", "demo", "--genes", "NOT1X,NOT2X"], "None of the 2 genes"),
+        (["score", "demo", "--genes", "CD3D", "--group-by", "nope"], "no column"),
+        (["score", "demo", "--genes", "CD3D", "--group-by", "bulk_labels", "--pages", "T cells"], "no page"),
+        (["score", "demo", "--genes", "CD3D", "--pages", "a"], "group-by"),
+        (["score", "demo", "--genes", "@nowhere.txt"], "cannot be read"),
+        (["export", "demo", "--out", "/nowhere/at/all/x.zip"], "nowhere"),
+        (["export", "demo", "--out", "x.zip", "--compression", "12"], "compression"),
+        (["export", "demo", "--out", "x.zip", "--var-quantization", "12"], "quantization"),
+        (["export", "demo", "--out", "x.zip", "--id", "a/b"], "id"),
+        (["demo", "--out", "/nowhere/x.h5ad"], "no folder"),
+        (["demo", "--out", "x.txt"], ".h5ad"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(run, arguments, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, result, err = run(*arguments)
+    assert status == 2
+    assert words in err
+    assert len([line for line in err.splitlines() if line.startswith("Error:")]) == 1
+    assert result["error"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x89HDF\r\n\x1a\n", b"%PDF-1.7"])
+@pytest.mark.parametrize("command", [["preflight"], ["score", "--genes", "CD3D"], ["export", "--out", "o.zip"]])
+def test_broken_files(run, tmp_path, content, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.h5ad").write_bytes(content)
+    status, _, err = run(command[0], tmp_path / "x.h5ad", *command[1:])
+    assert status == 2
+    assert err.startswith("Error: ")
+    assert not (tmp_path / "o.zip").exists()
+
+
+def test_a_dataset_without_anything_is_told_what_is_missing(run, file):
+    adata = make_adata()
+    del adata.obsm["X_umap"], adata.obsm["X_pca"]
+    adata.X = None
+    path = file(adata)
+    status, result, _ = run("preflight", path)
+    assert status == 1
+    assert [f["rule"] for f in result["findings"]] == ["embedding-missing", "expression-missing"]
+    status, _, err = run("score", path, "--genes", "GENE1")
+    assert status == 2
+    assert "no expression" in err
+
+
+def test_one_cell_and_all_missing(run, file, tmp_path):
+    one = file(make_adata()[:1].copy(), "one.h5ad")
+    assert run("preflight", one)[0] == 0
+    assert run("export", one, "--out", tmp_path / "one.zip")[1]["verified"] is True
+    assert run("score", one, "--genes", "GENE1", "--group-by", "donor")[0] == 0
+    adata = make_adata()
+    adata.X = np.full((60, 30), np.nan, np.float32)
+    nothing = file(adata, "nothing.h5ad")
+    status, result, _ = run("preflight", nothing)
+    assert status == 0
+    assert "expression-not-finite" in [f["rule"] for f in result["findings"]]
+    status, result, _ = run("score", nothing, "--genes", "GENE1", "--group-by", "donor")
+    assert status == 0
+    assert all(page["n_valid"] == 0 and page["mean"] is None for page in result["pages"])
+    assert run("export", nothing, "--out", tmp_path / "nothing.zip")[1]["verified"] is True
+
+
+def test_demo_writes_a_file_that_opens(run, tmp_path):
+    status, result, _ = run("demo", "--out", tmp_path / "d.h5ad")
+    assert (status, result["path"]) == (0, str(tmp_path / "d.h5ad"))
+    assert open_dataset(tmp_path / "d.h5ad").n_cells == 700
+
+
+def test_as_a_program():
+    def call(*arguments):
+        return subprocess.run([sys.executable, "-m", "cellucid_core", *arguments], capture_output=True, text=True)
+
+    done = call("preflight", "demo", "--json")
+    assert (done.returncode, json.loads(done.stdout)["status"]) == (0, "ready")
+    done = call("preflight", "demo")
+    assert done.stdout.startswith("PBMC 68k, reduced: 700 cells, 765 genes: ready")
+    done = call("score", "demo", "--genes", "NOT1X")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: ")
+    assert call("--help").returncode == 0
+
+
+def test_the_core_loads_nothing_heavy_and_no_streamlit():
+    code = (
+        "import sys, cellucid_core.cli, cellucid_core.dataset, cellucid_core.preflight, cellucid_core.export, "
+        "cellucid_core.signature, cellucid_core.charts, cellucid_core.cell_pages; "
+        "print([m for m in ('streamlit', 'scanpy', 'anndata', 'sklearn', 'numba', 'altair', 'h5py') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
