@@ -330,6 +330,7 @@ def _verify(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
 
 def _score(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     from cellucid_core.cell_pages import choose_pages
+    from cellucid_core.dataset import gene_text
     from cellucid_core.signature import run_signature, tests_table, write_csv
 
     view = _open(options.dataset, options)
@@ -340,7 +341,7 @@ def _score(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         raise InputError("--pages and --rest-of name categories of a column.", "Add --group-by COLUMN.")
     run = run_signature(
         view,
-        _gene_text(options.genes),
+        gene_text(options.genes),
         method=options.method,
         normalize=options.normalize,
         repeats=options.repeats,
@@ -363,15 +364,6 @@ def _score(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     if options.out is not None:
         result["path"] = options.out
     return DONE, result
-
-
-def _gene_text(argument: str) -> str:
-    if not argument.startswith("@"):
-        return argument
-    try:
-        return Path(argument[1:]).read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise InputError(f"The gene list {argument[1:]} cannot be read.", "Name a UTF-8 text file.") from error
 
 
 def _write_scores(write: Callable[[Path], None], target: Path) -> None:

@@ -9,11 +9,10 @@ from typing import Literal
 
 import streamlit as st
 
-from cellucid_core.dataset import View
+from cellucid_core.dataset import View, parse_genes
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.export import ExportPlan, ExportResult, ExportSettings, GeneChoice, plan, write
-from cellucid_core.export.settings import split_ids
 from cellucid_core.preflight import Scope, preflight
 from cellucid_core.serving import download_address, offer_download
 from pages.shared.empty import need_dataset
@@ -62,7 +61,7 @@ def choose_genes(view: View) -> GeneChoice:
         return GeneChoice("hvg", n=int(n))
     if kind == "list":
         text = st.text_area("Gene list", **kept("export_list"), placeholder="CD3D, MS4A1, LYZ", height=90)
-        ids = split_ids(text)
+        ids = tuple(parse_genes(text))
         return GeneChoice("list", ids=ids) if ids else GeneChoice("none")
     return GeneChoice(kind)
 

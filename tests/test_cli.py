@@ -70,7 +70,7 @@ def test_mapping_options(run, file):
     adata.layers["twice"] = adata.X * 2
     path = file(adata)
     out = path.parent / "out"
-    status, result, _ = run(
+    status, _, _ = run(
         "export", path, "--out", out, "--embedding", "2d=other", "--latent", "X_umap", "--matrix", "twice",
         "--gene-id", "symbol", "--connectivities", "none", "--vectors", "none", "--obs-keys", "donor,score",
         "--compression", 0, "--var-quantization", "none", "--obs-quantization", "none",
@@ -281,7 +281,8 @@ def test_the_core_loads_nothing_heavy_and_no_streamlit():
     code = (
         "import sys, cellucid_core.cli, cellucid_core.dataset, cellucid_core.preflight, cellucid_core.export, "
         "cellucid_core.signature, cellucid_core.charts, cellucid_core.cell_pages; "
-        "print([m for m in ('streamlit', 'scanpy', 'anndata', 'sklearn', 'numba', 'altair', 'h5py') if m in sys.modules])"
+        "names = ('streamlit', 'scanpy', 'anndata', 'sklearn', 'numba', 'altair', 'h5py'); "
+        "print([name for name in names if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

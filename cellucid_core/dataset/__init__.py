@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cellucid_core.dataset.demo import write_demo
 from cellucid_core.dataset.expression import Expression
+from cellucid_core.dataset.gene_list import gene_text, parse_genes
 from cellucid_core.dataset.mapping import AppliedFix, Mapping, choose, default_mapping, embedding_candidates
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.opening import DEMO, open_dataset, reader_for
@@ -26,8 +27,10 @@ __all__ = [
     "default_mapping",
     "embedding_candidates",
     "gene_ids",
+    "gene_text",
     "natural_kind",
     "open_dataset",
+    "parse_genes",
     "reader_for",
     "write_demo",
 ]

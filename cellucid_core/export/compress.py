@@ -64,7 +64,7 @@ class Compressor:
         view = memoryview(data).cast("B")
         if len(view) <= _PIECE:
             return gzip_bytes(view, self._level)
-        share = np.count_nonzero(np.frombuffer(view, np.uint8) == 0) * _CLASSES // len(view)
+        share = int(np.count_nonzero(np.frombuffer(view, np.uint8) == 0)) * _CLASSES // len(view)
         if share not in self._known:
             self._known[share] = _strategy(view, self._level)
         return _member(view, _deflate(view, self._level, self._known[share]), self._level)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
+from cellucid_core.dataset import gene_text, parse_genes
 from cellucid_core.errors import InputError
 from cellucid_core.names import is_reserved, safe_key
 
 CategoricalDtype = Literal["auto", "uint8", "uint16"]
-_SEPARATORS = re.compile(r"[,;\t\r\n]+")
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,6 @@ class GeneChoice:
             raise InputError("The list of genes is empty.", "Name at least one gene.")
 
 
-def split_ids(text: str) -> tuple[str, ...]:
-    """Split pasted gene ids at commas, semicolons, tabs and line ends; quotes around an id are dropped."""
-    parts = (part.strip().strip("\"'").strip() for part in _SEPARATORS.split(text))
-    return tuple(part for part in parts if part)
-
-
 def parse_gene_choice(text: str) -> GeneChoice:
     """Read the command line's choice of genes.
 
@@ -69,15 +61,7 @@ def parse_gene_choice(text: str) -> GeneChoice:
         if not (number.isascii() and number.isdigit()):
             raise InputError(f"{word!r} does not say how many genes.", "Write hvg:2000, for instance.")
         return GeneChoice("hvg", n=int(number))
-    if word.startswith("@"):
-        try:
-            word = Path(word[1:]).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no UTF-8 text"
-            raise InputError(
-                f"The gene list {text.strip()[1:]} cannot be read: {reason}.", "Name a text file, one id per line."
-            ) from None
-    return GeneChoice("list", ids=split_ids(word))
+    return GeneChoice("list", ids=tuple(parse_genes(gene_text(word))))
 
 
 def parse_bits(text: str) -> int | None:

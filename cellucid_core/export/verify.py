@@ -183,10 +183,10 @@ class _Check:
         pieces = list(read_array(self.files, name, count, dtype))
         return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, dtype), *pieces])
 
-    def _guarded(self, name: str, check: Callable[[], Found]) -> Found:
-        """Run a check; name the file in what it finds."""
-        if name not in self.files.names:
-            return Found()  # told already
+    def _guarded(self, name: str, check: Callable[[], Found], needs: tuple[str, ...] = ()) -> Found:
+        """Run a check of a file, or of several that have one name; name it in what is found."""
+        if not set(needs or (name,)) <= self.files.names:
+            return Found()  # told already: a file is missing
         try:
             found = check()
         except DamagedError as error:
@@ -257,11 +257,10 @@ class _Check:
             self._guarded(spec.outliers.file, outliers_in_range),
         ]
         problems = [text for part in parts for text in part.problems]
-        both_there = spec.file in self.files.names and spec.outliers.file in self.files.names
-        if problems or self.source is None or not both_there:
+        if problems or self.source is None:
             return Found(problems)
         source = self.source
-        return self._guarded(spec.file, lambda: against_source(source))
+        return self._guarded(spec.file, lambda: against_source(source), (spec.file, spec.outliers.file))
 
     def _graph(self, graph: Graph) -> Found:
         def check() -> Found:
@@ -272,8 +271,7 @@ class _Check:
             )
             return self._edges(graph, pairs)
 
-        missing = [name for name in (graph.sources, graph.destinations) if name not in self.files.names]
-        return Found() if missing else self._guarded(graph.sources.rpartition(".src")[0], check)
+        return self._guarded("connectivity/edges", check, (graph.sources, graph.destinations))
 
     def _edges(self, graph: Graph, pairs: Iterator[tuple[np.ndarray, np.ndarray]]) -> Found:
         n_cells = self.structure.n_cells

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cellucid_core.signature.caution import cautions
 from cellucid_core.signature.compare import compare
-from cellucid_core.signature.genes import GeneMatch, match_genes, parse_genes
+from cellucid_core.signature.genes import GeneMatch, match_genes
 from cellucid_core.signature.normalize import NORMALIZATIONS, Normalization, normalize
 from cellucid_core.signature.replicates import by_sample
 from cellucid_core.signature.result import TestResult
@@ -32,7 +32,6 @@ __all__ = [
     "match_genes",
     "match_in_view",
     "normalize",
-    "parse_genes",
     "read_csv",
     "run_signature",
     "score_cells",

@@ -7,6 +7,7 @@ pool): same genes drawn for the same seed, so the same values.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -114,8 +115,9 @@ def control_genes(means: np.ndarray, genes: np.ndarray, *, seed: int, pool: np.n
 def gene_means(expression: Expression, progress: Callable[[float], None] | None = None) -> np.ndarray:
     """Return each gene's mean over its values that are not missing, added up as scanpy adds.
 
-    scanpy sums cell after cell in the matrix's own precision. With float32 that rounds, and the rounding decides
-    which of two near-equal genes is ranked first, hence which controls are drawn; so it is repeated here.
+    The rounding of these sums decides which of two near-equal genes is ranked first, hence which controls are drawn; so
+    it is repeated here as the installed scanpy does it: dense matrices in their own precision, sparse ones in float64
+    since scanpy 1.12 and in their own precision before.
 
     Returns
     -------
@@ -124,12 +126,13 @@ def gene_means(expression: Expression, progress: Callable[[float], None] | None 
     """
     means = np.full(expression.n_genes, np.nan)
     not_finite = expression.stats.n_not_finite
+    precision = np.dtype(np.float64) if expression.is_sparse and _sums_in_float64() else expression.dtype
     for gene in range(expression.n_genes):
         _, values = expression.gene_stored(gene)
         n = expression.n_cells - int(not_finite[gene])
         if not_finite[gene]:
             values = np.where(np.isfinite(values), values, 0)
-        total = np.cumsum(values, dtype=expression.dtype)[-1] if len(values) else expression.dtype.type(0)
+        total = np.cumsum(values, dtype=precision)[-1] if len(values) else precision.type(0)
         if n:
             # scanpy divides a sparse sum in float64, a dense one in the matrix's precision.
             mean = float(total) / n
@@ -137,6 +140,15 @@ def gene_means(expression: Expression, progress: Callable[[float], None] | None 
         if progress is not None and gene % _REPORT_EVERY == 0:
             progress(gene / expression.n_genes)
     return means
+
+
+def _sums_in_float64() -> bool:
+    """Tell whether the installed scanpy (or the newest, where there is none) adds sparse values up in float64."""
+    try:
+        major, minor = metadata.version("scanpy").split(".")[:2]
+    except metadata.PackageNotFoundError:
+        return True
+    return (int(major), int(minor)) >= (1, 12)
 
 
 def _pool(expression: Expression, gene_ids: np.ndarray | None) -> np.ndarray:

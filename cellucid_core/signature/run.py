@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.cell_pages import Page
+from cellucid_core.dataset import parse_genes
 from cellucid_core.errors import InputError
 from cellucid_core.signature.caution import cautions
 from cellucid_core.signature.compare import compare_samples
 from cellucid_core.signature.effects import Sample
-from cellucid_core.signature.genes import GeneMatch, match_genes, parse_genes
+from cellucid_core.signature.genes import GeneMatch, match_genes
 from cellucid_core.signature.normalize import Normalization
 from cellucid_core.signature.normalize import normalize as normalize_pages
 from cellucid_core.signature.replicates import by_sample

@@ -62,7 +62,7 @@ class OneFile:
     """An export of one file."""
 
     names = frozenset(["x.gz", "x"])
-    oddities: list[str] = []
+    oddities = ()
 
     def __init__(self, data):
         self.data = data

@@ -111,12 +111,15 @@ def test_an_empty_folder_is_no_obstacle(tmp_path):
 )
 def test_stopped_after_any_file_nothing_is_left(tmp_path_factory, files, after, target):
     folder = tmp_path_factory.mktemp("sink")
-    with pytest.raises(KeyboardInterrupt), open_sink(folder / target, "id") as sink:
-        for number, (name, data) in enumerate(files.items()):
-            if number == after:
-                raise KeyboardInterrupt
-            sink.add(name, data)
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with open_sink(folder / target, "id") as sink:
+            for name, data in list(files.items())[:after]:
+                sink.add(name, data)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert list(folder.iterdir()) == []
 
 

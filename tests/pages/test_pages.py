@@ -224,7 +224,6 @@ def test_every_export_setting_reaches_the_file(open_app, kind, label, value):
     widget(app, "button", "Export").click().run()
     assert not app.exception
     result = app.session_state["workspace"].export.result
-    import json
 
     with zipfile.ZipFile(result.path) as archive:
         names = archive.namelist()
