@@ -9,14 +9,13 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cellucid_core.atomic import complete_or_absent
 from cellucid_core.errors import CellucidError, InputError, WorkRefused
 
 DONE, REFUSED, BAD_INPUT = 0, 1, 2
@@ -370,14 +369,8 @@ def _write_scores(write: Callable[[Path], None], target: Path) -> None:
     """Write a table so that the target is complete or as it was."""
     if not target.parent.is_dir():
         raise InputError(f"There is no folder {target.parent}.", "Make it first, or name another file.")
-    handle, draft = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    os.close(handle)
-    try:
-        write(Path(draft))
-        Path(draft).chmod(0o644)
-        Path(draft).replace(target)
-    finally:
-        Path(draft).unlink(missing_ok=True)
+    with complete_or_absent(target) as draft:
+        write(draft)
 
 
 def _demo(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:

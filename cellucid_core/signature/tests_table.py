@@ -30,8 +30,9 @@ def tests_table(tests: Sequence[TestResult]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``comparison``, ``effect`` (float), ``effect type``, ``95 % interval``, ``AUC``, ``test``, ``statistic``, ``df``,
-        ``p-value`` (text, so that tiny values read "p < 1e-300", adjusted where there are pairs), ``units``, ``note``.
+        ``comparison``, ``effect`` (float), ``effect type``, ``95 % interval``, ``AUC``, ``test``, ``statistic``,
+        ``df``, ``p-value`` (text, so that tiny values read "p < 1e-300", adjusted where there are pairs), ``units`` and
+        ``note``.
     """
     rows = [
         {
@@ -44,7 +45,7 @@ def tests_table(tests: Sequence[TestResult]) -> pd.DataFrame:
             "statistic": test.statistic,
             "df": _df_text(test),
             "p-value": test.p_text,
-            "units": f"{' vs '.join(f'{n:,}' for n in test.n) if len(test.n) == 2 else f'{sum(test.n):,}'} {test.unit}s",
+            "units": _units(test),
             "note": test.note,
         }
         for test in tests
@@ -56,3 +57,8 @@ def _df_text(test: TestResult) -> str:
     if test.df is None:
         return ""
     return ", ".join(f"{df:.6g}" for df in (test.df if isinstance(test.df, tuple) else (test.df,)))
+
+
+def _units(test: TestResult) -> str:
+    counts = " vs ".join(f"{n:,}" for n in test.n) if len(test.n) == 2 else f"{sum(test.n):,}"
+    return f"{counts} {test.unit}s"

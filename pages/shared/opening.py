@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 import streamlit as st
 
+from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset import DEMO, Dataset, View, default_mapping, open_dataset, reader_for
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
@@ -52,13 +51,8 @@ def keep_upload(upload: object) -> Path:
     folder = home_folder("uploads")
     target = folder / f"{hashlib.sha256(data).hexdigest()}{suffix}"
     if not target.exists():
-        handle, draft = tempfile.mkstemp(prefix=".upload.", dir=folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(draft).replace(target)
-        finally:
-            Path(draft).unlink(missing_ok=True)
+        with complete_or_absent(target) as draft:
+            draft.write_bytes(data)
     return target
 
 
