@@ -144,7 +144,7 @@ def show_plan(plan: ExportPlan) -> None:
     with st.container(key=CARDS):
         files, size, seconds = st.columns(3)
     files.metric("Files", f"{plan.files:,}", border=True)
-    size.metric("Size", f"≈ {in_units(plan.estimated_bytes)}", border=True)
+    size.metric("Size", f"≈ {in_units(plan.estimated_zip_bytes)}", border=True)
     seconds.metric("Time", f"≈ {max(1, round(plan.estimated_seconds)):,} s", border=True)
     if plan.genes.missing:
         names = ", ".join(plan.genes.missing[:10])

@@ -226,7 +226,7 @@ def show_tests(run: SignatureRun) -> None:
         table,
         hide_index=True,
         width="stretch",
-        column_config={name: st.column_config.NumberColumn(format="%.3g") for name in ("effect", "AUC", "statistic")},
+        column_config={name: st.column_config.NumberColumn(format="%.3g") for name in ("effect", "statistic")},
     )
     st.caption(
         "Effects come first: with many cells, p-values are tiny however small the difference is. "

@@ -30,6 +30,10 @@ _SHARES = {"codes": 0.4, "numbers": 0.93, "edges": 0.4}
 _RATE = 30e6
 
 
+#: Length of a typical name such as ``/var/CD3E.values.u8.gz``.
+_NAME_BYTES = 23
+
+
 @dataclass(frozen=True)
 class ChosenGenes:
     """The genes that a choice means in a dataset.
@@ -68,6 +72,8 @@ class ExportPlan:
 
     Attributes
     ----------
+    dataset_id
+        Name of the folder in the zip.
     artefacts
         Kinds of files, in the order they are written.
     genes
@@ -82,6 +88,7 @@ class ExportPlan:
         Why `write` would refuse; empty if it would not.
     """
 
+    dataset_id: str
     artefacts: tuple[Artefact, ...]
     genes: ChosenGenes
     estimated_seconds: float
@@ -102,6 +109,11 @@ class ExportPlan:
     def estimated_bytes(self) -> int:
         """Bytes as written, estimated."""
         return sum(artefact.estimated_bytes for artefact in self.artefacts)
+
+    @property
+    def estimated_zip_bytes(self) -> int:
+        """Size of the zip, estimated: each file's name stands in it twice, with 76 bytes around it."""
+        return self.estimated_bytes + self.files * (76 + 2 * (len(self.dataset_id) + _NAME_BYTES))
 
 
 def choose_genes(view: View, settings: ExportSettings) -> ChosenGenes:
@@ -218,6 +230,7 @@ def plan(view: View, settings: ExportSettings) -> ExportPlan:
     text = 2000 + 200 * len(view.obs_keys) + 45 * len(genes.ids)
     artefacts.append(Artefact("manifests", n_manifests, text, text))
     return ExportPlan(
+        settings.dataset_id or view.dataset.id,
         tuple(item for item in artefacts if item.files),
         genes,
         seconds,

@@ -40,7 +40,7 @@ def tests_table(tests: Sequence[TestResult]) -> pd.DataFrame:
             "effect": test.effect_size,
             "effect type": EFFECT_WORDS[test.effect_size_type],
             "95 % interval": "" if test.ci_low is None else f"{test.ci_low:.2f} to {test.ci_high:.2f}",
-            "AUC": test.auc,
+            "AUC": "" if test.auc is None else f"{test.auc:.2f}",
             "test": TEST_WORDS[test.test],
             "statistic": test.statistic,
             "df": _df_text(test),

@@ -217,6 +217,8 @@ def test_plan_foresees_files_and_bytes(tmp_path, compression):
     result = write(view, settings, tmp_path / "folder")
     assert foreseen.files == result.files
     assert foreseen.estimated_bytes == pytest.approx(result.bytes, rel=0.25)
+    zipped = write(view, settings, tmp_path / "folder.zip")
+    assert foreseen.estimated_zip_bytes == pytest.approx(zipped.bytes, rel=0.25)
     assert foreseen.estimated_seconds > 0
     assert foreseen.refusals == ()
     if not compression:
