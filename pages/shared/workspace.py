@@ -50,8 +50,8 @@ class Workspace:
         self._set(replace(self.choices, **changes), self.fixes)
 
     def fix(self, rule: str) -> None:
-        """Apply a rule's fix."""
-        self._set(self.choices, (*self.fixes, rule))
+        """Apply a rule's fix; once more, if something chosen since made it necessary again."""
+        self._set(self.choices, (*(other for other in self.fixes if other != rule), rule))
 
     def undo(self, rule: str) -> None:
         """Take a fix back, keeping the others."""

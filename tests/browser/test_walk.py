@@ -15,6 +15,7 @@ from tests.browser.conftest import serve
 from tests.making import make_adata
 
 pytestmark = pytest.mark.browser
+expect.set_options(timeout=20_000)
 
 
 def go(page, name, heading):
@@ -114,9 +115,9 @@ def test_upload_a_broken_file_mend_it_and_export_it(page, tmp_path):
     expect(page.get_by_role("button", name="Export", exact=True)).to_have_count(0)
 
     go(page, "Upload & Preflight", "Upload & Preflight")
-    page.get_by_role("button", name="Mend").first.click()
+    page.locator(".st-key-fix_embedding-not-finite").get_by_role("button", name="Mend").click()
     expect(sidebar).to_contain_text("export blocked (1)")
-    page.get_by_role("button", name="Mend").first.click()
+    page.locator(".st-key-fix_key-collision").get_by_role("button", name="Mend").click()
     expect(sidebar).to_contain_text("ready")
     expect(page.get_by_text("1 cell left out: embedding not finite")).to_be_visible()
 
@@ -126,7 +127,7 @@ def test_upload_a_broken_file_mend_it_and_export_it(page, tmp_path):
     expect(page.get_by_text("1 cell left out: embedding not finite")).to_be_visible()
 
     go(page, "Upload & Preflight", "Upload & Preflight")
-    page.get_by_role("button", name="Undo").first.click()
+    page.locator(".st-key-undo_embedding-not-finite").get_by_role("button", name="Undo").click()
     expect(sidebar).to_contain_text("export blocked (1)")
 
 

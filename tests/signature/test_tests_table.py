@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from cellucid_core.cell_pages import Page
@@ -11,7 +13,7 @@ from cellucid_core.signature import tests_table as table_of
 
 def pages(*sizes):
     starts = np.cumsum([0, *sizes])
-    return [Page(f"p{i}", np.arange(a, b)) for i, (a, b) in enumerate(zip(starts, starts[1:], strict=False))]
+    return [Page(f"p{i}", np.arange(a, b)) for i, (a, b) in enumerate(pairwise(starts))]
 
 
 def test_two_pages():
