@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -28,11 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(given)
         status, result = options.run(options)
+        if as_json:
+            print(json.dumps(result, allow_nan=False, ensure_ascii=False))
+        sys.stdout.flush()
     except WorkRefused as error:
         return _failed(error, REFUSED, as_json)
     except CellucidError as error:
         return _failed(error, BAD_INPUT, as_json)
     except BrokenPipeError:
+        # Whoever read stdout has seen enough; what is left must not fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
@@ -43,8 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f" ({error.filename})" if error.filename else ""
         mend = "Check the path, its permissions and the free disk space."
         return _failed(InputError(f"{error.strerror or error}{where}.", mend), BAD_INPUT, as_json)
-    if as_json:
-        print(json.dumps(result, allow_nan=False, ensure_ascii=False))
     return int(status)
 
 

@@ -277,6 +277,13 @@ def test_as_a_program():
     assert call("--help").returncode == 0
 
 
+def test_a_reader_that_stops_early_is_no_error():
+    command = f"{sys.executable} -m cellucid_core score demo --genes CD3D --group-by bulk_labels --json | head -c 5"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == '{"gen'
+
+
 def test_the_core_loads_nothing_heavy_and_no_streamlit():
     code = (
         "import sys, cellucid_core.cli, cellucid_core.dataset, cellucid_core.preflight, cellucid_core.export, "
