@@ -8,11 +8,11 @@ import streamlit as st
 
 from cellucid_core import charts
 from cellucid_core.cell_pages import group_colors
-from cellucid_core.dataset import View, embedding_candidates
+from cellucid_core.dataset import Kind, View, embedding_candidates
 from cellucid_core.dataset.scale import matrix_scale
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import Finding
-from cellucid_core.preflight.obs import column_table
+from cellucid_core.preflight.columns import column_table
 from pages.shared.empty import need_dataset
 from pages.shared.opening import upload_box
 from pages.shared.sidebar import light_badge
@@ -20,6 +20,7 @@ from pages.shared.style import CARDS, SPLIT
 from pages.shared.workspace import kept, literal, show_error, workspace
 
 NONE = "none"
+KIND_WORDS: dict[str, Kind] = {"groups": "categorical", "numbers": "continuous"}
 _ICONS = {"error": ":red[:material/block:]", "warning": ":orange[:material/warning:]", "info": ":blue[:material/info:]"}
 
 
@@ -224,12 +225,15 @@ def _choice(place: object, name: str, label: str, options: list[str], current: s
     )
 
 
-def set_obs_keys(keys: tuple[str, ...]) -> None:
+def set_columns(keys: tuple[str, ...]) -> None:
+    """Take over what was edited in the table of columns."""
     edits = st.session_state["obs_table"]["edited_rows"]
-    kept = [
-        key for row, key in enumerate(keys) if edits.get(row, {}).get("Include", key in workspace().choices.obs_keys)
-    ]
-    change(obs_keys=tuple(kept))
+    choices = workspace().choices
+    included = [key for row, key in enumerate(keys) if edits.get(row, {}).get("Include", key in choices.obs_keys)]
+    changed = {keys[row]: KIND_WORDS[edit["Kind"]] for row, edit in edits.items() if "Kind" in edit}
+    # The table is drawn anew from the mapping, so that its edits do not have to be remembered twice.
+    del st.session_state["obs_table"]
+    change(obs_keys=tuple(included), kinds={**choices.kinds, **changed})
 
 
 def obs_panel(view: View) -> None:
@@ -237,22 +241,34 @@ def obs_panel(view: View) -> None:
     if view.dataset.obs.shape[1] == 0:
         st.caption("The cell table has no columns, so cells can be neither coloured nor grouped.")
         return
+    st.caption("What is known about each cell. Untick what should stay out of the export.")
     table = column_table(view)
     keys = tuple(table["column"])
+    words = {kind: word for word, kind in KIND_WORDS.items()}
+    table["kind"] = table["kind"].map(words)
     table.insert(0, "include", [key in view.obs_keys for key in keys])
-    table.columns = pd.Index(["Include", "Column", "Kind", "Values", "Missing"])
+    table.columns = pd.Index(["Include", "Column", "Kind", "Values", "Distribution", "Missing"])
     st.data_editor(
         table,
         key="obs_table",
-        on_change=set_obs_keys,
+        on_change=set_columns,
         args=(keys,),
-        disabled=["Column", "Kind", "Values", "Missing"],
+        disabled=["Column", "Values", "Distribution", "Missing"],
         hide_index=True,
         width="stretch",
         column_config={
-            "Include": st.column_config.CheckboxColumn(width="small", help="Take this column along into the export."),
-            "Missing": st.column_config.NumberColumn(format="percent", width="small"),
+            "Include": st.column_config.CheckboxColumn(width="small"),
+            "Kind": st.column_config.SelectboxColumn(
+                options=list(KIND_WORDS),
+                required=True,
+                width="small",
+                help="Groups get a legend, numbers a colour scale.",
+            ),
             "Values": st.column_config.TextColumn(width="large"),
+            "Distribution": st.column_config.BarChartColumn(
+                width="small", y_min=0, help="Cells per bin, or per category, largest first."
+            ),
+            "Missing": st.column_config.NumberColumn(format="percent", width="small"),
         },
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from cellucid_core.dataset.demo import write_demo
 from cellucid_core.dataset.expression import Expression
 from cellucid_core.dataset.gene_list import gene_text, parse_genes
-from cellucid_core.dataset.mapping import AppliedFix, Mapping, choose, default_mapping, embedding_candidates
+from cellucid_core.dataset.mapping import AppliedFix, Kind, Mapping, choose, default_mapping, embedding_candidates
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.opening import DEMO, open_dataset, reader_for
 from cellucid_core.dataset.store import GeneStats
@@ -21,6 +21,7 @@ __all__ = [
     "Dataset",
     "Expression",
     "GeneStats",
+    "Kind",
     "Mapping",
     "View",
     "choose",

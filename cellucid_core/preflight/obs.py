@@ -117,30 +117,3 @@ def _leave_out(view: View, columns: list[str], rule: str, why: str) -> Mapping:
     sentence = f"{plural(len(columns), 'column')} left out: {listed(columns)} ({why})"
     code = f"adata.obs = adata.obs.drop(columns={columns!r})"
     return replace(view.mapping.with_fix(AppliedFix(rule, sentence, code)), obs_keys=kept)
-
-
-def column_table(view: View) -> pd.DataFrame:
-    """Describe every column of the cell table for people.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per column: ``column``, ``kind``, ``values`` (categories or range in words), ``missing`` (share, 0 … 1).
-    """
-    rows = []
-    for key in map(str, view.dataset.obs.columns):
-        series = view.obs(key)
-        kind = view.kind(key)
-        rows.append((key, kind, _values_in_words(series, kind), float(series.isna().mean()) if len(series) else 0.0))
-    return pd.DataFrame(rows, columns=["column", "kind", "values", "missing"])
-
-
-def _values_in_words(series: pd.Series, kind: str) -> str:
-    if kind == "continuous":
-        values = pd.to_numeric(series, errors="coerce").dropna()
-        return f"{values.min():.4g} to {values.max():.4g}" if len(values) else "no value"
-    counts = _as_hashable(series).value_counts()
-    counts = counts[counts > 0]
-    head = ", ".join(str(label) for label in counts.index[:4])
-    more = f" and {len(counts) - 4:,} more" if len(counts) > 4 else ""
-    return f"{plural(len(counts), 'category', 'categories')}: {head}{more}" if len(counts) else "no value"
