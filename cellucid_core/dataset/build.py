@@ -99,7 +99,7 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[s
 
     reserved = np.zeros(n_genes, np.int64)
     for done, (start, stop) in enumerate(blocks, 1):
-        reserved += np.bincount(matrix.read_indices(pointers, start, stop), minlength=n_genes)
+        reserved += matrix.count_by_column(pointers, start, stop)
         report(0.3 * done / len(blocks))
     first = np.concatenate([[0], np.cumsum(reserved)])
     indices, data = _sparse_parts(folder, int(first[-1]), dtype)
