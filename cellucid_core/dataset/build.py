@@ -7,16 +7,21 @@ the size of a block, not of the matrix.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.format import open_memmap
+from scipy import sparse
 
 from cellucid_core.dataset.matrix import FileMatrix, exact_float
 from cellucid_core.errors import InputError
 
 Report = Callable[[float], None]
+
+#: Mean entries per gene and block from which a block is copied gene by gene.
+_LONG_RUN = 64
 
 
 def build_store(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
@@ -78,6 +83,7 @@ def _build_dense(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, 
     values = open_memmap(folder / "values.npy", mode="w+", dtype=dtype, shape=(n_genes, n_cells))
     for start, stop in matrix.dense_blocks():
         values[:, start:stop] = matrix.element[start:stop, :].T
+        forget(values)
         report(stop / n_cells)
     values.flush()
     return _meta(matrix, sparse=False, dtype=dtype, n_stored=n_cells * n_genes)
@@ -106,12 +112,8 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[s
 
     filled = first[:-1].copy()
     for done, (start, stop) in enumerate(blocks, 1):
-        block = matrix.read_major(pointers, start, stop).tocsc()
-        counts = np.diff(block.indptr)
-        target = np.repeat(filled - block.indptr[:-1], counts) + np.arange(block.nnz)
-        indices[target] = block.indices + start
-        data[target] = block.data
-        filled += counts
+        filled += _scatter(matrix.read_major(pointers, start, stop).tocsc(), start, filled, indices, data)
+        forget(indices, data)
         report(0.3 + 0.7 * done / len(blocks))
 
     counts = filled - first[:-1]
@@ -121,6 +123,25 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[s
     np.save(folder / "indptr.npy", np.concatenate([[0], np.cumsum(counts)]))
     _flush(indices, data)
     return _meta(matrix, sparse=True, dtype=dtype, n_stored=int(counts.sum()))
+
+
+def _scatter(
+    block: sparse.csc_matrix, start: int, filled: np.ndarray, indices: np.ndarray, data: np.ndarray
+) -> np.ndarray:
+    """Put a block of cells behind what each gene has already, and return how many entries each gene got."""
+    counts: np.ndarray = np.diff(block.indptr)
+    cells = block.indices + np.int32(start)
+    if block.nnz >= _LONG_RUN * len(counts):  # copying runs is several times as fast as placing single entries
+        for gene in np.flatnonzero(counts):
+            at, run = int(filled[gene]), slice(int(block.indptr[gene]), int(block.indptr[gene + 1]))
+            end = at + int(counts[gene])
+            indices[at:end] = cells[run]
+            data[at:end] = block.data[run]
+        return counts
+    target = np.repeat(filled - block.indptr[:-1], counts) + np.arange(block.nnz)
+    indices[target] = cells
+    data[target] = block.data
+    return counts
 
 
 def _build_from_columns(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
@@ -136,6 +157,7 @@ def _build_from_columns(matrix: FileMatrix, folder: Path, report: Report) -> dic
         # Blocks stand where the file has them; inside a block genes are already without gaps.
         indices[at:end] = block.indices
         data[at:end] = block.data
+        forget(indices, data)
         report(stop / n_genes)
     if int(counts.sum()) != int(pointers[-1]):
         first = np.zeros(n_genes + 1, np.int64)
@@ -177,6 +199,20 @@ def _close_gaps(
         (packed / name).replace(folder / name)
     packed.rmdir()
     return new_indices, new_data
+
+
+def forget(*arrays: np.ndarray) -> None:
+    """Give the memory of mapped arrays back to the system; their content stays in the file.
+
+    Without this a process that writes or reads a whole store seems to need as much memory as the store is large, and
+    where memory is limited by accounting (containers), it does.
+    """
+    for array in arrays:
+        base: object = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            base.madvise(mmap.MADV_DONTNEED)
 
 
 def _flush(*arrays: np.ndarray) -> None:

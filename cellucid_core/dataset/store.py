@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from cellucid_core.dataset.build import build_store
+from cellucid_core.dataset.build import build_store, forget
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.dataset.matrix import BLOCK_BYTES, FileMatrix
 from cellucid_core.errors import InputError
@@ -213,12 +213,14 @@ def scan(store: Store) -> tuple[GeneStats, np.ndarray, np.ndarray]:
             weights = values if finite.all() else np.where(finite, values, 0)
             total += np.bincount(cells, weights=weights, minlength=store.n_cells)
             detected += np.bincount(cells[weights > 0], minlength=store.n_cells)
+            forget(store.indices, store.data)
         else:
             block = store.values[start:stop]
             parts.append(dense_gene_stats(block))
             finite = np.isfinite(block)
             total += np.where(finite, block, 0).sum(axis=0, dtype=np.float64)
             detected += ((block > 0) & finite).sum(axis=0)
+            forget(store.values)
     return join_stats(parts), total, detected
 
 

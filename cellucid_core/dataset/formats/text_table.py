@@ -72,8 +72,8 @@ def read_layout(path: Path, file_name: str) -> Layout:
             f"{file_name} has {'no line' if not lines else 'a header but no further line'}.",
             "A table has a header with names and one line per cell or gene.",
         )
-    separator = max(_SEPARATORS, key=lambda sep: (min(line.count(sep) for line in lines), -_SEPARATORS.index(sep)))
-    if separator not in lines[0] and separator not in lines[1]:
+    separator = max(_SEPARATORS, key=lambda separator: _regularity(separator, lines))
+    if separator not in lines[1]:
         raise InputError(
             f"{file_name} is no table: its lines are not separated by tabs, commas or semicolons.",
             "Save it as CSV or TSV with a header.",
@@ -164,6 +164,13 @@ def _piece(
     return names, table, frame[[at + offset for at in numeric]].to_numpy(dtype=np.float64)
 
 
+def _regularity(separator: str, lines: list[str]) -> tuple[bool, int, int]:
+    """Return how well a character separates fields: the header fits, lines as long as the first, that length."""
+    count = lines[1].count(separator)
+    fits = count > 0 and count - lines[0].count(separator) in (0, 1)
+    return fits, sum(line.count(separator) == count for line in lines[1:]), count
+
+
 def _ragged(file_name: str, line: int, found: int, expected: int) -> InputError:
     return InputError(
         f"{file_name} has {found:,} fields in line {line:,} and {expected:,} in its header.",
@@ -186,7 +193,7 @@ def _is_number(text: str, decimal: str) -> bool:
 
 def _fields(line: str, separator: str, number: int, file_name: str) -> list[str]:
     try:
-        return next(csv.reader([line], delimiter=separator, strict=True), [""])
+        return next(csv.reader([line], delimiter=separator, strict=True), []) or [""]
     except csv.Error as error:
         raise InputError(
             f"{file_name} has a quotation mark that is not closed in line {number:,} ({error}).", "Write it again."
