@@ -8,7 +8,8 @@ the size of a block, not of the matrix.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,8 @@ def build_store(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, o
         The matrix of the file.
     folder
         Where the parts go: ``indptr.npy`` (int64), ``indices.npy`` (int32), ``data.npy`` for a sparse matrix,
-        ``values.npy`` (genes × cells) for a dense one.
+        ``values.npy`` (genes × cells) for a dense one. Where the matrix keeps cells together, also
+        ``cell_total.npy`` and ``cell_detected.npy``, as `store.scan` would compute them.
     report
         Called with the share that is done, 0 … 1.
 
@@ -111,8 +113,16 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[s
     indices, data = _sparse_parts(folder, int(first[-1]), dtype)
 
     filled = first[:-1].copy()
-    for done, (start, stop) in enumerate(blocks, 1):
-        filled += _scatter(matrix.read_major(pointers, start, stop).tocsc(), start, filled, indices, data)
+    total, detected = np.zeros(matrix.shape[0]), np.zeros(matrix.shape[0], np.int64)
+
+    def read(start: int, stop: int) -> sparse.csc_matrix:
+        block = matrix.read_major(pointers, start, stop)
+        # Here a cell's entries lie together; in the finished store they are spread over all of it.
+        total[start:stop], detected[start:stop] = _cell_sums(block)
+        return block.tocsc()
+
+    for done, ((start, _), block) in enumerate(zip(blocks, _one_ahead(read, blocks), strict=True), 1):
+        filled += _scatter(block, start, filled, indices, data)
         forget(indices, data)
         report(0.3 + 0.7 * done / len(blocks))
 
@@ -121,8 +131,36 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[s
         # Stored zeros and repeated entries left gaps: close them.
         indices, data = _close_gaps(folder, indices, data, first, counts)
     np.save(folder / "indptr.npy", np.concatenate([[0], np.cumsum(counts)]))
+    np.save(folder / "cell_total.npy", total)
+    np.save(folder / "cell_detected.npy", detected)
     _flush(indices, data)
     return _meta(matrix, sparse=True, dtype=dtype, n_stored=int(counts.sum()))
+
+
+def _one_ahead(
+    read: Callable[[int, int], sparse.csc_matrix], blocks: Iterable[tuple[int, int]]
+) -> Iterator[sparse.csc_matrix]:
+    """Yield what `read` returns for each block, reading the next one while the last one is used."""
+    with ThreadPoolExecutor(1) as reader:
+        following = None
+        for block in blocks:
+            current, following = following, reader.submit(read, *block)
+            if current is not None:
+                yield current.result()
+        if following is not None:
+            yield following.result()
+
+
+def _cell_sums(block: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of each cell's finite values (float64) and how many of them are above 0 (int64)."""
+    finite = np.isfinite(block.data)
+    values = block.data if finite.all() else np.where(finite, block.data, 0)
+    ends, filled = block.indptr[:-1], np.diff(block.indptr) > 0
+    total, detected = np.zeros(block.shape[0]), np.zeros(block.shape[0], np.int64)
+    if filled.any():
+        total[filled] = np.add.reduceat(values, ends[filled], dtype=np.float64)
+        detected[filled] = np.add.reduceat(values > 0, ends[filled], dtype=np.int64)
+    return total, detected
 
 
 def _scatter(

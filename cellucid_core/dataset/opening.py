@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,14 +61,19 @@ def open_dataset(
         dataset = _open(demo_file(), "pbmc68k_reduced.h5ad", modality, cell_metadata)
         return replace(dataset, id="pbmc68k_reduced", name="PBMC 68k, reduced")
     path = Path(source)
-    dataset = _open(path, path.name or path.resolve().name, modality, cell_metadata)
+    # An upload lies on disk under its hash: messages say the user's name.
+    file_name = path.name or path.resolve().name if name is None else f"{name}{path.suffix}"
+    dataset = _open(path, file_name, modality, cell_metadata)
     return dataset if name is None else replace(dataset, id=safe_key(name), name=name)
 
 
 def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str | Path | None) -> Dataset:
     found = recognise(path, file_name)
-    digest = content_hash(path)
-    source = Source(path, _stem(file_name), file_name, digest, found.inside, modality)
+    # Hashing a large file takes seconds, in which its tables can be read.
+    hashing = ThreadPoolExecutor(1)
+    digest = hashing.submit(content_hash, path)
+    hashing.shutdown(wait=False)
+    source = Source(path, _stem(file_name), file_name, digest.result, found.inside, modality)
     kind: Kind | None = found.kind
     depth = 0
     while kind is None:
@@ -75,7 +81,7 @@ def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str |
         if depth > _MAX_DEPTH:
             raise InputError(f"{file_name} is packed several times over.", "Unpack it and open what is inside.")
         inner_name = found.inside.rpartition("/")[2]
-        inner = home_folder("unpacked") / f"{digest[:40]}-{depth}-{safe_key(inner_name)}"
+        inner = home_folder("unpacked") / f"{source.digest[:40]}-{depth}-{safe_key(inner_name)}"
         if not inner.exists():
             if found.packed == "gzip":
                 gunzip(source.path, inner, file_name)
@@ -90,8 +96,8 @@ def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str |
         raise InputError(f"{file_name} does not hold several modalities.", "Leave the modality out.")
     if table is not None and cell_metadata is not None:
         metadata = Path(cell_metadata)
-        digest = combined_hash(dataset.content_hash, "cell metadata", content_hash(metadata))
-        dataset = with_cell_metadata(dataset, table, metadata.name, digest)
+        identity = combined_hash(dataset.content_hash, "cell metadata", content_hash(metadata))
+        dataset = with_cell_metadata(dataset, table, metadata.name, identity)
     return replace(dataset, path=path, name=_stem(file_name), id=safe_key(_stem(file_name)))
 
 

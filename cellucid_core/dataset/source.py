@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,8 @@ class Source:
         What to call the dataset.
     file_name
         What the user calls the file, for messages.
-    digest
-        Hash of its content.
+    hashing
+        Returns the hash of its content, waiting for it if need be.
     inside
         Folder within a zip that is read in place, ending in ``/``, or the empty string.
     modality
@@ -37,10 +37,15 @@ class Source:
     path: Path
     name: str
     file_name: str
-    digest: str
+    hashing: Callable[[], str]
     inside: str = ""
     modality: str | None = None
     cell_metadata: pd.DataFrame | None = None
+
+    @property
+    def digest(self) -> str:
+        """Hash of the content."""
+        return self.hashing()
 
     def choose(self, available: Sequence[str], preferred: Sequence[str]) -> str:
         """Return the modality to read: the one asked for, else the first preferred one, else the first.

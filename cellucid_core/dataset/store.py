@@ -177,10 +177,12 @@ def _build(matrix: FileMatrix, parent: Path, folder: Path, report: Callable[[flo
         meta = build_store(matrix, draft, lambda share: report(0.9 * share))
         text = json.dumps(meta, indent=2)
         (draft / "meta.json").write_text(text, encoding="utf-8")
-        stats, total, detected = scan(Store(draft))
+        cells_done = (draft / "cell_total.npy").exists()
+        stats, total, detected = scan(Store(draft), with_cells=not cells_done)
         np.savez(draft / "genes.npz", **vars(stats))
-        np.save(draft / "cell_total.npy", total)
-        np.save(draft / "cell_detected.npy", detected)
+        if not cells_done:
+            np.save(draft / "cell_total.npy", total)
+            np.save(draft / "cell_detected.npy", detected)
         draft.replace(folder)
         report(1.0)
     except OSError as error:
@@ -192,8 +194,13 @@ def _build(matrix: FileMatrix, parent: Path, folder: Path, report: Callable[[flo
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def scan(store: Store) -> tuple[GeneStats, np.ndarray, np.ndarray]:
+def scan(store: Store, *, with_cells: bool = True) -> tuple[GeneStats, np.ndarray, np.ndarray]:
     """Read a store once, in blocks of genes, for its statistics.
+
+    Parameters
+    ----------
+    with_cells
+        Whether a sparse store is also summed per cell; without, these are 0.
 
     Returns
     -------
@@ -209,6 +216,9 @@ def scan(store: Store) -> tuple[GeneStats, np.ndarray, np.ndarray]:
             cells = store.indices[pointers[0] : pointers[-1]]
             values = store.data[pointers[0] : pointers[-1]]
             parts.append(sparse_gene_stats(values, pointers - pointers[0], store.n_cells))
+            if not with_cells:
+                forget(store.indices, store.data)
+                continue
             finite = np.isfinite(values)
             weights = values if finite.all() else np.where(finite, values, 0)
             total += np.bincount(cells, weights=weights, minlength=store.n_cells)

@@ -352,7 +352,15 @@ def test_server_folders(tmp_path, monkeypatch):
     assert [(file.relative, file.size) for file in server_files()] == [("b.zarr", None), ("study/a.h5ad", 2)]
     assert server_path(root, "study/a.h5ad") == root / "study" / "a.h5ad"
     assert server_files()[1].path == root / "study" / "a.h5ad"
-    for wrong in ("../other/secret.h5ad", "link.h5ad", "out/secret.h5ad", str(other / "secret.h5ad"), "", "nowhere", "a\0"):
+    for wrong in (
+        "../other/secret.h5ad",
+        "link.h5ad",
+        "out/secret.h5ad",
+        str(other / "secret.h5ad"),
+        "",
+        "nowhere",
+        "a\0",
+    ):
         with pytest.raises(InputError):
             server_path(root, wrong)
     with pytest.raises(InputError):

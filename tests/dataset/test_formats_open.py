@@ -32,7 +32,9 @@ def same(dataset, adata, *, obs=True):
     X = adata.X.toarray() if sparse.issparse(adata.X) else np.asarray(adata.X)
     np.testing.assert_array_equal(view.expression.block(range(adata.n_vars)).T, X)
     if obs:
-        pd.testing.assert_frame_equal(dataset.obs, adata.obs, check_dtype=False, check_names=False, check_column_type=False)
+        pd.testing.assert_frame_equal(
+            dataset.obs, adata.obs, check_dtype=False, check_names=False, check_column_type=False
+        )
     for key, array in adata.obsm.items():
         np.testing.assert_array_equal(dataset.obsm[key], array)
     return view
