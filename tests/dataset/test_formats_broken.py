@@ -307,6 +307,14 @@ def test_a_zip_that_lies_about_its_size(tmp_path):
     refused(path)
 
 
+def test_messages_name_the_users_file(tmp_path):
+    path = tmp_path / f"{'0' * 64}.csv"
+    path.write_text("id,CD3D\nx,1\ny,1,2\n")
+    with pytest.raises(InputError, match=r"^mine\.csv has") as caught:
+        open_dataset(path, "mine")
+    assert "000" not in str(caught.value)
+
+
 def test_zips_of_nothing_or_too_much(tmp_path):
     path = tmp_path / "x.zip"
     zipfile.ZipFile(path, "w").close()

@@ -357,3 +357,30 @@ def test_a_remembered_hash_is_not_taken_for_a_changed_file(tmp_path, monkeypatch
         assert content.content_hash(path) == hashlib.sha256(b"one").hexdigest()
     path.write_bytes(b"three")
     assert content.content_hash(path) == hashlib.sha256(b"three").hexdigest()
+
+
+_OPEN = """
+import sys
+from cellucid_core.dataset import View, default_mapping, open_dataset
+dataset = open_dataset(sys.argv[1])
+view = View(dataset, default_mapping(dataset))
+print(float(view.expression.block(range(view.n_genes)).sum()))
+"""
+
+
+def test_several_processes_open_the_same_new_file_at_once(tmp_path):
+    """Both what is rewritten and the store are made once; nobody sees half of it."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    X = counts(3000, 200, seed=12)
+    folder = write_10x_folder(tmp_path / "mtx", X)
+    root = Path(__file__).parents[2]
+    running = [
+        subprocess.Popen([sys.executable, "-c", _OPEN, str(folder)], stdout=subprocess.PIPE, cwd=root, text=True)
+        for _ in range(3)
+    ]
+    sums = [float(process.communicate(timeout=120)[0]) for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0]
+    assert sums == [X.sum()] * 3
