@@ -123,12 +123,14 @@ def _command(commands: Any, name: str, run: Callable[..., Any], help_text: str) 
 
 
 def _dataset_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dataset", metavar="DATASET", help="an .h5ad file, or demo")
+    parser.add_argument("dataset", metavar="DATASET", help="a file or folder of any supported format, or demo")
     _mapping_arguments(parser)
 
 
 def _mapping_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what is taken as what")
+    group.add_argument("--modality", metavar="NAME", help="of an .h5mu file, or a kind of feature of a 10x file")
+    group.add_argument("--cell-metadata", metavar="FILE", help="a CSV or TSV of cell annotations, cell ids first")
     group.add_argument("--embedding", action="append", default=[], metavar="2d=KEY", help="repeatable: 1d, 2d, 3d")
     group.add_argument("--latent", metavar="KEY")
     group.add_argument("--matrix", metavar="X|raw|LAYER")
@@ -164,7 +166,9 @@ def _open(source: str, options: argparse.Namespace, scope: Any = None) -> Any:
     from cellucid_core.dataset import View, choose, default_mapping, open_dataset
     from cellucid_core.preflight import apply_fixes
 
-    dataset = open_dataset(source)
+    dataset = open_dataset(source, modality=options.modality, cell_metadata=options.cell_metadata)
+    for note in dataset.notes:
+        _say(f"Note: {note}")
     mapping = choose(
         dataset,
         default_mapping(dataset),

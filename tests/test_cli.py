@@ -293,3 +293,18 @@ def test_the_core_loads_nothing_heavy_and_no_streamlit():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_tables_and_modalities_from_the_command_line(tmp_path, run):
+    import pandas as pd
+
+    cells, genes = [f"cell_{i}" for i in range(4)], ["CD3D", "MS4A1", "RPL3"]
+    pd.DataFrame([[1, 0, 2], [0, 3, 1], [2, 2, 0], [1, 1, 1]], cells, genes).T.to_csv(tmp_path / "x.csv")
+    pd.DataFrame({"group": ["a", "a", "b", "b"]}, cells).to_csv(tmp_path / "cells.csv")
+    arguments = ("score", tmp_path / "x.csv", "--genes", "CD3D", "--group-by", "group")
+    status, result, messages = run(*arguments, "--cell-metadata", tmp_path / "cells.csv")
+    assert status == 0
+    assert [(page["page"], page["mean"]) for page in result["pages"]] == [("a", 0.5), ("b", 1.5)]
+    assert "genes × cells" in messages
+    assert run("preflight", tmp_path / "x.csv", "--modality", "rna")[0] == 2
+    assert run("preflight", tmp_path / "x.csv", "--cell-metadata", tmp_path / "nowhere.csv")[0] == 2

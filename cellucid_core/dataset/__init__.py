@@ -9,22 +9,28 @@ from __future__ import annotations
 from cellucid_core.dataset.demo import write_demo
 from cellucid_core.dataset.expression import Expression
 from cellucid_core.dataset.gene_list import gene_text, parse_genes
+from cellucid_core.dataset.kinds import SUPPORTED, check_file_name
 from cellucid_core.dataset.mapping import AppliedFix, Kind, Mapping, choose, default_mapping, embedding_candidates
 from cellucid_core.dataset.model import Dataset
-from cellucid_core.dataset.opening import DEMO, open_dataset, reader_for
+from cellucid_core.dataset.opening import DEMO, open_dataset
+from cellucid_core.dataset.server_folders import ServerFile, data_roots, server_files, server_path
 from cellucid_core.dataset.store import GeneStats
 from cellucid_core.dataset.view import View, gene_ids, natural_kind
 
 __all__ = [
     "DEMO",
+    "SUPPORTED",
     "AppliedFix",
     "Dataset",
     "Expression",
     "GeneStats",
     "Kind",
     "Mapping",
+    "ServerFile",
     "View",
+    "check_file_name",
     "choose",
+    "data_roots",
     "default_mapping",
     "embedding_candidates",
     "gene_ids",
@@ -32,6 +38,7 @@ __all__ = [
     "natural_kind",
     "open_dataset",
     "parse_genes",
-    "reader_for",
+    "server_files",
+    "server_path",
     "write_demo",
 ]

@@ -7,16 +7,22 @@ the size of a block, not of the matrix.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import mmap
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.format import open_memmap
+from scipy import sparse
 
 from cellucid_core.dataset.matrix import FileMatrix, exact_float
 from cellucid_core.errors import InputError
 
 Report = Callable[[float], None]
+
+#: Mean entries per gene and block from which a block is copied gene by gene.
+_LONG_RUN = 64
 
 
 def build_store(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
@@ -28,7 +34,8 @@ def build_store(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, o
         The matrix of the file.
     folder
         Where the parts go: ``indptr.npy`` (int64), ``indices.npy`` (int32), ``data.npy`` for a sparse matrix,
-        ``values.npy`` (genes × cells) for a dense one.
+        ``values.npy`` (genes × cells) for a dense one. Where the matrix keeps cells together, also
+        ``cell_total.npy`` and ``cell_detected.npy``, as `store.scan` would compute them.
     report
         Called with the share that is done, 0 … 1.
 
@@ -78,6 +85,7 @@ def _build_dense(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, 
     values = open_memmap(folder / "values.npy", mode="w+", dtype=dtype, shape=(n_genes, n_cells))
     for start, stop in matrix.dense_blocks():
         values[:, start:stop] = matrix.element[start:stop, :].T
+        forget(values)
         report(stop / n_cells)
     values.flush()
     return _meta(matrix, sparse=False, dtype=dtype, n_stored=n_cells * n_genes)
@@ -99,19 +107,23 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[s
 
     reserved = np.zeros(n_genes, np.int64)
     for done, (start, stop) in enumerate(blocks, 1):
-        reserved += np.bincount(matrix.read_indices(pointers, start, stop), minlength=n_genes)
+        reserved += matrix.count_by_column(pointers, start, stop)
         report(0.3 * done / len(blocks))
     first = np.concatenate([[0], np.cumsum(reserved)])
     indices, data = _sparse_parts(folder, int(first[-1]), dtype)
 
     filled = first[:-1].copy()
-    for done, (start, stop) in enumerate(blocks, 1):
-        block = matrix.read_major(pointers, start, stop).tocsc()
-        counts = np.diff(block.indptr)
-        target = np.repeat(filled - block.indptr[:-1], counts) + np.arange(block.nnz)
-        indices[target] = block.indices + start
-        data[target] = block.data
-        filled += counts
+    total, detected = np.zeros(matrix.shape[0]), np.zeros(matrix.shape[0], np.int64)
+
+    def read(start: int, stop: int) -> sparse.csc_matrix:
+        block = matrix.read_major(pointers, start, stop)
+        # Here a cell's entries lie together; in the finished store they are spread over all of it.
+        total[start:stop], detected[start:stop] = _cell_sums(block)
+        return block.tocsc()
+
+    for done, ((start, _), block) in enumerate(zip(blocks, _one_ahead(read, blocks), strict=True), 1):
+        filled += _scatter(block, start, filled, indices, data)
+        forget(indices, data)
         report(0.3 + 0.7 * done / len(blocks))
 
     counts = filled - first[:-1]
@@ -119,8 +131,55 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[s
         # Stored zeros and repeated entries left gaps: close them.
         indices, data = _close_gaps(folder, indices, data, first, counts)
     np.save(folder / "indptr.npy", np.concatenate([[0], np.cumsum(counts)]))
+    np.save(folder / "cell_total.npy", total)
+    np.save(folder / "cell_detected.npy", detected)
     _flush(indices, data)
     return _meta(matrix, sparse=True, dtype=dtype, n_stored=int(counts.sum()))
+
+
+def _one_ahead(
+    read: Callable[[int, int], sparse.csc_matrix], blocks: Iterable[tuple[int, int]]
+) -> Iterator[sparse.csc_matrix]:
+    """Yield what `read` returns for each block, reading the next one while the last one is used."""
+    with ThreadPoolExecutor(1) as reader:
+        following = None
+        for block in blocks:
+            current, following = following, reader.submit(read, *block)
+            if current is not None:
+                yield current.result()
+        if following is not None:
+            yield following.result()
+
+
+def _cell_sums(block: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of each cell's finite values (float64) and how many of them are above 0 (int64)."""
+    finite = np.isfinite(block.data)
+    values = block.data if finite.all() else np.where(finite, block.data, 0)
+    ends, filled = block.indptr[:-1], np.diff(block.indptr) > 0
+    total, detected = np.zeros(block.shape[0]), np.zeros(block.shape[0], np.int64)
+    if filled.any():
+        total[filled] = np.add.reduceat(values, ends[filled], dtype=np.float64)
+        detected[filled] = np.add.reduceat(values > 0, ends[filled], dtype=np.int64)
+    return total, detected
+
+
+def _scatter(
+    block: sparse.csc_matrix, start: int, filled: np.ndarray, indices: np.ndarray, data: np.ndarray
+) -> np.ndarray:
+    """Put a block of cells behind what each gene has already, and return how many entries each gene got."""
+    counts: np.ndarray = np.diff(block.indptr)
+    cells = block.indices + np.int32(start)
+    if block.nnz >= _LONG_RUN * len(counts):  # copying runs is several times as fast as placing single entries
+        for gene in np.flatnonzero(counts):
+            at, run = int(filled[gene]), slice(int(block.indptr[gene]), int(block.indptr[gene + 1]))
+            end = at + int(counts[gene])
+            indices[at:end] = cells[run]
+            data[at:end] = block.data[run]
+        return counts
+    target = np.repeat(filled - block.indptr[:-1], counts) + np.arange(block.nnz)
+    indices[target] = cells
+    data[target] = block.data
+    return counts
 
 
 def _build_from_columns(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
@@ -136,6 +195,7 @@ def _build_from_columns(matrix: FileMatrix, folder: Path, report: Report) -> dic
         # Blocks stand where the file has them; inside a block genes are already without gaps.
         indices[at:end] = block.indices
         data[at:end] = block.data
+        forget(indices, data)
         report(stop / n_genes)
     if int(counts.sum()) != int(pointers[-1]):
         first = np.zeros(n_genes + 1, np.int64)
@@ -177,6 +237,20 @@ def _close_gaps(
         (packed / name).replace(folder / name)
     packed.rmdir()
     return new_indices, new_data
+
+
+def forget(*arrays: np.ndarray) -> None:
+    """Give the memory of mapped arrays back to the system; their content stays in the file.
+
+    Without this a process that writes or reads a whole store seems to need as much memory as the store is large, and
+    where memory is limited by accounting (containers), it does.
+    """
+    for array in arrays:
+        base: object = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            base.madvise(mmap.MADV_DONTNEED)
 
 
 def _flush(*arrays: np.ndarray) -> None:

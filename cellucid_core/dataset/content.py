@@ -1,60 +1,126 @@
-"""What a file is, told from its bytes: its hash and its kind."""
+"""What identifies a file or a folder: the hash of its content, computed once as long as nothing changes."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+from cellucid_core.atomic import complete_or_absent
+from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import InputError
 
-#: Leading bytes of files that people upload by mistake → what the file is, and what to do.
-_KNOWN_KINDS: tuple[tuple[bytes, str, str], ...] = (
-    (b"%PDF", "a PDF document", "Upload the .h5ad file that belongs to it."),
-    (b"PK\x03\x04", "a zip archive", "Unpack it and upload the .h5ad file inside."),
-    (b"\x1f\x8b", "a gzip-compressed file", "Unpack it first (gunzip), then upload the .h5ad file."),
-    (
-        b"RDX",
-        "an R workspace",
-        "Convert it in R, for example with zellkonverter::writeH5AD() or SeuratDisk::Convert().",
-    ),
-)
+#: A file that changed less than this before it was hashed could change again without its time changing.
+_SETTLED_NS = 2 * 10**9
 
 
-def content_hash(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits (streamed; constant memory)."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def content_hash(path: Path, *, remember: bool = True) -> str:
+    """Return the SHA-256 of a file's bytes, or of a folder's, as 64 hexadecimal digits.
 
+    A folder's hash covers the sorted relative paths of its files, their sizes and their bytes. Hashing a large file
+    takes longer than all else that a second opening does, so the hash is remembered for as long as size, inode and
+    times of every file stay the same.
 
-def require_hdf5(path: Path) -> None:
-    """Check that a file is what ``.h5ad`` promises, and say what it is when it is not.
+    Parameters
+    ----------
+    path
+        A regular file, or a folder of regular files.
+    remember
+        Whether a remembered hash is taken and this one remembered.
 
     Raises
     ------
     InputError
-        If the file is missing, a folder, empty or not HDF5.
+        If something is not a regular file, or cannot be read.
     """
-    if not path.exists():
-        raise InputError(f"There is no file {path}.", "Check the path for a typing error.")
-    if path.is_dir():
-        raise InputError(f"{path.name} is a folder, not a file.", "Name the .h5ad file inside it.")
     try:
-        with path.open("rb") as file:
-            head = file.read(4096)
+        if not remember:
+            return _hash(path)
+        stamp = _stamp(path)
+        note = home_folder("hashes") / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:40]}.json"
+        known = _known(note)
+        if known.get("stamp") == stamp[0]:
+            return known["hash"]
+        began = time.time_ns()
+        digest = _hash(path)
+        if stamp[1] < began - _SETTLED_NS and _stamp(path) == stamp:
+            with complete_or_absent(note) as draft:
+                draft.write_text(json.dumps({"stamp": stamp[0], "hash": digest}), encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"{path.name} cannot be read ({error.strerror or error}).", "Check its permissions."
+            f"{path.name} cannot be read ({error.strerror or error}).", "Check its permissions and the disk."
         ) from error
-    if not head:
-        raise InputError(f"{path.name} is empty (0 bytes).", "Save or download it again, then upload it.")
-    # The HDF5 signature may stand at 0, 512, 1024, 2048 … (HDF5 File Format Specification, II.A).
-    if any(head[at : at + 8] == b"\x89HDF\r\n\x1a\n" for at in (0, 512, 1024, 2048)):
-        return
-    for magic, kind, mend in _KNOWN_KINDS:
-        if head.startswith(magic):
-            raise InputError(f"{path.name} is {kind}, not an AnnData file.", mend)
-    text = b"\0" not in head
-    raise InputError(
-        f"{path.name} is not an AnnData file: {'it is a text file' if text else 'its first bytes are not HDF5'}.",
-        "Save your data with adata.write_h5ad('file.h5ad') and open that file.",
-    )
+    return digest
+
+
+def combined_hash(digest: str, *choices: str) -> str:
+    """Return the identity of a content seen through choices that change what is in it; without any, its own."""
+    if not choices:
+        return digest
+    return hashlib.sha256(json.dumps([digest, *choices]).encode()).hexdigest()
+
+
+def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield (relative path with ``/``, path) of every file of a folder, in sorted order.
+
+    Raises
+    ------
+    InputError
+        If something is a link, a pipe or another thing that is no regular file.
+    """
+    found = []
+    for parent, folders, names in os.walk(folder, onerror=_raise):
+        for name in [*folders, *names]:
+            path = Path(parent) / name
+            mode = path.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                continue
+            if not stat.S_ISREG(mode):
+                raise InputError(
+                    f"{folder.name} holds {name}, which is a link or no regular file.",
+                    "Copy the folder with the files themselves (cp -rL), then open the copy.",
+                )
+            found.append((path.relative_to(folder).as_posix(), path))
+    yield from sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _hash(path: Path) -> str:
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    state = hashlib.sha256()
+    for relative, file_path in files_below(path):
+        with file_path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            state.update(json.dumps([relative, size]).encode())
+            while piece := file.read(2**20):
+                state.update(piece)
+    return state.hexdigest()
+
+
+def _stamp(path: Path) -> tuple[str, int]:
+    """Return what changes whenever a file does, and the time of the last change in ns."""
+    state, latest = hashlib.sha256(), 0
+    for relative, file_path in files_below(path) if path.is_dir() else [("", path)]:
+        status = file_path.stat()
+        latest = max(latest, status.st_mtime_ns, status.st_ctime_ns)
+        parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        state.update(json.dumps([relative, *parts]).encode())
+    return state.hexdigest(), latest
+
+
+def _known(note: Path) -> dict[str, str]:
+    try:
+        known = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    sound = isinstance(known, dict) and all(isinstance(value, str) for value in known.values()) and "hash" in known
+    return known if sound else {}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cellucid_core.dataset.h5ad import write_atomically
+from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset.home import home_folder
 
 #: Raised when the demo's content changes, so that older copies in the cache are not used.
@@ -57,7 +57,8 @@ def write_demo(path: Path) -> Path:
         adata.obs.index.name = "cell"
         adata.var.index.name = "gene"
         adata.uns["title"] = "PBMC 68k, reduced"
-        write_atomically(adata, path)
+        with complete_or_absent(path) as draft:
+            adata.write_h5ad(draft)
     return path
 
 

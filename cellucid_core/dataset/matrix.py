@@ -33,6 +33,10 @@ class FileMatrix:
         (n_cells, n_genes).
     dtype
         Type of the stored values.
+    columns
+        csr only: the columns of the element that are taken, ascending, or None for all.
+    stored_columns
+        With `columns`: how many the element has.
     """
 
     name: str
@@ -40,6 +44,15 @@ class FileMatrix:
     layout: Layout
     shape: tuple[int, int]
     dtype: np.dtype[Any]
+    columns: np.ndarray | None = None
+    stored_columns: int = 0
+
+    @property
+    def _minor(self) -> int:
+        """Length of the axis that indices run along."""
+        if self.layout == "csc":
+            return self.shape[0]
+        return self.shape[1] if self.columns is None else self.stored_columns
 
     def indptr(self) -> np.ndarray:
         """Return the sparse layout's pointers, int64, checked against the stored entries.
@@ -83,10 +96,14 @@ class FileMatrix:
     def read_indices(self, pointers: np.ndarray, start: int, stop: int) -> np.ndarray:
         """Return the minor indices of rows (csr) or columns (csc) start…stop, checked to be in range."""
         indices: np.ndarray = self.element["indices"][int(pointers[start]) : int(pointers[stop])]
-        minor = self.shape[1] if self.layout == "csr" else self.shape[0]
-        if len(indices) and (int(indices.min()) < 0 or int(indices.max()) >= minor):
+        if len(indices) and (int(indices.min()) < 0 or int(indices.max()) >= self._minor):
             raise self.damaged(f"an entry lies outside its {self.shape[0]:,} × {self.shape[1]:,}")
         return indices
+
+    def count_by_column(self, pointers: np.ndarray, start: int, stop: int) -> np.ndarray:
+        """Return how many entries rows start…stop of a csr matrix store in each column, (n_genes,) int64."""
+        counts = np.bincount(self.read_indices(pointers, start, stop), minlength=self._minor)
+        return counts if self.columns is None else counts[self.columns]
 
     def read_major(self, pointers: np.ndarray, start: int, stop: int) -> sparse.csr_matrix:
         """Return rows (csr) or, transposed, columns (csc) start…stop: sorted, without repeats or stored zeros.
@@ -98,10 +115,11 @@ class FileMatrix:
         """
         indices = self.read_indices(pointers, start, stop)
         values = self.element["data"][int(pointers[start]) : int(pointers[stop])]
-        minor = self.shape[1] if self.layout == "csr" else self.shape[0]
         block = sparse.csr_matrix(
-            (values, indices, pointers[start : stop + 1] - pointers[start]), shape=(stop - start, minor)
+            (values, indices, pointers[start : stop + 1] - pointers[start]), shape=(stop - start, self._minor)
         )
+        if self.columns is not None:
+            block = block[:, self.columns]
         if not block.has_canonical_format:
             block.sum_duplicates()
         if np.count_nonzero(block.data) != block.nnz:

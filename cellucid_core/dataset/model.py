@@ -46,7 +46,7 @@ class Dataset:
     path
         The file it was read from.
     content_hash
-        SHA-256 of that file.
+        SHA-256 of its content; with a chosen modality or cell metadata, of these too. Equal for equal data.
     obs
         One row per cell; the index holds the cell ids.
     variables
@@ -59,6 +59,10 @@ class Dataset:
         ``"X"``, ``"raw"`` and layers, as the file keeps them.
     unreadable
         Elements that could not be read → why.
+    notes
+        What the user should know about how the file was read, one sentence each.
+    modality, modalities
+        The part that was opened, and all parts, where a file holds several (RNA and ATAC; genes and antibodies).
     """
 
     id: str
@@ -71,6 +75,9 @@ class Dataset:
     graphs: dict[str, Graph]
     matrices: dict[str, FileMatrix]
     unreadable: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    modality: str | None = None
+    modalities: tuple[str, ...] = ()
 
     @property
     def n_cells(self) -> int:

@@ -1,32 +1,51 @@
-"""Open any supported input. A new format is a new entry in `READERS`."""
+"""Open any supported input: tell what it is, unpack it if it must be, and hand it to its reader."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from cellucid_core.dataset.archive import gunzip, unpack_entry
+from cellucid_core.dataset.cell_metadata import read_cell_metadata, with_cell_metadata
+from cellucid_core.dataset.content import combined_hash, content_hash
 from cellucid_core.dataset.demo import demo_file
-from cellucid_core.dataset.h5ad import read_h5ad
+from cellucid_core.dataset.elements import first_line
+from cellucid_core.dataset.home import home_folder
+from cellucid_core.dataset.kinds import CONVERT, Kind, recognise
 from cellucid_core.dataset.model import Dataset
-from cellucid_core.errors import InputError
+from cellucid_core.dataset.source import Source
+from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.names import safe_key
-
-#: File ending → reader.
-READERS: dict[str, Callable[[Path], Dataset]] = {".h5ad": read_h5ad}
 
 DEMO = "demo"
 
+#: A file in an archive in an archive is opened; deeper nesting is somebody's mistake.
+_MAX_DEPTH = 3
+_ENDINGS = (".gz", ".zip", ".h5ad", ".h5mu", ".h5", ".hdf5", ".zarr", ".loom", ".csv", ".tsv", ".txt", ".tab")
 
-def open_dataset(source: str | Path, name: str | None = None) -> Dataset:
+
+def open_dataset(
+    source: str | Path,
+    name: str | None = None,
+    *,
+    modality: str | None = None,
+    cell_metadata: str | Path | None = None,
+) -> Dataset:
     """Open a dataset.
 
     Parameters
     ----------
     source
-        Path of a file, or ``"demo"`` for the demo that ships with scanpy.
+        Path of a file or folder of any format in `formats.READERS`, or ``"demo"`` for the demo that ships with scanpy.
+        What it is, is told from its content.
     name
         What to call it, where the file on disk has another name than the user's file had.
+    modality
+        Which part, where a file holds several: a modality of ``.h5mu``, a kind of feature (or genome) of 10x files.
+        By default gene expression, else the first.
+    cell_metadata
+        A CSV or TSV of cell annotations, cell ids in its first column, that joins the cell table.
 
     Returns
     -------
@@ -39,25 +58,85 @@ def open_dataset(source: str | Path, name: str | None = None) -> Dataset:
         If the file does not exist, is of an unknown kind or cannot be read.
     """
     if source == DEMO:
-        return replace(read_h5ad(demo_file()), id="pbmc68k_reduced", name="PBMC 68k, reduced")
+        dataset = _open(demo_file(), "pbmc68k_reduced.h5ad", modality, cell_metadata)
+        return replace(dataset, id="pbmc68k_reduced", name="PBMC 68k, reduced")
     path = Path(source)
-    reader = reader_for(path.name)
-    dataset = reader(path)
+    # An upload lies on disk under its hash: messages say the user's name.
+    file_name = path.name or path.resolve().name if name is None else f"{name}{path.suffix}"
+    dataset = _open(path, file_name, modality, cell_metadata)
     return dataset if name is None else replace(dataset, id=safe_key(name), name=name)
 
 
-def reader_for(file_name: str) -> Callable[[Path], Dataset]:
-    """Return the reader for a file, by its ending.
+def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str | Path | None) -> Dataset:
+    found = recognise(path, file_name)
+    # Hashing a large file takes seconds, in which its tables can be read.
+    hashing = ThreadPoolExecutor(1)
+    digest = hashing.submit(content_hash, path)
+    hashing.shutdown(wait=False)
+    source = Source(path, _stem(file_name), file_name, digest.result, found.inside, modality)
+    kind: Kind | None = found.kind
+    depth = 0
+    while kind is None:
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise InputError(f"{file_name} is packed several times over.", "Unpack it and open what is inside.")
+        inner_name = found.inside.rpartition("/")[2]
+        inner = home_folder("unpacked") / f"{source.digest[:40]}-{depth}-{safe_key(inner_name)}"
+        if not inner.exists():
+            if found.packed == "gzip":
+                gunzip(source.path, inner, file_name)
+            else:
+                unpack_entry(source.path, found.inside, inner, file_name)
+        found = recognise(inner, inner_name)
+        kind = found.kind
+        source = replace(source, path=inner, file_name=inner_name, inside=found.inside)
+    table = None if cell_metadata is None else read_cell_metadata(Path(cell_metadata))
+    dataset = _read(kind, replace(source, cell_metadata=table))
+    if modality is not None and not dataset.modalities:
+        raise InputError(f"{file_name} does not hold several modalities.", "Leave the modality out.")
+    if table is not None and cell_metadata is not None:
+        metadata = Path(cell_metadata)
+        identity = combined_hash(dataset.content_hash, "cell metadata", content_hash(metadata))
+        dataset = with_cell_metadata(dataset, table, metadata.name, identity)
+    return replace(dataset, path=path, name=_stem(file_name), id=safe_key(_stem(file_name)))
 
-    Raises
-    ------
-    InputError
-        If no reader knows the ending.
-    """
-    reader = READERS.get(Path(file_name).suffix.lower())
-    if reader is None:
+
+def _read(kind: Kind, source: Source) -> Dataset:
+    from cellucid_core.dataset.formats import READERS
+
+    try:
+        return READERS[kind](source)
+    except CellucidError:
+        raise
+    except MemoryError:
+        raise InputError(f"{source.file_name} does not fit into memory.", "Open it on a larger machine.") from None
+    except Exception as error:
+        # h5py, zarr, anndata and pandas raise many types for broken content; to the user they are one thing.
         raise InputError(
-            f"{file_name} does not end in {', '.join(sorted(READERS))}, so its format is unknown.",
-            "Save your data with adata.write_h5ad('file.h5ad') and open that file.",
+            f"{source.file_name} cannot be read as {_WORDS[kind]} ({first_line(error)}).",
+            "It may be damaged or cut off: copy or download it again. " + CONVERT,
+        ) from error
+
+
+_WORDS: dict[Kind, str] = {
+    "h5ad": "AnnData",
+    "h5mu": "MuData",
+    "10x h5": "a 10x .h5 file",
+    "10x matrix folder": "a 10x matrix folder",
+    "loom": "a loom file",
+    "zarr": "AnnData in zarr format",
+    "table": "a table",
+    "prepared export": "a Cellucid prepared export",
+}
+
+
+def _stem(file_name: str) -> str:
+    """Return a file's name without the endings of its format: ``pbmc.zarr.zip`` is called pbmc."""
+    stem = file_name
+    while True:
+        ending = next(
+            (ending for ending in _ENDINGS if stem.lower().endswith(ending) and len(stem) > len(ending)), None
         )
-    return reader
+        if ending is None:
+            return stem
+        stem = stem[: -len(ending)]

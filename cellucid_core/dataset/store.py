@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from cellucid_core.dataset.build import build_store
+from cellucid_core.dataset.build import build_store, forget
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.dataset.matrix import BLOCK_BYTES, FileMatrix
 from cellucid_core.errors import InputError
@@ -177,10 +177,12 @@ def _build(matrix: FileMatrix, parent: Path, folder: Path, report: Callable[[flo
         meta = build_store(matrix, draft, lambda share: report(0.9 * share))
         text = json.dumps(meta, indent=2)
         (draft / "meta.json").write_text(text, encoding="utf-8")
-        stats, total, detected = scan(Store(draft))
+        cells_done = (draft / "cell_total.npy").exists()
+        stats, total, detected = scan(Store(draft), with_cells=not cells_done)
         np.savez(draft / "genes.npz", **vars(stats))
-        np.save(draft / "cell_total.npy", total)
-        np.save(draft / "cell_detected.npy", detected)
+        if not cells_done:
+            np.save(draft / "cell_total.npy", total)
+            np.save(draft / "cell_detected.npy", detected)
         draft.replace(folder)
         report(1.0)
     except OSError as error:
@@ -192,8 +194,13 @@ def _build(matrix: FileMatrix, parent: Path, folder: Path, report: Callable[[flo
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def scan(store: Store) -> tuple[GeneStats, np.ndarray, np.ndarray]:
+def scan(store: Store, *, with_cells: bool = True) -> tuple[GeneStats, np.ndarray, np.ndarray]:
     """Read a store once, in blocks of genes, for its statistics.
+
+    Parameters
+    ----------
+    with_cells
+        Whether a sparse store is also summed per cell; without, these are 0.
 
     Returns
     -------
@@ -209,16 +216,21 @@ def scan(store: Store) -> tuple[GeneStats, np.ndarray, np.ndarray]:
             cells = store.indices[pointers[0] : pointers[-1]]
             values = store.data[pointers[0] : pointers[-1]]
             parts.append(sparse_gene_stats(values, pointers - pointers[0], store.n_cells))
+            if not with_cells:
+                forget(store.indices, store.data)
+                continue
             finite = np.isfinite(values)
             weights = values if finite.all() else np.where(finite, values, 0)
             total += np.bincount(cells, weights=weights, minlength=store.n_cells)
             detected += np.bincount(cells[weights > 0], minlength=store.n_cells)
+            forget(store.indices, store.data)
         else:
             block = store.values[start:stop]
             parts.append(dense_gene_stats(block))
             finite = np.isfinite(block)
             total += np.where(finite, block, 0).sum(axis=0, dtype=np.float64)
             detected += ((block > 0) & finite).sum(axis=0)
+            forget(store.values)
     return join_stats(parts), total, detected
 
 

@@ -16,9 +16,10 @@ from cellucid_core.export.graph import Edges, edges
 from cellucid_core.export.groups import Groups, centroids, group_cells, outlier_quantiles
 from cellucid_core.export.obs import categories_of, numbers_of
 from cellucid_core.export.points import Points, normalize
-from cellucid_core.export.quantize import MARKER, MAX_QUANT, dequantize, limits
-from cellucid_core.export.structure import Categories, Numbers
+from cellucid_core.export.quantize import limits
 from cellucid_core.export.vectors import vector_fields
+from cellucid_core.prepared.encoding import MARKER, MAX_QUANT, dequantize
+from cellucid_core.prepared.structure import Categories, Numbers
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View

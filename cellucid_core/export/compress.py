@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from zlib_ng import zlib_ng
@@ -32,14 +32,6 @@ _MEMORY_LEVEL = 8
 _SEARCH, _HUFFMAN, _RUNS = zlib.Z_DEFAULT_STRATEGY, zlib_ng.Z_HUFFMAN_ONLY, zlib_ng.Z_RLE
 #: Fastest first: it wins a tie.
 _WAYS = (_HUFFMAN, _RUNS, _SEARCH)
-
-
-#: What zlib-ng raises on bytes that are no deflate stream (its type hints do not say that it is an exception).
-DEFLATE_ERROR: type[Exception] = cast("type[Exception]", zlib_ng.error)
-
-
-class DamagedError(ValueError):
-    """Compressed bytes that cannot be what they should be."""
 
 
 class Compressor:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellucid_core.export.quantize import Encoded, encode_stored, encoding
+from cellucid_core.export.quantize import Encoded, encode_stored
 from cellucid_core.names import safe_key
+from cellucid_core.prepared.encoding import encoding
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression

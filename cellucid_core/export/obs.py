@@ -11,10 +11,10 @@ import pandas as pd
 
 from cellucid_core.errors import WorkRefused
 from cellucid_core.export.groups import Groups, centroids, group_cells, outlier_quantiles
-from cellucid_core.export.quantize import encode, encoding
+from cellucid_core.export.quantize import encode
 from cellucid_core.names import safe_key
+from cellucid_core.prepared.encoding import MAX_CATEGORIES, encoding
 
-MAX_CATEGORIES = {"uint8": 254, "uint16": 65_534}
 _MISSING = {"uint8": 255, "uint16": 65_535}
 _SUFFIX = {"uint8": "u8", "uint16": "u16"}
 

@@ -14,9 +14,9 @@ from cellucid_core.errors import InputError
 from cellucid_core.export.compress import gzip_bytes
 from cellucid_core.export.genes import encode_gene
 from cellucid_core.export.hvg import highly_variable
-from cellucid_core.export.quantize import encoding
 from cellucid_core.export.settings import ExportSettings
 from cellucid_core.names import case_collisions, collisions, is_reserved, safe_key
+from cellucid_core.prepared.encoding import encoding
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View

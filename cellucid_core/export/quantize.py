@@ -7,44 +7,11 @@ nearest, so that a decoded value is off by half a step at most (cellucid 0.0.9 t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 
 from cellucid_core.errors import WorkRefused
-
-Bits = Literal[8, 16]
-
-#: Codes run from 0 to this, per number of bits; the next higher code marks what is missing.
-MAX_QUANT: dict[int, int] = {8: 254, 16: 65534}
-MARKER: dict[int, int] = {8: 255, 16: 65535}
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How a vector is written: its file suffix, its numpy type, and the names a manifest uses for them."""
-
-    ext: str
-    dtype: np.dtype[Any]
-    name: str
-    bits: Bits | None
-
-    @property
-    def quantized(self) -> bool:
-        """Whether values become codes."""
-        return self.bits is not None
-
-
-_ENCODINGS: dict[int | None, Encoding] = {
-    8: Encoding("u8", np.dtype("u1"), "uint8", 8),
-    16: Encoding("u16", np.dtype("<u2"), "uint16", 16),
-    None: Encoding("f32", np.dtype("<f4"), "float32", None),
-}
-
-
-def encoding(bits: int | None) -> Encoding:
-    """Return the encoding of 8 or 16 bits, or of full precision (float32) for None."""
-    return _ENCODINGS[bits]
+from cellucid_core.prepared.encoding import MARKER, MAX_QUANT, encoding
 
 
 @dataclass(frozen=True)
@@ -213,20 +180,6 @@ def quantize(values: np.ndarray, low: float, high: float, bits: int) -> np.ndarr
             if not finite.all():
                 position[~finite] = MARKER[bits]
     return position.astype(encoding(bits).dtype)
-
-
-def dequantize(codes: np.ndarray, low: float, high: float, bits: int) -> np.ndarray:
-    """Decode as the viewer does: ``min + q · (max − min) / max_quant``, NaN for the marker.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, the shape of `codes`.
-    """
-    table = low + np.arange(MARKER[bits] + 1, dtype=np.float64) * (high - low) / MAX_QUANT[bits]
-    table[MARKER[bits]] = np.nan
-    decoded: np.ndarray = table[codes]
-    return decoded
 
 
 def _spread(n: int, cells: np.ndarray, stored: np.ndarray, absent: int) -> np.ndarray:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellucid_core.export.compare import Found, Source
-from cellucid_core.export.compress import DamagedError
 from cellucid_core.export.parallel import in_order
-from cellucid_core.export.reading import ExportFiles, open_export, read_array
 from cellucid_core.export.settings import available_threads
-from cellucid_core.export.structure import Categories, Graph, Numbers, Structure, read_structure
+from cellucid_core.prepared.reading import DamagedError, ExportFiles, open_export, read_array
+from cellucid_core.prepared.structure import Categories, Graph, Numbers, Structure, read_structure
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from cellucid_core.atomic import complete_or_absent
-from cellucid_core.dataset import DEMO, Dataset, View, default_mapping, open_dataset, reader_for
+from cellucid_core.dataset import DEMO, Dataset, View, check_file_name, default_mapping, open_dataset
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import preflight
@@ -71,7 +71,7 @@ def upload_box(key: str) -> bool:
     if tried is None or tried[0] != upload.file_id:
         error: CellucidError | None = None
         try:
-            reader_for(upload.name)
+            check_file_name(upload.name)
             open_source(str(keep_upload(upload)), Path(upload.name).stem)
         except CellucidError as refused:
             error = refused

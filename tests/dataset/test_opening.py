@@ -116,9 +116,9 @@ def test_missing_file_folder_and_unknown_ending(tmp_path):
     (tmp_path / "folder.h5ad").mkdir()
     with pytest.raises(InputError, match="folder"):
         open_dataset(tmp_path / "folder.h5ad")
-    (tmp_path / "a.rds").write_bytes(b"x")
+    (tmp_path / "a.what").write_bytes(b"x")
     with pytest.raises(InputError, match="format is unknown"):
-        open_dataset(tmp_path / "a.rds")
+        open_dataset(tmp_path / "a.what")
 
 
 def test_hdf5_that_is_no_anndata(tmp_path):

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellucid_core.export import reading
-from cellucid_core.export.compress import Compressor, DamagedError, gzip_bytes
+from cellucid_core.export.compress import Compressor, gzip_bytes
+from cellucid_core.prepared import reading
+from cellucid_core.prepared.reading import DamagedError
 
 
 @given(st.binary(max_size=40_000), st.integers(1, 9))

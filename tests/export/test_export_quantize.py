@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cellucid_core.errors import WorkRefused
-from cellucid_core.export.quantize import dequantize, encode, encode_stored, quantize
+from cellucid_core.export.quantize import encode, encode_stored, quantize
+from cellucid_core.prepared.encoding import dequantize
 
 TOP = {8: 254, 16: 65534}
 reasonable = st.floats(-1e12, 1e12, allow_nan=False, width=64)

@@ -7,13 +7,12 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 import numpy as np
 from zlib_ng import zlib_ng
 
 from cellucid_core.errors import InputError
-from cellucid_core.export.compress import DEFLATE_ERROR, DamagedError
 
 IDENTITY = "dataset_identity.json"
 #: Most bytes of a manifest that are read; a column with 65,534 categories in three dimensions takes about 20 MB.
@@ -21,6 +20,14 @@ MAX_JSON = 256 * 2**20
 _CHUNK = 4 * 2**20
 #: What operating systems leave in folders that were looked at.
 _LITTER = frozenset([".DS_Store", "Thumbs.db", "desktop.ini"])
+
+
+#: What zlib-ng raises on bytes that are no deflate stream (its type hints do not say that it is an exception).
+DEFLATE_ERROR: type[Exception] = cast("type[Exception]", zlib_ng.error)
+
+
+class DamagedError(ValueError):
+    """Bytes that cannot be what they should be."""
 
 
 class ExportFiles(Protocol):

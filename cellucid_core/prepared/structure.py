@@ -13,11 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from cellucid_core.export.compress import DamagedError
-from cellucid_core.export.obs import MAX_CATEGORIES
-from cellucid_core.export.quantize import encoding
-from cellucid_core.export.reading import IDENTITY, ExportFiles, read_json
 from cellucid_core.names import safe_key
+from cellucid_core.prepared.encoding import MAX_CATEGORIES, encoding
+from cellucid_core.prepared.reading import IDENTITY, DamagedError, ExportFiles, read_json
 
 
 class Wrong(Exception):

@@ -1,0 +1,86 @@
+"""A table of cell metadata beside a dataset: read it, and give every cell its row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from cellucid_core.dataset.formats.text_table import read_layout
+from cellucid_core.dataset.model import Dataset
+from cellucid_core.dataset.rewriting import as_categories
+from cellucid_core.errors import InputError
+
+
+def read_cell_metadata(path: Path) -> pd.DataFrame:
+    """Read a CSV or TSV of cell annotations; its first column holds the cell ids and becomes the index.
+
+    Raises
+    ------
+    InputError
+        If it is no table, or names a cell twice.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.", "Check the path of the cell metadata.")
+    layout = read_layout(path, path.name)
+    try:
+        table = pd.read_csv(
+            path,
+            sep=layout.separator,
+            decimal=layout.decimal,
+            encoding=layout.encoding,
+            compression="infer",
+            header=None,
+            skiprows=1,
+            dtype={0: str},
+            keep_default_na=True,
+            low_memory=False,
+        )
+    except Exception as error:
+        raise InputError(
+            f"{path.name} is no table that can be read ({str(error).strip()[:160]}).",
+            "Save the cell metadata as CSV with a header, one line per cell.",
+        ) from error
+    ids = table.iloc[:, 0].fillna("").astype(str)
+    table = table.iloc[:, 1:]
+    table.columns = pd.Index(layout.columns if layout.corner is not None else layout.columns[1:])
+    table.index = pd.Index(ids.to_numpy(dtype=object))
+    if table.index.has_duplicates:
+        twice = table.index[table.index.duplicated()][0]
+        raise InputError(
+            f"{path.name} names the cell {twice} twice.", "The first column of cell metadata must hold unique cell ids."
+        )
+    return as_categories(table.loc[:, ~table.columns.duplicated()])
+
+
+def with_cell_metadata(dataset: Dataset, table: pd.DataFrame, file_name: str, digest: str) -> Dataset:
+    """Return a dataset whose cell table has the columns of a metadata table, joined by cell id.
+
+    Parameters
+    ----------
+    table
+        As `read_cell_metadata` returns it.
+    file_name
+        For messages.
+    digest
+        The dataset's identity with this table.
+
+    Raises
+    ------
+    InputError
+        If not a single cell is in it.
+    """
+    found = dataset.obs.index.isin(table.index)
+    if not found.any():
+        raise InputError(
+            f"No cell of the dataset is in {file_name}.",
+            f"Cells are called {', '.join(map(str, dataset.obs.index[:2]))} here, "
+            f"{', '.join(map(str, table.index[:2]))} there: make them equal.",
+        )
+    joined = table.reindex(dataset.obs.index)
+    obs = pd.concat([dataset.obs.drop(columns=[c for c in table.columns if c in dataset.obs.columns]), joined], axis=1)
+    notes = list(dataset.notes)
+    if not found.all():
+        notes.append(f"{int((~found).sum()):,} cells are not in {file_name}; they have no values in its columns.")
+    return replace(dataset, obs=obs, content_hash=digest, notes=tuple(notes))

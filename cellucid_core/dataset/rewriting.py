@@ -1,0 +1,125 @@
+"""Formats that cannot be read in pieces are rewritten once as AnnData files, in the cache, one per content."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from scipy import sparse
+
+from cellucid_core.atomic import complete_or_absent
+from cellucid_core.dataset.elements import read_elements
+from cellucid_core.dataset.home import home_folder
+from cellucid_core.dataset.model import Dataset
+from cellucid_core.dataset.source import Source
+from cellucid_core.errors import InputError
+
+#: Raised when a reader changes what it makes of the same content.
+_VERSION = 1
+
+
+def read_rewritten(source: Source, identity: str, write: Callable[[Path], Iterable[str]]) -> Dataset:
+    """Return the dataset of a file that is rewritten as ``.h5ad`` on its first opening.
+
+    Two processes that open the same file at once: one writes, the other waits.
+
+    Parameters
+    ----------
+    source
+        The file.
+    identity
+        Hash of the content and of the choices that change what is written.
+    write
+        Writes the ``.h5ad`` and returns notes for the user, which are kept beside it.
+
+    Raises
+    ------
+    InputError
+        As raised by `write`, or if the disk is full.
+    """
+    import h5py
+    from filelock import FileLock
+
+    folder = home_folder("rewritten")
+    target = folder / f"v{_VERSION}-{identity[:40]}.h5ad"
+    notes_file = target.with_suffix(".json")
+    if not target.exists():
+        with FileLock(f"{target}.lock"):
+            if not target.exists():
+                try:
+                    with complete_or_absent(target) as draft:
+                        notes = list(write(draft))
+                        with complete_or_absent(notes_file) as notes_draft:
+                            notes_draft.write_text(json.dumps(notes), encoding="utf-8")
+                except OSError as error:
+                    if error.errno is None:  # h5py's own, about the content
+                        raise
+                    raise InputError(
+                        f"{source.file_name} could not be rewritten ({os.strerror(error.errno)}).",
+                        "Free some disk space, or point CELLUCID_HOME to a larger disk.",
+                    ) from error
+    dataset = read_elements(h5py.File(target, "r", locking="best-effort"), source)
+    notes = json.loads(notes_file.read_text(encoding="utf-8"))
+    return replace(dataset, content_hash=identity, notes=tuple(notes))
+
+
+def write_adata(adata: Any, path: Path) -> None:
+    """Write a whole AnnData, without warnings about names that preflight judges."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Nothing here reads uns, and old files keep things there that today's writer refuses.
+        adata.uns.clear()
+        adata.write_h5ad(path)
+
+
+class GrowingFile:
+    """An ``.h5ad`` whose X grows block by block, so that no more than a block is in memory.
+
+    Parameters
+    ----------
+    path
+        The file.
+    tables
+        An AnnData without X.
+    """
+
+    def __init__(self, path: Path, tables: Any) -> None:
+        import h5py
+
+        write_adata(tables, path)
+        self._file = h5py.File(path, "r+")
+        self._started = False
+
+    def append(self, block: sparse.csr_matrix | sparse.csc_matrix) -> None:
+        """Append cells (a CSR block, all genes) or genes (a CSC block, all cells)."""
+        from anndata.io import sparse_dataset, write_elem
+
+        if self._started:
+            sparse_dataset(self._file["X"]).append(block)
+            return
+        if "X" in self._file:
+            del self._file["X"]
+        write_elem(self._file, "X", block)
+        self._started = True
+
+    def __enter__(self) -> GrowingFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def as_categories(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose repeating texts are categories, as anndata keeps them when it writes."""
+    table = table.copy()
+    for column in table.columns:
+        values = table[column]
+        if not pd.api.types.is_numeric_dtype(values.dtype) and values.nunique() < len(values):
+            table[column] = values.astype("category")
+    return table
