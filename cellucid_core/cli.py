@@ -273,7 +273,13 @@ def _export(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     )
     started = time.perf_counter()
     named = frozenset(genes.ids) if genes.kind == "list" else None
-    scope = Scope(categorical_dtype=options.categorical_dtype, genes=named)
+    scope = Scope(
+        categorical_dtype=options.categorical_dtype,
+        genes=named,
+        n_genes={"hvg": genes.n, "none": 0}.get(genes.kind),
+        var_bits=settings.var_quantization,
+        compression=settings.compression,
+    )
     view = _open(options.dataset, options, scope)
     _require_ready(view, scope)
     result = write(

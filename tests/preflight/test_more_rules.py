@@ -321,7 +321,9 @@ def test_gene_names_excel(viewed):
     assert (left.count, left.fix) == (2, None)
 
 
-@pytest.mark.parametrize("name", ["SEPT2", "MARCHF1", "2310009E13Rik", "HLA-A", "DEC1", "RP11-34P13.7", "7SK", "1-Sep-AS"])
+@pytest.mark.parametrize(
+    "name", ["SEPT2", "MARCHF1", "2310009E13Rik", "HLA-A", "DEC1", "RP11-34P13.7", "7SK", "1-Sep-AS"]
+)
 def test_names_that_no_spreadsheet_touched(viewed, name):
     adata = make_adata()
     adata.var_names = [name, *adata.var_names[1:]]
