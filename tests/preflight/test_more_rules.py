@@ -555,8 +555,8 @@ def test_fix_all_applies_what_is_safe_and_each_can_be_undone(viewed):
     assert rules(View(view.dataset, mapping)) == ["genes-all-zero"]
     asked = [fix.asked for fix in mapping.fixes]
     assert asked == [
-        "embedding-not-finite", "obs-one-value-per-cell", "obs-numeric-labels", "obs-numeric-text", "gene-ids-duplicate",
-        "vector-shape",
+        "embedding-not-finite", "obs-one-value-per-cell", "obs-numeric-labels", "obs-numeric-text",
+        "gene-ids-duplicate", "vector-shape",
     ]  # fmt: skip
     for undone, rule in enumerate(asked):
         others = apply_fixes(view.dataset, view.mapping, [*asked[:undone], *asked[undone + 1 :]])
