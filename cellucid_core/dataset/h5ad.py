@@ -85,6 +85,12 @@ def _dataset(file: Any, path: Path, digest: str) -> Dataset:
             obsm[key] = _as_array(read_elem(file["obsm"][key]))
         except Exception as error:  # a broken element is reported, the others still serve
             unreadable[f"obsm['{key}']"] = _first_line(error)
+    varm: dict[str, np.ndarray] = {}
+    for key in file.get("varm", ()):
+        try:
+            varm[key] = _as_array(read_elem(file["varm"][key]))
+        except Exception as error:  # only a transposed dataset has a use for it
+            unreadable[f"varm['{key}']"] = _first_line(error)
     graphs: dict[str, Graph] = {}
     for key in file.get("obsp", ()):
         element = file["obsp"][key]
@@ -100,6 +106,7 @@ def _dataset(file: Any, path: Path, digest: str) -> Dataset:
         graphs=graphs,
         matrices=matrices,
         unreadable=unreadable,
+        varm=varm,
     )
 
 

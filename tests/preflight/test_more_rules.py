@@ -218,13 +218,14 @@ def test_expression_orientation(viewed, layout):
     upright = make_adata(70, 30)
     upright.obs_names, upright.var_names = barcodes(70), symbols(30)
     del upright.obsm["X_umap"]
-    flat = anndata.AnnData(layout(upright.X).T, obs=upright.var, var=upright.obs)
+    flat = anndata.AnnData(layout(upright.X).T, obs=upright.var, var=upright.obs, varm=dict(upright.obsm))
     view = viewed(flat)
     assert "expression-orientation" in rules(view)
     mapping = apply_fixes(view.dataset, view.mapping, ["expression-orientation"])
     fixed = View(view.dataset, mapping)
     assert "expression-orientation" not in rules(fixed)
     assert (fixed.n_cells, fixed.n_genes) == (70, 30)
+    assert fixed.mapping.latent == "X_pca"  # came along as varm
     assert fixed.obs_keys == tuple(upright.obs.columns)
     np.testing.assert_array_equal(fixed.expression.block(range(30)), upright.X.toarray().T)
     np.testing.assert_array_equal(view.expression.block(range(70)), upright.X.toarray())  # a store of its own
