@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
     check = _command(commands, "preflight", _preflight, "say what is wrong with a dataset")
     _dataset_arguments(check)
+    check.add_argument("--html", metavar="FILE", help="also write the report as one HTML page")
 
     export = _command(commands, "export", _export, "write a Cellucid dataset")
     _dataset_arguments(export)
@@ -138,7 +139,16 @@ def _mapping_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--connectivities", metavar="KEY|none")
     group.add_argument("--vectors", choices=["auto", "none"], default="auto")
     group.add_argument("--obs-keys", metavar="A,B,…")
-    group.add_argument("--fix", action="append", default=[], metavar="RULE", help="repeatable: apply that rule's fix")
+    group.add_argument(
+        "--fix",
+        action="append",
+        default=[],
+        metavar="RULE[=NAME]|all",
+        help="repeatable: apply that rule's fix, or a named alternative, or every safe fix",
+    )
+    group.add_argument(
+        "--overrule", action="append", default=[], metavar="RULE", help="repeatable: declare that rule's guess wrong"
+    )
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -164,7 +174,7 @@ def _show(text: str, options: argparse.Namespace) -> None:
 def _open(source: str, options: argparse.Namespace, scope: Any = None) -> Any:
     """Return the view that the arguments describe, with the asked fixes applied."""
     from cellucid_core.dataset import View, choose, default_mapping, open_dataset
-    from cellucid_core.preflight import apply_fixes
+    from cellucid_core.preflight import apply_fixes, overrule
 
     dataset = open_dataset(source, modality=options.modality, cell_metadata=options.cell_metadata)
     for note in dataset.notes:
@@ -180,10 +190,23 @@ def _open(source: str, options: argparse.Namespace, scope: Any = None) -> Any:
         vectors=options.vectors,
         obs_keys=_names(options.obs_keys),
     )
-    mapping = apply_fixes(dataset, mapping, options.fix, scope)
+    for rule in options.overrule:
+        mapping = overrule(mapping, rule)
+    mapping = apply_fixes(dataset, mapping, options.fix, _watched(scope))
     for fix in mapping.fixes:
-        _say(f"Fixed {fix.rule}: {fix.sentence}")
+        _say(f"{'Overruled' if fix.overruled else 'Fixed'} {fix.rule}: {fix.sentence}")
     return View(dataset, mapping)
+
+
+def _watched(scope: Any) -> Any:
+    """Return the scope with what fixes that compute for long say on a terminal."""
+    from dataclasses import replace
+
+    from cellucid_core.preflight import Scope
+
+    if not sys.stderr.isatty():
+        return scope
+    return replace(scope or Scope(), progress=lambda what, share: _say(f"{what} ({share:.0%})"))
 
 
 def _embeddings(given: list[str]) -> dict[int, str] | None:
@@ -211,7 +234,7 @@ def _fixes_json(view: Any) -> list[dict[str, str]]:
 
 
 def _preflight(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    from cellucid_core.preflight import preflight
+    from cellucid_core.preflight import preflight, report_html, report_json
 
     view = _open(options.dataset, options)
     report = preflight(view)
@@ -220,12 +243,12 @@ def _preflight(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         _show(f"{finding.severity:8} {finding.rule}: {finding.title}. {finding.detail}", options)
         if finding.fix:
             _show(f"         fix: {finding.fix} (--fix {finding.rule})", options)
-    result = {
-        "status": report.status,
-        "light": report.light,
-        "findings": [finding.to_json() for finding in report.findings],
-        "dataset": _dataset_json(view),
-    }
+        for name, does in finding.alternatives:
+            _show(f"         or:  {does} (--fix {finding.rule}={name})", options)
+    result = report_json(view, report)
+    if options.html is not None:
+        _write_atomically(lambda path: path.write_text(report_html(view, report), encoding="utf-8"), Path(options.html))
+        result["path"] = options.html
     return (REFUSED if report.status == "blocked" else DONE), result
 
 
@@ -257,7 +280,13 @@ def _export(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     )
     started = time.perf_counter()
     named = frozenset(genes.ids) if genes.kind == "list" else None
-    scope = Scope(categorical_dtype=options.categorical_dtype, genes=named)
+    scope = Scope(
+        categorical_dtype=options.categorical_dtype,
+        genes=named,
+        n_genes={"hvg": genes.n, "none": 0}.get(genes.kind),
+        var_bits=settings.var_quantization,
+        compression=settings.compression,
+    )
     view = _open(options.dataset, options, scope)
     _require_ready(view, scope)
     result = write(
@@ -357,7 +386,7 @@ def _score(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         seed=options.seed,
     )
     if options.out is not None:
-        _write_scores(lambda path: write_csv(run.table(view), path), Path(options.out))
+        _write_atomically(lambda path: write_csv(run.table(view), path), Path(options.out))
     _show(run.headline, options)
     if run.match.missing:
         _show(f"Not found: {', '.join(run.match.missing)}", options)
@@ -373,8 +402,8 @@ def _score(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     return DONE, result
 
 
-def _write_scores(write: Callable[[Path], None], target: Path) -> None:
-    """Write a table so that the target is complete or as it was."""
+def _write_atomically(write: Callable[[Path], object], target: Path) -> None:
+    """Write a file so that the target is complete or as it was."""
     if not target.parent.is_dir():
         raise InputError(f"There is no folder {target.parent}.", "Make it first, or name another file.")
     with complete_or_absent(target) as draft:

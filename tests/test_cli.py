@@ -48,7 +48,7 @@ def test_preflight_of_the_demo(run):
     assert result["dataset"]["id"] == "pbmc68k_reduced"
     assert (result["dataset"]["n_cells"], result["dataset"]["n_genes"]) == (700, 765)
     for finding in result["findings"]:
-        assert set(finding) == {"rule", "severity", "title", "detail", "count", "examples", "fix"}
+        assert set(finding) >= {"rule", "severity", "title", "detail", "count", "examples", "fix"}
 
 
 def test_preflight_blocked_and_fixed(run, file):
@@ -62,6 +62,32 @@ def test_preflight_blocked_and_fixed(run, file):
     assert (status, result["status"], result["dataset"]["n_cells"]) == (0, "ready", 59)
     assert result["dataset"]["fixes"][0]["rule"] == "embedding-not-finite"
     assert "1 cell left out" in err
+
+
+def test_fix_all_alternatives_and_overruling(run, file):
+    adata = make_adata()
+    adata.obsm["X_umap"][4] = np.nan
+    adata.obs["barcode"] = [f"b{i}" for i in range(60)]
+    adata.var_names = ["A", "A", *adata.var_names[2:]]
+    path = file(adata)
+    status, result, _ = run("preflight", path, "--fix", "all")
+    assert (status, result["light"]) == (0, "green")
+    assert [fix["rule"] for fix in result["dataset"]["fixes"]] == [
+        "embedding-not-finite", "obs-one-value-per-cell", "gene-ids-duplicate",
+    ]  # fmt: skip
+    _, result, _ = run("preflight", path, "--fix", "gene-ids-duplicate=most-expressed")
+    assert result["dataset"]["n_genes"] == 29
+    _, result, err = run("preflight", path, "--overrule", "obs-one-value-per-cell")
+    assert "obs-one-value-per-cell" not in [finding["rule"] for finding in result["findings"]]
+    assert "Overruled" in err
+    assert run("preflight", path, "--overrule", "no-cells")[0] == 2
+
+
+def test_preflight_writes_a_page(run, file, tmp_path):
+    status, result, _ = run("preflight", file(), "--html", tmp_path / "report.html")
+    assert (status, result["path"]) == (0, str(tmp_path / "report.html"))
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert run("preflight", file(), "--html", tmp_path / "nowhere" / "report.html")[0] == 2
 
 
 def test_mapping_options(run, file):

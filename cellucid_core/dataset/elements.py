@@ -49,7 +49,7 @@ def read_elements(group: Any, source: Source) -> Dataset:
     obs, var = _table(group["obs"], "obs"), _table(group["var"], "var")
     unreadable: dict[str, str] = {}
     matrices, variables = _matrices(group, var, unreadable)
-    obsm = read_arrays(group, "obsm", unreadable)
+    obsm, varm = read_arrays(group, "obsm", unreadable), read_arrays(group, "varm", unreadable)
     graphs: dict[str, Graph] = {}
     for key in _keys(group, "obsp"):
         element = group["obsp"][key]
@@ -65,6 +65,7 @@ def read_elements(group: Any, source: Source) -> Dataset:
         graphs=graphs,
         matrices=matrices,
         unreadable=unreadable,
+        varm=varm,
     )
 
 

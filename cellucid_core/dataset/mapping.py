@@ -12,11 +12,13 @@ import re
 from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
 from cellucid_core.dataset.model import Dataset
+from cellucid_core.dataset.turned import Turn
 from cellucid_core.errors import InputError
 
 Kind = Literal["categorical", "continuous"]
@@ -54,11 +56,22 @@ class AppliedFix:
         What it did: "3 cells left out: UMAP not finite".
     code
         The scanpy or anndata lines that do the same in the user's own pipeline.
+    choice
+        Name of the alternative that was chosen, empty for the rule's own fix.
+    overruled
+        Whether the user declared the finding to be wrong, instead of mending anything.
     """
 
     rule: str
     sentence: str
     code: str = ""
+    choice: str = ""
+    overruled: bool = False
+
+    @property
+    def asked(self) -> str:
+        """What to ask for to get this again: ``RULE`` or ``RULE=CHOICE``."""
+        return f"{self.rule}={self.choice}" if self.choice else self.rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +106,14 @@ class Mapping:
         Columns of the matrix that are kept, ascending, or None for all.
     computed
         obsm arrays that a fix made, rows of the source.
+    cell_ids
+        Cell ids that replace the file's, rows of the source, or None.
+    obs_replaced
+        obs column → values that replace the file's, rows of the source.
+    vectors_renamed
+        obsm key of a vector field → key under which it is exported.
+    turn
+        How the file is turned before anything else is looked at (`cellucid_core.dataset.turned`).
     fixes
         What was applied, in order.
     """
@@ -110,7 +131,16 @@ class Mapping:
     gene_ids: np.ndarray | None = None
     genes_kept: np.ndarray | None = None
     computed: MappingABC[str, np.ndarray] = field(default_factory=dict)
+    cell_ids: np.ndarray | None = None
+    obs_replaced: MappingABC[str, np.ndarray] = field(default_factory=dict)
+    vectors_renamed: MappingABC[str, str] = field(default_factory=dict)
+    turn: Turn = ""
     fixes: tuple[AppliedFix, ...] = ()
+
+    @property
+    def overruled(self) -> frozenset[str]:
+        """Ids of the rules whose findings the user declared to be wrong."""
+        return frozenset(fix.rule for fix in self.fixes if fix.overruled)
 
     def with_fix(self, fix: AppliedFix, **changes: Any) -> Mapping:
         """Return a mapping with a fix recorded and what it changes."""
@@ -118,6 +148,10 @@ class Mapping:
 
     def digest(self) -> str:
         """Return a short hash that is equal for equal choices, for caching what depends on them."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         state = hashlib.sha256()
         for item in fields(self):
             state.update(f"\0{item.name}\0".encode())
@@ -145,6 +179,13 @@ def is_vector_field(key: str) -> bool:
     if stem != key:
         return True
     return any(stem.lower().endswith(f"_{basis}") for basis in _BASES)
+
+
+def is_wide_vector_field(key: str, array: np.ndarray) -> bool:
+    """Tell whether displacements belong to a space of many dimensions (scVelo's ``velocity_pca``)."""
+    stem = _DIMENSION_SUFFIX.sub("", key).lower()
+    wide = array.ndim == 2 and array.shape[1] > 3
+    return wide and is_vector_field(key) and stem.endswith(("_pca", "_diffmap"))
 
 
 def embedding_candidates(dataset: Dataset, dimension: int) -> list[str]:
@@ -190,7 +231,9 @@ def default_mapping(dataset: Dataset) -> Mapping:
         latent=next((key for key in _LATENT if key in dataset.obsm), None),
         matrix=next(iter(dataset.matrices), None),
         connectivities="connectivities" if "connectivities" in dataset.graphs else None,
-        vectors=tuple(key for key in dataset.obsm if is_vector_field(key)),
+        vectors=tuple(
+            key for key, array in dataset.obsm.items() if is_vector_field(key) and not is_wide_vector_field(key, array)
+        ),
         obs_keys=tuple(str(column) for column in dataset.obs.columns),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,9 @@ import pandas as pd
 from scipy import sparse
 
 from cellucid_core.dataset.matrix import FileMatrix
+from cellucid_core.dataset.scale import MatrixScale, matrix_scale
 from cellucid_core.dataset.store import Store, open_store
+from cellucid_core.dataset.turned import Turn, turn
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,14 @@ class Dataset:
         What the user should know about how the file was read, one sentence each.
     modality, modalities
         The part that was opened, and all parts, where a file holds several (RNA and ATAC; genes and antibodies).
+    varm
+        Name → array with a row for each gene; obsm of a dataset that turns out to be transposed.
+    turn
+        How this differs from the file: see `turned`.
+    source
+        The dataset as the file has it, where this one is turned.
+    scales
+        What each matrix holds, as far as anyone asked (`scale`).
     """
 
     id: str
@@ -78,6 +89,10 @@ class Dataset:
     notes: tuple[str, ...] = ()
     modality: str | None = None
     modalities: tuple[str, ...] = ()
+    varm: dict[str, np.ndarray] = field(default_factory=dict)
+    turn: Turn = ""
+    source: Dataset | None = None
+    scales: dict[str, tuple[FileMatrix, MatrixScale]] = field(default_factory=dict, repr=False)
 
     @property
     def n_cells(self) -> int:
@@ -92,4 +107,28 @@ class Dataset:
         InputError
             If the matrix cannot be turned.
         """
-        return open_store(self.content_hash, self.matrices[matrix], report)
+        key = self.content_hash
+        if self.source is not None and self.matrices[matrix] is not self.source.matrices[matrix]:
+            key = hashlib.sha256(f"{key} transposed".encode()).hexdigest()
+        return open_store(key, self.matrices[matrix], report)
+
+    def scale(self, matrix: str) -> MatrixScale:
+        """Return what a matrix holds, decided once per dataset.
+
+        Raises
+        ------
+        InputError
+            If the matrix contradicts itself.
+        """
+        known = self.scales.get(matrix)
+        if known is None or known[0] is not self.matrices[matrix]:
+            known = (self.matrices[matrix], matrix_scale(self.matrices[matrix]))
+            self.scales[matrix] = known
+        return known[1]
+
+    def turned(self, how: Turn) -> Dataset:
+        """Return this dataset turned as asked (``""``: as the file has it), whatever it is now."""
+        if how == self.turn:
+            return self
+        origin = self.source or self
+        return turn(origin, how) if how else origin

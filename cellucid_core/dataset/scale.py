@@ -9,15 +9,21 @@ import numpy as np
 from scipy import sparse
 
 from cellucid_core.dataset.matrix import FileMatrix
+from cellucid_core.dataset.multiples import INVERSES, counts_behind
 
-ScaleKind = Literal["counts", "normalized", "TPM", "log", "scaled", "empty", "unknown"]
+ScaleKind = Literal[
+    "counts", "fractional", "normalized", "TPM", "log", "double-log", "scaled", "log-of-scaled", "signed", "empty"
+]
 
 #: Cells that are looked at; a few hundred decide it, and reading them takes milliseconds.
 SAMPLE_CELLS = 256
+#: Genes of those cells that means and spreads are taken of.
+_SAMPLE_GENES = 500
 
-_BASES = {"e": np.e, "2": 2.0, "10": 10.0}
 #: No logged value of real data exceeds this: ln(1e13), and log2 of any count.
 _LOG_MAXIMUM = 30.0
+#: What is to be normalized and logged before it can be compared between cells.
+LINEAR: frozenset[ScaleKind] = frozenset(["counts", "fractional", "normalized", "TPM"])
 
 
 @dataclass(frozen=True)
@@ -27,39 +33,60 @@ class MatrixScale:
     Attributes
     ----------
     kind
-        ``counts`` (whole numbers), ``normalized`` (cells sum to one total), ``TPM`` (that total is a million),
-        ``log`` (of such values plus one), ``scaled`` (centred, with negative values), ``empty`` or ``unknown``.
+        ``counts`` (whole numbers), ``fractional`` (estimated or corrected counts), ``normalized`` (counts times one
+        factor per cell), ``TPM`` (cells sum to a million, not from whole counts), ``log`` (of such values plus one),
+        ``double-log``, ``scaled`` (genes with mean 0 and spread 1), ``log-of-scaled``, ``signed`` (other values below
+        0: residuals, batch-corrected, centred) or ``empty``.
     base
-        For ``log``: ``e``, ``2`` or ``10`` where the cells' totals tell.
+        For logs: ``e``, ``2`` or ``10`` where the values tell.
     target_sum
         The total that cells were normalized to, where it can be told.
+    of_counts
+        For ``log``: of counts that were not normalized.
     """
 
     kind: ScaleKind
     base: str | None = None
     target_sum: float | None = None
+    of_counts: bool = False
 
     @property
     def word(self) -> str:
         """One word for a card: "log-normalized", "counts", "TPM"."""
-        return {"log": "log-normalized", "empty": "zeros"}.get(self.kind, self.kind)
+        if self.kind == "log":
+            return "logged counts" if self.of_counts else "log-normalized"
+        return {
+            "empty": "zeros",
+            "double-log": "logged twice",
+            "log-of-scaled": "logged after scaling",
+            "fractional": "estimated counts",
+            "signed": "centred",
+        }.get(self.kind, self.kind)
 
     @property
     def words(self) -> str:
         """A few words for people: "log-normalized values (base e, 10,000 per cell)"."""
+        known = [f"base {self.base}"] if self.base else []
+        known += [f"{self.target_sum:,.6g} per cell"] if self.target_sum else []
+        inside = f" ({', '.join(known)})" if known else ""
         if self.kind == "log":
-            known = [f"base {self.base}"] if self.base else []
-            known += [f"{self.target_sum:,.0f} per cell"] if self.target_sum else []
-            return "log-normalized values" + (f" ({', '.join(known)})" if known else "")
-        if self.kind == "normalized" and self.target_sum:
-            return f"normalized ({self.target_sum:,.6g} per cell) but not logged values"
+            return (
+                f"logged counts that were not normalized{inside}"
+                if self.of_counts
+                else f"log-normalized values{inside}"
+            )
+        if self.kind == "normalized":
+            return f"normalized{inside} but not logged values"
         return {
             "counts": "counts",
-            "normalized": "normalized but not logged values",
+            "fractional": "estimated or corrected counts (not whole numbers)",
             "TPM": "TPM (1,000,000 per cell) but not logged values",
+            "double-log": "values that were logged twice",
             "scaled": "scaled (centred) values",
+            "log-of-scaled": "values that were logged after scaling",
+            "signed": "values below zero (residuals, batch-corrected or centred)",
             "empty": "only zeros",
-        }.get(self.kind, "values of an unknown scale")
+        }[self.kind]
 
 
 def matrix_scale(matrix: FileMatrix) -> MatrixScale:
@@ -78,37 +105,86 @@ def matrix_scale(matrix: FileMatrix) -> MatrixScale:
 def scale_of(sample: np.ndarray | sparse.csr_matrix) -> MatrixScale:
     """Decide what values hold.
 
+    Counts times one factor per cell, logged or not, are known by undoing the log: each cell's values are then whole
+    multiples of its smallest (`counts_behind`). Where that fails (TPM), cells' equal totals tell.
+
     Parameters
     ----------
     sample
         Some whole cells, (n_cells, n_genes).
     """
-    rows = sparse.csr_matrix(sample) if not isinstance(sample, np.ndarray) else None
-    stored = np.asarray(sample if rows is None else rows.data, dtype=np.float64)
-    values = stored[np.isfinite(stored) & (stored != 0)]
+    half = sample.dtype == np.float16
+    rows = sparse.csr_matrix(sample, dtype=np.float64)
+    rows.data = np.where(np.isfinite(rows.data), rows.data, 0)
+    lost = rows.nnz - np.count_nonzero(rows.data)
+    rows.eliminate_zeros()
+    values = rows.data
     if values.size == 0:
         return MatrixScale("empty")
     if values.min() < 0:
-        return MatrixScale("scaled")
-    if np.array_equal(values, np.rint(values)):
+        return _signed(sample, rows)
+    nearest = np.rint(values)
+    whole = (np.abs(values - nearest) <= 1e-3) & (nearest > 0)
+    if whole.mean() >= (0.999 if lost == 0 else 0.99):
         return MatrixScale("counts")
-    dense = np.asarray(sample if rows is None else rows.toarray(), dtype=np.float64)
-    dense = np.where(np.isfinite(dense), dense, 0)
-    total = _common_total(dense.sum(axis=1))
-    if total is not None:
-        return MatrixScale("TPM" if abs(total - 1e6) < 1e3 else "normalized", target_sum=total)
-    if values.max() > _LOG_MAXIMUM:
-        return MatrixScale("normalized")
-    for name, base in _BASES.items():
-        total = _common_total((base**dense - 1).sum(axis=1))
-        if total is not None:
-            return MatrixScale("log", base=name, target_sum=total)
-    return MatrixScale("log")
+    found = counts_behind(rows, half_precision=half)
+    if found is not None:
+        total = _common_total(found.totals)
+        if found.transform == "linear":
+            return MatrixScale("normalized", target_sum=total)
+        if found.transform in ("ee", "22"):
+            return MatrixScale("double-log", found.transform[0], total)
+        return MatrixScale("log", found.transform, total, of_counts=total is None and found.unit_share > 0.95)
+    for name in ("linear", "e", "2", "10", "ee", "22"):
+        with np.errstate(over="ignore"):
+            undone = INVERSES[name](values)
+        total = _common_total(np.bincount(_row_of(rows), weights=undone, minlength=rows.shape[0]))
+        if total is None:
+            continue
+        if name == "linear":
+            return MatrixScale("TPM" if abs(total - 1e6) < 1e4 else "normalized", target_sum=total)
+        return MatrixScale(
+            "double-log" if len(name) == 2 and name != "10" else "log", name[0] if name != "10" else name, total
+        )
+    return MatrixScale("fractional" if values.max() > _LOG_MAXIMUM else "log")
+
+
+def _row_of(rows: sparse.csr_matrix) -> np.ndarray:
+    return np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+
+
+def _signed(sample: np.ndarray | sparse.csr_matrix, rows: sparse.csr_matrix) -> MatrixScale:
+    """Tell scaled values from their logarithm and from other values below 0, by means and spreads of genes."""
+    columns = np.unique(np.linspace(0, rows.shape[1] - 1, min(rows.shape[1], _SAMPLE_GENES)).astype(np.int64))
+    if isinstance(sample, np.ndarray):
+        block = np.asarray(sample[:, columns], dtype=np.float64)
+    else:
+        block = sparse.csc_matrix(sample[:, columns], dtype=np.float64).toarray()
+    # A logarithm turns scaled values below −1 into NaN: whole genes are compared.
+    block = block[:, np.isfinite(block).all(axis=0)]
+    block = block[:, np.ptp(block, axis=0) > 0] if block.size else block
+    if block.size == 0:
+        return MatrixScale("signed")
+    if _is_scaled(block):
+        return MatrixScale("scaled")
+    if block.min() > -_LOG_MAXIMUM and block.max() < _LOG_MAXIMUM and _is_scaled(np.expm1(block), tight=True):
+        return MatrixScale("log-of-scaled")
+    return MatrixScale("signed")
+
+
+def _is_scaled(block: np.ndarray, *, tight: bool = False) -> bool:
+    """Tell whether the middle gene has mean 0 and spread 1, as far as a sample of cells can show."""
+    # Means of a sample of n cells scatter by 1/√n around 0.
+    slack = max(0.1, 1.5 / np.sqrt(len(block)))
+    off_centre = float(np.median(np.abs(block.mean(axis=0))))
+    spread = float(np.median(block.std(axis=0)))
+    low, high = (0.75, 1.25) if tight else (0.6, 1.3)
+    return off_centre < slack and low < spread < high
 
 
 def _common_total(totals: np.ndarray) -> float | None:
     """Return the total that (nearly) all cells share, or None: within 1 % for at least 95 % of non-empty cells."""
-    totals = totals[totals > 0]
+    totals = totals[np.isfinite(totals) & (totals > 0)]
     if len(totals) < 3:
         return None
     middle = float(np.median(totals))

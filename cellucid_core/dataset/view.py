@@ -23,7 +23,7 @@ class View:
     Parameters
     ----------
     dataset
-        The opened file.
+        The opened file; a mapping that says so turns it (`Dataset.turned`).
     mapping
         The user's choices.
     report
@@ -31,9 +31,10 @@ class View:
     """
 
     def __init__(self, dataset: Dataset, mapping: Mapping, report: Callable[[float], None] | None = None) -> None:
-        self.dataset = dataset
+        self.dataset = dataset.turned(mapping.turn)
         self.mapping = mapping
         self._report = report
+        self._label_counts: dict[str, pd.Series] = {}
 
     # ---- cells -------------------------------------------------------------------------------------------------
 
@@ -56,9 +57,10 @@ class View:
 
     @cached_property
     def cell_ids(self) -> np.ndarray:
-        """Cell ids exactly as in ``obs_names``, (n_cells,) object array of str."""
-        ids: np.ndarray = np.asarray(self.dataset.obs.index, dtype=object)[self.cell_index]
-        return ids
+        """Cell ids exactly as in ``obs_names`` (a fix may have replaced them), (n_cells,) object array of str."""
+        given = self.mapping.cell_ids
+        ids: np.ndarray = np.asarray(self.dataset.obs.index, dtype=object) if given is None else given
+        return ids if self.all_cells else ids[self.cell_index]
 
     # ---- obs ---------------------------------------------------------------------------------------------------
 
@@ -83,6 +85,8 @@ class View:
                 f"It has: {', '.join(map(str, self.dataset.obs.columns[:12])) or 'none'}.",
             )
         series = self.dataset.obs[key]
+        if key in self.mapping.obs_replaced:
+            series = pd.Series(self.mapping.obs_replaced[key], index=self.dataset.obs.index, name=key)
         if isinstance(series, pd.DataFrame):  # a name that stands twice: the first is meant
             series = series.iloc[:, 0]
         if not self.all_cells:
@@ -92,10 +96,24 @@ class View:
         if wanted == natural:
             return series
         if wanted == "categorical":
-            return series.astype("category")
+            return as_categories(series)
         if isinstance(series.dtype, pd.CategoricalDtype):
             series = series.astype(series.cat.categories.dtype)
         return pd.to_numeric(series, errors="coerce").astype("float64")
+
+    def label_counts(self, key: str) -> pd.Series:
+        """Return how many cells have each value of a column, most frequent first; missing and unused ones are left out.
+
+        Values that cannot be compared (lists) are taken as text. Counted once per view.
+        """
+        if key not in self._label_counts:
+            series = self.obs(key)
+            if series.dtype == object:
+                plain = pd.api.types.infer_dtype(series, skipna=True) in ("string", "boolean", "empty")
+                series = series if plain else series.where(series.isna(), series.astype(str))
+            counts = series.value_counts(dropna=True)
+            self._label_counts[key] = counts[counts > 0]
+        return self._label_counts[key]
 
     def kind(self, key: str) -> Kind:
         """Tell whether a column is exported as categories or as numbers."""
@@ -165,8 +183,8 @@ class View:
         return self.embedding(self.dimensions[-1])
 
     def vectors(self) -> dict[str, np.ndarray]:
-        """Return the chosen vector fields: obsm key → (n_cells, k)."""
-        return {key: self.obsm(key) for key in self.mapping.vectors}
+        """Return the chosen vector fields: obsm key (a fix may have renamed it) → (n_cells, k)."""
+        return {self.mapping.vectors_renamed.get(key, key): self.obsm(key) for key in self.mapping.vectors}
 
     def graph(self) -> sparse.csr_matrix | None:
         """Return the chosen cell × cell graph, (n_cells, n_cells), or None.
@@ -262,6 +280,21 @@ def gene_ids(var: pd.DataFrame, column: str) -> np.ndarray:
         ["" if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)],
         dtype=object,
     )
+
+
+def as_categories(series: pd.Series) -> pd.Series:
+    """Return a column as a pandas categorical; whole numbers that are kept as floats read "3", not "3.0"."""
+    if pd.api.types.is_float_dtype(series.dtype):
+        values = series.to_numpy(dtype=np.float64, na_value=np.nan)
+        labelled = np.isfinite(values)
+        if labelled.any() and np.array_equal(values[labelled], np.rint(values[labelled])):
+            labels, codes = np.unique(values[labelled].astype(np.int64), return_inverse=True)
+            all_codes = np.full(len(values), -1, np.int64)
+            all_codes[labelled] = codes
+            return pd.Series(
+                pd.Categorical.from_codes(all_codes, categories=pd.Index(labels)), index=series.index, name=series.name
+            )
+    return series.astype("category")
 
 
 def natural_kind(series: pd.Series) -> Kind:

@@ -1,7 +1,7 @@
 """Write a dataset as Cellucid's prepared export (``compact_v1``) and check what was written.
 
 `ExportSettings` says how, `plan` foresees, `write` writes a zip or a folder and reads it back, `verify` checks any
-export. One module per artefact: points, vectors, obs (with groups), genes (with hvg), graph, identity; beneath them
+export. One module per artefact: points, vectors, obs (with groups), genes, graph, identity; beneath them
 `quantize` and `compress` turn arrays into bytes, `sink` and `staging` put bytes in place.
 """
 

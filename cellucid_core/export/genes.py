@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from cellucid_core.export.quantize import Encoded, encode_stored
 from cellucid_core.names import safe_key
 from cellucid_core.prepared.encoding import encoding
@@ -84,15 +82,3 @@ def manifest(
         },
         "fields": [list(entry) for entry in entries],
     }
-
-
-def looks_like_counts(expression: Expression, n_sample: int = 50) -> bool:
-    """Tell from a sample of genes whether a matrix holds counts: whole numbers, none negative, some above 1."""
-    above_one = False
-    for position in np.unique(np.linspace(0, expression.n_genes - 1, n_sample).astype(int)):
-        _, values = expression.gene_stored(int(position))
-        values = values[np.isfinite(values)]
-        if len(values) and (values.min() < 0 or not np.array_equal(values, np.rint(values))):
-            return False
-        above_one = above_one or bool((values > 1).any())
-    return above_one

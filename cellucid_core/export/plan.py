@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cellucid_core.dataset.variable_genes import highly_variable
 from cellucid_core.errors import InputError
 from cellucid_core.export.compress import gzip_bytes
 from cellucid_core.export.genes import encode_gene
-from cellucid_core.export.hvg import highly_variable
 from cellucid_core.export.settings import ExportSettings
 from cellucid_core.names import case_collisions, collisions, is_reserved, safe_key
 from cellucid_core.prepared.encoding import encoding

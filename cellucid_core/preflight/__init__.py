@@ -5,7 +5,23 @@ Every rule is one function of a `View`; a fix makes a new `Mapping`, so undoing 
 
 from __future__ import annotations
 
-from cellucid_core.preflight.check import RULES, apply_fixes, preflight
+from cellucid_core.preflight.check import RULES, preflight
 from cellucid_core.preflight.finding import Finding, Light, Report, Scope, Severity
+from cellucid_core.preflight.fixing import apply_fixes, fix_all, overrule
+from cellucid_core.preflight.report import report_json
+from cellucid_core.preflight.report_html import report_html
 
-__all__ = ["RULES", "Finding", "Light", "Report", "Scope", "Severity", "apply_fixes", "preflight"]
+__all__ = [
+    "RULES",
+    "Finding",
+    "Light",
+    "Report",
+    "Scope",
+    "Severity",
+    "apply_fixes",
+    "fix_all",
+    "overrule",
+    "preflight",
+    "report_html",
+    "report_json",
+]

@@ -24,7 +24,7 @@ def column_table(view: View) -> pd.DataFrame:
     rows = []
     for key in map(str, view.dataset.obs.columns):
         series, kind = view.obs(key), view.kind(key)
-        words, counts = _numbers(series) if kind == "continuous" else _categories(series)
+        words, counts = _numbers(series) if kind == "continuous" else _categories(view, key)
         missing = float(series.isna().mean()) if len(series) else 0.0
         rows.append((key, kind, words, counts, missing))
     return pd.DataFrame(rows, columns=["column", "kind", "values", "distribution", "missing"])
@@ -39,11 +39,8 @@ def _numbers(series: pd.Series) -> tuple[str, list[int]]:
     return f"{values.min():.4g} to {values.max():.4g}", counts.tolist()
 
 
-def _categories(series: pd.Series) -> tuple[str, list[int]]:
-    if series.dtype == object:  # lists and the like cannot be counted as they are
-        series = series.where(series.isna(), series.astype(str))
-    counts = series.value_counts()
-    counts = counts[counts > 0]
+def _categories(view: View, key: str) -> tuple[str, list[int]]:
+    counts = view.label_counts(key)
     if not len(counts):
         return "no value", []
     head = ", ".join(str(label) for label in counts.index[:4])

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 
 from cellucid_core.dataset import AppliedFix, Mapping, View, embedding_candidates
+from cellucid_core.dataset.mapping import is_vector_field
+from cellucid_core.dataset.turned import fits_only_turned
 from cellucid_core.errors import InputError
+from cellucid_core.preflight.changes import leave_cells_out
 from cellucid_core.preflight.finding import Finding, Scope, examples, listed, plural
 
+#: Names of alternatives.
+FIRST_COLUMNS, COMPUTE_PCA, LEAVE_OUT = "first-columns", "pca", "leave-out"
+#: Cells that an embedding is computed of at a time; above that the neighbour graph alone takes many minutes.
+MAX_CELLS = 200_000
 #: A coordinate farther from the median than this many median absolute deviations may be a placeholder …
 _FAR = 100.0
 #: … if leaving such cells out shrinks the picture to a share smaller than one part in this many.
@@ -32,16 +38,20 @@ def no_cells(view: View, scope: Scope) -> Finding | None:
 
 def embedding_missing(view: View, scope: Scope) -> Finding | None:
     """No usable array of 1, 2 or 3 columns."""
-    if view.dimensions:
+    if view.dimensions or not view.n_cells:
         return None
     arrays = [f"{key} {array.shape}" for key, array in view.dataset.obsm.items()]
     have = f" obsm holds {listed(arrays)}." if arrays else " obsm is empty."
+    wide = _wider_array(view)
+    cut = f"Take the first columns of {wide}"
+    alternatives = ((FIRST_COLUMNS, cut),) if wide else ()
+    limit = f" (at most {MAX_CELLS:,} cells at a time)"
     if view.mapping.latent is not None:
-        fix: str | None = f"Compute a 2D and a 3D UMAP from {view.mapping.latent}"
+        fix: str | None = f"Compute a 2D and a 3D UMAP from {view.mapping.latent}{limit}"
     elif view.mapping.matrix is not None:
-        fix = "Compute PCA, neighbours and UMAP"
+        fix = f"Compute PCA, neighbours and UMAP{limit}"
     else:
-        fix = "Take the first columns of a wider array" if _wider_array(view) else None
+        fix, alternatives = (cut if wide else None), ()
     return Finding(
         "embedding-missing",
         "error",
@@ -50,6 +60,7 @@ def embedding_missing(view: View, scope: Scope) -> Finding | None:
         f"with that many columns.{have}",
         examples=examples(view.dataset.obsm),
         fix=fix,
+        alternatives=alternatives,
     )
 
 
@@ -63,30 +74,39 @@ def fix_embedding_missing(view: View, scope: Scope) -> Mapping:
     """
     from cellucid_core.preflight.compute import compute_umap
 
-    wide = _wider_array(view)
     if view.mapping.matrix is None and view.mapping.latent is None:
-        if wide is None:
-            raise InputError("There is nothing to make an embedding from.", "Bring expression or an embedding.")
-        array = view.dataset.obsm[wide]
-        made = {f"{wide} (first {d})": np.asarray(array[:, :d]) for d in (2, 3) if array.shape[1] >= d}
-        embeddings = {made[key].shape[1]: key for key in made}
-        sentence = f"Embedding taken from the first columns of {wide}"
-        code = "\n".join(f"adata.obsm['X_umap_{d}d'] = adata.obsm[{wide!r}][:, :{d}]" for d in embeddings)
-    else:
-        made, sentence, code = compute_umap(view)
-        embeddings = {2: "X_umap_2d", 3: "X_umap_3d"}
+        return choose_embedding_missing(view, scope, "")
+    made, sentence, code = compute_umap(view, scope.say)
     latent = view.mapping.latent or ("X_pca" if "X_pca" in made else None)
     fix = AppliedFix("embedding-missing", sentence, code)
-    return view.mapping.with_fix(fix, embeddings=embeddings, latent=latent, computed={**view.mapping.computed, **made})
+    computed = {**view.mapping.computed, **made}
+    embeddings = {2: "X_umap_2d", 3: "X_umap_3d"}
+    return view.mapping.with_fix(fix, embeddings=embeddings, latent=latent, computed=computed)
+
+
+def choose_embedding_missing(view: View, scope: Scope, choice: str) -> Mapping:
+    """Take the first 2 and 3 columns of a wider array.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    wide = _wider_array(view)
+    if wide is None:
+        raise InputError("There is no wider array to take columns of.", "Bring expression or an embedding.")
+    array = _array(view, wide)
+    made = {f"{wide}_first_{d}": np.asarray(array[:, :d]) for d in (2, 3)}
+    code = "\n".join(f"adata.obsm['X_umap_{d}d'] = adata.obsm[{wide!r}][:, :{d}]" for d in (2, 3))
+    fix = AppliedFix("embedding-missing", f"Embedding taken from the first columns of {wide}", code, choice)
+    embeddings = {made[key].shape[1]: key for key in made}
+    return view.mapping.with_fix(fix, embeddings=embeddings, computed={**view.mapping.computed, **made})
 
 
 def _wider_array(view: View) -> str | None:
-    wide = [
-        key
-        for key, array in view.dataset.obsm.items()
-        if array.ndim == 2 and array.shape[1] > 3 and array.shape[0] == view.dataset.n_cells
-    ]
-    return wide[0] if wide else None
+    """Return the array whose first columns say most: the latent space, else the first wide one."""
+    wide = _latent_candidates(view)
+    return view.mapping.latent if view.mapping.latent in wide else (wide[0] if wide else None)
 
 
 def embedding_shape(view: View, scope: Scope) -> Finding | None:
@@ -125,17 +145,20 @@ def fix_embedding_shape(view: View, scope: Scope) -> Mapping:
         else:
             del embeddings[dimension]
             words.append(f"{key} left out")
-    return view.mapping.with_fix(
-        AppliedFix("embedding-shape", f"Embedding of the wrong shape: {', '.join(words)}"), embeddings=embeddings
-    )
+    wrong = list(_misshapen(view).values())
+    code = "\n".join(f"del adata.obsm[{key!r}]" for key in wrong)
+    fix = AppliedFix("embedding-shape", f"Embedding of the wrong shape: {', '.join(words)}", code)
+    return view.mapping.with_fix(fix, embeddings=embeddings)
 
 
 def rows_misaligned(view: View, scope: Scope) -> Finding | None:
     """An array whose rows are not the dataset's cells."""
     n = view.dataset.n_cells
     rows = {f"obsm['{key}']": view.dataset.obsm[key].shape[0] for key in _chosen_arrays(view)}
-    if view.mapping.matrix is not None:
-        rows[view.mapping.matrix] = view.dataset.matrices[view.mapping.matrix].shape[0]
+    name = view.mapping.matrix
+    turned = name is not None and fits_only_turned(view.dataset, name)
+    if name is not None and (not turned or "expression-orientation" in view.mapping.overruled):
+        rows[name] = view.dataset.matrices[name].shape[0]
     wrong = {what: count for what, count in rows.items() if count != n}
     if not wrong:
         return None
@@ -219,27 +242,42 @@ def embedding_collapsed(view: View, scope: Scope) -> Finding | None:
 
 def latent_missing(view: View, scope: Scope) -> Finding | None:
     """No latent space: the embedding stands in."""
-    if view.mapping.latent is not None or not view.dimensions:
+    if view.mapping.latent is not None or not view.dimensions or not view.n_cells:
         return None
     stand_in = view.mapping.embeddings[view.dimensions[-1]]
+    arrays = _latent_candidates(view)
+    compute = f"Compute a PCA (at most {MAX_CELLS:,} cells at a time)" if view.mapping.matrix else None
+    alternatives = [(key, f"Take {key} as the latent space") for key in arrays[1:]]
+    if arrays and compute:
+        alternatives.append((COMPUTE_PCA, compute))
     return Finding(
         "latent-missing",
         "warning",
         "There is no latent space",
         f"The viewer marks outlier cells by their distance in a latent space such as X_pca. There is none, so "
         f"{stand_in} stands in, and distances in an embedding say less.",
-        fix="Compute a PCA" if view.mapping.matrix else None,
+        count=view.n_cells,
+        examples=examples(arrays),
+        fix=f"Take {arrays[0]} as the latent space" if arrays else compute,
+        alternatives=tuple(alternatives),
     )
 
 
 def fix_latent_missing(view: View, scope: Scope) -> Mapping:
-    """Compute a PCA with scanpy."""
+    """Take the widest array of obsm; where there is none, compute a PCA with scanpy."""
+    arrays = _latent_candidates(view)
+    return choose_latent_missing(view, scope, arrays[0] if arrays else COMPUTE_PCA)
+
+
+def choose_latent_missing(view: View, scope: Scope, choice: str) -> Mapping:
+    """Take a named obsm array, or compute a PCA (``pca``)."""
+    if choice != COMPUTE_PCA:
+        return _take_latent(view, "latent-missing", choice)
     from cellucid_core.preflight.compute import compute_pca
 
-    made, sentence, code = compute_pca(view)
-    return view.mapping.with_fix(
-        AppliedFix("latent-missing", sentence, code), latent="X_pca", computed={**view.mapping.computed, **made}
-    )
+    made, sentence, code = compute_pca(view, scope.say)
+    fix = AppliedFix("latent-missing", sentence, code, choice)
+    return view.mapping.with_fix(fix, latent="X_pca", computed={**view.mapping.computed, **made})
 
 
 def latent_not_finite(view: View, scope: Scope) -> Finding | None:
@@ -247,6 +285,7 @@ def latent_not_finite(view: View, scope: Scope) -> Finding | None:
     bad = _latent_not_finite(view)
     if not bad.any():
         return None
+    arrays, leave_out = _latent_candidates(view), "Leave those cells out, everywhere"
     return Finding(
         "latent-not-finite",
         "error",
@@ -255,14 +294,50 @@ def latent_not_finite(view: View, scope: Scope) -> Finding | None:
         "so the viewer's outlier marks would be wrong for whole categories.",
         count=int(bad.sum()),
         examples=examples(view.cell_ids[bad]),
-        fix="Leave those cells out, everywhere",
+        fix=f"Take {arrays[0]} instead" if arrays else leave_out,
+        alternatives=tuple((key, f"Take {key} instead") for key in arrays[1:])
+        + (((LEAVE_OUT, leave_out),) if arrays else ()),
     )
 
 
 def fix_latent_not_finite(view: View, scope: Scope) -> Mapping:
-    """Leave the cells without finite latent values out."""
+    """Take another array that is finite; where there is none, leave the cells without finite values out."""
+    arrays = _latent_candidates(view)
+    return choose_latent_not_finite(view, scope, arrays[0] if arrays else LEAVE_OUT)
+
+
+def choose_latent_not_finite(view: View, scope: Scope, choice: str) -> Mapping:
+    """Take a named obsm array, or leave those cells out (``leave-out``)."""
+    if choice != LEAVE_OUT:
+        return _take_latent(view, "latent-not-finite", choice)
     keys = [view.mapping.latent] if view.mapping.latent else []
-    return _without(view, _latent_not_finite(view), "latent-not-finite", "latent space not finite", keys)
+    return _without(view, _latent_not_finite(view), "latent-not-finite", "latent space not finite", keys, choice)
+
+
+def _take_latent(view: View, rule: str, key: str) -> Mapping:
+    if key not in view.dataset.obsm and key not in view.mapping.computed:
+        raise InputError(
+            f"The dataset has no obsm array {key!r}.", f"It has: {', '.join(view.dataset.obsm) or 'none'}."
+        )
+    instead = f" instead of {view.mapping.latent}" if view.mapping.latent else ""
+    sentence, code = f"Latent space taken from {key}{instead}", f"adata.obsm['X_pca'] = adata.obsm[{key!r}]"
+    return view.mapping.with_fix(AppliedFix(rule, sentence, code, key), latent=key)
+
+
+def _latent_candidates(view: View) -> list[str]:
+    """Return arrays that can be a latent space, widest first: finite, more than 3 columns, no displacements."""
+    found = []
+    for key in {**view.dataset.obsm, **view.mapping.computed}:
+        array = _array(view, key)
+        if array.ndim != 2 or array.shape[1] <= 3 or len(array) != view.dataset.n_cells or is_vector_field(key):
+            continue
+        if key.startswith(("X_umap", "X_tsne")):  # a picture of the wrong shape is no latent space
+            continue
+        # Where there is no embedding, the latent space itself is an array to cut one from.
+        other = key != view.mapping.latent or not view.dimensions
+        if other and np.isfinite(view.obsm(key)).all():
+            found.append(key)
+    return sorted(found, key=lambda key: -_array(view, key).shape[1])
 
 
 # ---- what the rules share -----------------------------------------------------------------------------------------
@@ -340,8 +415,7 @@ def _placeholders(view: View) -> np.ndarray:
     return bad
 
 
-def _without(view: View, bad: np.ndarray, rule: str, why: str, keys: list[str]) -> Mapping:
-    out = np.union1d(view.mapping.cells_out, view.cell_index[bad]).astype(np.int64)
+def _without(view: View, bad: np.ndarray, rule: str, why: str, keys: list[str], choice: str = "") -> Mapping:
     sentence = f"{plural(int(bad.sum()), 'cell')} left out: {why}"
     code = "\n".join(
         [
@@ -356,4 +430,4 @@ def _without(view: View, bad: np.ndarray, rule: str, why: str, keys: list[str]) 
             "adata = adata[keep].copy()",
         ]
     )
-    return replace(view.mapping.with_fix(AppliedFix(rule, sentence, code)), cells_out=out)
+    return leave_cells_out(view, bad, AppliedFix(rule, sentence, code, choice))

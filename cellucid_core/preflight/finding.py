@@ -33,6 +33,10 @@ class Finding:
         Up to ten of them by name.
     fix
         What the fix does, or None where there is none.
+    alternatives
+        Other ways to mend it: name (as in ``--fix RULE=NAME``) and what it does.
+    overrulable
+        Whether it rests on a guess, so that the user may declare it wrong (``--overrule RULE``).
     """
 
     rule: str
@@ -42,6 +46,8 @@ class Finding:
     count: int = 0
     examples: tuple[str, ...] = ()
     fix: str | None = None
+    alternatives: tuple[tuple[str, str], ...] = ()
+    overrulable: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of the command line's contract."""
@@ -53,6 +59,8 @@ class Finding:
             "count": self.count,
             "examples": list(self.examples),
             "fix": self.fix,
+            "alternatives": [{"name": name, "does": does} for name, does in self.alternatives],
+            "overrulable": self.overrulable,
         }
 
 
@@ -66,10 +74,28 @@ class Scope:
         ``auto``, ``uint8`` or ``uint16``.
     genes
         Ids of the genes that will be exported, or None for all.
+    n_genes
+        How many genes will be exported, where only their number is known (highly variable ones).
+    var_bits
+        8, 16 or None (float32): bits of an exported value.
+    compression
+        gzip level, 0 for none.
+    progress
+        Called by fixes that compute for long, with what is being done and the share that is done (0 … 1); it may raise
+        to cancel.
     """
 
     categorical_dtype: str = "auto"
     genes: frozenset[str] | None = None
+    n_genes: int | None = None
+    var_bits: int | None = 8
+    compression: int = 6
+    progress: Callable[[str, float], None] | None = field(default=None, compare=False)
+
+    def say(self, what: str, share: float) -> None:
+        """Tell whoever watches what is being done."""
+        if self.progress is not None:
+            self.progress(what, share)
 
 
 @dataclass(frozen=True)
@@ -82,11 +108,20 @@ class Rule:
         Returns a finding, or None if all is well.
     fix
         Returns the mapping that mends it; only called while the check finds something.
+    choose
+        Returns the mapping for a named one of the finding's alternatives.
+    safe
+        Whether "fix all" may apply the fix: quick, and losing nothing that the user could want.
+    guess
+        Whether the finding rests on a guess and can be overruled.
     """
 
     id: str
     check: Callable[[View, Scope], Finding | None]
     fix: Callable[[View, Scope], Mapping] | None = None
+    choose: Callable[[View, Scope, str], Mapping] | None = None
+    safe: bool = False
+    guess: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,14 @@
-"""Rules about names: what becomes a file, and which gene a name means."""
+"""Rules about names that become files: of columns and of genes."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from cellucid_core.dataset import AppliedFix, Mapping, View
 from cellucid_core.errors import InputError
-from cellucid_core.names import case_collisions, collisions, separate, unique
+from cellucid_core.names import case_collisions, collisions, is_reserved, safe_key, separate
 from cellucid_core.preflight.finding import Finding, Scope, examples, listed, plural
 
 
@@ -37,7 +36,7 @@ def fix_key_collision(view: View, scope: Scope) -> Mapping:
 def key_case_collision(view: View, scope: Scope) -> Finding | None:
     """Names whose files differ only in letter case."""
     groups = list(case_collisions(_obs_names(view)).values())
-    groups += list(case_collisions(_chosen_gene_ids(view, scope)).values())
+    groups += list(case_collisions(chosen_gene_ids(view, scope)).values())
     if not groups:
         return None
     pairs = [" and ".join(group) for group in groups]
@@ -58,82 +57,39 @@ def fix_key_case_collision(view: View, scope: Scope) -> Mapping:
     return _separated(view, "key-case-collision", fold_case=True)
 
 
-def gene_id_column(view: View, scope: Scope) -> Finding | None:
-    """The chosen gene-id column is missing or has empty ids."""
-    if view.mapping.matrix is None:
+def key_reserved_name(view: View, scope: Scope) -> Finding | None:
+    """A name that Windows keeps for a device."""
+    columns = [name for name in _obs_names(view) if is_reserved(name)]
+    genes = [gene for gene in dict.fromkeys(chosen_gene_ids(view, scope)) if is_reserved(gene)]
+    if not columns and not genes:
         return None
-    column = view.mapping.gene_id
-    choices = ", ".join(["index", *map(str, view.var.columns[:8])])
-    if _ids(view) is None:
-        return Finding(
-            "gene-id-column",
-            "error",
-            "The gene-id column does not exist",
-            f"The gene table has no column {column!r}. It has: {choices}.",
-            count=1,
-            examples=(column,),
-            fix="Use the index instead",
-        )
-    empty = np.flatnonzero([not str(gene).strip() for gene in view.gene_ids])
-    if not len(empty):
-        return None
+    names = [*columns, *genes]
     return Finding(
-        "gene-id-column",
-        "error",
-        f"{plural(len(empty), 'gene has', 'genes have')} no id",
-        f"In {column} {plural(len(empty), 'gene')} of {view.n_genes:,} have an empty id and could not be found again. "
-        f"Choose another column: {choices}.",
-        count=len(empty),
-        examples=examples(f"row {row + 1}" for row in empty),
-        fix="Use the index instead" if column != "index" else None,
+        "key-reserved-name",
+        "warning",
+        f"{plural(len(names), 'name is', 'names are')} kept by Windows",
+        f"Names become file names, and Windows keeps {listed(names)} for devices: on Windows the export could not be "
+        "unpacked, and the viewer would not find those values.",
+        count=len(names),
+        examples=examples(names),
+        fix="Rename",
     )
 
 
-def fix_gene_id_column(view: View, scope: Scope) -> Mapping:
-    """Use the index of the gene table.
-
-    Raises
-    ------
-    InputError
-        If the index is what has empty ids.
-    """
-    if view.mapping.gene_id == "index":
-        raise InputError("The gene index has empty ids.", "Give every gene a name in your pipeline.")
-    fix = AppliedFix("gene-id-column", f"Gene ids taken from the index instead of {view.mapping.gene_id}")
-    return view.mapping.with_fix(fix, gene_id="index", gene_ids=None)
-
-
-def gene_ids_duplicate(view: View, scope: Scope) -> Finding | None:
-    """Gene ids that are not unique."""
-    ids = pd.Index(_chosen_gene_ids(view, scope))
-    repeated = [gene for gene in ids[ids.duplicated()].unique() if str(gene).strip()]
-    if not repeated:
-        return None
-    return Finding(
-        "gene-ids-duplicate",
-        "error",
-        f"{plural(len(repeated), 'gene id stands', 'gene ids stand')} more than once",
-        f"{listed(repeated)}: a name would mean several genes, and their files would overwrite each other.",
-        count=len(repeated),
-        examples=examples(repeated),
-        fix="Make the ids unique by numbering the later ones",
-    )
-
-
-def fix_gene_ids_duplicate(view: View, scope: Scope) -> Mapping:
-    """Number the later of equal gene ids."""
-    new = np.array(unique(view.gene_ids), dtype=object)
-    changed = int((new != view.gene_ids).sum())
-    fix = AppliedFix(
-        "gene-ids-duplicate", f"{plural(changed, 'gene id')} made unique by a number", "adata.var_names_make_unique()"
-    )
-    return view.mapping.with_fix(fix, gene_ids=new)
+def fix_key_reserved_name(view: View, scope: Scope) -> Mapping:
+    """Put a number behind the device's name: CON becomes CON-1."""
+    names = _obs_names(view)
+    ids = known_gene_ids(view)
+    new_obs = _unreserved(names)
+    new_ids = None if ids is None else _unreserved(list(ids))
+    return _renamed(view, "key-reserved-name", new_obs, new_ids)
 
 
 # ---- what the rules share -----------------------------------------------------------------------------------------
 
 
-def _ids(view: View) -> np.ndarray | None:
+def known_gene_ids(view: View) -> np.ndarray | None:
+    """Return the ids of all genes, or None where the chosen column does not exist."""
     try:
         return view.gene_ids
     except InputError:
@@ -144,8 +100,9 @@ def _obs_names(view: View) -> list[str]:
     return [view.exported_name(key) for key in view.obs_keys]
 
 
-def _chosen_gene_ids(view: View, scope: Scope) -> list[str]:
-    ids = _ids(view)
+def chosen_gene_ids(view: View, scope: Scope) -> list[str]:
+    """Return the ids of the genes that are about to be exported."""
+    ids = known_gene_ids(view)
     if ids is None:
         return []
     return [str(gene) for gene in ids if scope.genes is None or gene in scope.genes]
@@ -157,28 +114,51 @@ def _obs_collisions(view: View) -> list[str]:
 
 def _gene_collisions(view: View, scope: Scope) -> list[str]:
     """Group different gene ids that share a safe key; equal ids are gene-ids-duplicate's."""
-    distinct = list(dict.fromkeys(gene for gene in _chosen_gene_ids(view, scope) if gene.strip()))
+    distinct = list(dict.fromkeys(gene for gene in chosen_gene_ids(view, scope) if gene.strip()))
     return [f"{' and '.join(group)} (genes)" for group in collisions(distinct).values()]
 
 
 def _separated(view: View, rule: str, *, fold_case: bool) -> Mapping:
     names = _obs_names(view)
+    ids = known_gene_ids(view)
+    new_ids = None
+    if ids is not None:
+        distinct = list(dict.fromkeys(ids))
+        new = dict(zip(distinct, separate(distinct, fold_case=fold_case), strict=True))
+        new_ids = [new[gene] for gene in ids]
+    return _renamed(view, rule, separate(names, fold_case=fold_case), new_ids)
+
+
+def _unreserved(names: list[str]) -> list[str]:
+    taken = {safe_key(name).casefold() for name in names}
+    result = []
+    for name in names:
+        new, number = name, 0
+        device, dot, rest = name.partition(".")
+        while is_reserved(new) or (new != name and safe_key(new).casefold() in taken):
+            number += 1
+            new = f"{device}-{number}{dot}{rest}"
+        if new != name:
+            taken.add(safe_key(new).casefold())
+        result.append(new)
+    return result
+
+
+def _renamed(view: View, rule: str, obs_names: list[str], ids: list[str] | None) -> Mapping:
+    """Return the mapping with new names for the chosen columns and for all genes (in order)."""
     renamed = dict(view.mapping.renamed)
     columns = {}
-    for key, old, new in zip(view.obs_keys, names, separate(names, fold_case=fold_case), strict=True):
+    for key, old, new in zip(view.obs_keys, _obs_names(view), obs_names, strict=True):
         if new != old:
             renamed[key] = columns[key] = new
     words = [f"{old} → {new}" for old, new in columns.items()]
     code = [f"adata.obs = adata.obs.rename(columns={columns!r})"] if columns else []
-    changes: dict[str, object] = {"renamed": renamed}
-    ids = _ids(view)
+    changes: dict[str, Any] = {"renamed": renamed}
     if ids is not None:
-        distinct = list(dict.fromkeys(ids))
-        new_ids = dict(zip(distinct, separate(distinct, fold_case=fold_case), strict=True))
-        genes = {old: new for old, new in new_ids.items() if new != old}
+        genes = {old: new for old, new in zip(view.gene_ids, ids, strict=True) if new != old}
         if genes:
-            changes["gene_ids"] = np.array([new_ids[gene] for gene in ids], dtype=object)
+            changes["gene_ids"] = np.array(ids, dtype=object)
             words += [f"{old} → {new}" for old, new in genes.items()]
             code.append(f"adata.var = adata.var.rename(index={genes!r})")
     fix = AppliedFix(rule, f"{plural(len(words), 'name')} changed: {listed(words)}", "\n".join(code))
-    return replace(view.mapping.with_fix(fix), **changes)  # type: ignore[arg-type]
+    return view.mapping.with_fix(fix, **changes)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+import numpy as np
 import pandas as pd
 
 from cellucid_core.dataset import AppliedFix, Mapping, View
+from cellucid_core.names import unique
+from cellucid_core.preflight.changes import leave_out
 from cellucid_core.preflight.finding import Finding, Scope, examples, listed, plural
+from cellucid_core.preflight.obs_kinds import date_columns, numeric_text_columns
 
 #: The most categories a uint8 and a uint16 code can tell apart beside the missing marker (``export-format.md``).
 MAX_UINT8, MAX_CATEGORIES = 254, 65_534
@@ -29,7 +31,20 @@ def cell_ids_duplicate(view: View, scope: Scope) -> Finding | None:
         "cell_index tells them apart.",
         count=len(repeated),
         examples=examples(repeated),
+        fix="Number the later ones",
     )
+
+
+def fix_cell_ids_duplicate(view: View, scope: Scope) -> Mapping:
+    """Number the later of equal cell ids, in all rows of the source."""
+    given = view.mapping.cell_ids
+    old = np.asarray(view.dataset.obs.index, dtype=object) if given is None else given
+    new = np.array(unique(old), dtype=object)
+    changed = int((new != old).sum())
+    fix = AppliedFix(
+        "cell-ids-duplicate", f"{plural(changed, 'cell id')} made unique by a number", "adata.obs_names_make_unique()"
+    )
+    return view.mapping.with_fix(fix, cell_ids=new)
 
 
 def obs_category_count(view: View, scope: Scope) -> Finding | None:
@@ -55,7 +70,7 @@ def fix_obs_category_count(view: View, scope: Scope) -> Mapping:
     """Leave the columns with too many categories out."""
     limit = MAX_UINT8 if scope.categorical_dtype == "uint8" else MAX_CATEGORIES
     columns = [key for key in view.obs_keys if _n_categories(view, key) > limit]
-    return _leave_out(view, columns, "obs-category-count", "too many categories")
+    return leave_out(view, columns, "obs-category-count", "too many categories")
 
 
 def obs_one_value_per_cell(view: View, scope: Scope) -> Finding | None:
@@ -77,7 +92,7 @@ def obs_one_value_per_cell(view: View, scope: Scope) -> Finding | None:
 
 def fix_obs_one_value_per_cell(view: View, scope: Scope) -> Mapping:
     """Leave those columns out."""
-    return _leave_out(view, _one_value_columns(view), "obs-one-value-per-cell", "a value for each cell")
+    return leave_out(view, _one_value_columns(view), "obs-one-value-per-cell", "a value for each cell")
 
 
 def _n_categories(view: View, key: str) -> int:
@@ -86,34 +101,23 @@ def _n_categories(view: View, key: str) -> int:
     series = view.obs(key)
     if isinstance(series.dtype, pd.CategoricalDtype):
         return len(series.cat.categories)
-    return int(_as_hashable(series).nunique())
+    return len(view.label_counts(key))
 
 
 def _one_value_columns(view: View) -> list[str]:
+    claimed = {*numeric_text_columns(view), *date_columns(view)}
     columns = []
     for key in view.obs_keys:
+        if key in claimed or view.kind(key) != "categorical":
+            continue
         series = view.obs(key)
         if isinstance(series.dtype, pd.CategoricalDtype):
             if pd.api.types.is_numeric_dtype(series.cat.categories.dtype):
                 continue
         elif not (pd.api.types.is_object_dtype(series.dtype) or pd.api.types.is_string_dtype(series.dtype)):
             continue
-        labelled = int(series.notna().sum())
-        distinct = int(_as_hashable(series).nunique())
-        if labelled >= _DISTINCT_CELLS and distinct >= _DISTINCT_SHARE * labelled:
+        counts = view.label_counts(key)
+        labelled = int(counts.sum())
+        if labelled >= _DISTINCT_CELLS and len(counts) >= _DISTINCT_SHARE * labelled:
             columns.append(key)
     return columns
-
-
-def _as_hashable(series: pd.Series) -> pd.Series:
-    """Return a column whose values can be counted: lists and the like as text."""
-    if series.dtype == object:
-        return series.where(series.isna(), series.astype(str))
-    return series
-
-
-def _leave_out(view: View, columns: list[str], rule: str, why: str) -> Mapping:
-    kept = tuple(key for key in view.obs_keys if key not in columns)
-    sentence = f"{plural(len(columns), 'column')} left out: {listed(columns)} ({why})"
-    code = f"adata.obs = adata.obs.drop(columns={columns!r})"
-    return replace(view.mapping.with_fix(AppliedFix(rule, sentence, code)), obs_keys=kept)

@@ -349,8 +349,8 @@ def test_ten_things_at_once_are_all_found_in_one_pass(tmp_path):
         "embedding-shape",
         "embedding-not-finite",
         "latent-not-finite",
-        "key-collision",
         "gene-ids-duplicate",
+        "key-collision",
         "connectivity-shape",
         "embedding-placeholder",
         "cell-ids-duplicate",
@@ -362,7 +362,7 @@ def test_ten_things_at_once_are_all_found_in_one_pass(tmp_path):
     fixable = [r.id for r in RULES if r.fix and r.id in expected]
     fixed = View(view.dataset, apply_fixes(view.dataset, view.mapping, fixable))
     assert preflight(fixed).status == "ready"
-    assert rules(fixed) == ["cell-ids-duplicate", "expression-not-finite"]
+    assert rules(fixed) == ["expression-not-finite"]
     assert fixed.n_cells == 57
     assert [fix.rule for fix in fixed.mapping.fixes] == fixable
 
@@ -380,6 +380,8 @@ def test_every_finding_is_complete(viewed):
         "count": 20,
         "examples": [f"cell-{i}" for i in range(10)],
         "fix": "Leave those cells out, everywhere",
+        "alternatives": [],
+        "overrulable": False,
     }
 
 
@@ -399,6 +401,16 @@ def counts(seed=0):
     return np.random.default_rng(seed).poisson(1.0, (100, 200)).astype(float) + np.eye(100, 200)
 
 
+def tpm():
+    rates = counts(1) / np.random.default_rng(2).uniform(0.3, 9, 200)
+    return rates / rates.sum(axis=1, keepdims=True) * 1e6
+
+
+def zscored():
+    table = np.log1p(normalized())
+    return (table - table.mean(axis=0)) / table.std(axis=0)
+
+
 def normalized(target=1e4):
     table = counts()
     return table / table.sum(axis=1, keepdims=True) * target
@@ -409,12 +421,20 @@ def normalized(target=1e4):
     [
         (counts(), "counts", None, None),
         (normalized(), "normalized", None, 1e4),
-        (normalized(1e6), "TPM", None, 1e6),
+        (normalized(1e6), "normalized", None, 1e6),  # CPM: whole counts lie behind it
+        (tpm(), "TPM", None, 1e6),
         (np.log1p(normalized()), "log", "e", 1e4),
         (np.log2(normalized(1e6) + 1), "log", "2", 1e6),
         (np.log10(normalized() + 1), "log", "10", 1e4),
-        (np.log1p(normalized())[:, :50], "log", None, None),
-        (counts() - 1.5, "scaled", None, None),
+        (np.log1p(normalized())[:, :50], "log", "e", None),
+        (np.log1p(counts()), "log", "e", None),
+        (np.log1p(np.log1p(normalized())), "double-log", "e", 1e4),
+        (np.log2(np.log2(tpm() + 1) + 1), "double-log", "2", 1e6),
+        (normalized(1.0), "normalized", None, 1.0),  # proportions are no counts
+        (tpm() / 7 * np.linspace(1, 9, 100)[:, None], "fractional", None, None),
+        (np.round(np.log1p(normalized()), 3), "log", "e", 1e4),
+        (zscored(), "scaled", None, None),
+        (counts() - 1.5, "signed", None, None),
         (np.zeros((5, 4)), "empty", None, None),
     ],
 )

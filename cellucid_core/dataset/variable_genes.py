@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.errors import WorkRefused
-from cellucid_core.export.genes import looks_like_counts
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
 _BINS = 20
 
 
-def highly_variable(expression: Expression, n: int, threads: int = 1) -> tuple[np.ndarray, list[str]]:
+def highly_variable(
+    expression: Expression, n: int, threads: int = 1, *, factor: np.ndarray | None = None
+) -> tuple[np.ndarray, list[str]]:
     """Return the `n` most variable genes.
 
     Parameters
@@ -35,6 +36,9 @@ def highly_variable(expression: Expression, n: int, threads: int = 1) -> tuple[n
         How many. Genes without any variance are never taken, so there can be fewer.
     threads
         How many genes are worked on at a time.
+    factor
+        (n_cells,) what values that are not logged are multiplied by; without it logs are taken back, and counts are
+        brought to the median depth.
 
     Returns
     -------
@@ -47,8 +51,10 @@ def highly_variable(expression: Expression, n: int, threads: int = 1) -> tuple[n
         If no gene varies.
     """
     warnings = []
-    scale = None
-    if looks_like_counts(expression):
+    scale = factor
+    if scale is not None:
+        pass
+    elif looks_like_counts(expression):
         total = expression.cell_total
         with np.errstate(divide="ignore"):
             scale = np.where(total > 0, np.median(total[total > 0]) / total, 0.0)
@@ -67,6 +73,18 @@ def highly_variable(expression: Expression, n: int, threads: int = 1) -> tuple[n
     if len(best) < n:
         warnings.append(f"Only {len(best):,} genes vary between cells; {n:,} were asked for.")
     return np.sort(best).astype(np.int64), warnings
+
+
+def looks_like_counts(expression: Expression, n_sample: int = 50) -> bool:
+    """Tell from a sample of genes whether a matrix holds counts: whole numbers, none negative, some above 1."""
+    above_one = False
+    for position in np.unique(np.linspace(0, expression.n_genes - 1, n_sample).astype(int)):
+        _, values = expression.gene_stored(int(position))
+        values = values[np.isfinite(values)]
+        if len(values) and (values.min() < 0 or not np.array_equal(values, np.rint(values))):
+            return False
+        above_one = above_one or bool((values > 1).any())
+    return above_one
 
 
 def _moments(expression: Expression, position: int, scale: np.ndarray | None) -> tuple[float, float]:

@@ -1,0 +1,138 @@
+"""Apply fixes, and record what was overruled: every step makes a new mapping, so undoing is leaving it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cellucid_core.dataset import AppliedFix, Dataset, Mapping, View
+from cellucid_core.errors import InputError
+from cellucid_core.preflight import embedding
+from cellucid_core.preflight.check import RULES
+from cellucid_core.preflight.finding import Rule, Scope
+
+ALL = "all"
+OVERRULE = "overrule"
+
+
+def apply_fixes(dataset: Dataset, mapping: Mapping, rules: Iterable[str], scope: Scope | None = None) -> Mapping:
+    """Apply the fixes of some rules, in order; a rule that finds nothing changes nothing.
+
+    Undoing a fix is applying the others again to the mapping from before.
+
+    Parameters
+    ----------
+    rules
+        For each fix ``RULE`` (its own fix), ``RULE=NAME`` (one of the finding's alternatives), ``RULE=overrule`` (see
+        `overrule`) or ``all`` (see `fix_all`). `AppliedFix.asked` gives these words back.
+
+    Raises
+    ------
+    InputError
+        If a rule does not exist, has no such fix, or its fix cannot be computed.
+    """
+    scope = scope or Scope()
+    for asked in rules:
+        name, _, choice = asked.partition("=")
+        if asked == ALL:
+            mapping = fix_all(dataset, mapping, scope)
+        elif choice == OVERRULE:
+            mapping = overrule(mapping, name)
+        else:
+            mapping = _fixed(View(dataset, mapping), _rule(name), choice, scope)
+    return mapping
+
+
+def overrule(mapping: Mapping, rule: str) -> Mapping:
+    """Declare a rule's finding to be wrong: it is raised no more, and that is recorded like a fix.
+
+    Raises
+    ------
+    InputError
+        If there is no such rule, or it rests on no guess.
+    """
+    known = _rule(rule)
+    if not known.guess:
+        raise InputError(f"{rule} is no guess and cannot be overruled.", "Mend what it found, or leave it out.")
+    if rule in mapping.overruled:
+        return mapping
+    sentence = f"{rule} overruled: the data is as it is meant to be"
+    return mapping.with_fix(AppliedFix(rule, sentence, "", OVERRULE, overruled=True))
+
+
+def fix_all(dataset: Dataset, mapping: Mapping, scope: Scope | None = None) -> Mapping:
+    """Apply every safe default to what is wrong (errors and warnings; notes are left to the user).
+
+    Safe is what takes no long computing and loses nothing that the user could want: cells without finite coordinates
+    and columns that cannot be shown are left out, names are made unique and safe, numbers, dates and labels get their
+    kind, wrong shapes are left out, swapped tables are turned, and matrices that were logged twice give way to sound
+    ones. A missing embedding is cut from a wider array where there is one and only else computed; a missing latent
+    space is taken from obsm, never computed. Not safe, and left to the user: `cells-unfiltered`, `expression-size`,
+    `genes-all-zero`, `expression-scale`, `gene-ids-unlike`. A fix that fails is left out; the finding then stays.
+
+    Returns
+    -------
+    Mapping
+        With each fix recorded by itself, so that each can be undone.
+    """
+    scope = scope or Scope()
+    for _ in range(2):  # a fix can lay bare another finding: text that turns out to name each cell
+        before = mapping
+        for rule in RULES:
+            choice = _safe_choice(rule, View(dataset, mapping), scope)
+            if choice is None:
+                continue
+            try:
+                mapping = _fixed(View(dataset, mapping), rule, choice, scope)
+            except InputError:
+                continue
+        if mapping is before:
+            break
+    return mapping
+
+
+def _safe_choice(rule: Rule, view: View, scope: Scope) -> str | None:
+    """Return the alternative that is safe ("" for the rule's own fix), None where there is none or nothing is found."""
+    if rule.fix is None or not (rule.safe or rule.id == "latent-missing") or rule.id in view.mapping.overruled:
+        return None
+    finding = rule.check(view, scope)
+    if finding is None or finding.fix is None or finding.severity == "info":
+        return None
+    names = [name for name, _ in finding.alternatives]
+    if rule.id == "embedding-missing" and embedding.FIRST_COLUMNS in names:
+        return embedding.FIRST_COLUMNS
+    if rule.id == "latent-missing" and not finding.examples:
+        return None
+    return ""
+
+
+def _rule(name: str) -> Rule:
+    by_id = {rule.id: rule for rule in RULES}
+    if name not in by_id:
+        raise InputError(f"There is no preflight rule {name!r}.", f"The rules are: {', '.join(by_id)}.")
+    return by_id[name]
+
+
+def _fixed(view: View, rule: Rule, choice: str, scope: Scope) -> Mapping:
+    if rule.fix is None:
+        raise InputError(f"{rule.id} has no automatic fix.", "Run preflight to see what it found, and mend the file.")
+    finding = None if rule.id in view.mapping.overruled else rule.check(view, scope)
+    if finding is None:
+        return view.mapping
+    if not choice:
+        if finding.fix is None:
+            raise InputError(f"{finding.title}: nothing here can mend that automatically.", finding.detail)
+        return rule.fix(view, scope)
+    names = [name for name, _ in finding.alternatives]
+    if rule.choose is not None and choice in names:
+        return rule.choose(view, scope, choice)
+    if _would_choose(rule, view, scope, choice):
+        return rule.fix(view, scope)
+    raise InputError(
+        f"{rule.id} has no fix {choice!r} here.",
+        f"It has: {', '.join(names)}." if names else f"Leave out ={choice}.",
+    )
+
+
+def _would_choose(rule: Rule, view: View, scope: Scope, choice: str) -> bool:
+    """Whether a rule's own fix is the one that is asked for by name (it records the name it chose)."""
+    return rule.fix is not None and rule.choose is not None and rule.fix(view, scope).fixes[-1].choice == choice
