@@ -167,7 +167,11 @@ def _read_obs(found: Structure, files: ExportFiles) -> None:
     where = "obs_manifest.json"
     with found.checking(where):
         manifest = _manifest(found, files, where)
-        found.quantile = _get(manifest, "centroid_outlier_quantile", (int, float, type(None)))
+        quantile = _get(manifest, "centroid_outlier_quantile", (int, float, type(None)))
+        if quantile is not None and not 0 <= quantile <= 1:
+            found.problems.append(f"{where}: the centroid quantile {quantile} is not between 0 and 1")
+            quantile = None
+        found.quantile = quantile
         schemas = _get(manifest, "_obsSchemas", dict)
         continuous, categorical = (_get(manifest, f"_{kind}Fields", list) for kind in ("continuous", "categorical"))
         if ("continuous" in schemas) != bool(continuous) or ("categorical" in schemas) != bool(categorical):
