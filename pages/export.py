@@ -224,7 +224,14 @@ with right:
     if settings is not None:
         try:
             named = frozenset(settings.genes.ids) if settings.genes.kind == "list" else None
-            report = preflight(view, Scope(settings.categorical_dtype, named))
+            scope = Scope(
+                settings.categorical_dtype,
+                named,
+                n_genes=settings.genes.n if settings.genes.kind == "hvg" else None,
+                var_bits=settings.var_quantization,
+                compression=settings.compression,
+            )
+            report = preflight(view, scope)
             if report.status == "blocked":
                 st.error("**The export is blocked.** Mend these on the Upload & Preflight page first:")
                 for finding in report.of("error"):

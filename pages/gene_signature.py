@@ -10,7 +10,6 @@ import streamlit as st
 from cellucid_core import charts
 from cellucid_core.cell_pages import Page, choose_pages, pages_from_column
 from cellucid_core.dataset import View
-from cellucid_core.dataset.scale import matrix_scale
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.signature import (
     GeneMatch,
@@ -166,7 +165,7 @@ def choose_inputs(view: View) -> dict[str, object]:
 def show_result(view: View, run: SignatureRun) -> None:
     st.subheader(literal(run.headline), anchor=False)
     matrix = view.mapping.matrix or ""
-    words = matrix_scale(view.dataset.matrices[matrix]).words
+    words = view.dataset.scale(matrix).words
     st.caption(
         f"{len(run.match.found):,} of {len(run.match.found) + len(run.match.missing):,} genes found · "
         f"scored on {literal(matrix)} ({words})"

@@ -7,24 +7,23 @@ import os
 import streamlit as st
 
 from cellucid_core.dataset import DEMO
-from cellucid_core.errors import CellucidError
-from pages.shared.opening import demo_button, open_source, upload_box
+from pages.shared.opening import demo_button, server_box, try_source, upload_box
 from pages.shared.sidebar import draw_sidebar
 from pages.shared.style import apply_style
-from pages.shared.workspace import literal, show_error, workspace
+from pages.shared.workspace import Source, literal, workspace
 
 
 def home() -> None:
     st.title("Check, export and score single-cell data")
     st.markdown(
-        "Open an AnnData file, see at once what is wrong with it and mend it with a click. "
+        "Open your file, see at once what is wrong with it and mend it with a click. "
         "Then export it for the Cellucid viewer, or score gene signatures with honest statistics."
     )
     upload, demo = st.columns(2, gap="medium")
     with upload, st.container(border=True, height="stretch"):
         st.subheader("Your data", anchor=False)
-        st.caption("An AnnData file (.h5ad). It is never changed.")
-        if upload_box("home_upload"):
+        st.caption("AnnData, zarr, 10x, loom, MuData, CSV, or a Cellucid export. Your file is never changed.")
+        if upload_box("home_upload") or server_box("home_server"):
             st.switch_page(PREFLIGHT)
     with demo, st.container(border=True, height="stretch"):
         st.subheader("The demo", anchor=False)
@@ -63,12 +62,7 @@ apply_style()
 if "started" not in st.session_state:
     st.session_state["started"] = True
     # What the README's first command ends on; a new session of a hosted server starts empty.
-    if os.environ.get("CELLUCID_OPEN") == DEMO:
-        try:
-            open_source(DEMO)
-        except CellucidError as error:
-            show_error(error)
-        else:
-            st.switch_page(PREFLIGHT)
+    if os.environ.get("CELLUCID_OPEN") == DEMO and try_source(Source(DEMO)):
+        st.switch_page(PREFLIGHT)
 draw_sidebar()
 page.run()

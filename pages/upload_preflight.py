@@ -9,19 +9,16 @@ import streamlit as st
 from cellucid_core import charts
 from cellucid_core.cell_pages import group_colors
 from cellucid_core.dataset import Kind, View, embedding_candidates
-from cellucid_core.dataset.scale import matrix_scale
 from cellucid_core.errors import CellucidError
-from cellucid_core.preflight import Finding
 from cellucid_core.preflight.columns import column_table
 from pages.shared.empty import need_dataset
-from pages.shared.opening import upload_box
-from pages.shared.sidebar import light_badge
+from pages.shared.findings import findings_panel
+from pages.shared.opening import parts_box, server_box, upload_box
 from pages.shared.style import CARDS, SPLIT
 from pages.shared.workspace import kept, literal, show_error, workspace
 
 NONE = "none"
 KIND_WORDS: dict[str, Kind] = {"groups": "categorical", "numbers": "continuous"}
-_ICONS = {"error": ":red[:material/block:]", "warning": ":orange[:material/warning:]", "info": ":blue[:material/info:]"}
 
 
 def cards(view: View) -> None:
@@ -33,62 +30,8 @@ def cards(view: View) -> None:
     row[1].metric("Genes", f"{view.n_genes:,}", border=True)
     row[2].metric("Cell columns", f"{len(view.obs_keys)} of {len(dataset.obs.columns)}", border=True)
     row[3].metric("Embeddings", ", ".join(f"{d}D" for d in view.dimensions) or "none", border=True)
-    scale = matrix_scale(dataset.matrices[mapping.matrix]).word if mapping.matrix else "none"
+    scale = dataset.scale(mapping.matrix).word if mapping.matrix else "none"
     row[4].metric("Expression", scale, border=True)
-
-
-def apply_fix(rule: str) -> None:
-    try:
-        with st.spinner("Mending …"):
-            workspace().fix(rule)
-    except CellucidError as error:
-        st.session_state["fix_error"] = error
-
-
-def finding_row(finding: Finding) -> None:
-    with st.container(border=True):
-        text, button = st.columns([3, 1], vertical_alignment="center")
-        text.markdown(f"{_ICONS[finding.severity]} **{literal(finding.title)}**")
-        if finding.fix is not None:
-            button.button(
-                "Mend",
-                key=f"fix_{finding.rule}",
-                help=literal(finding.fix),
-                on_click=apply_fix,
-                args=(finding.rule,),
-                icon=":material/build:",
-                width="stretch",
-            )
-        st.caption(literal(finding.detail))
-        if finding.fix is not None or finding.examples:
-            with st.expander("Details"):
-                if finding.fix is not None:
-                    st.markdown(f"**Mend:** {literal(finding.fix)}")
-                if finding.examples:
-                    st.markdown("**For example:** " + ", ".join(literal(name) for name in finding.examples))
-                st.markdown(f":gray[Rule: {literal(finding.rule)}]")
-
-
-def findings_panel() -> None:
-    work = workspace()
-    st.subheader("Findings", anchor=False)
-    st.markdown(light_badge())
-    if error := st.session_state.pop("fix_error", None):
-        show_error(error)
-    report = work.report
-    if not report.of("error") and not report.of("warning"):
-        st.markdown("Nothing is wrong with this dataset. It can be exported as it is.")
-    for finding in report.findings:
-        finding_row(finding)
-    if work.mapping.fixes:
-        st.subheader("Applied fixes", anchor=False)
-    for fix in work.mapping.fixes:
-        text, button = st.columns([3, 1], vertical_alignment="center")
-        text.markdown(f":green[:material/check:] {literal(fix.sentence)}")
-        button.button("Undo", key=f"undo_{fix.rule}", on_click=work.undo, args=(fix.rule,), width="stretch")
-        if fix.code:
-            with st.expander("The same in Python"):
-                st.code(fix.code, language="python")
 
 
 def embedding_panel(view: View) -> None:
@@ -277,6 +220,8 @@ st.title("Upload & Preflight", anchor=False)
 need_dataset("see what is in it, and what is wrong with it")
 view = workspace().view
 cards(view)
+for note in view.dataset.notes:
+    st.info(literal(note), icon=":material/info:")
 with st.container(key=SPLIT):
     left, right = st.columns([1, 1], gap="large")
 with left:
@@ -285,6 +230,9 @@ with right:
     embedding_panel(view)
 obs_panel(view)
 mapping_panel(view)
-with st.expander("Open another file", icon=":material/upload:"):
-    if upload_box("other_upload"):
+with st.expander("More about these cells, or another file", icon=":material/upload:"):
+    if parts_box(workspace().source, view.dataset):
+        st.rerun()
+    st.markdown("**Open another file**")
+    if upload_box("other_upload") or server_box("other_server"):
         st.rerun()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.shared.opening import demo_button, upload_box
+from pages.shared.opening import demo_button, server_box, upload_box
 from pages.shared.workspace import workspace
 
 
@@ -22,7 +22,7 @@ def need_dataset(what: str) -> None:
         st.markdown(f"**Open a dataset to {what}.**")
         upload, demo = st.columns([2, 1], vertical_alignment="center")
         with upload:
-            opened = upload_box("empty_upload")
+            opened = upload_box("empty_upload") or server_box("empty_server")
         with demo:
             opened = demo_button("empty_demo", primary=True) or opened
     if opened:

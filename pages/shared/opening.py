@@ -1,27 +1,38 @@
-"""Open a dataset from the browser: upload, or the demo."""
+"""Open a dataset from the browser: upload, a file on the server, or the demo."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
 from cellucid_core.atomic import complete_or_absent
-from cellucid_core.dataset import DEMO, Dataset, View, check_file_name, default_mapping, open_dataset
+from cellucid_core.dataset import (
+    DEMO,
+    SUPPORTED,
+    Dataset,
+    View,
+    check_file_name,
+    default_mapping,
+    open_dataset,
+    server_files,
+    server_path,
+)
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import preflight
-from pages.shared.workspace import show_error, workspace
+from pages.shared.workspace import Source, show_error, workspace
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _shared_dataset(source: str, name: str | None) -> Dataset:
+def _shared_dataset(source: Source) -> Dataset:
     """Open a file once for all sessions; uploads are named by their content, so a path never changes its meaning."""
-    return open_dataset(source, name)
+    return open_dataset(source.path, source.name, modality=source.modality, cell_metadata=source.cell_metadata)
 
 
-def open_source(source: str, name: str | None = None) -> None:
+def open_source(source: Source) -> None:
     """Open a dataset, showing progress, and make it this session's.
 
     Raises
@@ -31,23 +42,32 @@ def open_source(source: str, name: str | None = None) -> None:
     """
     progress = st.progress(0.0, text="Reading the tables …")
     try:
-        dataset = _shared_dataset(source, name)
-        mapping = default_mapping(dataset)
+        dataset = _shared_dataset(source)
 
         def report(share: float) -> None:
             progress.progress(min(1.0, share), text=f"Arranging the matrix by gene … {share:.0%}")
 
         # Preflight reads the matrix, which builds its store on first use.
-        preflight(View(dataset, mapping, report))
+        preflight(View(dataset, default_mapping(dataset), report))
     finally:
         progress.empty()
-    workspace().open(dataset)
+    workspace().open(dataset, source)
+
+
+def try_source(source: Source) -> bool:
+    """Open a dataset and tell whether it worked; an error is shown as a sentence."""
+    try:
+        open_source(source)
+    except CellucidError as error:
+        show_error(error)
+        return False
+    return True
 
 
 def keep_upload(upload: object) -> Path:
     """Write an uploaded file to disk under the hash of its bytes and return its path."""
     data: memoryview = upload.getbuffer()  # type: ignore[attr-defined]
-    suffix = Path(str(upload.name)).suffix.lower()  # type: ignore[attr-defined]
+    suffix = "".join(Path(str(upload.name)).suffixes[-2:]).lower()  # type: ignore[attr-defined]
     folder = home_folder("uploads")
     target = folder / f"{hashlib.sha256(data).hexdigest()}{suffix}"
     if not target.exists():
@@ -59,10 +79,10 @@ def keep_upload(upload: object) -> Path:
 def upload_box(key: str) -> bool:
     """Draw the upload box; tell whether a dataset was opened from it in this run."""
     upload = st.file_uploader(
-        "AnnData file (.h5ad)",
+        "A single-cell file",
         type=None,
         key=key,
-        help="The file stays on this server and is never changed.",
+        help=f"{SUPPORTED}. The file stays on this server and is never changed.",
         label_visibility="collapsed",
     )
     if upload is None:
@@ -72,7 +92,8 @@ def upload_box(key: str) -> bool:
         error: CellucidError | None = None
         try:
             check_file_name(upload.name)
-            open_source(str(keep_upload(upload)), Path(upload.name).stem)
+            name = upload.name.removesuffix("".join(Path(upload.name).suffixes[-2:])) or upload.name
+            open_source(Source(str(keep_upload(upload)), name))
         except CellucidError as refused:
             error = refused
         # Remembered, so that the message stays while the file stands in the box.
@@ -93,11 +114,37 @@ def demo_button(key: str, *, primary: bool = False) -> bool:
         type="primary" if primary else "secondary",
         width="stretch",
     )
-    if not clicked:
+    return clicked and try_source(Source(DEMO))
+
+
+def server_box(key: str) -> bool:
+    """Draw the list of files that the operator offers, if any; tell whether one was opened in this run."""
+    files = {f"{file.root.name}/{file.relative}": file for file in server_files()}
+    if not files:
         return False
-    try:
-        open_source(DEMO)
-    except CellucidError as error:
-        show_error(error)
+    name = st.selectbox("On this server", list(files), key=key, index=None, placeholder="Choose a file …")
+    if name is None or not st.button("Open it", key=f"{key}_open", icon=":material/folder_open:", width="stretch"):
         return False
-    return True
+    path = server_path(files[name].root, files[name].relative)
+    return try_source(Source(str(path), path.stem))
+
+
+def parts_box(source: Source | None, dataset: Dataset) -> bool:
+    """Offer another modality and a table about the cells; tell whether the dataset was opened anew in this run."""
+    if source is None:
+        return False
+    if dataset.modalities:
+        chosen = st.selectbox(
+            "Which part", dataset.modalities, index=dataset.modalities.index(dataset.modality or dataset.modalities[0])
+        )
+        if chosen != dataset.modality and try_source(replace(source, modality=chosen)):
+            return True
+    table = st.file_uploader(
+        "Add a table about the cells (CSV or TSV)",
+        key=f"metadata@{dataset.content_hash[:12]}",
+        help="Cell ids in the first column; its other columns join the cell columns.",
+    )
+    if table is None:
+        return False
+    metadata = str(keep_upload(table))
+    return metadata != source.cell_metadata and try_source(replace(source, cell_metadata=metadata))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,9 +10,31 @@ import streamlit as st
 
 from cellucid_core.dataset import Dataset, Mapping, View, default_mapping
 from cellucid_core.errors import CellucidError
-from cellucid_core.preflight import Report, apply_fixes, preflight
+from cellucid_core.preflight import Report, Scope, apply_fixes, fix_all, preflight
 
 _KEY = "workspace"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a dataset was opened from.
+
+    Attributes
+    ----------
+    path
+        A file or folder on the server, or ``demo``.
+    name
+        What the user's file was called.
+    modality
+        Which part of it, where it holds several.
+    cell_metadata
+        A table that joins the cells, or None.
+    """
+
+    path: str
+    name: str | None = None
+    modality: str | None = None
+    cell_metadata: str | None = None
 
 
 @dataclass
@@ -25,23 +48,26 @@ class Workspace:
     choices
         The mapping as the user chose it, before fixes.
     fixes
-        Ids of the rules whose fixes are applied, in order.
+        What was asked for, in order: ``RULE``, ``RULE=ALTERNATIVE`` or ``RULE=overrule``.
     mapping
         `choices` with `fixes` applied.
-    exports
+    source
+        What the dataset was opened from, for opening it again with another modality or cell table.
+    export
         The last finished export, for the export page.
     """
 
     dataset: Dataset | None = None
+    source: Source | None = None
     choices: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
     fixes: tuple[str, ...] = ()
     mapping: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
     export: Any = None
     _report: tuple[str, Report] | None = None
 
-    def open(self, dataset: Dataset) -> None:
+    def open(self, dataset: Dataset, source: Source | None = None) -> None:
         """Start over with a dataset, with the choices that are right for most files."""
-        self.dataset = dataset
+        self.dataset, self.source = dataset, source
         self.choices = self.mapping = default_mapping(dataset)
         self.fixes, self.export, self._report = (), None, None
 
@@ -49,17 +75,25 @@ class Workspace:
         """Change choices, keeping the fixes that still make sense."""
         self._set(replace(self.choices, **changes), self.fixes)
 
-    def fix(self, rule: str) -> None:
-        """Apply a rule's fix; once more, if something chosen since made it necessary again."""
-        self._set(self.choices, (*(other for other in self.fixes if other != rule), rule))
+    def fix(self, asked: str, progress: Callable[[str, float], None] | None = None) -> None:
+        """Apply a fix; once more, if something chosen since made it necessary again."""
+        self._set(self.choices, (*(other for other in self.fixes if other != asked), asked), progress)
 
-    def undo(self, rule: str) -> None:
-        """Take a fix back, keeping the others."""
-        self._set(self.choices, tuple(other for other in self.fixes if other != rule))
-
-    def _set(self, choices: Mapping, fixes: tuple[str, ...]) -> None:
+    def fix_all(self, progress: Callable[[str, float], None] | None = None) -> None:
+        """Apply every safe fix."""
         assert self.dataset is not None
-        mapping = apply_fixes(self.dataset, choices, fixes)
+        mapping = fix_all(self.dataset, self.mapping, Scope(progress=progress))
+        self._set(self.choices, tuple(fix.asked for fix in mapping.fixes))
+
+    def undo(self, asked: str) -> None:
+        """Take a fix back, keeping the others."""
+        self._set(self.choices, tuple(other for other in self.fixes if other != asked))
+
+    def _set(
+        self, choices: Mapping, fixes: tuple[str, ...], progress: Callable[[str, float], None] | None = None
+    ) -> None:
+        assert self.dataset is not None
+        mapping = apply_fixes(self.dataset, choices, fixes, Scope(progress=progress))
         self.choices, self.fixes, self.mapping = choices, fixes, mapping
         self.export = None
 

@@ -94,6 +94,48 @@ def test_preflight_page_mends_and_undoes(open_app, opened):
     assert "export blocked" in app.sidebar.markdown[1].value
 
 
+def test_mend_all_and_undo_one(open_app, opened):
+    adata = make_adata()
+    adata.obsm["X_umap"][[3, 4]] = np.nan
+    adata.obs["barcode"] = [f"b{i}" for i in range(60)]
+    adata.obs["n genes"] = adata.obs["n+genes"] = adata.obs["score"]
+    app = open_app("upload_preflight.py", opened(adata))
+    app.button(key="fix_all").click().run()
+    assert not app.exception
+    assert ":material/check_circle:" in app.sidebar.markdown[1].value
+    work = app.session_state["workspace"]
+    assert set(work.fixes) == {"embedding-not-finite", "obs-one-value-per-cell", "key-collision"}
+    app.button(key="undo_obs-one-value-per-cell").click().run()
+    assert "ready, with warnings (1)" in app.sidebar.markdown[1].value
+    assert metric(app, "Cells") == "58"
+
+
+def test_another_way_to_mend_and_overruling(open_app, opened):
+    adata = make_adata()
+    adata.var_names = ["CD3D", "CD3D", *adata.var_names[2:]]
+    adata.obs["barcode"] = [f"b{i}" for i in range(60)]
+    app = open_app("upload_preflight.py", opened(adata))
+    other = next(b.key for b in app.button if b.key and b.key.startswith("fix_gene-ids-duplicate="))
+    app.button(key=other).click().run()
+    assert metric(app, "Genes") == "29"
+    app.button(key="overrule_obs-one-value-per-cell").click().run()
+    assert ":material/check_circle:" in app.sidebar.markdown[1].value
+    assert "overruled" in texts(app)
+    app.button(key="undo_obs-one-value-per-cell=overrule").click().run()
+    assert "ready, with warnings (1)" in app.sidebar.markdown[1].value
+
+
+def test_server_files_are_listed_and_opened(app, tmp_path, monkeypatch):
+    make_adata().write_h5ad(tmp_path / "shared.h5ad")
+    monkeypatch.setenv("CELLUCID_DATA_ROOTS", str(tmp_path))
+    app.run()
+    box = widget(app, "selectbox", "On this server")
+    box.select(box.options[0]).run()
+    widget(app, "button", "Open it").click().run()
+    assert not app.exception
+    assert "**shared**" in app.sidebar.markdown[0].value
+
+
 def test_a_fix_that_cannot_be_computed_is_a_sentence(open_app, opened):
     adata = make_adata()[:3].copy()
     del adata.obsm["X_umap"], adata.obsm["X_pca"]

@@ -1,0 +1,113 @@
+"""What preflight found, with the buttons that mend it, and what was mended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from cellucid_core.dataset import AppliedFix
+from cellucid_core.errors import CellucidError
+from cellucid_core.preflight import Finding, report_html, report_json
+from pages.shared.sidebar import light_badge
+from pages.shared.workspace import literal, show_error, workspace
+
+_ICONS = {"error": ":red[:material/block:]", "warning": ":orange[:material/warning:]", "info": ":blue[:material/info:]"}
+
+
+def findings_panel() -> None:
+    """Draw the findings by severity, the applied fixes, and the report's downloads."""
+    work = workspace()
+    report = work.report
+    st.subheader("Findings", anchor=False)
+    light, everything = st.columns([2, 1], vertical_alignment="center")
+    light.markdown(light_badge())
+    mendable = [finding for finding in (*report.of("error"), *report.of("warning")) if finding.fix]
+    if len(mendable) > 1 and everything.button(
+        "Mend all",
+        key="fix_all",
+        type="primary",
+        icon=":material/build:",
+        width="stretch",
+        help="Applies every fix that loses nothing you could want; each can be undone.",
+    ):
+        _mend(work.fix_all)
+    if error := st.session_state.pop("fix_error", None):
+        show_error(error)
+    if not report.of("error") and not report.of("warning"):
+        st.markdown("Nothing is wrong with this dataset. It can be exported as it is.")
+    for finding in report.findings:
+        _finding(finding)
+    if work.mapping.fixes:
+        st.subheader("Applied fixes", anchor=False)
+    for fix in work.mapping.fixes:
+        _applied(fix)
+    with st.popover("Download the report", icon=":material/download:"):
+        name = work.view.dataset.id
+        for label, suffix, mime, make in (
+            ("To read and print (HTML)", "html", "text/html", lambda: report_html(work.view, report)),
+            ("For programs (JSON)", "json", "application/json", lambda: json.dumps(report_json(work.view, report))),
+        ):
+            st.download_button(
+                label, make, f"{name}-preflight.{suffix}", mime, key=f"report_{suffix}", on_click="ignore"
+            )
+
+
+def _finding(finding: Finding) -> None:
+    with st.container(border=True, key=f"finding_{finding.rule}"):
+        text, button = st.columns([3, 1], vertical_alignment="center")
+        text.markdown(f"{_ICONS[finding.severity]} **{literal(finding.title)}**")
+        if finding.fix is not None and button.button(
+            "Mend",
+            key=f"fix_{finding.rule}",
+            help=literal(finding.fix),
+            icon=":material/build:",
+            width="stretch",
+        ):
+            _mend(partial(workspace().fix, finding.rule))
+        st.caption(literal(finding.detail))
+        if finding.fix is None and not finding.examples and not finding.overrulable:
+            return
+        with st.expander("Details"):
+            if finding.fix is not None:
+                st.markdown(f"**Mend:** {literal(finding.fix)}")
+            if finding.examples:
+                st.markdown("**For example:** " + ", ".join(literal(name) for name in finding.examples))
+            for name, does in finding.alternatives:
+                asked = f"{finding.rule}={name}"
+                if st.button(does, key=f"fix_{asked}", icon=":material/alt_route:"):
+                    _mend(partial(workspace().fix, asked))
+            if finding.overrulable and st.button(
+                "It is meant to be so",
+                key=f"overrule_{finding.rule}",
+                icon=":material/thumb_up:",
+                help="The finding rests on a guess. Your word is recorded like a fix and can be undone.",
+            ):
+                _mend(partial(workspace().fix, f"{finding.rule}=overrule"))
+            st.markdown(f":gray[Rule: {literal(finding.rule)}]")
+
+
+def _applied(fix: AppliedFix) -> None:
+    text, button = st.columns([3, 1], vertical_alignment="center")
+    text.markdown(f":green[:material/check:] {literal(fix.sentence)}")
+    if button.button("Undo", key=f"undo_{fix.asked}", width="stretch"):
+        _mend(lambda progress: workspace().undo(fix.asked))
+    if fix.code:
+        with st.expander("The same in Python"):
+            st.code(fix.code, language="python")
+
+
+def _mend(work: Callable[[Callable[[str, float], None]], None]) -> None:
+    """Change what is applied, showing progress; a click elsewhere cancels it and leaves everything as it was."""
+    bar = st.empty()
+
+    def progress(what: str, share: float) -> None:
+        bar.progress(min(1.0, share), text=f"{what} …")
+
+    try:
+        work(progress)
+    except CellucidError as error:
+        st.session_state["fix_error"] = error
+    st.rerun()
