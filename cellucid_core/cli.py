@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in given
     try:
         options = _parser().parse_args(given)
+        _check_environment()
         status, result = options.run(options)
         if as_json:
             print(json.dumps(result, allow_nan=False, ensure_ascii=False))
@@ -46,10 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _failed(InputError("There is not enough memory.", "Use a larger machine."), BAD_INPUT, as_json)
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
+        # A draft's hidden name means nothing to the user; its folder does.
+        name = Path(str(error.filename or ""))
+        where = f" ({name.parent if name.name.startswith('.') else name})" if error.filename else ""
         mend = "Check the path, its permissions and the free disk space."
         return _failed(InputError(f"{error.strerror or error}{where}.", mend), BAD_INPUT, as_json)
     return int(status)
+
+
+def _check_environment() -> None:
+    """Refuse a malformed ``SOURCE_DATE_EPOCH`` before a library that reads it on import fails with a traceback."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "").strip()
+    if epoch and not (epoch.isascii() and epoch.isdigit()):
+        raise InputError(f"SOURCE_DATE_EPOCH is {epoch!r}, which is no time.", "Give whole seconds since 1970.")
 
 
 def _failed(error: CellucidError, status: int, as_json: bool) -> int:
@@ -321,9 +331,10 @@ def _require_ready(view: Any, scope: Any) -> None:
     from cellucid_core.preflight import preflight
 
     report = preflight(view, scope)
-    if report.status == "ready":
+    # Names that differ only in letter case are a warning, but the exporter must not write them to one file.
+    errors = [*report.of("error"), *(f for f in report.of("warning") if f.rule == "key-case-collision")]
+    if not errors:
         return
-    errors = report.of("error")
     reasons = " ".join(f"[{finding.rule}] {finding.title}." for finding in errors)
     fixable = [f"--fix {finding.rule}" for finding in errors if finding.fix]
     raise WorkRefused(
@@ -369,6 +380,9 @@ def _score(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     from cellucid_core.dataset import gene_text
     from cellucid_core.signature import run_signature, tests_table, write_csv
 
+    _check_scores_file(options)
+    if not 0 <= options.seed < 2**32:
+        raise InputError(f"The seed cannot be {options.seed}.", "Use a whole number from 0 to 4294967295.")
     view = _open(options.dataset, options)
     pages = None
     if options.group_by is not None:
@@ -400,6 +414,15 @@ def _score(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     if options.out is not None:
         result["path"] = options.out
     return DONE, result
+
+
+def _check_scores_file(options: argparse.Namespace) -> None:
+    if options.out is None:
+        return
+    if Path(options.out).suffix.lower() != ".csv":
+        raise InputError(f"{options.out} does not end in .csv.", "Name the file scores.csv, for example.")
+    if os.path.realpath(options.out) == os.path.realpath(options.dataset):
+        raise InputError(f"{options.out} is the dataset itself.", "Choose another file; the input is never replaced.")
 
 
 def _write_atomically(write: Callable[[Path], object], target: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -228,6 +229,8 @@ def test_score_rest_of_bool_pages_and_samples(run, file):
         (["export", "demo", "--out", "x.zip", "--compression", "12"], "compression"),
         (["export", "demo", "--out", "x.zip", "--var-quantization", "12"], "quantization"),
         (["export", "demo", "--out", "x.zip", "--id", "a/b"], "id"),
+        (["score", "demo", "--genes", "CD3D", "--out", "scores.h5ad"], ".csv"),
+        (["score", "demo", "--genes", "CD3D", "--method", "score_genes", "--seed", "-1"], "seed"),
         (["demo", "--out", "/nowhere/x.h5ad"], "no folder"),
         (["demo", "--out", "x.txt"], ".h5ad"),
     ],
@@ -281,6 +284,69 @@ def test_one_cell_and_all_missing(run, file, tmp_path):
     assert status == 0
     assert all(page["n_valid"] == 0 and page["mean"] is None for page in result["pages"])
     assert run("export", nothing, "--out", tmp_path / "nothing.zip")[1]["verified"] is True
+
+
+def test_the_input_is_never_replaced(run, file, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    path = file(make_adata(), "in/data.h5ad")
+    before = path.read_bytes()
+    status, _, err = run("export", path, "--out", folder, "--force")
+    assert (status, path.read_bytes()) == (2, before)
+    assert "holds, the dataset" in err
+    table = tmp_path / "table.csv"
+    pd.DataFrame(np.eye(4), index=list("abcd"), columns=["g1", "g2", "g3", "g4"]).to_csv(table)
+    before = table.read_bytes()
+    assert run("score", table, "--genes", "g1", "--out", table)[0] == 2
+    assert table.read_bytes() == before
+
+
+def test_the_folder_one_works_in_is_never_replaced(run, tmp_path, monkeypatch):
+    (tmp_path / "mine.txt").write_text("x")
+    monkeypatch.chdir(tmp_path)
+    assert run("export", "demo", "--out", tmp_path, "--force", "--genes", "CD3D")[0] == 2
+    assert (tmp_path / "mine.txt").exists()
+
+
+@pytest.mark.parametrize(("points", "quantile"), [(1, 0.95), (3, 0.95), (50, 0.5), (1000, 0.95), (10, "none")])
+def test_any_centroid_setting_verifies(run, file, tmp_path, points, quantile):
+    adata = make_adata(300)
+    adata.obs["rare"] = pd.Categorical(["x"] * 4 + ["y"] * 96 + ["z"] * 200)
+    path = file(adata)
+    options = ["--centroid-min-points", points, "--centroid-quantile", quantile, "--genes", "GENE1"]
+    status, result, _ = run("export", path, "--out", tmp_path / "a.zip", *options)
+    assert (status, result["verified"]) == (0, True)
+    assert run("verify", tmp_path / "a.zip", "--against", path)[0] == 0
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_values_near_the_smallest_float(run, file, tmp_path, bits):
+    adata = make_adata()
+    adata.obs["tiny"] = np.linspace(0, 1e-320, 60)
+    adata.X = np.tile(np.linspace(0, 1e-320, 60)[:, None], 30)
+    options = ["--var-quantization", bits, "--obs-quantization", bits]
+    assert run("export", file(adata), "--out", tmp_path / "a.zip", *options)[0] == 0
+
+
+def test_names_that_differ_in_case_are_told_with_all_else(run, file, tmp_path):
+    adata = make_adata()
+    adata.obs["Donor"] = adata.obs["donor"]
+    adata.obs["a b"] = adata.obs["a/b"] = adata.obs["score"]
+    path = file(adata)
+    status, _, err = run("export", path, "--out", tmp_path / "a.zip")
+    assert status == 1
+    assert "--fix key-collision --fix key-case-collision" in err
+    fixes = ["--fix", "key-collision", "--fix", "key-case-collision"]
+    assert run("export", path, "--out", tmp_path / "a.zip", *fixes)[0] == 0
+
+
+@pytest.mark.parametrize("epoch", ["abc", "-5", "1.5"])
+def test_a_malformed_source_date_epoch(epoch):
+    command = [sys.executable, "-m", "cellucid_core", "preflight", "demo", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "SOURCE_DATE_EPOCH": epoch})
+    assert done.returncode == 2
+    assert "SOURCE_DATE_EPOCH" in json.loads(done.stdout)["error"]
+    assert "Traceback" not in done.stderr
 
 
 def test_demo_writes_a_file_that_opens(run, tmp_path):

@@ -5,8 +5,9 @@ Every function returns what differs, as the end of a sentence that begins with t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,8 +53,9 @@ class Source:
     Not for several threads at a time, except `gene`.
     """
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, min_points: int | None = None) -> None:
         self.view = view
+        self.min_points = min_points
 
     @cached_property
     def points(self) -> dict[int, Points]:
@@ -134,22 +136,35 @@ class Source:
         written = _decode(spec.outliers, outliers)
         has_value = np.array([bool(np.isfinite(written[groups.cells(k)]).any()) for k in range(len(groups))], bool)
         sizes = groups.sizes
-        # The smallest size that counts is not in the manifest; the categories that have values tell it.
+        # The smallest size that counts is not in the manifest; the categories that have values bound it.
         present, absent = sizes[has_value], sizes[~has_value]
-        minimum = int(present.min()) if len(present) else int(sizes.max(initial=0)) + 1
-        minimum = max(min(10, minimum), int(absent.max(initial=0)) + 1)
-        if len(present) and minimum > present.min():
+        high = int(present.min()) if len(present) else int(sizes.max(initial=0)) + 1
+        low = max(1, int(absent.max(initial=0)) + 1)
+        known = self.min_points
+        if low > high or (known is not None and (known < low or (len(present) > 0 and known > high))):
             return Found(["has outlier quantiles for a smaller category, but not for a larger one"])
-        expected = outlier_quantiles(self.latent, groups, max(1, minimum))
+        minimum = min(max(10, low), high) if known is None else known
+        expected = outlier_quantiles(self.latent, groups, minimum)
         found = compare_numbers(spec.outliers, outliers, expected, None, slack=_rank_slack(groups))
         found.problems = [f"has outlier quantiles that differ: {text}" for text in found.problems]
         for d, entries in spec.centroids.items():
             if d in self.points:
                 points = self.points[d].array
-                wanted = centroids(points, groups, spec.labels, max(1, minimum), quantile)
-                if not _same_centroids(entries, wanted):
+                made = partial(centroids, points, groups, spec.labels, quantile=quantile)
+                tried = [minimum] if known is not None else _minimums(made, minimum, low, high)
+                if not any(_same_centroids(entries, made(number)) for number in tried):
                     found.problems.append(f"has other {d}D centroids than the source")
         return found
+
+
+def _minimums(made: Callable[[int], list[dict[str, Any]]], likely: int, low: int, high: int) -> Iterator[int]:
+    """Yield the smallest sizes of a category that can tell exports apart, the likely one first.
+
+    The number also decides how many cells must remain for a trimmed centroid, so it matters at the trimmed sizes.
+    """
+    yield likely
+    trimmed = {entry["n_points"] + 1 for entry in made(low)}
+    yield from sorted({low, high, *(size for size in trimmed if low < size < high)} - {likely})
 
 
 def _rank_slack(groups: Groups) -> np.ndarray:
@@ -209,7 +224,8 @@ def compare_numbers(
     reach = max(abs(wanted[0]), abs(wanted[1]))
     if max(abs(spec.low - wanted[0]), abs(spec.high - wanted[1])) > _LIMITS * reach:
         return Found([f"has the limits {spec.low:g} to {spec.high:g}, the source {wanted[0]:g} to {wanted[1]:g}"])
-    step = (spec.high - spec.low) / MAX_QUANT[spec.bits]
+    # A range near the smallest float has no representable step; any positive one keeps the division defined.
+    step = max((spec.high - spec.low) / MAX_QUANT[spec.bits], np.finfo(np.float64).smallest_subnormal)
     # What float64 can tell apart near the limits, in steps.
     tolerance = _HALF + 4 * np.spacing(reach) / step
     if cells is None:

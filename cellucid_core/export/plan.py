@@ -148,7 +148,7 @@ def choose_genes(view: View, settings: ExportSettings) -> ChosenGenes:
         )
     warnings = [f"{len(missing):,} genes are not in the dataset: {_some(missing)}."] if missing else []
     if len(asked) < len(choice.ids):
-        warnings.append(f"{len(choice.ids) - len(asked):,} repeated genes are written once.")
+        warnings.append(f"Genes listed more than once are written once ({len(choice.ids) - len(asked):,} left out).")
     return ChosenGenes(np.array([place[gene] for gene in found], np.int64), found, missing, tuple(warnings))
 
 

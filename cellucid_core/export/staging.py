@@ -74,6 +74,10 @@ class Staging:
         if target.is_dir() != self.folder and os.path.lexists(target):
             kind = "a folder" if target.is_dir() else "not a folder"
             raise InputError(f"{target} is {kind}.", "Choose another name.")
+        if self.folder and any(here.is_relative_to(target) for here in (Path.cwd(), Path.home())):
+            raise InputError(
+                f"{target} holds the folder you work in or your home.", "Name a folder of its own for the export."
+            )
         if self.folder and os.path.ismount(target):
             raise InputError(f"{target} is a mounted disk and cannot be replaced.", "Name a folder inside it.")
         taken = any(target.iterdir()) if target.is_dir() else target.exists()

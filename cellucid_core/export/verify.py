@@ -64,6 +64,7 @@ def verify(
     path: str | Path,
     against: View | None = None,
     *,
+    min_points: int | None = None,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> VerifyReport:
@@ -79,6 +80,9 @@ def verify(
         A zip, or a dataset's folder.
     against
         The view that it was exported from.
+    min_points
+        Cells a category needs for a centroid, where that is known; a manifest does not say it, so that else every
+        number that fits the outlier quantiles is accepted.
     threads
         None: as many as there are processors.
     progress
@@ -91,7 +95,9 @@ def verify(
     """
     files = open_export(path)
     try:
-        return _Check(files, against).run(threads or available_threads(), progress or (lambda done, total: None))
+        return _Check(files, against, min_points).run(
+            threads or available_threads(), progress or (lambda done, total: None)
+        )
     finally:
         files.close()
 
@@ -100,7 +106,7 @@ _Task = Callable[[], list[Found]]
 
 
 class _Check:
-    def __init__(self, files: ExportFiles, against: View | None) -> None:
+    def __init__(self, files: ExportFiles, against: View | None, min_points: int | None) -> None:
         self.files = files
         self.structure: Structure = read_structure(files)
         self.source: Source | None = None
@@ -108,7 +114,7 @@ class _Check:
         self.error_steps = 0.0
         if against is not None and self.structure.n_cells:
             if against.n_cells == self.structure.n_cells:
-                self.source = Source(against)
+                self.source = Source(against, min_points)
             else:
                 self.problems.append(
                     f"The export has {self.structure.n_cells:,} cells, the source has {against.n_cells:,}."

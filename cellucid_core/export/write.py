@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellucid_core.errors import WorkRefused
+from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.export import genes as gene_files
 from cellucid_core.export import graph as graph_files
 from cellucid_core.export import obs as obs_files
@@ -119,6 +120,7 @@ def write(
     created = stamp or datetime.now(UTC)
     report = progress or (lambda _: None)
     dataset_id = settings.dataset_id or view.dataset.id
+    _spare_the_input(view, target)
     with open_sink(target, dataset_id, stamp=stamp, force=force) as sink:
         report(Progress(0, 1, "Choosing genes" if settings.genes.kind == "hvg" else "Looking at names"))
         genes = choose_genes(view, settings)
@@ -133,6 +135,7 @@ def write(
             seen = read_back(
                 path,
                 view,
+                min_points=settings.centroid_min_points,
                 threads=settings.threads,
                 progress=lambda done, total: report(
                     Progress(first + first * done // max(1, total), writer.total, "Reading back")
@@ -158,6 +161,16 @@ def write(
             error_steps,
             tuple(fix.sentence for fix in view.mapping.fixes),
             (*genes.warnings, *name_warnings(view, genes.ids), *writer.vectors.warnings),
+        )
+
+
+def _spare_the_input(view: View, target: str | Path) -> None:
+    """Refuse a target that is the dataset's own file or a folder around it: replacing it would delete the input."""
+    source, place = Path(os.path.realpath(view.dataset.path)), Path(os.path.realpath(target))
+    if source.is_relative_to(place):
+        raise InputError(
+            f"{target} is, or holds, the dataset that is exported.",
+            "Choose another place; the input is never replaced.",
         )
 
 

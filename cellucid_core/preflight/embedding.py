@@ -182,7 +182,7 @@ def embedding_not_finite(view: View, scope: Scope) -> Finding | None:
         "embedding-not-finite",
         "error",
         f"{plural(int(bad.sum()), 'cell has', 'cells have')} no place in the embedding",
-        f"{plural(int(bad.sum()), 'cell')} of {view.n_cells:,} have NaN or infinite coordinates in "
+        f"Of {view.n_cells:,} cells {int(bad.sum()):,} have NaN or infinite coordinates in "
         f"{_names(view)}. One such cell makes the viewer's picture empty, because the whole embedding is scaled by its "
         "range.",
         count=int(bad.sum()),
@@ -206,7 +206,7 @@ def embedding_placeholder(view: View, scope: Scope) -> Finding | None:
         "embedding-placeholder",
         "warning",
         f"{plural(int(bad.sum()), 'cell lies', 'cells lie')} absurdly far away",
-        f"{plural(int(bad.sum()), 'cell')} of {view.n_cells:,} have coordinates so extreme (placeholders such as 1e20) "
+        f"Of {view.n_cells:,} cells {int(bad.sum()):,} have coordinates so extreme (placeholders such as 1e20) "
         "that all others would be drawn as one dot.",
         count=int(bad.sum()),
         examples=examples(view.cell_ids[bad]),
@@ -290,7 +290,7 @@ def latent_not_finite(view: View, scope: Scope) -> Finding | None:
         "latent-not-finite",
         "error",
         f"{plural(int(bad.sum()), 'cell has', 'cells have')} no place in the latent space",
-        f"{plural(int(bad.sum()), 'cell')} of {view.n_cells:,} have NaN or infinite values in {view.mapping.latent}, "
+        f"Of {view.n_cells:,} cells {int(bad.sum()):,} have NaN or infinite values in {view.mapping.latent}, "
         "so the viewer's outlier marks would be wrong for whole categories.",
         count=int(bad.sum()),
         examples=examples(view.cell_ids[bad]),

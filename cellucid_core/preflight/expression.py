@@ -184,7 +184,7 @@ def cells_unfiltered(view: View, scope: Scope) -> Finding | None:
         "cells-unfiltered",
         "warning",
         f"{bad.mean():.0%} of the cells are nearly empty",
-        f"{plural(int(bad.sum()), 'cell')} of {view.n_cells:,} have fewer than {limit:,} detected genes: this looks "
+        f"Of {view.n_cells:,} cells {int(bad.sum()):,} have fewer than {limit:,} detected genes: this looks "
         "like an unfiltered droplet matrix. The viewer would be full of empty droplets, and they would dominate every "
         "comparison.",
         count=int(bad.sum()),

@@ -69,7 +69,10 @@ def cautions(
         *about_one_gene(raw, inside, match, expression),
         *about_small_effects(tests),
         *about_pairs(pages),
-        *dict.fromkeys(test.note for test in tests if test.note and test.statistic is None),
+        # What is wrong with a page is said once, above, not once more for each of its pairs.
+        *dict.fromkeys(
+            test.note for test in tests if test.note and test.statistic is None and len(test.pages) == len(pages)
+        ),
     ]
 
 
