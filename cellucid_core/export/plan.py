@@ -148,7 +148,9 @@ def choose_genes(view: View, settings: ExportSettings) -> ChosenGenes:
         )
     warnings = [f"{len(missing):,} genes are not in the dataset: {_some(missing)}."] if missing else []
     if len(asked) < len(choice.ids):
-        warnings.append(f"Genes listed more than once are written once ({len(choice.ids) - len(asked):,} left out).")
+        warnings.append(
+            f"Genes that are repeated in the list are written once ({len(choice.ids) - len(asked):,} left out)."
+        )
     return ChosenGenes(np.array([place[gene] for gene in found], np.int64), found, missing, tuple(warnings))
 
 
