@@ -26,12 +26,15 @@ def cards(view: View) -> None:
     left_out = dataset.n_cells - view.n_cells
     with st.container(key=CARDS):
         row = st.columns(5)
-    row[0].metric("Cells", f"{view.n_cells:,}", f"−{left_out:,} left out" if left_out else None, border=True)
-    row[1].metric("Genes", f"{view.n_genes:,}", border=True)
-    row[2].metric("Cell columns", f"{len(view.obs_keys)} of {len(dataset.obs.columns)}", border=True)
+    out = f"{left_out:,} left out" if left_out else None
+    row[0].metric(
+        "Cells", f"{view.n_cells:,}", out, delta_color="off", delta_arrow="off", border=True, height="stretch"
+    )
+    row[1].metric("Genes", f"{view.n_genes:,}", border=True, height="stretch")
+    row[2].metric("Cell columns", f"{len(view.obs_keys)} of {len(dataset.obs.columns)}", border=True, height="stretch")
     row[3].metric("Embeddings", ", ".join(f"{d}D" for d in view.dimensions) or "none", border=True)
     scale = dataset.scale(mapping.matrix).word if mapping.matrix else "none"
-    row[4].metric("Expression", scale, border=True)
+    row[4].metric("Expression", scale, border=True, height="stretch")
 
 
 def embedding_panel(view: View) -> None:

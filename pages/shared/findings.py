@@ -38,8 +38,8 @@ def findings_panel() -> None:
         show_error(error)
     if not report.of("error") and not report.of("warning"):
         st.markdown("Nothing is wrong with this dataset. It can be exported as it is.")
-    for finding in report.findings:
-        _finding(finding)
+    for place, finding in enumerate(report.findings):
+        _finding(finding, expanded=place == 0 and finding.severity == "error")
     if work.mapping.fixes:
         st.subheader("Applied fixes", anchor=False)
     for fix in work.mapping.fixes:
@@ -55,26 +55,19 @@ def findings_panel() -> None:
             )
 
 
-def _finding(finding: Finding) -> None:
-    with st.container(border=True, key=f"finding_{finding.rule}"):
-        text, button = st.columns([3, 1], vertical_alignment="center")
-        text.markdown(f"{_ICONS[finding.severity]} **{literal(finding.title)}**")
+def _finding(finding: Finding, *, expanded: bool) -> None:
+    with st.container(key=f"finding_{finding.rule}"):
+        text, button = st.columns([4, 1], vertical_alignment="top")
         if finding.fix is not None and button.button(
-            "Mend",
-            key=f"fix_{finding.rule}",
-            help=literal(finding.fix),
-            icon=":material/build:",
-            width="stretch",
+            "Mend", key=f"fix_{finding.rule}", help=literal(finding.fix), width="stretch"
         ):
             _mend(partial(workspace().fix, finding.rule))
-        st.caption(literal(finding.detail))
-        if finding.fix is None and not finding.examples and not finding.overrulable:
-            return
-        with st.expander("Details"):
-            if finding.fix is not None:
-                st.markdown(f"**Mend:** {literal(finding.fix)}")
+        with text.expander(f"{_ICONS[finding.severity]} {literal(finding.title)}", expanded=expanded):
+            st.markdown(literal(finding.detail))
             if finding.examples:
                 st.markdown("**For example:** " + ", ".join(literal(name) for name in finding.examples))
+            if finding.fix is not None:
+                st.markdown(f"**Mend:** {literal(finding.fix)}")
             for name, does in finding.alternatives:
                 asked = f"{finding.rule}={name}"
                 if st.button(does, key=f"fix_{asked}", icon=":material/alt_route:"):
@@ -86,17 +79,18 @@ def _finding(finding: Finding) -> None:
                 help="The finding rests on a guess. Your word is recorded like a fix and can be undone.",
             ):
                 _mend(partial(workspace().fix, f"{finding.rule}=overrule"))
-            st.markdown(f":gray[Rule: {literal(finding.rule)}]")
+            st.caption(f"Rule: {literal(finding.rule)}")
 
 
 def _applied(fix: AppliedFix) -> None:
-    text, button = st.columns([3, 1], vertical_alignment="center")
-    text.markdown(f":green[:material/check:] {literal(fix.sentence)}")
+    text, button = st.columns([4, 1], vertical_alignment="top")
     if button.button("Undo", key=f"undo_{fix.asked}", width="stretch"):
         _mend(lambda progress: workspace().undo(fix.asked))
-    if fix.code:
-        with st.expander("The same in Python"):
+    with text.expander(f":green[:material/check:] {literal(fix.sentence)}"):
+        if fix.code:
+            st.caption("The same in your own pipeline:")
             st.code(fix.code, language="python")
+        st.caption(f"Rule: {literal(fix.rule)}")
 
 
 def _mend(work: Callable[[Callable[[str, float], None]], None]) -> None:

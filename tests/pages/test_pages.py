@@ -17,7 +17,8 @@ PAGES = ["upload_preflight.py", "export.py", "gene_signature.py"]
 def texts(app):
     """All the text that a user reads on the page."""
     kinds = ("markdown", "caption", "title", "subheader", "info", "warning", "error", "success")
-    return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))
+    shown = [str(element.value) for kind in kinds for element in app.get(kind)]
+    return "\n".join([*shown, *(element.label for element in app.get("expander"))])
 
 
 def widget(app, kind, label):
