@@ -153,7 +153,7 @@ def test_a_table_is_uploaded_and_scored(page, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("notes.h5ad", b"gene,cell\nCD3D,4\n", "it is a text file"),
+        ("notes.h5ad", b"gene,cell\nCD3D,4\n", "is a text file"),
         ("empty.h5ad", b"", "is empty"),
         ("seurat.rds", b"RDX3\n", "R"),
     ],
