@@ -78,13 +78,13 @@ def _meta(matrix: FileMatrix, *, sparse: bool, dtype: np.dtype, n_stored: int) -
 
 def _build_dense(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
     n_cells, n_genes = matrix.shape
-    dtype = exact_float(matrix.dtype, (matrix.element[a:b, :] for a, b in matrix.dense_blocks()))
+    dtype = exact_float(matrix.dtype, (matrix.stored(None, slice(a, b)) for a, b in matrix.dense_blocks()))
     if n_cells == 0 or n_genes == 0:
         np.save(folder / "values.npy", np.zeros((n_genes, n_cells), dtype))
         return _meta(matrix, sparse=False, dtype=dtype, n_stored=0)
     values = open_memmap(folder / "values.npy", mode="w+", dtype=dtype, shape=(n_genes, n_cells))
     for start, stop in matrix.dense_blocks():
-        values[:, start:stop] = matrix.element[start:stop, :].T
+        values[:, start:stop] = matrix.stored(None, slice(start, stop)).T
         forget(values)
         report(stop / n_cells)
     values.flush()
@@ -92,10 +92,9 @@ def _build_dense(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, 
 
 
 def _value_blocks(matrix: FileMatrix) -> Iterator[np.ndarray]:
-    stored = matrix.element["data"]
     step = 4 * 2**20
-    for start in range(0, stored.shape[0], step):
-        yield stored[start : start + step]
+    for start in range(0, matrix.element["data"].shape[0], step):
+        yield matrix.stored("data", slice(start, start + step))
 
 
 def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:

@@ -62,7 +62,7 @@ class FileMatrix:
         InputError
             If the pointers do not fit the matrix.
         """
-        pointers = np.asarray(self.element["indptr"][:], dtype=np.int64)
+        pointers = self.stored("indptr", slice(None)).astype(np.int64)
         major = self.shape[0] if self.layout == "csr" else self.shape[1]
         stored = self.element["indices"].shape[0]
         sound = (
@@ -74,6 +74,20 @@ class FileMatrix:
         if not sound:
             raise self.damaged("its row pointers do not fit its entries")
         return pointers
+
+    def stored(self, part: str | None, selection: Any) -> np.ndarray:
+        """Return what the file keeps: a selection of a dense matrix (part None), or of one part of a sparse one.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read; h5py, zarr and the archives beneath them raise many types for damaged bytes.
+        """
+        try:
+            return np.asarray((self.element if part is None else self.element[part])[selection])
+        except Exception as error:
+            why = (str(error).splitlines() or [repr(error)])[0][:120]
+            raise self.damaged(f"it cannot be read ({why})") from error
 
     def damaged(self, why: str) -> InputError:
         """Return the error for a matrix that contradicts itself."""
@@ -95,7 +109,7 @@ class FileMatrix:
 
     def read_indices(self, pointers: np.ndarray, start: int, stop: int) -> np.ndarray:
         """Return the minor indices of rows (csr) or columns (csc) start…stop, checked to be in range."""
-        indices: np.ndarray = self.element["indices"][int(pointers[start]) : int(pointers[stop])]
+        indices = self.stored("indices", slice(int(pointers[start]), int(pointers[stop])))
         if len(indices) and (int(indices.min()) < 0 or int(indices.max()) >= self._minor):
             raise self.damaged(f"an entry lies outside its {self.shape[0]:,} × {self.shape[1]:,}")
         return indices
@@ -114,7 +128,7 @@ class FileMatrix:
             (stop − start, n_genes) for csr, (stop − start, n_cells) for csc.
         """
         indices = self.read_indices(pointers, start, stop)
-        values = self.element["data"][int(pointers[start]) : int(pointers[stop])]
+        values = self.stored("data", slice(int(pointers[start]), int(pointers[stop])))
         block = sparse.csr_matrix(
             (values, indices, pointers[start : stop + 1] - pointers[start]), shape=(stop - start, self._minor)
         )
@@ -150,7 +164,7 @@ class FileMatrix:
             (len(rows), n_genes), as stored.
         """
         if self.layout == "dense":
-            return np.asarray(self.element[rows, :] if len(rows) else self.element[:0, :])
+            return self.stored(None, (rows if len(rows) else slice(0), slice(None)))
         pointers = self.indptr()
         if self.layout == "csr":
             parts = [self.read_major(pointers, int(row), int(row) + 1) for row in rows]

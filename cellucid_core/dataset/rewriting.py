@@ -21,7 +21,9 @@ from cellucid_core.dataset.source import Source
 from cellucid_core.errors import InputError
 
 #: Raised when a reader changes what it makes of the same content.
-_VERSION = 1
+_VERSION = 2
+#: Stands for "/" in the names of columns, which anndata does not write; from Unicode's private use area.
+_SLASH = "\ue02f"
 
 
 def read_rewritten(source: Source, identity: str, write: Callable[[Path], Iterable[str]]) -> Dataset:
@@ -65,6 +67,8 @@ def read_rewritten(source: Source, identity: str, write: Callable[[Path], Iterab
                         "Free some disk space, or point CELLUCID_HOME to a larger disk.",
                     ) from error
     dataset = read_elements(h5py.File(target, "r", locking="best-effort"), source)
+    for table in (dataset.obs, *dataset.variables.values()):
+        table.columns = [str(column).replace(_SLASH, "/") for column in table.columns]
     notes = json.loads(notes_file.read_text(encoding="utf-8"))
     return replace(dataset, content_hash=identity, notes=tuple(notes))
 
@@ -75,6 +79,8 @@ def write_adata(adata: Any, path: Path) -> None:
         warnings.simplefilter("ignore")
         # Nothing here reads uns, and old files keep things there that today's writer refuses.
         adata.uns.clear()
+        for table in (adata.obs, adata.var):
+            table.columns = [str(column).replace("/", _SLASH) for column in table.columns]
         adata.write_h5ad(path)
 
 

@@ -33,7 +33,12 @@ def same(dataset, adata, *, obs=True):
     np.testing.assert_array_equal(view.expression.block(range(adata.n_vars)).T, X)
     if obs:
         pd.testing.assert_frame_equal(
-            dataset.obs, adata.obs, check_dtype=False, check_names=False, check_column_type=False
+            dataset.obs,
+            adata.obs,
+            check_dtype=False,
+            check_index_type=False,
+            check_names=False,
+            check_column_type=False,
         )
     for key, array in adata.obsm.items():
         np.testing.assert_array_equal(dataset.obsm[key], array)
@@ -194,7 +199,12 @@ def test_10x_h5_is_what_scanpy_reads(tmp_path, version):
     same(dataset, expected)
     assert dataset.variables["X"].index.tolist().count("DUP") == 2
     pd.testing.assert_frame_equal(
-        dataset.variables["X"], expected.var, check_dtype=False, check_names=False, check_like=True
+        dataset.variables["X"],
+        expected.var,
+        check_dtype=False,
+        check_index_type=False,
+        check_names=False,
+        check_like=True,
     )
     assert dataset.modalities == ()
 

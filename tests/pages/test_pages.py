@@ -69,7 +69,7 @@ def odd_datasets():
     markup = make_adata()
     markup.obs_names = [f"<b>{i}</b>" for i in range(60)]
     markup.var_names = [f"**g{i}** :red[x] $a$" for i in range(30)]
-    markup.obs["<script>alert(1)</script>"] = markup.obs["donor"].astype(str) + " `code` :smile:"
+    markup.obs["<script>alert(1)<b>"] = markup.obs["donor"].astype(str) + " `code` :smile:"
     return {"one cell": one, "bare": bare, "all missing": missing, "no cells": none, "markup": markup}
 
 

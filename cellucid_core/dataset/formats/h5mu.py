@@ -53,23 +53,19 @@ def _with_joint(dataset: Dataset, file: Any, modality: str, modalities: list[str
         return dataset
     unreadable = dict(dataset.unreadable)
     obsm = dict(dataset.obsm)
+    joint = read_elem(file["obs"])
     for key, array in read_arrays(file, "obsm", unreadable).items():
         # mudata keeps, under each modality's name, which cells it has.
-        if key not in obsm and key not in modalities and len(array) == len(file["obs"][_index(file["obs"])]):
+        if key not in obsm and key not in modalities and len(array) == len(joint):
             obsm[key] = array[rows]
     obs = dataset.obs
     own = {str(column) for column in obs.columns}
-    joint = read_elem(file["obs"])
     for column in map(str, joint.columns):
         prefix, _, bare = column.partition(":")
         if column in own or (prefix in modalities and (prefix != modality or bare in own)):
             continue
         obs = obs.assign(**{column: joint[column].to_numpy() if rows is None else joint[column].iloc[rows].array})
     return replace(dataset, obs=obs, obsm=obsm, unreadable=unreadable)
-
-
-def _index(table: Any) -> str:
-    return str(table.attrs["_index"])
 
 
 def _rows(dataset: Dataset, file: Any, modality: str) -> np.ndarray | None:
