@@ -9,8 +9,14 @@ from pathlib import Path
 
 import anndata
 import pytest
+from hypothesis import settings
 
 from cellucid_core.dataset import Dataset, View, default_mapping, open_dataset
+
+# Everybody's own runs look for new examples; CI says the same of the same commit.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session", autouse=True)
