@@ -107,7 +107,9 @@ def mapping_panel(view: View) -> None:
     st.subheader("What is taken as what", anchor=False)
     st.caption("The defaults are right for most files. Everything here can be changed, and nothing changes your file.")
     dataset, mapping = view.dataset, workspace().choices
-    for column, dimension in zip(st.columns(3), (1, 2, 3), strict=True):
+    with st.container(key=f"{CARDS}_mapping"):
+        embeddings, others = st.columns(3), st.columns(4)
+    for column, dimension in zip(embeddings, (1, 2, 3), strict=True):
         current = mapping.embeddings.get(dimension, NONE)
         candidates = embedding_candidates(dataset, dimension)
         options = list(dict.fromkeys([NONE, *candidates, *([current] if current != NONE else [])]))
@@ -120,9 +122,8 @@ def mapping_panel(view: View) -> None:
             args=(dimension,),
             help="Where the viewer places the cells: an obsm array with that many columns.",
         )
-    columns = st.columns(4)
     _choice(
-        columns[0],
+        others[0],
         "latent",
         "Latent space",
         [NONE, *dataset.obsm],
@@ -130,7 +131,7 @@ def mapping_panel(view: View) -> None:
         "Where distances between cells are meaningful (such as a PCA); marks outliers.",
     )
     _choice(
-        columns[1],
+        others[1],
         "matrix",
         "Expression matrix",
         [*dataset.matrices] or [NONE],
@@ -139,10 +140,10 @@ def mapping_panel(view: View) -> None:
     )
     names = ["index", *map(str, dataset.variables[mapping.matrix].columns)] if mapping.matrix else ["index"]
     _choice(
-        columns[2], "gene_id", "Gene names from", names, mapping.gene_id, "The index, or a column of the gene table."
+        others[2], "gene_id", "Gene names from", names, mapping.gene_id, "The index, or a column of the gene table."
     )
     _choice(
-        columns[3],
+        others[3],
         "connectivities",
         "Neighbour graph",
         [NONE, *dataset.graphs],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-#: Containers with these keys hold columns that wrap where they would be too narrow side by side.
+#: Containers whose keys begin so hold columns that wrap where they would be too narrow side by side.
 SPLIT, CARDS = "split", "cards"
 
 
@@ -12,7 +12,7 @@ def _wrap(key: str, width: str) -> str:
     row = '[data-testid="stHorizontalBlock"]'
     column = f'{row} > [data-testid="stColumn"]'
     return (
-        f'.st-key-{key} > [data-testid="stLayoutWrapper"] > {column}, .st-key-{key} > {column}'
+        f'[class*="st-key-{key}"] > [data-testid="stLayoutWrapper"] > {column}, [class*="st-key-{key}"] > {column}'
         f" {{ min-width: min(100%, {width}); }}"
     )
 

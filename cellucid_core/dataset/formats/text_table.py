@@ -52,7 +52,6 @@ class Layout:
     columns: list[str]
     text_columns: list[int]
     sample: list[str]
-    short_header: bool = False
 
 
 def read_layout(path: Path, file_name: str) -> Layout:
@@ -95,7 +94,7 @@ def read_layout(path: Path, file_name: str) -> Layout:
     heading = header if short or corner is None else header[1:]
     if corner is None and text:
         text = [at + 1 for at in text]
-    return Layout(encoding, separator, decimal, corner, heading, text, names if corner is not None else [], short)
+    return Layout(encoding, separator, decimal, corner, heading, text, names if corner is not None else [])
 
 
 def pieces(path: Path, layout: Layout, file_name: str) -> Iterator[tuple[list[str] | None, pd.DataFrame, np.ndarray]]:
