@@ -1,0 +1,166 @@
+"""What the commands share: the parser, the mapping options, opening a dataset, writing messages."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from cellucid_core.atomic import complete_or_absent
+from cellucid_core.errors import InputError
+
+DONE, REFUSED, BAD_INPUT = 0, 1, 2
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises `InputError` where argparse would print its usage and exit."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse found wrong."""
+        raise InputError(f"{message[0].upper()}{message[1:]}.", f"See {self.prog} --help.")
+
+
+def add_command(commands: Any, name: str, run: Callable[..., Any], help_text: str) -> argparse.ArgumentParser:
+    """Add a command that `run` carries out, with ``--json``."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=help_text, description=help_text)
+    parser.set_defaults(run=run)
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    return parser
+
+
+def dataset_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add DATASET and the mapping options."""
+    parser.add_argument("dataset", metavar="DATASET", help="a file or folder of any supported format, or demo")
+    mapping_arguments(parser)
+
+
+def mapping_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what is taken as what, and which fixes apply."""
+    group = parser.add_argument_group("what is taken as what")
+    group.add_argument("--modality", metavar="NAME", help="of an .h5mu file, or a kind of feature of a 10x file")
+    group.add_argument("--cell-metadata", metavar="FILE", help="a CSV or TSV of cell annotations, cell ids first")
+    group.add_argument("--embedding", action="append", default=[], metavar="2d=KEY", help="repeatable: 1d, 2d, 3d")
+    group.add_argument("--latent", metavar="KEY")
+    group.add_argument("--matrix", metavar="X|raw|LAYER")
+    group.add_argument("--gene-id", metavar="index|COLUMN")
+    group.add_argument("--connectivities", metavar="KEY|none")
+    group.add_argument("--vectors", choices=["auto", "none"], default="auto")
+    group.add_argument("--obs-keys", metavar="A,B,…")
+    group.add_argument(
+        "--fix",
+        action="append",
+        default=[],
+        metavar="RULE[=NAME]|all",
+        help="repeatable: apply that rule's fix, or a named alternative, or every safe fix",
+    )
+    group.add_argument(
+        "--overrule", action="append", default=[], metavar="RULE", help="repeatable: declare that rule's guess wrong"
+    )
+
+
+def names(text: str | None) -> list[str] | None:
+    """Split names at commas; a name that holds a comma stands in double quotes."""
+    if text is None:
+        return None
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name.strip()]
+
+
+def say(text: str) -> None:
+    """Print a message to stderr."""
+    print(text, file=sys.stderr)
+
+
+def show(text: str, options: argparse.Namespace) -> None:
+    """Print a result for people, unless a program reads stdout."""
+    if not options.json:
+        print(text)
+
+
+def open_view(source: str, options: argparse.Namespace, scope: Any = None) -> Any:
+    """Return the view that the arguments describe, with the asked fixes applied."""
+    from cellucid_core.dataset import View, choose, default_mapping, open_dataset
+    from cellucid_core.preflight import apply_fixes, overrule
+
+    dataset = open_dataset(source, modality=options.modality, cell_metadata=options.cell_metadata)
+    for note in dataset.notes:
+        say(f"Note: {note}")
+    mapping = choose(
+        dataset,
+        default_mapping(dataset),
+        embeddings=_embeddings(options.embedding),
+        latent=options.latent,
+        matrix=options.matrix,
+        gene_id=options.gene_id,
+        connectivities=options.connectivities,
+        vectors=options.vectors,
+        obs_keys=names(options.obs_keys),
+    )
+    for rule in options.overrule:
+        mapping = overrule(mapping, rule)
+    mapping = apply_fixes(dataset, mapping, options.fix, _watched(scope))
+    for fix in mapping.fixes:
+        say(f"{'Overruled' if fix.overruled else 'Fixed'} {fix.rule}: {fix.sentence}")
+    return View(dataset, mapping)
+
+
+def _watched(scope: Any) -> Any:
+    """Return the scope with what fixes that compute for long say on a terminal."""
+    from dataclasses import replace
+
+    from cellucid_core.preflight import Scope
+
+    if not sys.stderr.isatty():
+        return scope
+    return replace(scope or Scope(), progress=lambda what, share: say(f"{what} ({share:.0%})"))
+
+
+def _embeddings(given: list[str]) -> dict[int, str] | None:
+    chosen = {}
+    for item in given:
+        dimension, equals, key = item.partition("=")
+        if dimension.lower() not in ("1d", "2d", "3d") or not equals or not key:
+            raise InputError(f"--embedding {item!r} is not understood.", "Write --embedding 2d=X_umap.")
+        chosen[int(dimension[0])] = key
+    return chosen or None
+
+
+def dataset_json(view: Any) -> dict[str, Any]:
+    """Return what every ``--json`` object says of the dataset."""
+    return {
+        "id": view.dataset.id,
+        "name": view.dataset.name,
+        "n_cells": view.n_cells,
+        "n_genes": view.n_genes,
+        "fixes": fixes_json(view),
+    }
+
+
+def fixes_json(view: Any) -> list[dict[str, str]]:
+    """Return the fixes that were applied."""
+    return [{"rule": fix.rule, "sentence": fix.sentence} for fix in view.mapping.fixes]
+
+
+def progress_line() -> Callable[[Any], None] | None:
+    """Return a progress display on one line of a terminal, or None where nobody watches."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(progress: Any) -> None:
+        width = shutil.get_terminal_size().columns - 1
+        line = f"{progress.what} {progress.done:,} of {progress.total:,}"[:width]
+        end = "\n" if progress.done >= progress.total else "\r"
+        print(line.ljust(width), end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def write_atomically(write: Callable[[Path], object], target: Path) -> None:
+    """Write a file so that the target is complete or as it was."""
+    if not target.parent.is_dir():
+        raise InputError(f"There is no folder {target.parent}.", "Make it first, or name another file.")
+    with complete_or_absent(target) as draft:
+        write(draft)

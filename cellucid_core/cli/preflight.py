@@ -1,0 +1,36 @@
+"""``preflight``: say what is wrong with a dataset."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cellucid_core.cli.arguments import DONE, REFUSED, add_command, dataset_arguments, open_view, show, write_atomically
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    check = add_command(commands, "preflight", run, "say what is wrong with a dataset")
+    dataset_arguments(check)
+    check.add_argument("--html", metavar="FILE", help="also write the report as one HTML page")
+
+
+def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
+    """Run the command; return its status and its JSON object."""
+    from cellucid_core.preflight import preflight, report_html, report_json
+
+    view = open_view(options.dataset, options)
+    report = preflight(view)
+    show(f"{view.dataset.name}: {view.n_cells:,} cells, {view.n_genes:,} genes: {report.status}", options)
+    for finding in report.findings:
+        show(f"{finding.severity:8} {finding.rule}: {finding.title}. {finding.detail}", options)
+        if finding.fix:
+            show(f"         fix: {finding.fix} (--fix {finding.rule})", options)
+        for name, does in finding.alternatives:
+            show(f"         or:  {does} (--fix {finding.rule}={name})", options)
+    result = report_json(view, report)
+    if options.html is not None:
+        write_atomically(lambda path: path.write_text(report_html(view, report), encoding="utf-8"), Path(options.html))
+        result["path"] = options.html
+    return (REFUSED if report.status == "blocked" else DONE), result

@@ -1,0 +1,72 @@
+"""Parse the arguments, run the command, turn every failure into a sentence and a status."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cellucid_core.cli import demo, export, preflight, score, verify
+from cellucid_core.cli.arguments import BAD_INPUT, DONE, REFUSED, Parser
+from cellucid_core.errors import CellucidError, InputError, WorkRefused
+
+_COMMANDS = (preflight, export, verify, score, demo)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given
+    try:
+        options = parser().parse_args(given)
+        _check_environment()
+        status, result = options.run(options)
+        if as_json:
+            print(json.dumps(result, allow_nan=False, ensure_ascii=False))
+        sys.stdout.flush()
+    except WorkRefused as error:
+        return _failed(error, REFUSED, as_json)
+    except CellucidError as error:
+        return _failed(error, BAD_INPUT, as_json)
+    except BrokenPipeError:
+        # Whoever read stdout has seen enough; what is left must not fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    except MemoryError:
+        return _failed(InputError("There is not enough memory.", "Use a larger machine."), BAD_INPUT, as_json)
+    except OSError as error:
+        # A draft's hidden name means nothing to the user; its folder does.
+        name = Path(str(error.filename or ""))
+        where = f" ({name.parent if name.name.startswith('.') else name})" if error.filename else ""
+        mend = "Check the path, its permissions and the free disk space."
+        return _failed(InputError(f"{error.strerror or error}{where}.", mend), BAD_INPUT, as_json)
+    return int(status)
+
+
+def _check_environment() -> None:
+    """Refuse a malformed ``SOURCE_DATE_EPOCH`` before a library that reads it on import fails with a traceback."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "").strip()
+    if epoch and not (epoch.isascii() and epoch.isdigit()):
+        raise InputError(f"SOURCE_DATE_EPOCH is {epoch!r}, which is no time.", "Give whole seconds since 1970.")
+
+
+def _failed(error: CellucidError, status: int, as_json: bool) -> int:
+    print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
+    if as_json:
+        details = error.details if isinstance(error, WorkRefused) else {}
+        print(json.dumps({"error": error.what, "mend": error.mend, **details}, allow_nan=False, ensure_ascii=False))
+    return status
+
+
+def parser() -> Parser:
+    """Return the parser of all commands."""
+    made = Parser(prog="python -m cellucid_core", description="Check, export and score single-cell data.")
+    commands = made.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="COMMAND")
+    for module in _COMMANDS:
+        module.add(commands)
+    return made

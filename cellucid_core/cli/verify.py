@@ -1,0 +1,35 @@
+"""``verify``: read an export back, alone or against its source."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cellucid_core.cli.arguments import DONE, REFUSED, add_command, mapping_arguments, open_view, say, show
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    verify = add_command(commands, "verify", run, "check an export")
+    verify.add_argument("export", metavar="EXPORT", help="zip or folder")
+    verify.add_argument("--against", metavar="DATASET", help="compare every value with this dataset")
+    mapping_arguments(verify)
+
+
+def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
+    """Run the command; return its status and its JSON object."""
+    from cellucid_core.export import verify
+
+    view = open_view(options.against, options) if options.against else None
+    report = verify(Path(options.export), view)
+    show(f"{options.export}: {'sound' if report.ok else 'not sound'}, {report.checked_files:,} files checked", options)
+    for problem in report.problems:
+        say(f"Problem: {problem}")
+    result = {
+        "ok": report.ok,
+        "problems": list(report.problems),
+        "checked_files": report.checked_files,
+        "max_error_steps": report.max_error_steps,
+    }
+    return (DONE if report.ok else REFUSED), result
