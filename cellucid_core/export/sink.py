@@ -47,6 +47,21 @@ class Sink(Protocol):
     ) -> None: ...
 
 
+def entry_of(name: str, stamp: datetime | None) -> zipfile.ZipInfo:
+    """Return a zip entry whose bytes depend on nothing but its name, its content and the time given.
+
+    Parameters
+    ----------
+    stamp
+        None: the first of January 1980, where the times of zips begin.
+    """
+    when = _FIRST_ZIP_YEAR if stamp is None else stamp.timetuple()[:6]
+    entry = zipfile.ZipInfo(name, min(max(when, _FIRST_ZIP_YEAR), _LAST_ZIP_YEAR))
+    entry.create_system = 3  # Unix on every system, so that the bytes are the same
+    entry.external_attr = 0o100644 << 16
+    return entry
+
+
 class ZipSink:
     """A zip of stored entries under ``<dataset id>/``, streamed to the disk, with fixed times.
 
@@ -72,8 +87,7 @@ class ZipSink:
     def __init__(self, target: str | Path, root: str, *, stamp: datetime | None = None, force: bool = False) -> None:
         self.files = 0
         self._root = root
-        when = _FIRST_ZIP_YEAR if stamp is None else stamp.timetuple()[:6]
-        self._when = min(max(when, _FIRST_ZIP_YEAR), _LAST_ZIP_YEAR)
+        self._stamp = stamp
         self._staging = Staging(target, folder=False, force=force)
         try:
             self._zip = zipfile.ZipFile(self._staging.path, "w", zipfile.ZIP_STORED)
@@ -88,10 +102,7 @@ class ZipSink:
 
     def add(self, name: str, data: bytes) -> None:
         """Write one entry."""
-        entry = zipfile.ZipInfo(f"{self._root}/{name}", self._when)
-        entry.create_system = 3  # Unix on every system, so that the bytes are the same
-        entry.external_attr = 0o100644 << 16
-        self._zip.writestr(entry, data)
+        self._zip.writestr(entry_of(f"{self._root}/{name}", self._stamp), data)
         self.files += 1
 
     def finish(self) -> Path:

@@ -160,6 +160,27 @@ def read_json(files: ExportFiles, name: str) -> Any:
     try:
         with files.open(name) as file:
             raw = file.read(MAX_JSON + 1)
+    except DamagedError:
+        raise
+    except Exception as error:
+        raise DamagedError(f"it cannot be read ({error})") from None
+    return strict_json(raw)
+
+
+def strict_json(raw: bytes) -> Any:
+    """Parse strict JSON.
+
+    Parameters
+    ----------
+    raw
+        UTF-8, at most `MAX_JSON` bytes.
+
+    Raises
+    ------
+    DamagedError
+        As `read_json`.
+    """
+    try:
         if len(raw) > MAX_JSON:
             raise DamagedError("it is too long")
         return json.loads(raw.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_repeats)

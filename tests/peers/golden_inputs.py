@@ -1,7 +1,7 @@
 """The arrays and settings that golden files were made from: a fixed seed, nothing but numpy, pandas and scipy.
 
 Each `Case` is one run of both programs: which data, in which matrix form, with which settings. `CASES` have golden
-files; `live_cases` are many more, for a peer that is at hand. Both programs' interpreters import this file, so that both
+files; `live_cases` are many more, for a peer at hand. Both programs' interpreters import this file, so that both
 get the same arrays whatever their versions of pandas are.
 """
 

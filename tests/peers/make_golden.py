@@ -3,7 +3,7 @@
     /path/to/peer/bin/python tests/peers/make_golden.py
 
 This writes ``tests/peers/golden/<case>.zip``, what ``cellucid.prepare`` makes of the case's arrays, and the digests of
-the one that is too large to be kept. To run it on cases, each into a folder of its name (as tests do that compare live):
+the one that is too large to be kept. To run it on cases, each into a folder of its name (as live tests do):
 
     /path/to/peer/bin/python tests/peers/make_golden.py FOLDER CASE …
 """
