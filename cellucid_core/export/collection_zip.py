@@ -24,7 +24,7 @@ def zip_root(
     *,
     name: str = "exports",
     force: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Path:
     """Write a collection as one zip: ``<name>/datasets.json`` and its datasets' folders.
 
