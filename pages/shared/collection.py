@@ -116,14 +116,12 @@ def _show_zip(found: Collection) -> None:
             bar.empty()
             show_error(error)
             return
-        bar.empty()
-        st.session_state[_ZIP] = made = _Zip(target, offer_download(target, "exports.zip"))
-    size = made.path.stat().st_size / 1e6
+        st.session_state[_ZIP] = _Zip(target, offer_download(target, "exports.zip"))
+        st.rerun()  # with the link in the place of the button
+    size = made.path.stat().st_size
+    shown = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.0f} kB"
     address = download_address(made.token, str(st.get_option("server.baseUrlPath") or ""))
-    count = f"{len(found.members)} dataset{'s' if len(found.members) > 1 else ''}"
-    st.link_button(
-        f"Download the collection ({count}, {size:,.1f} MB)", address, icon=":material/download:", width="stretch"
-    )
+    st.link_button(f"Download the collection ({shown})", address, icon=":material/download:", width="stretch")
 
 
 # ---- state ---------------------------------------------------------------------------------------------------------
