@@ -7,14 +7,8 @@ graph, identity; beneath them `quantize` and `compress` turn arrays into bytes, 
 
 from __future__ import annotations
 
-from cellucid_core.export.collection import (
-    Collection,
-    Member,
-    add_to_root,
-    read_root,
-    remove_from_root,
-    write_datasets,
-)
+from cellucid_core.export.collecting import add_to_root, remove_from_root
+from cellucid_core.export.collection import Collection, Member, read_root, write_datasets
 from cellucid_core.export.collection_zip import zip_root
 from cellucid_core.export.plan import Artefact, ChosenGenes, ExportPlan, choose_genes, plan
 from cellucid_core.export.settings import (

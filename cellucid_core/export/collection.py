@@ -4,8 +4,7 @@ Every folder of the root that holds an export is a dataset of the collection. Th
 the folders' identities whenever something changes, keeps the order and the default of the list that was there, and puts
 datasets that are new at its end, by the name of their folder. Source: ``export-format.md``, "Several datasets".
 
-Nothing here trusts what it reads: an identity is strict JSON of the types it should have, and only an export that reads
-back sound is taken in.
+Nothing here trusts what it reads: an identity is strict JSON of the types it should have.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +19,7 @@ from typing import Any
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.errors import InputError, WorkRefused
-from cellucid_core.export.staging import PARTIAL, Staging
-from cellucid_core.export.verify import verify
-from cellucid_core.names import folder_name, safe_key
+from cellucid_core.names import folder_name
 from cellucid_core.prepared.reading import (
     IDENTITY,
     MAX_JSON,
@@ -41,7 +36,6 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LIST = "datasets.json"
-_CHUNK = 1 << 20
 #: The largest integer that a viewer, which counts in float64, can tell from its neighbours.
 _MAX_COUNT = 2**53
 
@@ -125,7 +119,7 @@ def read_root(root: str | Path) -> Collection:
         raise InputError(f"{root} is an export itself.", "Name the folder around it.")
     try:
         folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-        members, notes = _members(root, folders)
+        members, notes = _read_members(root, folders)
     except OSError as error:
         raise InputError(f"{root} cannot be read ({error.strerror}).", "Check its permissions.") from None
     order, default, note = _present_list(root)
@@ -153,102 +147,17 @@ def write_datasets(root: str | Path, default: str | None = None) -> Collection:
     WorkRefused
         As `read_root`.
     """
-    with _alone(Path(root)):
+    with alone(Path(root)):
         found = read_root(root)
         if not found.members:
             raise InputError(f"{root} holds no export.", f"Write one into it first: export DATASET --out {root}/NAME.")
-        return _write(_with_default(found, default))
-
-
-def add_to_root(export: str | Path, root: str | Path, *, replace: bool = False) -> Collection:
-    """Put a copy of an export into a root, and write its list.
-
-    The copy appears as a whole, in a folder named by the dataset's id, after the export was read through and found
-    sound. Killed between the two steps, a root has a dataset that the next `write_datasets` lists.
-
-    Parameters
-    ----------
-    export
-        A zip or a folder.
-    root
-        The folder of exports; made if only the last part of its path is missing.
-    replace
-        Whether a dataset of the same id may be replaced; the new one then takes its folder and its place in the list.
-
-    Raises
-    ------
-    InputError
-        As `read_root`; if there is no export at `export`; if the root has a dataset of that id and `replace` is not
-        set, or something else of the folder's name; if the root cannot be written to.
-    WorkRefused
-        As `read_root`; if the export is not sound.
-    """
-    root = Path(root)
-    report = verify(export)
-    if not report.ok:
-        raise WorkRefused(f"{export} is not a sound export: {report.problems[0]}", "Export it again.")
-    files = open_export(export)
-    try:
-        member = _member(files, "")
-        _make_root(root)
-        with _alone(root):
-            folder = _free_folder(read_root(root), member.id, replace)
-            staging = Staging(root / folder, folder=True, force=replace)
-            try:
-                _copy(files, staging.path)
-                staging.publish()
-            finally:
-                staging.abandon()
-            return _write(read_root(root))
-    except DamagedError as error:
-        raise WorkRefused(f"{export} is not a sound export: {error}.", "Export it again.") from None
-    except OSError as error:
-        raise InputError(
-            f"{root} cannot be written to ({error.strerror or error}).", "Check its permissions and the disk's space."
-        ) from None
-    finally:
-        files.close()
-
-
-def remove_from_root(dataset_id: str, root: str | Path) -> Collection:
-    """Take a dataset out of a root: first from the list, then from the disk.
-
-    Returns
-    -------
-    Collection
-        What is left. Without any dataset there is no list either.
-
-    Raises
-    ------
-    InputError
-        As `read_root`; if there is no such dataset.
-    WorkRefused
-        As `read_root`.
-    """
-    with _alone(Path(root)):
-        found = read_root(root)
-        member = _find(found, dataset_id)
-        rest = tuple(other for other in found.members if other is not member)
-        default = found.default if found.default != dataset_id else next((other.id for other in rest), "")
-        left = Collection(found.root, rest, default, found.notes)
-        # Under a name of remains: if this is interrupted, the next export to that folder clears it away.
-        aside = found.root / f".{member.folder}.{secrets.token_hex(4)}{PARTIAL}"
-        try:
-            if rest:
-                _write(left)
-            else:
-                left.path.unlink(missing_ok=True)
-            (found.root / member.folder).rename(aside)
-        except OSError as error:
-            raise InputError(f"{root} cannot be written to ({error.strerror}).", "Check its permissions.") from None
-        shutil.rmtree(aside, ignore_errors=True)
-        return left
+        return write_list(_with_default(found, default))
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------
 
 
-def _members(root: Path, folders: Sequence[str]) -> tuple[list[Member], list[str]]:
+def _read_members(root: Path, folders: Sequence[str]) -> tuple[list[Member], list[str]]:
     members, notes = [], []
     for folder in folders:
         if not (root / folder / IDENTITY).is_file():
@@ -261,7 +170,7 @@ def _members(root: Path, folders: Sequence[str]) -> tuple[list[Member], list[str
             )
         files = open_export(root / folder)
         try:
-            members.append(_member(files, folder))
+            members.append(read_member(files, folder))
         except DamagedError as error:
             raise InputError(
                 f"{root / folder / IDENTITY} is damaged: {error}.", "Export that dataset again, or move it away."
@@ -279,7 +188,7 @@ def _members(root: Path, folders: Sequence[str]) -> tuple[list[Member], list[str
     return members, notes
 
 
-def _member(files: ExportFiles, folder: str) -> Member:
+def read_member(files: ExportFiles, folder: str) -> Member:
     """Read an identity; raises `DamagedError` unless every part that is needed is what it should be."""
     identity = read_json(files, IDENTITY)
     if not isinstance(identity, dict) or identity.get("version") != 2 or isinstance(identity["version"], bool):
@@ -331,10 +240,11 @@ def _present_list(root: Path) -> tuple[list[str], str | None, list[str]]:
 def _with_default(found: Collection, default: str | None) -> Collection:
     if default is None:
         return found
-    return Collection(found.root, found.members, _find(found, default).id, found.notes)
+    return Collection(found.root, found.members, find(found, default).id, found.notes)
 
 
-def _find(found: Collection, dataset_id: str) -> Member:
+def find(found: Collection, dataset_id: str) -> Member:
+    """Return a dataset of a collection; raises `InputError` if it has none of that id."""
     for member in found.members:
         if member.id == dataset_id:
             return member
@@ -344,7 +254,8 @@ def _find(found: Collection, dataset_id: str) -> Member:
     )
 
 
-def _write(found: Collection) -> Collection:
+def write_list(found: Collection) -> Collection:
+    """Write ``datasets.json`` as a whole or not at all; raises `InputError` where that is not possible."""
     try:
         with complete_or_absent(found.path) as draft:
             draft.write_bytes(found.to_bytes())
@@ -353,45 +264,8 @@ def _write(found: Collection) -> Collection:
     return found
 
 
-def _make_root(root: Path) -> None:
-    if not root.parent.is_dir():
-        raise InputError(f"There is no folder {root.parent}.", "Make it first, or choose another place.")
-    if root.exists() and not root.is_dir():
-        raise InputError(f"{root} is not a folder.", "Choose another place for the collection.")
-    root.mkdir(exist_ok=True)
-
-
-def _free_folder(found: Collection, dataset_id: str, replace: bool) -> str:
-    """Return the folder that a dataset of this id goes into."""
-    for member in found.members:
-        if member.id == dataset_id:
-            if replace:
-                return member.folder
-            raise InputError(
-                f"The collection has a dataset {dataset_id!r} already.", "Replace it, or export under another id."
-            )
-    folder = folder_name(dataset_id)
-    for entry in sorted(found.root.iterdir()):
-        if entry.name.casefold() == folder.casefold():
-            raise InputError(
-                f"The dataset {dataset_id!r} needs the folder {folder}, but {entry.name} is there already.",
-                "Export under another id.",
-            )
-    return folder
-
-
-def _copy(files: ExportFiles, target: Path) -> None:
-    for name in sorted(files.names):
-        # A zip can hold any name; one that leads out of its folder must not be followed.
-        if any(safe_key(part) != part for part in name.split("/")):
-            raise DamagedError(f"it holds a file of an unsafe name ({name[:80]!r})")
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        with files.open(name) as source, (target / name).open("xb") as copy:
-            shutil.copyfileobj(source, copy, _CHUNK)
-
-
 @contextlib.contextmanager
-def _alone(root: Path) -> Iterator[None]:
+def alone(root: Path) -> Iterator[None]:
     """Wait until nobody else changes a root: what one writer adds must not be missing from another's list."""
     if fcntl is None or not root.is_dir():
         yield
