@@ -2,12 +2,14 @@
 
 Most vectors of an export are noise between runs of one value (a gene that most cells lack) or noise alone. There,
 looking for repeated strings, on which zlib spends nearly all of its time, gains nothing or even makes the file larger:
-run lengths only, or Huffman codes only, are ten times as fast *and* smaller. zlib-ng does these two. Where strings do
-repeat (sorted edges, smooth values), searching wins by far, and zlib itself does it: zlib-ng's faster search finds no
-repeats of three bytes and writes up to a tenth more. A piece from the middle is tried in all three ways, and the best
+run lengths and Huffman codes only are ten times as fast *and* smaller. zlib-ng does these two; `run_lengths` does both
+at once, better and twice as fast again, where there is enough to do that compiled code is worth loading. Where strings
+do repeat (sorted edges, smooth values), searching wins by far, and zlib itself does it: zlib-ng's faster search finds
+no repeats of three bytes and writes up to a tenth more. A piece from the middle is tried in all ways, and the best
 writes the file; measured in ``tests/benchmarks/bench_export.py``.
 
-The output depends on nothing but the bytes, the level and the versions of the two: no time, no name in the header.
+The output depends on nothing but the bytes, the level, the amount and the versions of the engines: no time, no name in
+the header.
 """
 
 from __future__ import annotations
@@ -30,8 +32,13 @@ _CLASSES = 16
 #: zlib's default: blocks of 16,384 symbols, so that the codes follow a vector whose values drift.
 _MEMORY_LEVEL = 8
 _SEARCH, _HUFFMAN, _RUNS = zlib.Z_DEFAULT_STRATEGY, zlib_ng.Z_HUFFMAN_ONLY, zlib_ng.Z_RLE
+#: `run_lengths` instead of an engine's strategy.
+_COMPILED = -1
 #: Fastest first: it wins a tie.
 _WAYS = (_HUFFMAN, _RUNS, _SEARCH)
+_COMPILED_WAYS = (_COMPILED, _SEARCH)
+#: From this many bytes in all on, compiled code is worth the half second that loading it takes.
+COMPILED_FROM = 100_000_000
 
 
 class Compressor:
@@ -45,10 +52,13 @@ class Compressor:
     ----------
     level
         1 (fast) … 9 (small): an effort, not an engine's level. The size is about zlib's at that level, or less.
+    total
+        Bytes that are compressed in all, by this object and others of its kind: decides about compiled code.
     """
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, level: int, total: int = 0) -> None:
         self._level = level
+        self._ways = _COMPILED_WAYS if total >= COMPILED_FROM else _WAYS
         self._known: dict[int, int] = {}
 
     def gzip(self, data: Buffer) -> bytes:
@@ -58,7 +68,7 @@ class Compressor:
             return gzip_bytes(view, self._level)
         share = int(np.count_nonzero(np.frombuffer(view, np.uint8) == 0)) * _CLASSES // len(view)
         if share not in self._known:
-            self._known[share] = _strategy(view, self._level)
+            self._known[share] = _best_way(view, self._level, self._ways)
         return _member(view, _deflate(view, self._level, self._known[share]), self._level)
 
 
@@ -78,7 +88,7 @@ def gzip_bytes(data: Buffer, level: int) -> bytes:
         RFC 1952: mtime 0, operating system 255 (unknown), no name.
     """
     view = memoryview(data).cast("B")
-    return _member(view, _deflate(view, level, _strategy(view, level)), level)
+    return _member(view, _deflate(view, level, _best_way(view, level, _WAYS)), level)
 
 
 def _member(view: memoryview, body: bytes, level: int) -> bytes:
@@ -87,14 +97,18 @@ def _member(view: memoryview, body: bytes, level: int) -> bytes:
     return b"".join((header, body, struct.pack("<II", zlib_ng.crc32(view), len(view) & 0xFFFFFFFF)))
 
 
-def _strategy(view: memoryview, level: int) -> int:
+def _best_way(view: memoryview, level: int, ways: tuple[int, ...]) -> int:
     length = max(_PIECE, min(_LARGEST_PIECE, len(view) // 16)) * (8 if level >= _THOROUGH else 1)
     start = max(0, len(view) - length) // 2 // 8 * 8  # whole numbers of every width
     piece = view[start : start + length]
-    return min(_WAYS, key=lambda strategy: len(_deflate(piece, level, strategy)))
+    return min(ways, key=lambda way: len(_deflate(piece, level, way)))
 
 
-def _deflate(view: memoryview, level: int, strategy: int) -> bytes:
-    make: Any = zlib.compressobj if strategy == _SEARCH else zlib_ng.compressobj
-    engine = make(level, zlib.DEFLATED, -zlib.MAX_WBITS, _MEMORY_LEVEL, strategy)
+def _deflate(view: memoryview, level: int, way: int) -> bytes:
+    if way == _COMPILED:
+        from cellucid_core.export.run_lengths import deflate_runs
+
+        return deflate_runs(np.frombuffer(view, np.uint8))
+    make: Any = zlib.compressobj if way == _SEARCH else zlib_ng.compressobj
+    engine = make(level, zlib.DEFLATED, -zlib.MAX_WBITS, _MEMORY_LEVEL, way)
     return bytes(engine.compress(view) + engine.flush())
