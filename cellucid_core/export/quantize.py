@@ -184,5 +184,5 @@ def quantize(values: np.ndarray, low: float, high: float, bits: int) -> np.ndarr
 
 def _spread(n: int, cells: np.ndarray, stored: np.ndarray, absent: int) -> np.ndarray:
     whole = np.full(n, absent, stored.dtype) if absent else np.zeros(n, stored.dtype)
-    whole[cells] = stored
+    whole[cells.astype(np.intp)] = stored  # numpy is slower with narrow positions
     return whole
