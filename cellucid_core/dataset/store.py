@@ -119,6 +119,11 @@ class Store:
         detected: np.ndarray = np.load(self.folder / "cell_detected.npy")
         return detected
 
+    def forget(self) -> None:
+        """Give back the memory of what was read; it stays in the file, and in the system's cache while there is room."""
+        read = [self.__dict__[part] for part in ("indices", "data", "values") if part in self.__dict__]
+        forget(*read)
+
     def gene_blocks(self) -> Iterator[tuple[int, int]]:
         """Yield (start, stop) of runs of genes of about `BLOCK_BYTES`."""
         if self.is_sparse:

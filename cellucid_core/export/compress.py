@@ -4,9 +4,9 @@ Most vectors of an export are noise between runs of one value (a gene that most 
 looking for repeated strings, on which zlib spends nearly all of its time, gains nothing or even makes the file larger:
 run lengths and Huffman codes only are ten times as fast *and* smaller. zlib-ng does these two; `run_lengths` does both
 at once, better and twice as fast again, where there is enough to do that compiled code is worth loading. Where strings
-do repeat (sorted edges, smooth values), searching wins by far, and zlib itself does it: zlib-ng's faster search finds
-no repeats of three bytes and writes up to a tenth more. A piece from the middle is tried in all ways, and the best
-writes the file; measured in ``tests/benchmarks/bench_export.py``.
+do repeat (edges, smooth values), searching wins by far: zlib-ng is several times as fast at it as zlib, but finds no repeats
+of three bytes, and so writes up to a tenth more where those matter. A piece from the middle is tried in all ways, and
+the fastest of the best writes the file; measured in ``tests/benchmarks/bench_export.py``.
 
 The output depends on nothing but the bytes, the level, the amount and the versions of the engines: no time, no name in
 the header.
@@ -31,12 +31,14 @@ _THOROUGH = 8
 _CLASSES = 16
 #: zlib's default: blocks of 16,384 symbols, so that the codes follow a vector whose values drift.
 _MEMORY_LEVEL = 8
-_SEARCH, _HUFFMAN, _RUNS = zlib.Z_DEFAULT_STRATEGY, zlib_ng.Z_HUFFMAN_ONLY, zlib_ng.Z_RLE
-#: `run_lengths` instead of an engine's strategy.
-_COMPILED = -1
-#: Fastest first: it wins a tie.
-_WAYS = (_HUFFMAN, _RUNS, _SEARCH)
-_COMPILED_WAYS = (_COMPILED, _SEARCH)
+#: Searching with zlib; with zlib-ng; and without searching: with zlib-ng, or compiled.
+_SEARCH, _QUICK_SEARCH, _HUFFMAN, _RUNS, _COMPILED = "search", "quick search", "huffman", "runs", "compiled"
+#: Fastest first: the first one that is nearly the smallest writes the file.
+_WAYS = (_HUFFMAN, _RUNS, _QUICK_SEARCH, _SEARCH)
+_COMPILED_WAYS = (_COMPILED, _QUICK_SEARCH, _SEARCH)
+_NEARLY = 1.005
+#: zlib-ng's levels below this one search too little, and those from it on are as fast as any.
+_QUICK_LEVEL = 5
 #: From this many bytes in all on, compiled code is worth the half second that loading it takes.
 COMPILED_FROM = 100_000_000
 
@@ -59,7 +61,7 @@ class Compressor:
     def __init__(self, level: int, total: int = 0) -> None:
         self._level = level
         self._ways = _COMPILED_WAYS if total >= COMPILED_FROM else _WAYS
-        self._known: dict[int, int] = {}
+        self._known: dict[int, str] = {}
 
     def gzip(self, data: Buffer) -> bytes:
         """Compress as `gzip_bytes` does."""
@@ -97,18 +99,21 @@ def _member(view: memoryview, body: bytes, level: int) -> bytes:
     return b"".join((header, body, struct.pack("<II", zlib_ng.crc32(view), len(view) & 0xFFFFFFFF)))
 
 
-def _best_way(view: memoryview, level: int, ways: tuple[int, ...]) -> int:
+def _best_way(view: memoryview, level: int, ways: tuple[str, ...]) -> str:
     length = max(_PIECE, min(_LARGEST_PIECE, len(view) // 16)) * (8 if level >= _THOROUGH else 1)
     start = max(0, len(view) - length) // 2 // 8 * 8  # whole numbers of every width
     piece = view[start : start + length]
-    return min(ways, key=lambda way: len(_deflate(piece, level, way)))
+    sizes = {way: len(_deflate(piece, level, way)) for way in ways}
+    return next(way for way in ways if sizes[way] <= _NEARLY * min(sizes.values()))
 
 
-def _deflate(view: memoryview, level: int, way: int) -> bytes:
+def _deflate(view: memoryview, level: int, way: str) -> bytes:
     if way == _COMPILED:
         from cellucid_core.export.run_lengths import deflate_runs
 
         return deflate_runs(np.frombuffer(view, np.uint8))
     make: Any = zlib.compressobj if way == _SEARCH else zlib_ng.compressobj
-    engine = make(level, zlib.DEFLATED, -zlib.MAX_WBITS, _MEMORY_LEVEL, way)
+    level = max(level, _QUICK_LEVEL) if way == _QUICK_SEARCH else level
+    strategy = {_HUFFMAN: zlib.Z_HUFFMAN_ONLY, _RUNS: zlib.Z_RLE}.get(way, zlib.Z_DEFAULT_STRATEGY)
+    engine = make(level, zlib.DEFLATED, -zlib.MAX_WBITS, _MEMORY_LEVEL, strategy)
     return bytes(engine.compress(view) + engine.flush())

@@ -164,13 +164,9 @@ class _Check:
             else:
                 compare = None if source is None else source.number_column
                 yield 1, lambda column=column, compare=compare: [self._numbers(column, compare)]  # type: ignore[misc]
-        compare = None if source is None else source.gene
         for start in range(0, len(found.genes), _BLOCK):
             block = found.genes[start : start + _BLOCK]
-            yield (
-                len(block),
-                lambda block=block, compare=compare: [self._numbers(g, compare) for g in block],  # type: ignore[misc]
-            )
+            yield len(block), lambda block=block: self._genes(block)  # type: ignore[misc]
         if found.graph is not None:
             yield 2, lambda graph=found.graph: [self._graph(graph)]  # type: ignore[misc]
 
@@ -236,6 +232,13 @@ class _Check:
             return Found()
 
         return self._guarded(spec.file, check)
+
+    def _genes(self, block: list[Numbers]) -> list[Found]:
+        source = self.source
+        found = [self._numbers(gene, None if source is None else source.gene) for gene in block]
+        if source is not None and source.view.expression is not None:
+            source.view.expression.forget()
+        return found
 
     def _categories(self, spec: Categories) -> Found:
         n_cells = self.structure.n_cells

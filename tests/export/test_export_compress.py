@@ -65,18 +65,34 @@ class OneFile:
     names = frozenset(["x.gz", "x"])
     oddities = ()
 
-    def __init__(self, data):
-        self.data = data
+    def __init__(self, data, at_once=False):
+        self.data, self.at_once = data, at_once
 
     def open(self, name):
         return io.BytesIO(self.data)
+
+    def whole(self, name, most):
+        return self.data if self.at_once and len(self.data) <= most else None
 
     def close(self):
         pass
 
 
 def read(data, count, name="x.gz", dtype="<u2"):
-    return np.concatenate([np.zeros(0, dtype), *reading.read_array(OneFile(data), name, count, np.dtype(dtype))])
+    """Read in pieces and at once: both must give the same numbers, or both find the damage."""
+    results = []
+    for at_once in (True, False):
+        try:
+            pieces = list(reading.read_array(OneFile(data, at_once), name, count, np.dtype(dtype)))
+            results.append(np.concatenate([np.zeros(0, dtype), *pieces]))
+        except DamagedError as error:
+            results.append(error)
+    first, second = results
+    if isinstance(first, DamagedError) or isinstance(second, DamagedError):
+        assert type(first) is type(second)
+        raise first
+    np.testing.assert_array_equal(first, second)
+    return first
 
 
 @pytest.mark.parametrize("chunk", [64, 4096, 4 * 2**20])
