@@ -120,9 +120,9 @@ class Store:
         return detected
 
     def forget(self) -> None:
-        """Give back the memory of what was read; it stays in the file, and in the system's cache while there is room."""
-        read = [self.__dict__[part] for part in ("indices", "data", "values") if part in self.__dict__]
-        forget(*read)
+        """Give back the memory of what was read; it stays in the file."""
+        parts = (self.__dict__.get(part) for part in ("indices", "data", "values"))
+        forget(*(part for part in parts if part is not None))
 
     def gene_blocks(self) -> Iterator[tuple[int, int]]:
         """Yield (start, stop) of runs of genes of about `BLOCK_BYTES`."""

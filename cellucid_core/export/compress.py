@@ -4,9 +4,9 @@ Most vectors of an export are noise between runs of one value (a gene that most 
 looking for repeated strings, on which zlib spends nearly all of its time, gains nothing or even makes the file larger:
 run lengths and Huffman codes only are ten times as fast *and* smaller. zlib-ng does these two; `run_lengths` does both
 at once, better and twice as fast again, where there is enough to do that compiled code is worth loading. Where strings
-do repeat (edges, smooth values), searching wins by far: zlib-ng is several times as fast at it as zlib, but finds no repeats
-of three bytes, and so writes up to a tenth more where those matter. A piece from the middle is tried in all ways, and
-the fastest of the best writes the file; measured in ``tests/benchmarks/bench_export.py``.
+do repeat (edges, smooth values), searching wins by far: zlib-ng is several times as fast at it as zlib, but finds no
+repeats of three bytes, and so writes up to a tenth more where those matter. A piece from the middle is tried in all
+ways, and the fastest of the best writes the file; measured in ``tests/benchmarks/bench_export.py``.
 
 The output depends on nothing but the bytes, the level, the amount and the versions of the engines: no time, no name in
 the header.

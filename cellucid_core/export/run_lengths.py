@@ -18,6 +18,8 @@ import numpy as np
 from numba import njit
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+#: Compiled code must not mix Python's and numpy's integers at will, as a type checker would have it.
+_Integer = Any
 
 #: Runs of one block. Each block has codes of its own, so that they follow a vector whose values drift.
 BLOCK_RUNS = 24_576
@@ -65,7 +67,7 @@ def deflate_runs(data: np.ndarray) -> bytes:
 
 
 @_compiled
-def _deflate(data: np.ndarray, out: np.ndarray) -> int:
+def _deflate(data: np.ndarray, out: np.ndarray) -> _Integer:
     """Write the stream into 32-bit words and return its length in bytes."""
     if len(data) == 0:
         out[0] = 3  # one last block of the fixed code, with nothing in it
@@ -73,7 +75,7 @@ def _deflate(data: np.ndarray, out: np.ndarray) -> int:
     starts = np.empty(BLOCK_RUNS + 1, np.int64)
     codes, widths = np.empty(_SYMBOLS, np.uint64), np.empty(_SYMBOLS, np.uint64)
     word, held, n_held = np.int64(0), np.uint64(0), np.uint64(0)
-    at = np.int64(0)
+    at: _Integer = np.int64(0)
     while at < len(data):
         n_runs = _find_runs(data, at, starts)
         at = starts[n_runs]
@@ -87,7 +89,7 @@ def _deflate(data: np.ndarray, out: np.ndarray) -> int:
 
 
 @_compiled
-def _find_runs(data: np.ndarray, at: int, starts: np.ndarray) -> int:
+def _find_runs(data: np.ndarray, at: _Integer, starts: np.ndarray) -> _Integer:
     """Take runs of equal bytes until the block is full: where each begins, and at last the end; return how many.
 
     Without a branch per byte, which no processor could foresee.
@@ -110,7 +112,7 @@ def _find_runs(data: np.ndarray, at: int, starts: np.ndarray) -> int:
 
 
 @_compiled
-def _count(data: np.ndarray, starts: np.ndarray, n_runs: int, least: int, step: int) -> np.ndarray:
+def _count(data: np.ndarray, starts: np.ndarray, n_runs: _Integer, least: _Integer, step: _Integer) -> np.ndarray:
     """Count the symbols of every `step`-th run, (286,) int64."""
     counts = np.zeros(_SYMBOLS, np.int64)
     repeats = np.zeros(_LONGEST + 1, np.int64)
@@ -129,7 +131,7 @@ def _count(data: np.ndarray, starts: np.ndarray, n_runs: int, least: int, step: 
 
 
 @_compiled
-def _least_repetition(data: np.ndarray, starts: np.ndarray, n_runs: int) -> int:
+def _least_repetition(data: np.ndarray, starts: np.ndarray, n_runs: _Integer) -> _Integer:
     """Return the choice that needs the fewest bits, from a sample of the runs."""
     step = max(1, min(_SAMPLE, n_runs // 512))
     best, fewest = 3, np.inf
@@ -160,7 +162,7 @@ def _entropy(counts: np.ndarray) -> float:
 
 
 @_compiled
-def _code_lengths(counts: np.ndarray, limit: int) -> np.ndarray:
+def _code_lengths(counts: np.ndarray, limit: _Integer) -> np.ndarray:
     """Return the length of each symbol's Huffman code, 0 for symbols that do not occur, at most `limit`.
 
     Two queues, as the counts are sorted (van Leeuwen 1976). Codes that are too long are shortened by levelling the
@@ -234,8 +236,8 @@ def _canonical(lengths: np.ndarray, codes: np.ndarray, widths: np.ndarray) -> No
 
 @_compiled
 def _put(
-    out: np.ndarray, word: int, held: np.uint64, n_held: np.uint64, bits: np.uint64, width: np.uint64
-) -> tuple[int, np.uint64, np.uint64]:
+    out: np.ndarray, word: _Integer, held: np.uint64, n_held: np.uint64, bits: np.uint64, width: np.uint64
+) -> tuple[_Integer, np.uint64, np.uint64]:
     """Append at most 32 bits, lowest first; without a branch, as in `_find_runs`."""
     held |= bits << n_held
     n_held += width
@@ -246,8 +248,8 @@ def _put(
 
 @_compiled
 def _write_header(
-    out: np.ndarray, word: int, held: np.uint64, n_held: np.uint64, code_lengths: np.ndarray, last: bool
-) -> tuple[int, np.uint64, np.uint64]:
+    out: np.ndarray, word: _Integer, held: np.uint64, n_held: np.uint64, code_lengths: np.ndarray, last: bool
+) -> tuple[_Integer, np.uint64, np.uint64]:
     """Begin a block and write its codes' lengths (RFC 1951, 3.2.7).
 
     The distance is 1 wherever there is one. Two codes of one bit are declared, so that their set is complete.
@@ -309,16 +311,16 @@ def _write_header(
 @_compiled
 def _write_runs(
     out: np.ndarray,
-    word: int,
+    word: _Integer,
     held: np.uint64,
     n_held: np.uint64,
     data: np.ndarray,
     starts: np.ndarray,
-    n_runs: int,
-    least: int,
+    n_runs: _Integer,
+    least: _Integer,
     codes: np.ndarray,
     widths: np.ndarray,
-) -> tuple[int, np.uint64, np.uint64]:
+) -> tuple[_Integer, np.uint64, np.uint64]:
     """Write a block's symbols and its end."""
     common = data[starts[0]]
     for value in range(_LITERALS):

@@ -137,6 +137,7 @@ def write(
                 path,
                 view,
                 min_points=settings.centroid_min_points,
+                checksums=sink.checksums,
                 threads=settings.threads,
                 progress=lambda done, total: report(
                     Progress(first + first * done // max(1, total), writer.total, "Reading back")

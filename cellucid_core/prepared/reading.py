@@ -62,6 +62,10 @@ class ExportFiles(Protocol):
         """
         ...
 
+    def checksum(self, name: str) -> int:
+        """Return the CRC-32 of a file's stored bytes; of a zip the one that its directory has."""
+        ...
+
     def close(self) -> None:
         """Let go of the container."""
         ...
@@ -124,6 +128,9 @@ class _ZipFiles:
             raise DamagedError("its bytes do not fit the zip's checksum")
         return data
 
+    def checksum(self, name: str) -> int:
+        return self._entries[name].CRC  # reading the entry compares it with the bytes
+
     def close(self) -> None:
         self._zip.close()
         self._file.close()
@@ -160,6 +167,13 @@ class _FolderFiles:
             if os.fstat(file.fileno()).st_size > most:
                 return None
             return file.read(most + 1)
+
+    def checksum(self, name: str) -> int:
+        found = 0
+        with self.open(name) as file:
+            while piece := file.read(_CHUNK):
+                found = zlib_ng.crc32(piece, found)
+        return found
 
     def close(self) -> None:
         pass
