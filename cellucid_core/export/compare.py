@@ -227,7 +227,8 @@ def compare_numbers(
     # A range near the smallest float has no representable step; any positive one keeps the division defined.
     step = max((spec.high - spec.low) / MAX_QUANT[spec.bits], np.finfo(np.float64).smallest_subnormal)
     # What float64 can tell apart near the limits, in steps.
-    tolerance = _HALF + 4 * np.spacing(reach) / step
+    with np.errstate(over="ignore"):
+        tolerance = _HALF + 4 * np.spacing(reach) / step
     if cells is None:
         error, mismatch = _errors(spec, written, values, step, slack)
     else:

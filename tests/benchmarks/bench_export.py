@@ -8,8 +8,9 @@ Both programs get one h5ad file (log-normalized, 10 % not zero, as a droplet exp
 embedding, two columns, a graph of 15 neighbours) and write 8-bit codes with gzip level 6. The peer reads the file and
 prepares it. Ours does so in three situations: the dataset is open, its gene-major store in place (written, and written
 and read back, which is what users get); the file was never seen before (opened, stored, written, read back); and the
-graph alone, on both sides an export without genes with the graph, less one without. Every run is a process of its own, so that its peak memory is its own; the
-clocks leave imports out. Each is run several times, and the shortest time counts. Nothing is asserted.
+graph alone: on both sides an export without genes with the graph, less one without. Every run is a process of its own,
+so that its peak memory is its own; the clocks leave imports out. Each is run several times, and the shortest time
+counts. Nothing is asserted.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellucid_core.export.compress import COMPILED_FROM, Compressor, gzip_bytes
@@ -16,6 +16,7 @@ from cellucid_core.prepared import reading
 from cellucid_core.prepared.reading import DamagedError
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40_000), st.integers(1, 9))
 def test_any_gzip_reader_reads_it(data, level):
     packed = gzip_bytes(data, level)
