@@ -2,14 +2,12 @@
 
 Most vectors of an export are noise between runs of one value (a gene that most cells lack) or noise alone. There,
 looking for repeated strings, on which zlib spends nearly all of its time, gains nothing or even makes the file larger:
-run lengths and Huffman codes only are ten times as fast *and* smaller. zlib-ng does these two; `run_lengths` does both
-at once, better and twice as fast again, where there is enough to do that compiled code is worth loading. Where strings
-do repeat (edges, smooth values), searching wins by far: zlib-ng is several times as fast at it as zlib, but finds no
+run lengths only, or Huffman codes only, are ten times as fast *and* smaller. zlib-ng does these two. Where strings do
+repeat (edges, smooth values), searching wins by far: zlib-ng is several times as fast at it as zlib, but finds no
 repeats of three bytes, and so writes up to a tenth more where those matter. A piece from the middle is tried in all
 ways, and the fastest of the best writes the file; measured in ``tests/benchmarks/bench_export.py``.
 
-The output depends on nothing but the bytes, the level, the amount and the versions of the engines: no time, no name in
-the header.
+The output depends on nothing but the bytes, the level and the versions of the engines: no time, no name in the header.
 """
 
 from __future__ import annotations
@@ -31,16 +29,13 @@ _THOROUGH = 8
 _CLASSES = 16
 #: zlib's default: blocks of 16,384 symbols, so that the codes follow a vector whose values drift.
 _MEMORY_LEVEL = 8
-#: Searching with zlib; with zlib-ng; and without searching: with zlib-ng, or compiled.
-_SEARCH, _QUICK_SEARCH, _HUFFMAN, _RUNS, _COMPILED = "search", "quick search", "huffman", "runs", "compiled"
+#: Searching with zlib, or with zlib-ng; and zlib-ng without searching.
+_SEARCH, _QUICK_SEARCH, _HUFFMAN, _RUNS = "search", "quick search", "huffman", "runs"
 #: Fastest first: the first one that is nearly the smallest writes the file.
 _WAYS = (_HUFFMAN, _RUNS, _QUICK_SEARCH, _SEARCH)
-_COMPILED_WAYS = (_COMPILED, _QUICK_SEARCH, _SEARCH)
 _NEARLY = 1.005
 #: zlib-ng's levels below this one search too little, and those from it on are as fast as any.
 _QUICK_LEVEL = 5
-#: From this many bytes in all on, compiled code is worth the half second that loading it takes.
-COMPILED_FROM = 100_000_000
 
 
 class Compressor:
@@ -54,13 +49,10 @@ class Compressor:
     ----------
     level
         1 (fast) … 9 (small): an effort, not an engine's level. The size is about zlib's at that level, or less.
-    total
-        Bytes that are compressed in all, by this object and others of its kind: decides about compiled code.
     """
 
-    def __init__(self, level: int, total: int = 0) -> None:
+    def __init__(self, level: int) -> None:
         self._level = level
-        self._ways = _COMPILED_WAYS if total >= COMPILED_FROM else _WAYS
         self._known: dict[int, str] = {}
 
     def gzip(self, data: Buffer) -> bytes:
@@ -70,7 +62,7 @@ class Compressor:
             return gzip_bytes(view, self._level)
         share = int(np.count_nonzero(np.frombuffer(view, np.uint8) == 0)) * _CLASSES // len(view)
         if share not in self._known:
-            self._known[share] = _best_way(view, self._level, self._ways)
+            self._known[share] = _best_way(view, self._level)
         return _member(view, _deflate(view, self._level, self._known[share]), self._level)
 
 
@@ -90,7 +82,7 @@ def gzip_bytes(data: Buffer, level: int) -> bytes:
         RFC 1952: mtime 0, operating system 255 (unknown), no name.
     """
     view = memoryview(data).cast("B")
-    return _member(view, _deflate(view, level, _best_way(view, level, _WAYS)), level)
+    return _member(view, _deflate(view, level, _best_way(view, level)), level)
 
 
 def _member(view: memoryview, body: bytes, level: int) -> bytes:
@@ -99,19 +91,15 @@ def _member(view: memoryview, body: bytes, level: int) -> bytes:
     return b"".join((header, body, struct.pack("<II", zlib_ng.crc32(view), len(view) & 0xFFFFFFFF)))
 
 
-def _best_way(view: memoryview, level: int, ways: tuple[str, ...]) -> str:
+def _best_way(view: memoryview, level: int) -> str:
     length = max(_PIECE, min(_LARGEST_PIECE, len(view) // 16)) * (8 if level >= _THOROUGH else 1)
     start = max(0, len(view) - length) // 2 // 8 * 8  # whole numbers of every width
     piece = view[start : start + length]
-    sizes = {way: len(_deflate(piece, level, way)) for way in ways}
-    return next(way for way in ways if sizes[way] <= _NEARLY * min(sizes.values()))
+    sizes = {way: len(_deflate(piece, level, way)) for way in _WAYS}
+    return next(way for way in _WAYS if sizes[way] <= _NEARLY * min(sizes.values()))
 
 
 def _deflate(view: memoryview, level: int, way: str) -> bytes:
-    if way == _COMPILED:
-        from cellucid_core.export.run_lengths import deflate_runs
-
-        return deflate_runs(np.frombuffer(view, np.uint8))
     make: Any = zlib.compressobj if way == _SEARCH else zlib_ng.compressobj
     level = max(level, _QUICK_LEVEL) if way == _QUICK_SEARCH else level
     strategy = {_HUFFMAN: zlib.Z_HUFFMAN_ONLY, _RUNS: zlib.Z_RLE}.get(way, zlib.Z_DEFAULT_STRATEGY)

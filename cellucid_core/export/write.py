@@ -25,7 +25,6 @@ from cellucid_core.export.settings import ExportSettings
 from cellucid_core.export.sink import Sink, open_sink
 from cellucid_core.export.vectors import Vectors, identity_entry, vector_fields
 from cellucid_core.export.verify import verify as read_back
-from cellucid_core.prepared.encoding import encoding
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -317,8 +316,7 @@ class _Writer:
         expression, bits = self.view.expression, self.settings.var_quantization
         assert expression is not None
         entries, files = [], []
-        raw = len(self.genes.ids) * self.view.n_cells * encoding(bits).dtype.itemsize
-        compressor = Compressor(self.settings.compression, raw)  # one per block: blocks run in any order
+        compressor = Compressor(self.settings.compression)  # one per block: blocks run in any order
         for index in block:
             gene = self.genes.ids[index]
             encoded = gene_files.encode_gene(expression, int(self.genes.positions[index]), bits, gene)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellucid_core.export.compress import COMPILED_FROM, Compressor, gzip_bytes
+from cellucid_core.export.compress import Compressor, gzip_bytes
 from cellucid_core.prepared import reading
 from cellucid_core.prepared.reading import DamagedError
 
@@ -63,16 +63,14 @@ def test_size_is_that_of_zlib_or_less(name, array, level):
     raw = array.tobytes()
     most = 1.02 * len(gzip.compress(raw, level)) + 32
     assert len(gzip_bytes(raw, level)) <= most
-    for total in (0, COMPILED_FROM):
-        packed = Compressor(level, total).gzip(raw)
-        assert len(packed) <= most
-        assert gzip.decompress(packed) == raw
+    packed = Compressor(level).gzip(raw)
+    assert len(packed) <= most
+    assert gzip.decompress(packed) == raw
 
 
-@pytest.mark.parametrize("total", [0, COMPILED_FROM])
-def test_a_compressor_knows_vectors_of_one_sparseness_but_still_chooses_well(total):
+def test_a_compressor_knows_vectors_of_one_sparseness_but_still_chooses_well():
     rng = np.random.default_rng(1)
-    compressor = Compressor(6, total)
+    compressor = Compressor(6)
     for share in (0.02, 0.9, 0.1, 0.5, 0.11, 0.95):
         raw = np.where(rng.random(50_000) < share, rng.gamma(2, 20, 50_000), 0).clip(0, 254).astype(np.uint8).tobytes()
         packed = compressor.gzip(raw)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cellucid_core.errors import InputError, WorkRefused
-from cellucid_core.export import ExportSettings, compress, verify, write
+from cellucid_core.export import ExportSettings, verify, write
 from tests.export.standin import read_files, small_view
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -179,12 +179,9 @@ def test_killed_at_ten_random_moments(tmp_path, target):
 # ---- the same bytes -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("target", TARGETS)
-def test_the_same_bytes_whatever_the_number_of_threads(tmp_path, target, compiled, monkeypatch):
+def test_the_same_bytes_whatever_the_number_of_threads(tmp_path, target, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    if compiled:
-        monkeypatch.setattr(compress, "COMPILED_FROM", 0)
     seen = []
     for number, threads in enumerate((1, 2, 5, 2)):
         place = tmp_path / str(number)
