@@ -109,6 +109,10 @@ class Expression:
                 block[row] = self.gene_stored(int(position))[1]
         return block
 
+    def forget(self) -> None:
+        """Give back the memory of genes that were read: whoever walks all genes calls this now and then."""
+        self._store.forget()
+
     @cached_property
     def stats(self) -> GeneStats:
         """Statistics of each gene over the kept cells."""
