@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 import streamlit as st
 
 from cellucid_core import charts
-from cellucid_core.cell_pages import Page, choose_pages, pages_from_column
+from cellucid_core.cell_pages import Page
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.signature import (
@@ -22,6 +23,7 @@ from cellucid_core.signature import (
     tests_table,
 )
 from pages.shared.empty import need_dataset
+from pages.shared.page_panel import page_panel
 from pages.shared.style import SPLIT
 from pages.shared.workspace import kept, literal, show_error, widget_key, workspace
 
@@ -39,22 +41,8 @@ CAPTIONS = {
     "Box": charts.BOX_CAPTION,
     "Histogram": charts.HISTOGRAM_CAPTION,
 }
-ALL = "All categories"
-MOST_PAGES_AT_FIRST = 12
 DEMO_GENES = "CD3D, CD3E, CD8A, CD8B, NKG7, GZMK, CCL5"
 MOST_CHIPS = 60
-
-
-def page_columns(view: View) -> list[str]:
-    """Return the columns that make pages, those with few groups first asked for."""
-    columns = []
-    for key in map(str, view.dataset.obs.columns):
-        try:
-            if len(pages_from_column(view, key)) > 0:
-                columns.append(key)
-        except InputError:
-            continue
-    return columns
 
 
 def chips(match: GeneMatch) -> None:
@@ -102,36 +90,7 @@ def choose_inputs(view: View) -> dict[str, object]:
         match = match_in_view(view, genes, signed=signed)
         chips(match)
         proposals(match, genes)
-    columns = page_columns(view)
-    key = st.selectbox(
-        "Compare pages from",
-        columns,
-        **kept("group_by"),
-        help="A column of the cell table. Each of its categories is a page: a named group of cells.",
-        placeholder="No column groups the cells",
-    )
-    names: list[str] = []
-    rest: str | None = None
-    if key is not None:
-        sizes = {page.name: page.n for page in pages_from_column(view, key)}
-        names = st.multiselect(
-            "Pages",
-            list(sizes),
-            default=list(sizes)[:MOST_PAGES_AT_FIRST],
-            format_func=lambda name: f"{name} · {sizes[name]:,}",
-            help="The groups of cells to compare, with their numbers of cells.",
-            wrap=True,
-            **kept(f"pages {key}"),
-        )
-        options = [ALL, *(f"Rest of {name}" for name in sizes)]
-        choice = st.selectbox(
-            "Against",
-            options,
-            **kept(f"rest {key}"),
-            format_func=lambda option: "Each other" if option == ALL else option,
-            help="Compare the chosen pages with each other, or one page with all other cells.",
-        )
-        rest = None if choice == ALL else choice.removeprefix("Rest of ")
+    choice = page_panel(view)
     score, scale = st.columns(2)
     method = score.selectbox("Score", list(METHODS), format_func=METHODS.__getitem__, **kept("method"))
     how = scale.selectbox(
@@ -139,7 +98,7 @@ def choose_inputs(view: View) -> dict[str, object]:
     )
     sample = st.selectbox(
         "Donor or sample",
-        [None, *(column for column in columns if column != key)],
+        [None, *(column for column in choice.columns if column != choice.column)],
         format_func=lambda column: "Not chosen" if column is None else column,
         **kept("sample"),
         help="Cells of one donor are not replicates. With a donor column, donors are compared first.",
@@ -147,14 +106,9 @@ def choose_inputs(view: View) -> dict[str, object]:
     repeats = st.toggle(
         "Count repeated genes", help="A gene that is listed twice counts twice, as in Cellucid.", **kept("repeats")
     )
-    pages = None
-    if key is not None and rest is not None:
-        pages = choose_pages(view, key, None, rest)
-    elif key is not None and names:
-        pages = choose_pages(view, key, names)
     return {
         "genes": genes,
-        "pages": pages,
+        "pages": choice.pages,
         "method": method,
         "normalize": how,
         "sample_key": sample,
@@ -250,7 +204,7 @@ def cached_run(view: View, inputs: dict[str, object]) -> SignatureRun:
         view.dataset.content_hash,
         view.mapping.digest(),
         *(value for name, value in inputs.items() if name != "pages"),
-        tuple((page.name, page.n, page.cells.tobytes()) for page in pages or ()),
+        tuple((page.name, page.digest()) for page in pages or ()),
     )
     kept = st.session_state.get("signature_run")
     if kept is None or kept[0] != signature:
@@ -263,7 +217,8 @@ def cached_run(view: View, inputs: dict[str, object]) -> SignatureRun:
         progress.empty()
         st.session_state["signature_run"] = kept = (signature, run)
     result: SignatureRun = kept[1]
-    return result
+    # A page that only changed its colour needs no new numbers.
+    return replace(result, pages=pages) if pages else result
 
 
 need_dataset("score gene signatures")

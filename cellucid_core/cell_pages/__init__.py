@@ -14,6 +14,7 @@ from cellucid_core.cell_pages.from_drawing import (
     page_from_drawing,
     read_areas,
 )
+from cellucid_core.cell_pages.from_file import pages_from_file
 from cellucid_core.cell_pages.from_ids import pages_from_ids
 from cellucid_core.cell_pages.from_range import (
     column_values,
@@ -50,6 +51,7 @@ __all__ = [
     "page_from_drawing",
     "page_from_range",
     "pages_from_column",
+    "pages_from_file",
     "pages_from_ids",
     "pages_from_json",
     "pages_from_session",

@@ -1,4 +1,4 @@
-"""Altair builders: numbers in, chart out; never one mark per cell where a summary will do.
+"""Chart builders, numbers in, chart out: Altair, and ECharts to draw on; no mark per cell where a summary will do.
 
 Altair is imported when the first chart is built, so the command line never loads it. Field names inside a chart are
 fixed words and names of the data only ever appear as data values, so that a page called ``a.b[c]`` is just a page.
@@ -15,6 +15,7 @@ from cellucid_core.charts.distributions import (
     histogram,
     violin,
 )
+from cellucid_core.charts.drawing_board import board_height, drawing_board
 from cellucid_core.charts.embedding import MAX_POINTS, embedding
 
 __all__ = [
@@ -22,7 +23,9 @@ __all__ = [
     "HISTOGRAM_CAPTION",
     "MAX_POINTS",
     "VIOLIN_CAPTION",
+    "board_height",
     "box",
+    "drawing_board",
     "embedding",
     "histogram",
     "violin",

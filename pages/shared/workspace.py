@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from cellucid_core.cell_pages import PageSet
 from cellucid_core.dataset import Dataset, Mapping, View, default_mapping
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import Report, Scope, apply_fixes, fix_all, preflight
@@ -55,6 +56,8 @@ class Workspace:
         What the dataset was opened from, for opening it again with another modality or cell table.
     export
         The last finished export, for the export page.
+    page_sets
+        The pages that the user made, for each dataset of the session (`pages`).
     """
 
     dataset: Dataset | None = None
@@ -63,6 +66,7 @@ class Workspace:
     fixes: tuple[str, ...] = ()
     mapping: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
     export: Any = None
+    page_sets: dict[str, PageSet] = field(default_factory=dict)
     _report: tuple[str, Report] | None = None
 
     def open(self, dataset: Dataset, source: Source | None = None) -> None:
@@ -96,6 +100,21 @@ class Workspace:
         mapping = apply_fixes(self.dataset, choices, fixes, Scope(progress=progress))
         self.choices, self.fixes, self.mapping = choices, fixes, mapping
         self.export = None
+
+    @property
+    def pages(self) -> PageSet:
+        """The pages that the user made of the open dataset; they outlive fixes, and opening another dataset."""
+        return self.page_sets.get(self._pages_key, PageSet())
+
+    @pages.setter
+    def pages(self, pages: PageSet) -> None:
+        self.page_sets[self._pages_key] = pages
+
+    @property
+    def _pages_key(self) -> str:
+        # Turned, a file's rows are other cells.
+        assert self.dataset is not None
+        return f"{self.dataset.content_hash} {self.mapping.turn}"
 
     @property
     def view(self) -> View:

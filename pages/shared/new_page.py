@@ -1,0 +1,271 @@
+"""The dialog in which a page is made: drawn, from a range, from ids, from other pages, from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePath
+
+import numpy as np
+import streamlit as st
+
+from cellucid_core.cell_pages import (
+    MadePages,
+    Operation,
+    Page,
+    SavedPage,
+    column_values,
+    combine,
+    drawing_coordinates,
+    numeric_columns,
+    page_from_drawing,
+    page_from_range,
+    pages_from_column,
+    pages_from_file,
+    pages_from_ids,
+    quantile_limits,
+    read_areas,
+    uniquely_named,
+)
+from cellucid_core.charts import board_height, drawing_board
+from cellucid_core.dataset import View
+from cellucid_core.errors import CellucidError, InputError
+from pages.shared.style import SPLIT
+from pages.shared.workspace import literal, show_error, workspace
+
+WAYS = ("Draw", "Range", "Ids", "Combine", "File")
+OPERATIONS: dict[Operation, str] = {
+    "union": "In any of them",
+    "intersection": "In all of them",
+    "difference": "In the first, in no other",
+}
+BOARD = 480
+MOST_COLORED = 60
+EXPRESSION = "Expression of a gene"
+
+
+def _close() -> None:
+    st.session_state["new_page_open"] = False
+    st.session_state.pop("new_page_memo", None)
+    # A new chart has nothing drawn on it.
+    st.session_state["board"] = st.session_state.get("board", 0) + 1
+
+
+@st.dialog("New page", width=880, on_dismiss=_close)
+def new_page_dialog(view: View, column: str | None, choose_next: str) -> None:
+    """Let the user make pages; they join the workspace's and are chosen for comparison.
+
+    Parameters
+    ----------
+    view
+        The dataset as mapped.
+    column
+        The obs column that is compared now; its pages colour the board and can be combined.
+    choose_next
+        Key of the session state that takes the options to choose next.
+    """
+    way = st.segmented_control(
+        "How", WAYS, default=WAYS[0], key="new_page_way", label_visibility="collapsed", required=True
+    )
+    try:
+        {"Draw": _draw, "Range": _range, "Ids": _ids, "Combine": _combine, "File": _file}[way](
+            view, column, choose_next
+        )
+    except CellucidError as error:
+        show_error(error)
+
+
+def _offer(made: Callable[[], MadePages], key: object, placeholder: str, choose_next: str, taken: list[str]) -> None:
+    """Show what the choices give, ask for a name, and make the pages on a click."""
+    memo = st.session_state.get("new_page_memo")
+    if memo is None or memo[0] != key:
+        try:
+            memo = (key, made())
+        except CellucidError as error:
+            memo = (key, error)
+        st.session_state["new_page_memo"] = memo
+    if isinstance(memo[1], CellucidError):
+        show_error(memo[1])
+        return
+    result: MadePages = memo[1]
+    n = sum(len(page.rows) for page in result.pages)
+    name = ""
+    if len(result.pages) == 1:
+        st.markdown(f"**{n:,}** {'cell' if n == 1 else 'cells'}")
+        name = st.text_input("Name", key="new_page_name", placeholder=placeholder, max_chars=200)
+    else:
+        st.markdown(f"**{len(result.pages):,}** pages")
+        for page in result.pages[:12]:
+            st.markdown(f"{literal(page.name)} :gray[· {len(page.rows):,}]")
+        if len(result.pages) > 12:
+            st.caption(f"and {len(result.pages) - 12:,} more")
+    for note in result.notes:
+        st.info(literal(note), icon=":material/info:")
+    words = "Make the page" if len(result.pages) == 1 else f"Add {len(result.pages):,} pages"
+    if st.button(words, type="primary", icon=":material/add:", width="stretch"):
+        work = workspace()
+        pages = result.pages
+        if len(pages) == 1:
+            one = pages[0]
+            pages = [SavedPage(name.strip() or placeholder, one.rows, one.color, one.made)]
+        before = work.pages
+        work.pages = before.add(pages, taken)
+        st.session_state[choose_next] = ["\x1f" + page.id for page in list(work.pages)[len(before) :]]
+        _close()
+        st.rerun()
+
+
+def _next_name() -> str:
+    return f"Page {workspace().pages.made_so_far + 1}"
+
+
+def _column_pages(view: View, column: str | None) -> list[Page]:
+    try:
+        return [] if column is None else pages_from_column(view, column)
+    except InputError:
+        return []
+
+
+def _colors(view: View, column: str | None) -> list[str]:
+    return [page.color for page in _column_pages(view, column) if page.color]
+
+
+def _draw(view: View, column: str | None, choose_next: str) -> None:
+    xy, where = drawing_coordinates(view)
+    with st.container(key=f"{SPLIT}_board"):
+        left, right = st.columns([1.7, 1], gap="medium")
+    with left:
+        board, height = _board(view, view.dataset.content_hash, view.mapping.digest(), column)
+        event = st.echarts_chart(
+            board, width=BOARD, height=height, key=f"board_{st.session_state.get('board', 0)}", on_select="rerun"
+        )
+    areas = event.selection.areas
+    with right:
+        if not areas:
+            st.markdown(
+                "Choose the lasso or the box above the picture and draw around cells. "
+                "Several areas are taken together; a double click starts again."
+            )
+            if len(xy) > 20_000:
+                st.caption("The picture is a grid; what you draw is tested against every single cell.")
+            return
+        _offer(
+            lambda: MadePages([page_from_drawing(view, xy, read_areas(areas), name="Drawn", where=where)], []),
+            ("draw", view.mapping.digest(), str(areas)),
+            _next_name(),
+            choose_next,
+            _colors(view, column),
+        )
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _board(_view: View, content: str, mapping: str, column: str | None) -> tuple[dict[str, object], int]:
+    xy, where = drawing_coordinates(_view)
+    pages = _column_pages(_view, column)
+    pages = pages if len(pages) <= MOST_COLORED else []
+    return drawing_board(xy, pages, axes=where, size=BOARD), board_height(BOARD, legend=bool(pages))
+
+
+def _range(view: View, column: str | None, choose_next: str) -> None:
+    options = [*numeric_columns(view), *([EXPRESSION] if view.mapping.matrix else [])]
+    if not options:
+        raise InputError("No column of the cell table holds numbers.", "Make the page in another way.")
+    what = st.selectbox("Values", options, key="new_page_values")
+    values = None
+    if what == EXPRESSION and EXPRESSION not in view.dataset.obs.columns:
+        gene = st.text_input("Gene", key="new_page_gene", placeholder="CD3D").strip()
+        if not gene:
+            return
+        place = np.flatnonzero(view.gene_ids == gene)
+        if len(place) == 0 or view.expression is None:
+            raise InputError(f"The gene {gene!r} is not in the dataset.", "Write it as the dataset does.")
+        what, values = gene, view.expression.gene(int(place[0])).astype(np.float64)
+    numbers = column_values(view, what) if values is None else values
+    unit = st.segmented_control(
+        "Limits as", ["Values", "Quantiles"], default="Values", key="new_page_unit", required=True
+    )
+    low_box, high_box = st.columns(2)
+    if unit == "Quantiles":
+        low_share = low_box.number_input("From the quantile (%)", 0.0, 100.0, 75.0, key="new_page_q0")
+        high_share = high_box.number_input("To the quantile (%)", 0.0, 100.0, 100.0, key="new_page_q1")
+        low, high = quantile_limits(numbers, low_share / 100, high_share / 100)
+        st.caption(f"From {low:.6g} to {high:.6g}, both included.")
+    else:
+        start, end = quantile_limits(numbers, 0, 1)
+        low = low_box.number_input("From", value=start, format="%.6g", key=f"new_page_low {what}")
+        high = high_box.number_input("To", value=end, format="%.6g", key=f"new_page_high {what}")
+        st.caption("Both limits are included.")
+    _offer(
+        lambda: MadePages([page_from_range(view, what, low, high, values=values)], []),
+        ("range", view.mapping.digest(), what, low, high),
+        f"{what} {low:.4g}–{high:.4g}",
+        choose_next,
+        _colors(view, column),
+    )
+
+
+def _ids(view: View, column: str | None, choose_next: str) -> None:
+    text = st.text_area(
+        "Cell ids",
+        key="new_page_ids",
+        height=200,
+        placeholder="\n".join(map(str, view.cell_ids[:3])),
+        help="As in obs_names, between commas, semicolons, spaces or line ends; or a table with a column cell_id.",
+    )
+    if text.strip():
+        _offer(
+            lambda: pages_from_ids(view, text),
+            ("ids", view.mapping.digest(), text),
+            _next_name(),
+            choose_next,
+            _colors(view, column),
+        )
+
+
+def _combine(view: View, column: str | None, choose_next: str) -> None:
+    own = [(page.id, page.in_view(view)) for page in workspace().pages]
+    all_pages = uniquely_named([*_column_pages(view, column), *(page for _, page in own)])
+    by_name = {page.name: page for page in all_pages}
+    names = st.multiselect(
+        "Pages",
+        list(by_name),
+        format_func=lambda name: f"{name} · {by_name[name].n:,}",
+        key="new_page_parts",
+        wrap=True,
+        help="Two or more; their order counts for the difference.",
+    )
+    operation = st.segmented_control(
+        "Take the cells",
+        list(OPERATIONS),
+        format_func=OPERATIONS.__getitem__,
+        default="union",
+        required=True,
+        key="new_page_operation",
+    )
+    parts = [by_name[name] for name in names]
+    if len(parts) < 2:
+        st.caption("Choose two pages or more.")
+        return
+    word = {"union": " or ", "intersection": " and ", "difference": " without "}[operation]
+    _offer(
+        lambda: MadePages([combine(view, operation, parts)], []),
+        ("combine", view.mapping.digest(), operation, tuple((part.name, part.digest()) for part in parts)),
+        word.join(names)[:120],
+        choose_next,
+        _colors(view, column),
+    )
+
+
+def _file(view: View, column: str | None, choose_next: str) -> None:
+    upload = st.file_uploader(
+        "Pages saved here (JSON), a Cellucid session, or a list or table of cell ids",
+        key=f"new_page_file_{st.session_state.get('board', 0)}",
+    )
+    if upload is None:
+        return
+    _offer(
+        lambda: pages_from_file(view, upload.getvalue(), upload.name),
+        ("file", view.mapping.digest(), upload.file_id),
+        PurePath(upload.name).stem,
+        choose_next,
+        _colors(view, column),
+    )
