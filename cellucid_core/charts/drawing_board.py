@@ -16,8 +16,8 @@ from cellucid_core.cell_pages import REST_COLOR, Page
 from cellucid_core.charts.embedding import MAX_POINTS
 
 _BINS = 140
-_LEGEND_ROOM = 34
 _TOOLS_ROOM = 36
+_MARGIN = 2
 
 
 def drawing_board(xy: np.ndarray, pages: Sequence[Page] = (), *, axes: str = "", size: int = 500) -> dict[str, Any]:
@@ -28,7 +28,8 @@ def drawing_board(xy: np.ndarray, pages: Sequence[Page] = (), *, axes: str = "",
     xy
         (n_cells, 2) coordinates; cells without a place are not drawn.
     pages
-        What the colours show, each cell in one page at most; the others are grey.
+        What the colours show, each cell in one page at most; the others are grey. There is no legend: names of any
+        length are better read beside the chart.
     axes
         What the coordinates are called.
     size
@@ -70,16 +71,17 @@ def drawing_board(xy: np.ndarray, pages: Sequence[Page] = (), *, axes: str = "",
             }
             for place, i in enumerate(present)
         ],
-        "grid": {"left": 2, "right": 2, "top": _TOOLS_ROOM, "bottom": _LEGEND_ROOM if pages else 2},
+        "grid": {"left": _MARGIN, "right": _MARGIN, "top": _TOOLS_ROOM, "bottom": _MARGIN},
         "xAxis": {**axis, "min": start[0], "max": start[0] + length},
         "yAxis": {**axis, "min": start[1], "max": start[1] + length},
-        "legend": {"show": bool(pages), "type": "scroll", "bottom": 0, "left": 0, "icon": "circle"},
+        "legend": {"show": False},
         "tooltip": {"show": False},
         "toolbox": {
             "left": 0,
             "top": 2,
             "itemSize": 20,
             "itemGap": 14,
+            "iconStyle": {"borderWidth": 1.6},
             "feature": {
                 "brush": {
                     "type": ["polygon", "rect", "clear"],
@@ -100,9 +102,9 @@ def drawing_board(xy: np.ndarray, pages: Sequence[Page] = (), *, axes: str = "",
     }
 
 
-def board_height(size: int, *, legend: bool = True) -> int:
+def board_height(size: int) -> int:
     """Return the height in pixels at which a board's plot is square."""
-    return size + _TOOLS_ROOM + (_LEGEND_ROOM if legend else 2) - 4
+    return size + _TOOLS_ROOM - _MARGIN
 
 
 def _square(points: np.ndarray) -> tuple[list[float], float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from pathlib import PurePath
 
 import numpy as np
@@ -40,6 +41,7 @@ OPERATIONS: dict[Operation, str] = {
 }
 BOARD = 480
 MOST_COLORED = 60
+MOST_IN_SIGHT = 14
 EXPRESSION = "Expression of a gene"
 
 
@@ -134,9 +136,13 @@ def _draw(view: View, column: str | None, choose_next: str) -> None:
     with st.container(key=f"{SPLIT}_board"):
         left, right = st.columns([1.7, 1], gap="medium")
     with left:
-        board, height = _board(view, view.dataset.content_hash, view.mapping.digest(), column)
+        board = _board(view, view.dataset.content_hash, view.mapping.digest(), column)
         event = st.echarts_chart(
-            board, width=BOARD, height=height, key=f"board_{st.session_state.get('board', 0)}", on_select="rerun"
+            board,
+            width=BOARD,
+            height=board_height(BOARD),
+            key=f"board_{st.session_state.get('board', 0)}",
+            on_select="rerun",
         )
     areas = event.selection.areas
     with right:
@@ -147,22 +153,38 @@ def _draw(view: View, column: str | None, choose_next: str) -> None:
             )
             if len(xy) > 20_000:
                 st.caption("The picture is a grid; what you draw is tested against every single cell.")
-            return
-        _offer(
-            lambda: MadePages([page_from_drawing(view, xy, read_areas(areas), name="Drawn", where=where)], []),
-            ("draw", view.mapping.digest(), str(areas)),
-            _next_name(),
-            choose_next,
-            _colors(view, column),
-        )
+        else:
+            _offer(
+                lambda: MadePages([page_from_drawing(view, xy, read_areas(areas), name="Drawn", where=where)], []),
+                ("draw", view.mapping.digest(), str(areas)),
+                _next_name(),
+                choose_next,
+                _colors(view, column),
+            )
+        _legend(_board_pages(view, column))
+
+
+def _board_pages(view: View, column: str | None) -> list[Page]:
+    pages = _column_pages(view, column)
+    return pages if len(pages) <= MOST_COLORED else []
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _board(_view: View, content: str, mapping: str, column: str | None) -> tuple[dict[str, object], int]:
+def _board(_view: View, content: str, mapping: str, column: str | None) -> dict[str, object]:
     xy, where = drawing_coordinates(_view)
-    pages = _column_pages(_view, column)
-    pages = pages if len(pages) <= MOST_COLORED else []
-    return drawing_board(xy, pages, axes=where, size=BOARD), board_height(BOARD, legend=bool(pages))
+    return drawing_board(xy, _board_pages(_view, column), axes=where, size=BOARD)
+
+
+def _legend(pages: list[Page]) -> None:
+    """Say whose colours the picture has; names of data are text here, whatever they look like."""
+    rows = "".join(
+        f'<div style="display: flex; gap: 0.5rem; font-size: 0.85rem; line-height: 1.5; overflow-wrap: anywhere">'
+        f'<span style="color: {page.color}">●</span><span>{escape(page.name)}</span></div>'
+        for page in pages
+    )
+    if rows:
+        with st.container(height="content" if len(pages) <= MOST_IN_SIGHT else 24 * MOST_IN_SIGHT, border=False):
+            st.html(rows)
 
 
 def _range(view: View, column: str | None, choose_next: str) -> None:

@@ -11,7 +11,7 @@ from cellucid_core.cell_pages import Page, pages_from_column, pages_to_json, uni
 from cellucid_core.dataset import View
 from cellucid_core.errors import InputError
 from pages.shared.new_page import new_page_dialog
-from pages.shared.style import CHIPS
+from pages.shared.style import CHIPS, OWN_PAGES
 from pages.shared.workspace import kept, literal, show_error, widget_key, workspace
 
 ALL = "All categories"
@@ -89,7 +89,7 @@ def _choose(column: str | None, pages: dict[str, Page]) -> list[str]:
         chosen = st.multiselect(
             "Pages",
             list(pages),
-            format_func=lambda option: f"{pages[option].name} · {pages[option].n:,}",
+            format_func=lambda option: f"{pages[option].name} ·\u00a0{pages[option].n:,}",
             help="The groups of cells to compare, with their numbers of cells.",
             placeholder="Choose pages",
             wrap=True,
@@ -113,7 +113,7 @@ def _own_pages(view: View, own: dict[str, Page]) -> None:
     if len(made):
         st.markdown("**My pages**")
         height: Any = "content" if len(made) <= _ROWS_SHOWN else 46 * _ROWS_SHOWN
-        with st.container(key="own_pages", height=height, gap="xsmall"):
+        with st.container(key=OWN_PAGES, height=height, gap="xsmall"):
             for page in made:
                 _row(page.id, own[MINE + page.id], page.made)
     with st.container(horizontal=True, gap="small"):

@@ -9,6 +9,8 @@ SPLIT, CARDS = "split", "cards"
 
 #: A chosen page in the box of pages; its colour is set by the panel.
 CHIPS = "page_chips"
+#: The list of the user's pages.
+OWN_PAGES = "own_pages"
 _CHIP = f".st-key-{CHIPS} [data-tag]"
 
 
@@ -32,7 +34,8 @@ _CSS = f"""
 }}
 {_CHIP} > span {{ white-space: normal; overflow-wrap: anywhere; max-width: none; line-height: 1.25; }}
 {_CHIP} > button {{ color: inherit; }}
-[class*="st-key-own_pages"] [data-testid="stColorPickerBlock"] {{ width: 1.5rem; height: 1.5rem; }}
+.st-key-{OWN_PAGES} .stColorPicker, .st-key-{OWN_PAGES} .stColorPicker > div {{ min-height: 0; height: 1.5rem; }}
+.st-key-{OWN_PAGES} [data-testid="stColorPickerBlock"] {{ width: 1.5rem; height: 1.5rem; }}
 </style>
 """
 
