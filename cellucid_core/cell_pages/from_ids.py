@@ -103,7 +103,7 @@ def _table(text: str) -> list[list[str]] | None:
     separator = max(",;\t", key=head.count)
     header = [field.strip().strip("\"'").casefold() for field in head.strip("\r\n").split(separator)]
     # pandas writes an index without a name, so the header of a saved cell table begins with nothing.
-    if len(header) < 2 or not (ID_COLUMN in header or header[0] == ""):
+    if len(header) < 2 or not (ID_COLUMN in header or (header[0] == "" and any(header))):
         return None
     try:
         return [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(row)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
-from pathlib import PurePath
 
 import numpy as np
 import streamlit as st
@@ -13,14 +13,12 @@ from cellucid_core.cell_pages import (
     MadePages,
     Operation,
     Page,
-    SavedPage,
     column_values,
     combine,
     drawing_coordinates,
     numeric_columns,
     page_from_drawing,
     page_from_range,
-    pages_from_column,
     pages_from_file,
     pages_from_ids,
     quantile_limits,
@@ -30,6 +28,7 @@ from cellucid_core.cell_pages import (
 from cellucid_core.charts import board_height, drawing_board
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
+from pages.shared.column_pages import MINE, column_pages
 from pages.shared.style import SPLIT
 from pages.shared.workspace import literal, show_error, workspace
 
@@ -76,8 +75,10 @@ def new_page_dialog(view: View, column: str | None, choose_next: str) -> None:
         show_error(error)
 
 
-def _offer(made: Callable[[], MadePages], key: object, placeholder: str, choose_next: str, taken: list[str]) -> None:
-    """Show what the choices give, ask for a name, and make the pages on a click."""
+def _offer(
+    made: Callable[[], MadePages], key: object, choose_next: str, taken: list[str], name: str | None = None
+) -> None:
+    """Show what the choices give, ask for a name (`name`, or the page's own, if none is given), and make the pages."""
     memo = st.session_state.get("new_page_memo")
     if memo is None or memo[0] != key:
         try:
@@ -89,29 +90,26 @@ def _offer(made: Callable[[], MadePages], key: object, placeholder: str, choose_
         show_error(memo[1])
         return
     result: MadePages = memo[1]
-    n = sum(len(page.rows) for page in result.pages)
-    name = ""
-    if len(result.pages) == 1:
+    pages = result.pages
+    if len(pages) == 1:
+        name, n = name or pages[0].name, len(pages[0].rows)
         st.markdown(f"**{n:,}** {'cell' if n == 1 else 'cells'}")
-        name = st.text_input("Name", key="new_page_name", placeholder=placeholder, max_chars=200)
+        given = st.text_input("Name", key="new_page_name", placeholder=name, max_chars=200).strip()
+        pages = [replace(pages[0], name=given or name)]
     else:
-        st.markdown(f"**{len(result.pages):,}** pages")
-        for page in result.pages[:12]:
+        st.markdown(f"**{len(pages):,}** pages")
+        for page in pages[:MOST_IN_SIGHT]:
             st.markdown(f"{literal(page.name)} :gray[· {len(page.rows):,}]")
-        if len(result.pages) > 12:
-            st.caption(f"and {len(result.pages) - 12:,} more")
+        if len(pages) > MOST_IN_SIGHT:
+            st.caption(f"and {len(pages) - MOST_IN_SIGHT:,} more")
     for note in result.notes:
         st.info(literal(note), icon=":material/info:")
-    words = "Make the page" if len(result.pages) == 1 else f"Add {len(result.pages):,} pages"
+    words = "Make the page" if len(pages) == 1 else f"Add {len(pages):,} pages"
     if st.button(words, type="primary", icon=":material/add:", width="stretch"):
         work = workspace()
-        pages = result.pages
-        if len(pages) == 1:
-            one = pages[0]
-            pages = [SavedPage(name.strip() or placeholder, one.rows, one.color, one.made)]
         before = work.pages
         work.pages = before.add(pages, taken)
-        st.session_state[choose_next] = ["\x1f" + page.id for page in list(work.pages)[len(before) :]]
+        st.session_state[choose_next] = [MINE + page.id for page in list(work.pages)[len(before) :]]
         _close()
         st.rerun()
 
@@ -122,7 +120,7 @@ def _next_name() -> str:
 
 def _column_pages(view: View, column: str | None) -> list[Page]:
     try:
-        return [] if column is None else pages_from_column(view, column)
+        return [] if column is None else column_pages(view, column)
     except InputError:
         return []
 
@@ -157,9 +155,9 @@ def _draw(view: View, column: str | None, choose_next: str) -> None:
             _offer(
                 lambda: MadePages([page_from_drawing(view, xy, read_areas(areas), name="Drawn", where=where)], []),
                 ("draw", view.mapping.digest(), str(areas)),
-                _next_name(),
                 choose_next,
                 _colors(view, column),
+                _next_name(),
             )
         _legend(_board_pages(view, column))
 
@@ -219,9 +217,9 @@ def _range(view: View, column: str | None, choose_next: str) -> None:
     _offer(
         lambda: MadePages([page_from_range(view, what, low, high, values=values)], []),
         ("range", view.mapping.digest(), what, low, high),
-        f"{what} {low:.4g}–{high:.4g}",
         choose_next,
         _colors(view, column),
+        f"{what} {low:.4g}–{high:.4g}",
     )
 
 
@@ -237,9 +235,9 @@ def _ids(view: View, column: str | None, choose_next: str) -> None:
         _offer(
             lambda: pages_from_ids(view, text),
             ("ids", view.mapping.digest(), text),
-            _next_name(),
             choose_next,
             _colors(view, column),
+            _next_name(),
         )
 
 
@@ -271,9 +269,9 @@ def _combine(view: View, column: str | None, choose_next: str) -> None:
     _offer(
         lambda: MadePages([combine(view, operation, parts)], []),
         ("combine", view.mapping.digest(), operation, tuple((part.name, part.digest()) for part in parts)),
-        word.join(names)[:120],
         choose_next,
         _colors(view, column),
+        word.join(names)[:120],
     )
 
 
@@ -287,7 +285,6 @@ def _file(view: View, column: str | None, choose_next: str) -> None:
     _offer(
         lambda: pages_from_file(view, upload.getvalue(), upload.name),
         ("file", view.mapping.digest(), upload.file_id),
-        PurePath(upload.name).stem,
         choose_next,
         _colors(view, column),
     )

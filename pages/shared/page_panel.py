@@ -7,17 +7,15 @@ from typing import Any
 
 import streamlit as st
 
-from cellucid_core.cell_pages import Page, pages_from_column, pages_to_json, uniquely_named, with_rest
+from cellucid_core.cell_pages import Page, pages_to_json, uniquely_named, with_rest
 from cellucid_core.dataset import View
-from cellucid_core.errors import InputError
+from pages.shared.column_pages import MINE, column_pages, page_columns
 from pages.shared.new_page import new_page_dialog
 from pages.shared.style import CHIPS, OWN_PAGES
 from pages.shared.workspace import kept, literal, show_error, widget_key, workspace
 
 ALL = "All categories"
 MOST_PAGES_AT_FIRST = 12
-#: Before the id of a page of the user's in a widget's options; no category begins so.
-MINE = "\x1f"
 _ROWS_SHOWN = 6
 _REST = "Rest of "
 #: Ids of pages to choose as soon as the panel is drawn next.
@@ -181,30 +179,3 @@ def _rename(page_id: str, key: str) -> None:
 
 def _delete(page_id: str) -> None:
     workspace().pages = workspace().pages.delete(page_id)
-
-
-def page_columns(view: View) -> list[str]:
-    """Return the columns that make pages."""
-    return _page_columns(view, view.dataset.content_hash, view.mapping.digest())
-
-
-@st.cache_data(show_spinner=False, max_entries=32)
-def _page_columns(_view: View, content: str, mapping: str) -> list[str]:
-    columns = []
-    for key in map(str, _view.dataset.obs.columns):
-        try:
-            if len(pages_from_column(_view, key)) > 0:
-                columns.append(key)
-        except InputError:
-            continue
-    return columns
-
-
-def column_pages(view: View, key: str) -> list[Page]:
-    """Return a column's pages, made once per dataset and mapping."""
-    return _column_pages(view, view.dataset.content_hash, view.mapping.digest(), key)
-
-
-@st.cache_resource(show_spinner=False, max_entries=32)
-def _column_pages(_view: View, content: str, mapping: str, key: str) -> list[Page]:
-    return pages_from_column(_view, key)

@@ -16,16 +16,16 @@ from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.signature import run_signature
 from cellucid_core.signature.table import write_csv
-from tests.making import make_adata
+from tests.making import make_adata, write_and_view
 
 IDS = ["AAAC-1", "AAAG-1", "cell one", "a,b", "x;y", "twice", "twice", "Zürich", "'q'", "=1+1"]
 
 
-@pytest.fixture
-def view(viewed):
+@pytest.fixture(scope="module")
+def view(tmp_path_factory):
     adata = make_adata(n_cells=10)
     adata.obs_names = IDS
-    return viewed(adata)
+    return write_and_view(adata, tmp_path_factory.mktemp("data"))
 
 
 def rows(view, source):

@@ -11,13 +11,13 @@ import pytest
 from cellucid_core.cell_pages import column_values, in_range, numeric_columns, page_from_range, quantile_limits
 from cellucid_core.dataset import View
 from cellucid_core.errors import InputError
-from tests.making import make_adata
+from tests.making import make_adata, write_and_view
 
 VALUES = [0.0, 1.0, np.nan, 2.0, -1.0, np.inf, 2.0, -np.inf, 0.5, 1.5, np.nan, 3.0]
 
 
-@pytest.fixture
-def view(viewed):
+@pytest.fixture(scope="module")
+def view(tmp_path_factory):
     adata = make_adata(n_cells=12)
     obs = pd.DataFrame(index=adata.obs_names)
     obs["score"] = VALUES
@@ -26,7 +26,7 @@ def view(viewed):
     obs["type"] = pd.Categorical(["a", "b"] * 6)
     obs["nothing"] = np.nan
     adata.obs = obs
-    return viewed(adata)
+    return write_and_view(adata, tmp_path_factory.mktemp("data"))
 
 
 @pytest.mark.parametrize(

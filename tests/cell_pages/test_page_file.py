@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cellucid_core.cell_pages import PageSet, SavedPage, pages_from_file, pages_from_json, pages_to_json
 from cellucid_core.dataset import View, default_mapping
 from cellucid_core.errors import CellucidError, InputError
-from tests.making import make_adata
+from tests.making import make_adata, write_and_view
 
 HOSTILE = '<b>x</b> **bold** "quoted" \\ :smile: ☃'
 
@@ -23,9 +23,9 @@ def page(name, *rows):
     return SavedPage(name, np.array(rows, dtype=np.int64), made=f"made of {name}")
 
 
-@pytest.fixture
-def view(viewed):
-    return viewed(make_adata(n_cells=10))
+@pytest.fixture(scope="module")
+def view(tmp_path_factory):
+    return write_and_view(make_adata(n_cells=10), tmp_path_factory.mktemp("data"))
 
 
 def test_pages_come_back_as_they_were(view):

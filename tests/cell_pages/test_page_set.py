@@ -23,16 +23,16 @@ from cellucid_core.cell_pages import (
 from cellucid_core.cell_pages.page_set import clean_name
 from cellucid_core.dataset import View
 from cellucid_core.errors import InputError
-from tests.making import make_adata
+from tests.making import make_adata, write_and_view
 
 
 def page(name="a", rows=(0, 1)):
     return SavedPage(name, np.array(rows, dtype=np.int64))
 
 
-@pytest.fixture
-def view(viewed):
-    return viewed(make_adata(n_cells=10))
+@pytest.fixture(scope="module")
+def view(tmp_path_factory):
+    return write_and_view(make_adata(n_cells=10), tmp_path_factory.mktemp("data"))
 
 
 def fewer(view, *rows):

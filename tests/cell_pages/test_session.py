@@ -17,7 +17,7 @@ from cellucid_core.cell_pages import pages_from_file, pages_from_session
 from cellucid_core.cell_pages.session import decode_cells
 from cellucid_core.dataset import View, default_mapping
 from cellucid_core.errors import CellucidError, InputError
-from tests.making import make_adata
+from tests.making import make_adata, write_and_view
 
 
 def varint(number):
@@ -61,9 +61,9 @@ def framed(*pieces):
     return b"CELLUCID_SESSION\n" + b"".join(struct.pack("<I", len(piece)) + piece for piece in pieces)
 
 
-@pytest.fixture
-def view(viewed):
-    return viewed(make_adata(n_cells=300))
+@pytest.fixture(scope="module")
+def view(tmp_path_factory):
+    return write_and_view(make_adata(n_cells=300), tmp_path_factory.mktemp("data"))
 
 
 @pytest.mark.parametrize("codec", ["gzip", "none"])
