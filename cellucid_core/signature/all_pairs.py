@@ -15,8 +15,8 @@ import numpy as np
 
 from cellucid_core.signature.effects import Sample, cohens_d
 
-#: Numbers of H that are in memory at once (16 MB as float64).
-_AT_ONCE = 2_000_000
+#: Numbers of H that are in memory at once (4 MB as float64).
+_AT_ONCE = 524_288
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +73,16 @@ class Pooled:
             below = lower[-1].copy()
             lower -= table / 2
             u += table.T @ lower
-            square = table * table
-            shared += square.T @ table
-            own += (square * table).sum(axis=0) - table.sum(axis=0)
-            rank_sums += table.T @ (lower.sum(axis=1) + 0.5)
             together = table.sum(axis=1)
-            total_ties += float((together**3 - together).sum())
+            rank_sums += table.T @ (lower.sum(axis=1) + 0.5)
+            if together.max() > 1:  # without ties there is nothing to add
+                square = table * table
+                shared += square.T @ table
+                own += (square * table).sum(axis=0) - table.sum(axis=0)
+                total_ties += float((together**3 - together).sum())
         # (x+y)³ − (x+y) summed = what x and y give alone, plus 3xy(x+y)
         ties = own[:, None] + own[None, :] + 3 * (shared + shared.T)
+        np.fill_diagonal(ties, own)
         return cls(tuple(samples), n_distinct, u, ties, rank_sums, total_ties)
 
     @cached_property

@@ -15,6 +15,7 @@ from cellucid_core.signature.sentence import SMALL_D
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
+    from cellucid_core.signature.score import Method
 
 SMALL_PAGE = 50
 FEW_GENES = 3
@@ -34,6 +35,7 @@ def cautions(
     raw: np.ndarray,
     *,
     compares: bool = True,
+    method: Method | None = None,
 ) -> list[str]:
     """Collect every warning about a run.
 
@@ -51,6 +53,8 @@ def cautions(
         (n_cells,) score of every cell before normalization.
     compares
         Whether pages were chosen; without, nothing is said about their sizes.
+    method
+        How it was scored; of a mean or a sum some genes need not be looked at.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def cautions(
         *(about_size(pages) if compares else []),
         *about_variance(pages, scores),
         *about_library_size(raw, inside, expression),
-        *about_one_gene(raw, inside, match, expression),
+        *about_one_gene(raw, inside, match, expression, method),
         *about_small_effects(tests),
         *about_pairs(pages),
         # What is wrong with a page is said once, above, not once more for each of its pairs.
@@ -156,15 +160,35 @@ def about_library_size(raw: np.ndarray, inside: np.ndarray, expression: Expressi
     return warnings
 
 
-def about_one_gene(raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expression: Expression) -> list[str]:
+def about_one_gene(
+    raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expression: Expression, method: Method | None = None
+) -> list[str]:
     """Say so if one gene carries more than half of the score's variance."""
-    if len(match.found) < 2:
+    if len(match.found) < 2 or (method in ("mean", "sum") and _none_can(raw, inside, match, expression, method)):
         return []
     shares = variance_shares(raw, inside, match, expression)
     top = int(np.argmax(shares))
     if not shares[top] > 0.5:
         return []
     return [f"{match.found[top]} alone carries {shares[top]:.0%} of the score's variance."]
+
+
+def _none_can(
+    raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expression: Expression, method: Method | None
+) -> bool:
+    """Tell from each gene's spread over all cells alone that none carries half of a mean's or a sum's variance.
+
+    By Cauchy & Schwarz a gene's share is at most w·√(SS gene / SS score), and its squares about its mean over some cells
+    are at most those over all.
+    """
+    stats, genes, n = expression.stats, match.positions, expression.n_cells
+    if stats.n_not_finite[genes].any():
+        return False
+    squares = np.maximum(stats.square_total[genes] - stats.total[genes] ** 2 / n, 0)
+    scores = raw[inside]
+    spread = float(np.square(scores - scores.mean()).sum()) if len(scores) else 0.0
+    scale = float(match.weights.sum()) if method == "mean" else 1.0
+    return spread > 0 and bool((np.abs(match.weights) / scale * np.sqrt(squares / spread) <= 0.5).all())
 
 
 def variance_shares(raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expression: Expression) -> np.ndarray:

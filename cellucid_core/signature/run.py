@@ -237,7 +237,7 @@ def run_signature(
     if sample_key is not None:
         owned = owned_scores(chosen, scores, view.obs(sample_key))
         tests = by_owner(names, owned, p_adjust=p_adjust) + tests
-    warnings = cautions(chosen, scores, tests, match, expression, raw, compares=bool(pages))
+    warnings = cautions(chosen, scores, tests, match, expression, raw, compares=bool(pages), method=method)
     if match.weighted and method not in WEIGHTED_METHODS:
         warnings.append(f"The weights are not used: {_METHOD_WORDS[method]} takes each gene once.")
     if view.repeated_ids:

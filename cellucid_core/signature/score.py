@@ -30,6 +30,7 @@ def score_cells(
     *,
     seed: int = 0,
     gene_ids: np.ndarray | None = None,
+    means: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Score every cell by a signature's genes.
@@ -49,6 +50,8 @@ def score_cells(
         Of the control genes' draw (``score_genes`` only).
     gene_ids
         (n_genes,) the dataset's gene ids; ``score_genes`` needs them only where ids repeat.
+    means
+        (n_genes,) from `control_genes.gene_means`, where ``score_genes`` is asked for more than once.
     progress
         Called with the done share, 0 to 1, by methods that read the whole matrix.
 
@@ -74,7 +77,7 @@ def score_cells(
     if method == "score_genes":
         from cellucid_core.signature.control_genes import score_genes
 
-        return score_genes(expression, match, seed=seed, gene_ids=gene_ids, progress=progress)
+        return score_genes(expression, match, seed=seed, gene_ids=gene_ids, means=means, progress=progress)
     from cellucid_core.signature.ucell import ucell
 
     return ucell(expression, match, progress=progress)
