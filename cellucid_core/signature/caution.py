@@ -268,6 +268,11 @@ def some_cells(cells: np.ndarray) -> np.ndarray:
     return np.asarray(cells[np.sort(chosen)])
 
 
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Return Spearman's correlation of finite values (Pearson's of ranks, ties sharing theirs), 0 without variance."""
+    return _pearson(_ranks(a), _ranks(b))
+
+
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Return ranks with ties sharing their mean rank."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)

@@ -155,7 +155,7 @@ def iter_scores(
         if method == "ucell":
             from cellucid_core.signature.ucell import ucell_many
 
-            together = ucell_many(expression, [matches[i] for i in mine], progress=part)
+            together = ucell_many(expression, [matches[i].unweighted() for i in mine], progress=part)
             yield from zip(mine, together, strict=True)
             continue
         total, whole = weighted_sums(

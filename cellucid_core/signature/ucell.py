@@ -89,32 +89,36 @@ def ucell_many(
 
         table = _gather(expression, genes, first, last)
         _count(expression, table, first, threads, report)
-        gap = _gaps(table)
+        by_gene = _by_gene(table, _gaps(table), len(genes))
         for row, match in enumerate(matches):
-            scores[row, first:last] = _scores(table, gap, genes, match, last - first)
+            scores[row, first:last] = _scores(by_gene, np.searchsorted(genes, match.positions), match, last - first)
     return scores
 
 
-def _scores(table: _Table, gap: np.ndarray, genes: np.ndarray, match: GeneMatch, n_cells: int) -> np.ndarray:
-    """Return one signature's scores from the gaps of all signatures' genes."""
-    which = np.searchsorted(genes, match.positions)
-    mine = np.zeros(len(genes), dtype=bool)
-    mine[which] = True
-    cell, gene, value = table.cell, table.gene, gap
-    if not mine.all():
-        some = mine[gene]
-        cell, gene, value = cell[some], gene[some], gap[some]
+def _by_gene(table: _Table, gap: np.ndarray, n_genes: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return each gene's cells that have a rank for it, and the gap of that rank to 1500."""
+    order = np.argsort(table.gene, kind="stable")  # within a gene the cells stay in order
+    cell, gap = table.cell[order], gap[order]
+    ends = np.cumsum(np.bincount(table.gene, minlength=n_genes))[:-1]
+    return list(zip(np.split(cell, ends), np.split(gap, ends), strict=True))
+
+
+def _scores(
+    by_gene: list[tuple[np.ndarray, np.ndarray]], which: np.ndarray, match: GeneMatch, n_cells: int
+) -> np.ndarray:
+    """Return one signature's scores from the gaps of its genes, whose places in `by_gene` are `which`."""
     score = np.zeros(n_cells)
     for sign in (1, -1):
-        weights = np.zeros(len(genes))
         ours = match.signs == sign
-        np.add.at(weights, which[ours], match.weights[ours])
-        n = float(weights.sum() + match.missing_weights[match.missing_signs == sign].sum())
+        n = float(match.weights[ours].sum() + match.missing_weights[match.missing_signs == sign].sum())
         best = n * (n + 1) / 2
         if n == 0 or n * MAX_RANK == best:
             continue
         # Every gene that has no rank below 1500 adds 1500; so only the gaps to 1500 need adding up.
-        saved = np.bincount(cell, weights=value * weights[gene], minlength=n_cells)
+        saved = np.zeros(n_cells)
+        for gene, weight in zip(which[ours].tolist(), match.weights[ours].tolist(), strict=True):
+            cells, gaps = by_gene[gene]
+            np.add.at(saved, cells, gaps if weight == 1 else gaps * weight)
         score += sign * (1 - (n * MAX_RANK - saved - best) / (n * MAX_RANK - best))
     return np.maximum(score, 0)
 
