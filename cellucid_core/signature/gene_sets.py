@@ -18,12 +18,10 @@ from cellucid_core.errors import InputError
 from cellucid_core.names import unique
 
 _GENE_WORDS = frozenset(
-    "gene genes symbol symbols gene_symbol gene_symbols gene_name gene_names gene_id gene_ids geneid genesymbol "
-    "genename ensembl ensembl_id ensembl_gene_id feature feature_name name names id marker markers".split()
+    ["gene", "genes", "symbol", "symbols", "gene_symbol", "gene_symbols", "gene_name", "gene_names", "gene_id", "gene_ids", "geneid", "genesymbol", "genename", "ensembl", "ensembl_id", "ensembl_gene_id", "feature", "feature_name", "name", "names", "id", "marker", "markers"]
 )
 _WEIGHT_WORDS = frozenset(
-    "weight weights score scores coefficient coefficients coef loading loadings value importance logfc log2fc avg_log2fc "
-    "logfoldchange logfoldchanges log2foldchange lfc beta".split()
+    ["weight", "weights", "score", "scores", "coefficient", "coefficients", "coef", "loading", "loadings", "value", "importance", "logfc", "log2fc", "avg_log2fc", "logfoldchange", "logfoldchanges", "log2foldchange", "lfc", "beta"]
 )
 _NAMED = 3
 

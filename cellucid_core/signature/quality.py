@@ -254,7 +254,9 @@ def _gene_sums(expression: Expression, match: GeneMatch, codes: PageCodes) -> _S
         scored = np.asarray(whole) > least
         score = np.divide(total, whole, out=np.zeros(len(total)), where=scored)
         n_s, s, ss = codes.count(scored), codes.add(None, score), codes.add(None, score * score)
-    inside = _Groups(**{key: by_group[key][:, codes.in_any].sum(axis=1) for key in ("n", "x", "xx", "above", "y", "yy", "xy")})
+    inside = _Groups(
+        **{key: by_group[key][:, codes.in_any].sum(axis=1) for key in ("n", "x", "xx", "above", "y", "yy", "xy")}
+    )
     pages = {key: value @ codes.member for key, value in by_group.items()}
     return _Sums(**pages, n_s=n_s @ codes.member, s=s @ codes.member, ss=ss @ codes.member, groups=inside)
 

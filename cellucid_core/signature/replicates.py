@@ -103,9 +103,7 @@ class Owned:
         return pd.Series(self.sums[some] / self.counts[some], index=pd.Index(self.owners[some], dtype=object))
 
 
-def owned_scores(
-    pages: Sequence[Page], scores: Sequence[np.ndarray], samples: pd.Series | np.ndarray
-) -> list[Owned]:
+def owned_scores(pages: Sequence[Page], scores: Sequence[np.ndarray], samples: pd.Series | np.ndarray) -> list[Owned]:
     """Add the scores of each page up by sample.
 
     Parameters

@@ -160,9 +160,7 @@ def _gather(expression: Expression, genes: np.ndarray, first: int, last: int) ->
     return _Table(start, cell, gene, value, *counts)
 
 
-def _count(
-    expression: Expression, table: _Table, offset: int, threads: int, progress: Callable[[float], None]
-) -> None:
+def _count(expression: Expression, table: _Table, offset: int, threads: int, progress: Callable[[float], None]) -> None:
     """Count every value of the table's cells, the first of which is `offset`, against the signatures' values there."""
     kernel = _compiled()
     n_cells = len(table.start) - 1
