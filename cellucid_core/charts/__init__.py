@@ -7,6 +7,7 @@ Text colours are left to the theme; every other colour reads on light and on dar
 
 from __future__ import annotations
 
+from cellucid_core.charts.cumulative import CUMULATIVE_CAPTION, cumulative
 from cellucid_core.charts.distributions import (
     BOX_CAPTION,
     HISTOGRAM_CAPTION,
@@ -17,16 +18,40 @@ from cellucid_core.charts.distributions import (
 )
 from cellucid_core.charts.drawing_board import board_height, drawing_board
 from cellucid_core.charts.embedding import MAX_POINTS, embedding
+from cellucid_core.charts.evidence import (
+    CHANCE_CAPTION,
+    CONTRIBUTION_CAPTION,
+    TREND_CAPTION,
+    chance_histogram,
+    contribution_bars,
+    library_trend,
+)
+from cellucid_core.charts.image import MIME, chart_image
+from cellucid_core.charts.tables import DOTS_CAPTION, HEATMAP_CAPTION, dot_plot, signature_heatmap
 
 __all__ = [
     "BOX_CAPTION",
+    "CHANCE_CAPTION",
+    "CONTRIBUTION_CAPTION",
+    "CUMULATIVE_CAPTION",
+    "DOTS_CAPTION",
+    "HEATMAP_CAPTION",
     "HISTOGRAM_CAPTION",
     "MAX_POINTS",
+    "MIME",
+    "TREND_CAPTION",
     "VIOLIN_CAPTION",
     "board_height",
     "box",
+    "chance_histogram",
+    "chart_image",
+    "contribution_bars",
+    "cumulative",
+    "dot_plot",
     "drawing_board",
     "embedding",
     "histogram",
+    "library_trend",
+    "signature_heatmap",
     "violin",
 ]
