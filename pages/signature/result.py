@@ -214,8 +214,6 @@ def show_chance(view: View, run: SignatureRun, key: object) -> None:
                     n_sets=n_sets,
                     seed=run.seed,
                     progress=report,
-                        min(1.0, share), text=f"Scoring random gene sets … {share:.0%}"
-                    ),
                 ),
             )
         except CellucidError as error:
