@@ -14,6 +14,7 @@ from cellucid_core.signature import SignatureRun, run_signature
 from pages.shared.empty import need_dataset
 from pages.shared.style import SPLIT
 from pages.shared.workspace import show_error, workspace
+from pages.signature.gene_box import commit_on_paste
 from pages.signature.inputs import Inputs, choose_inputs
 from pages.signature.result import computed, show_chance, show_embedding, show_genes, show_run, show_tests
 from pages.signature.several import show_several
@@ -83,6 +84,7 @@ with left:
         if view.expression is None:
             raise InputError("This dataset has no expression matrix.", "Signatures need one; export works without.")
         inputs = choose_inputs(view)
+        commit_on_paste()
     except CellucidError as error:
         show_error(error)
 with right:

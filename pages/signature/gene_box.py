@@ -41,8 +41,6 @@ def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> 
             placeholder="CD3D, CD3E, CD8A",
             help="Commas, semicolons, tabs and line ends all separate genes. Names must be written as in the dataset.",
         )
-        # Streamlit commits a text area when it is left; a paste means that the list is there.
-        st.html(_COMMIT_ON_PASTE, unsafe_allow_javascript=True)
     else:
         genes = _choose_signature(file)
     _file_box()
@@ -52,6 +50,11 @@ def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> 
         _chips(match)
         _proposals(match, genes)
     return genes
+
+
+def commit_on_paste() -> None:
+    """Take a pasted list at once; Streamlit commits a text area only when it is left."""
+    st.html(_COMMIT_ON_PASTE, unsafe_allow_javascript=True)
 
 
 def _choose_signature(file: OpenGeneSets) -> Signature:

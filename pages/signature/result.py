@@ -222,10 +222,11 @@ def show_chance(view: View, run: SignatureRun, key: object) -> None:
         finally:
             bar.empty()
     found = st.session_state["signature chance"][1]
-    beyond = np.nanmean(np.abs(found.random) >= abs(found.d)) if np.isfinite(found.random).any() else 0.0
+    random = found.random[np.isfinite(found.random)]
+    beyond = float(np.mean(np.abs(random) >= abs(found.d))) if len(random) else 0.0
     st.markdown(
         f"**d = {found.d:.2f}** between {literal(found.pages[0])} and {literal(found.pages[1])}; "
-        f"{beyond:.1%} of {len(found.random):,} random sets of {found.n_genes:,} genes separate them as much "
+        f"{beyond:.1%} of {len(random):,} random sets of {found.n_genes:,} genes separate them as much "
         f"(empirical p = {found.p_value:.3g})."
     )
     figure(charts.chance_histogram(found.d, found.random, found.p_value), charts.CHANCE_CAPTION, "signature_chance")
