@@ -147,7 +147,7 @@ def _draw(view: View, column: str | None, choose_next: str) -> None:
         if not areas:
             st.markdown(
                 "Choose the lasso or the box above the picture and draw around cells. "
-                "Several areas are taken together; a double click starts again."
+                "With the third sign, several areas are taken together; the fourth starts again."
             )
             if len(xy) > 20_000:
                 st.caption("The picture is a grid; what you draw is tested against every single cell.")
