@@ -143,7 +143,7 @@ def _draw(view: View, column: str | None) -> None:
         if not areas:
             st.markdown(
                 "Choose the lasso or the box above the picture and draw around cells. "
-                "With the third sign, several areas are taken together; the fourth starts again."
+                "With the third icon on, several areas are taken together; the fourth starts again."
             )
             if len(xy) > 20_000:
                 st.caption("The picture is a grid; what you draw is tested against every single cell.")
@@ -206,7 +206,7 @@ def _range(view: View, column: str | None) -> None:
         low, high = quantile_limits(numbers, low_share / 100, high_share / 100)
         st.caption(f"From {low:.6g} to {high:.6g}, both included.")
     else:
-        start, end = quantile_limits(numbers, 0, 1)
+        start, end = quantile_limits(numbers, 0.5, 1)  # at first the upper half: all cells would be no page
         low = low_box.number_input("From", value=start, format="%.6g", key=f"new_page_low {what}")
         high = high_box.number_input("To", value=end, format="%.6g", key=f"new_page_high {what}")
         st.caption("Both limits are included.")
