@@ -25,11 +25,12 @@ from cellucid_core.cell_pages.from_range import (
 )
 from cellucid_core.cell_pages.page import REST_COLOR, Page, rest_of
 from cellucid_core.cell_pages.page_file import pages_from_json, pages_to_json
-from cellucid_core.cell_pages.page_set import MAX_SAVED, MadePages, PageSet, SavedPage
+from cellucid_core.cell_pages.page_set import MAX_FILE, MAX_SAVED, MadePages, PageSet, SavedPage
 from cellucid_core.cell_pages.palette import palette
 from cellucid_core.cell_pages.session import pages_from_session
 
 __all__ = [
+    "MAX_FILE",
     "MAX_SAVED",
     "REST_COLOR",
     "Area",

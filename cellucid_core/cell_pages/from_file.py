@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cellucid_core.cell_pages.from_ids import pages_from_ids
 from cellucid_core.cell_pages.page_file import pages_from_json
-from cellucid_core.cell_pages.page_set import MadePages
+from cellucid_core.cell_pages.page_set import MAX_FILE, MadePages
 from cellucid_core.cell_pages.session import MAGIC, pages_from_session
 from cellucid_core.errors import InputError
 
@@ -30,10 +30,12 @@ def pages_from_file(view: View, data: bytes, file_name: str) -> MadePages:
     Raises
     ------
     InputError
-        It is empty or none of these, or none of its cells is in the dataset.
+        It is empty, too large or none of these, or none of its cells is in the dataset.
     """
     if not data.strip():
         raise InputError("The file is empty.", "Choose a session, saved pages, or a list of cell ids.")
+    if len(data) > MAX_FILE:
+        raise InputError(f"The file is larger than {MAX_FILE // 2**20} MiB.", "Split it.")
     if data.startswith(MAGIC[:8]):
         return pages_from_session(view, data)
     if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":

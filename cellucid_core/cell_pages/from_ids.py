@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellucid_core.cell_pages.cell_lookup import CellLookup, Found, notes_on, some
-from cellucid_core.cell_pages.page_set import MAX_SAVED, MadePages, SavedPage
+from cellucid_core.cell_pages.page_set import MAX_FILE, MAX_SAVED, MadePages, SavedPage
 from cellucid_core.errors import InputError
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-MAX_BYTES = 512 * 2**20
 ID_COLUMN, PAGE_COLUMN, ROW_COLUMN = "cell_id", "page", "cell_index"
 _BETWEEN = re.compile(r"[,;\t]")
 
@@ -54,8 +53,8 @@ def pages_from_ids(view: View, source: str | bytes, *, name: str = "Pasted cells
 
 
 def _text(source: str | bytes) -> str:
-    if len(source) > MAX_BYTES:
-        raise InputError(f"This is more than {MAX_BYTES // 2**20} MiB of ids.", "Give fewer cells.")
+    if len(source) > MAX_FILE:
+        raise InputError(f"This is more than {MAX_FILE // 2**20} MiB of ids.", "Give fewer cells.")
     if isinstance(source, str):
         return source.removeprefix("\ufeff")
     try:

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellucid_core.cell_pages.cell_lookup import CellLookup, Found, notes_on, some
-from cellucid_core.cell_pages.page_set import MAX_SAVED, MadePages, SavedPage
+from cellucid_core.cell_pages.page_set import MAX_FILE, MAX_SAVED, MadePages, SavedPage
 from cellucid_core.errors import InputError
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
 FORMAT, VERSION = "cellucid-dashboard-pages", 1
-MAX_BYTES = 1024 * 2**20
 
 
 def pages_to_json(view: View, pages: Iterable[SavedPage]) -> str:
@@ -127,8 +126,8 @@ def _content(data: str | bytes) -> dict[str, Any]:
     wrong = InputError(
         "This is not a file of pages.", "Choose the JSON file that Save pages wrote, or use From ids for a list."
     )
-    if len(data) > MAX_BYTES:
-        raise InputError(f"The file is larger than {MAX_BYTES // 2**20} MiB.", "Split it.")
+    if len(data) > MAX_FILE:
+        raise InputError(f"The file is larger than {MAX_FILE // 2**20} MiB.", "Split it.")
     try:
         content = json.loads(data)
     except (ValueError, RecursionError):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: As many pages as one dataset can have; more could not be told apart in a list or a chart.
 MAX_SAVED = 100
 MAX_NAME = 200
+#: Bytes of a file that pages are read from: some tens of millions of cell ids.
+MAX_FILE = 512 * 2**20
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 

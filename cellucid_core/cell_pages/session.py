@@ -24,8 +24,8 @@ MAX_MANIFEST = 16 * 2**20
 MAX_META = 16 * 2**20
 MAX_CHUNKS = 100_000
 MAX_GROUPS = 10_000
-#: Decompressed cell lists of one session, together.
-MAX_CELL_BYTES = 512 * 2**20
+#: Decompressed cell lists of one session, together; a cell takes one or two bytes.
+MAX_CELL_BYTES = 256 * 2**20
 #: Bytes of the largest index in LEB128; 2³⁵ cells are enough.
 _LONGEST_VARINT = 5
 
@@ -59,18 +59,17 @@ def pages_from_session(view: View, data: bytes) -> MadePages:
         raise InputError("The session has no highlight pages.", "Make highlights in Cellucid and save the session.")
     meta = _json(_unpacked(*stored[_META], MAX_META), "its list of highlight pages")
     budget = MAX_CELL_BYTES
-    rows_of: dict[str, np.ndarray] = {}
     pages, empty, missing = [], [], 0
     for name, groups in _pages(meta):
         member = np.zeros(n_cells, dtype=bool)
         for group in groups:
-            if group not in rows_of:
-                entry = stored.get(_CELLS + group)
-                missing += entry is None
-                content = b"" if entry is None else _unpacked(*entry, min(budget, _LONGEST_VARINT * (n_cells + 1)))
-                budget -= len(content)
-                rows_of[group] = np.empty(0, np.int64) if entry is None else decode_cells(content, n_cells)
-            member[rows_of[group]] = True
+            entry = stored.get(_CELLS + group)
+            if entry is None:
+                missing += 1
+                continue
+            content = _unpacked(*entry, min(budget, _LONGEST_VARINT * (n_cells + 1)))
+            budget -= len(content)
+            member[decode_cells(content, n_cells)] = True
         cells = np.flatnonzero(member).astype(np.int64)
         if n_cells != view.dataset.n_cells:
             cells = view.cell_index[cells]
@@ -206,16 +205,17 @@ def _pages(meta: dict[str, Any]) -> list[tuple[str, list[str]]]:
     if len(pages) > MAX_SAVED:
         raise InputError(f"The session has {len(pages):,} pages; a dataset can have {MAX_SAVED}.", "Delete some.")
     found = []
-    n_groups = 0
+    seen: set[str] = set()
     for page in pages:
         name = page.get("name") if isinstance(page, dict) else None
         groups = page.get("highlightedGroups") if isinstance(page, dict) else None
         if not isinstance(name, str) or not isinstance(groups, list):
             raise _damaged("a highlight page has no name or no groups")
         ids = [group.get("id") if isinstance(group, dict) else None for group in groups]
-        n_groups += len(ids)
-        if n_groups > MAX_GROUPS or not all(isinstance(one, str) for one in ids):
-            raise _damaged("a highlight page has groups that cannot be")
+        for one in ids:
+            if not isinstance(one, str) or one in seen or len(seen) >= MAX_GROUPS:
+                raise _damaged("a highlight group has no id, or one that another has, or there are too many")
+            seen.add(one)
         found.append((name, [str(one) for one in ids]))
     return found
 

@@ -84,16 +84,15 @@ def drawing_board(xy: np.ndarray, pages: Sequence[Page] = (), *, axes: str = "",
             "iconStyle": {"borderWidth": 1.6},
             "feature": {
                 "brush": {
-                    "type": ["polygon", "rect", "clear"],
-                    "title": {"polygon": "Lasso", "rect": "Box", "clear": "Start again"},
+                    "type": ["polygon", "rect", "keep", "clear"],
+                    "title": {"polygon": "Lasso", "rect": "Box", "keep": "Several areas", "clear": "Start again"},
                 }
             },
         },
         "brush": {
             "xAxisIndex": "all",
-            "brushMode": "multiple",
             "throttleType": "debounce",
-            "throttleDelay": 150,
+            "throttleDelay": 30,
             "inBrush": {"opacity": 1},
             "outOfBrush": {"opacity": 0.15},
             "brushStyle": {"borderWidth": 2, "color": "rgba(28, 110, 117, 0.12)", "borderColor": "#2b8a92"},

@@ -10,6 +10,8 @@ from cellucid_core.errors import InputError
 
 #: Before the id of a page of the user's in a widget's options; no category begins so.
 MINE = "\x1f"
+#: Session state: options to choose as soon as the panel is drawn next.
+CHOOSE_NEXT = "page_panel_choose_next"
 
 
 def page_columns(view: View) -> list[str]:

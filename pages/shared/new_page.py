@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from cellucid_core.cell_pages import (
+    MAX_FILE,
     MadePages,
     Operation,
     Page,
@@ -28,7 +29,7 @@ from cellucid_core.cell_pages import (
 from cellucid_core.charts import board_height, drawing_board
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
-from pages.shared.column_pages import MINE, column_pages
+from pages.shared.column_pages import CHOOSE_NEXT, MINE, column_pages
 from pages.shared.style import SPLIT
 from pages.shared.workspace import literal, show_error, workspace
 
@@ -52,7 +53,7 @@ def _close() -> None:
 
 
 @st.dialog("New page", width=880, on_dismiss=_close)
-def new_page_dialog(view: View, column: str | None, choose_next: str) -> None:
+def new_page_dialog(view: View, column: str | None) -> None:
     """Let the user make pages; they join the workspace's and are chosen for comparison.
 
     Parameters
@@ -61,24 +62,19 @@ def new_page_dialog(view: View, column: str | None, choose_next: str) -> None:
         The dataset as mapped.
     column
         The obs column that is compared now; its pages colour the board and can be combined.
-    choose_next
-        Key of the session state that takes the options to choose next.
     """
     way = st.segmented_control(
         "How", WAYS, default=WAYS[0], key="new_page_way", label_visibility="collapsed", required=True
     )
     try:
-        {"Draw": _draw, "Range": _range, "Ids": _ids, "Combine": _combine, "File": _file}[way](
-            view, column, choose_next
-        )
+        {"Draw": _draw, "Range": _range, "Ids": _ids, "Combine": _combine, "File": _file}[way](view, column)
     except CellucidError as error:
         show_error(error)
 
 
-def _offer(
-    made: Callable[[], MadePages], key: object, choose_next: str, taken: list[str], name: str | None = None
-) -> None:
+def _offer(view: View, column: str | None, made: Callable[[], MadePages], key: object, name: str | None = None) -> None:
     """Show what the choices give, ask for a name (`name`, or the page's own, if none is given), and make the pages."""
+    key = (view.dataset.content_hash, view.mapping.digest(), key)
     memo = st.session_state.get("new_page_memo")
     if memo is None or memo[0] != key:
         try:
@@ -108,8 +104,8 @@ def _offer(
     if st.button(words, type="primary", icon=":material/add:", width="stretch"):
         work = workspace()
         before = work.pages
-        work.pages = before.add(pages, taken)
-        st.session_state[choose_next] = [MINE + page.id for page in list(work.pages)[len(before) :]]
+        work.pages = before.add(pages, _colors(view, column))
+        st.session_state[CHOOSE_NEXT] = [MINE + page.id for page in list(work.pages)[len(before) :]]
         _close()
         st.rerun()
 
@@ -129,7 +125,7 @@ def _colors(view: View, column: str | None) -> list[str]:
     return [page.color for page in _column_pages(view, column) if page.color]
 
 
-def _draw(view: View, column: str | None, choose_next: str) -> None:
+def _draw(view: View, column: str | None) -> None:
     xy, where = drawing_coordinates(view)
     with st.container(key=f"{SPLIT}_board"):
         left, right = st.columns([1.7, 1], gap="medium")
@@ -147,16 +143,16 @@ def _draw(view: View, column: str | None, choose_next: str) -> None:
         if not areas:
             st.markdown(
                 "Choose the lasso or the box above the picture and draw around cells. "
-                "Several areas are taken together; a double click starts again."
+                "With the third icon on, several areas are taken together; the fourth starts again."
             )
             if len(xy) > 20_000:
                 st.caption("The picture is a grid; what you draw is tested against every single cell.")
         else:
             _offer(
+                view,
+                column,
                 lambda: MadePages([page_from_drawing(view, xy, read_areas(areas), name="Drawn", where=where)], []),
-                ("draw", view.mapping.digest(), str(areas)),
-                choose_next,
-                _colors(view, column),
+                ("draw", str(areas)),
                 _next_name(),
             )
         _legend(_board_pages(view, column))
@@ -185,7 +181,7 @@ def _legend(pages: list[Page]) -> None:
             st.html(rows)
 
 
-def _range(view: View, column: str | None, choose_next: str) -> None:
+def _range(view: View, column: str | None) -> None:
     options = [*numeric_columns(view), *([EXPRESSION] if view.mapping.matrix else [])]
     if not options:
         raise InputError("No column of the cell table holds numbers.", "Make the page in another way.")
@@ -210,20 +206,20 @@ def _range(view: View, column: str | None, choose_next: str) -> None:
         low, high = quantile_limits(numbers, low_share / 100, high_share / 100)
         st.caption(f"From {low:.6g} to {high:.6g}, both included.")
     else:
-        start, end = quantile_limits(numbers, 0, 1)
+        start, end = quantile_limits(numbers, 0.5, 1)  # at first the upper half: all cells would be no page
         low = low_box.number_input("From", value=start, format="%.6g", key=f"new_page_low {what}")
         high = high_box.number_input("To", value=end, format="%.6g", key=f"new_page_high {what}")
         st.caption("Both limits are included.")
     _offer(
+        view,
+        column,
         lambda: MadePages([page_from_range(view, what, low, high, values=values)], []),
-        ("range", view.mapping.digest(), what, low, high),
-        choose_next,
-        _colors(view, column),
+        ("range", what, low, high),
         f"{what} {low:.4g}–{high:.4g}",
     )
 
 
-def _ids(view: View, column: str | None, choose_next: str) -> None:
+def _ids(view: View, column: str | None) -> None:
     text = st.text_area(
         "Cell ids",
         key="new_page_ids",
@@ -233,15 +229,15 @@ def _ids(view: View, column: str | None, choose_next: str) -> None:
     )
     if text.strip():
         _offer(
+            view,
+            column,
             lambda: pages_from_ids(view, text),
-            ("ids", view.mapping.digest(), text),
-            choose_next,
-            _colors(view, column),
+            ("ids", text),
             _next_name(),
         )
 
 
-def _combine(view: View, column: str | None, choose_next: str) -> None:
+def _combine(view: View, column: str | None) -> None:
     own = [(page.id, page.in_view(view)) for page in workspace().pages]
     all_pages = uniquely_named([*_column_pages(view, column), *(page for _, page in own)])
     by_name = {page.name: page for page in all_pages}
@@ -267,24 +263,26 @@ def _combine(view: View, column: str | None, choose_next: str) -> None:
         return
     word = {"union": " or ", "intersection": " and ", "difference": " without "}[operation]
     _offer(
+        view,
+        column,
         lambda: MadePages([combine(view, operation, parts)], []),
-        ("combine", view.mapping.digest(), operation, tuple((part.name, part.digest()) for part in parts)),
-        choose_next,
-        _colors(view, column),
+        ("combine", operation, tuple((part.name, part.digest()) for part in parts)),
         word.join(names)[:120],
     )
 
 
-def _file(view: View, column: str | None, choose_next: str) -> None:
+def _file(view: View, column: str | None) -> None:
     upload = st.file_uploader(
         "Pages saved here (JSON), a Cellucid session, or a list or table of cell ids",
         key=f"new_page_file_{st.session_state.get('board', 0)}",
     )
     if upload is None:
         return
+    if upload.size > MAX_FILE:
+        raise InputError(f"The file is larger than {MAX_FILE // 2**20} MiB.", "Split it.")
     _offer(
+        view,
+        column,
         lambda: pages_from_file(view, upload.getvalue(), upload.name),
-        ("file", view.mapping.digest(), upload.file_id),
-        choose_next,
-        _colors(view, column),
+        ("file", upload.file_id),
     )

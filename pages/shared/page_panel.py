@@ -9,17 +9,15 @@ import streamlit as st
 
 from cellucid_core.cell_pages import Page, pages_to_json, uniquely_named, with_rest
 from cellucid_core.dataset import View
-from pages.shared.column_pages import MINE, column_pages, page_columns
+from pages.shared.column_pages import CHOOSE_NEXT, MINE, column_pages, page_columns
 from pages.shared.new_page import new_page_dialog
 from pages.shared.style import CHIPS, OWN_PAGES
-from pages.shared.workspace import kept, literal, show_error, widget_key, workspace
+from pages.shared.workspace import kept, literal, widget_key, workspace
 
 ALL = "All categories"
 MOST_PAGES_AT_FIRST = 12
 _ROWS_SHOWN = 6
 _REST = "Rest of "
-#: Ids of pages to choose as soon as the panel is drawn next.
-_CHOOSE_NEXT = "page_panel_choose_next"
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def page_panel(view: View) -> PageChoice:
         format_func=lambda option: "Each other" if option == ALL else _REST + pages[option.removeprefix(_REST)].name,
         help="Compare the chosen pages with each other, or one page with all other cells.",
     )
-    _own_pages(view, dict(own))
+    _own_pages(view, column, dict(own))
     if choice == ALL:
         return PageChoice([pages[option] for option in chosen] or None, column, columns)
     return PageChoice(with_rest(pages[choice.removeprefix(_REST)], [], view.n_cells), column, columns)
@@ -77,7 +75,7 @@ def _choose(column: str | None, pages: dict[str, Page]) -> list[str]:
     if key in st.session_state:
         # A page that was deleted, or a category that a fix took away, is not an option any more.
         st.session_state[key] = [option for option in st.session_state[key] if option in pages]
-    new = [option for option in st.session_state.pop(_CHOOSE_NEXT, []) if option in pages]
+    new = [option for option in st.session_state.pop(CHOOSE_NEXT, []) if option in pages]
     if new:
         before = st.session_state.get(key, at_first)
         st.session_state[key] = [*before, *(option for option in new if option not in before)]
@@ -105,7 +103,7 @@ def _color_chips(colors: list[str]) -> None:
     st.html(f"<style>{rules}</style>")
 
 
-def _own_pages(view: View, own: dict[str, Page]) -> None:
+def _own_pages(view: View, column: str | None, own: dict[str, Page]) -> None:
     """Draw the list of the user's pages, and the ways to make, save and load some."""
     made = workspace().pages
     if len(made):
@@ -127,12 +125,8 @@ def _own_pages(view: View, own: dict[str, Page]) -> None:
                 on_click="ignore",
                 help="All my pages with the ids of their cells, to load them again here or on another dataset.",
             )
-    for note in st.session_state.pop("page_notes", []):
-        st.info(literal(note), icon=":material/info:")
-    if error := st.session_state.pop("page_error", None):
-        show_error(error)
     if st.session_state.get("new_page_open"):
-        new_page_dialog(view, st.session_state.get(widget_key("group_by")), _CHOOSE_NEXT)
+        new_page_dialog(view, column)
 
 
 def _row(page_id: str, page: Page, made: str) -> None:

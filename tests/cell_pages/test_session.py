@@ -200,6 +200,7 @@ def test_damaged_sessions_are_a_sentence(view, data):
         b'{"pages": [3]}',
         b'{"pages": [{"name": 1}]}',
         b'{"pages": [{"name": "a", "highlightedGroups": [4]}]}',
+        b'{"pages": [{"name": "a", "highlightedGroups": [{"id": "g"}, {"id": "g"}]}]}',
         b"\xff",
     ],
 )
