@@ -54,7 +54,8 @@ def chart_image(chart: Any, kind: ImageKind = "png", theme: Theme = "light", *, 
     spec["padding"] = 12
     text = {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500}
     config = {
-        "font": "Source Sans Pro, Source Sans 3, Helvetica, Arial, sans-serif",
+        # The first comes with vl-convert, so a PNG is the same on every machine; an SVG takes what its viewer has.
+        "font": "Liberation Sans, Arial, Helvetica, sans-serif",
         "axis": text | {"gridColor": grid, "domainColor": grid, "tickColor": grid},
         "legend": text,
         "text": {"color": ink},
