@@ -1,7 +1,7 @@
 """A chart as a picture file, for papers and slides.
 
-Streamlit shows charts without Vega's own menu, so the picture is made here, by vl-convert: Vega itself in a Rust binary,
-no browser.
+Streamlit shows charts without Vega's own menu, so the picture is made here, by vl-convert: Vega itself in a Rust
+binary, no browser.
 """
 
 from __future__ import annotations

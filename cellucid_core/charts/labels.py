@@ -16,7 +16,7 @@ _COLUMN_LETTERS = 28
 
 
 def name_axis(alt: Any, names: Sequence[str], *, step: float, columns: bool) -> Any:
-    """Return an axis that writes names at 0, 1, 2, …
+    """Return an axis that writes names at 0, 1, 2 and so on.
 
     Parameters
     ----------

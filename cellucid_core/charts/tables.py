@@ -48,7 +48,13 @@ def dot_plot(by_page: pd.DataFrame, *, most_genes: int = 50) -> Any:
         if g < most_genes
     ]
     scale = alt.Scale(range=list(SEQUENTIAL), interpolate="lab", nice=False, zero=False)
-    legend = {"orient": "bottom", "direction": "horizontal", "titleLimit": 160, "labelLimit": 80, "titleOrient": "top"}
+    legend: dict[str, Any] = {
+        "orient": "bottom",
+        "direction": "horizontal",
+        "titleLimit": 160,
+        "labelLimit": 80,
+        "titleOrient": "top",
+    }
     # No dot is wider than its column or its row.
     widest = 0.86 * min(_DOT_ROW, _column_width(shown, pages))
     chart = (
@@ -57,7 +63,9 @@ def dot_plot(by_page: pd.DataFrame, *, most_genes: int = 50) -> Any:
         .encode(
             **_axes(alt, shown, pages, _DOT_ROW),
             color=alt.Color(
-                "mean:Q", scale=scale, legend=alt.Legend(title="Mean", gradientLength=110, gradientThickness=10, **legend)
+                "mean:Q",
+                scale=scale,
+                legend=alt.Legend(title="Mean", gradientLength=150, gradientThickness=10, **legend),
             ),
             size=alt.Size(
                 "share:Q",

@@ -1,8 +1,8 @@
 """Mann–Whitney U, ties and ranks of all pairs of pages from one walk through the pooled scores.
 
-With H the table of how often each different score (rows, ascending) occurs in each page (columns), and L the scores below
-each row, U = Hᵀ(L + H/2) holds every pair's U at once, and Σ(t³ − t) over a pair's ties follows from (H∘H)ᵀH. So twenty
-pages cost one sort and two matrix products instead of 190 merges.
+With H the table of how often each different score (rows, ascending) occurs in each page (columns), and L the scores
+below each row, U = Hᵀ(L + H/2) holds every pair's U at once, and Σ(t³ − t) over a pair's ties follows from (H∘H)ᵀH.
+So twenty pages cost one sort and two matrix products instead of 190 merges.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ class Pooled:
             rows = min(step, n_distinct - first)
             place = (row[at:end] - first) * k + page[at:end]
             table = np.bincount(place, weights=counts[at:end], minlength=rows * k).reshape(rows, k)
-            lower = np.cumsum(table, axis=0)
-            lower += below
-            below = lower[-1].copy()
-            lower -= table / 2
+            running: np.ndarray = np.cumsum(table, axis=0)
+            running += below
+            below = running[-1].copy()
+            lower = running - table / 2
             u += table.T @ lower
             together = table.sum(axis=1)
             rank_sums += table.T @ (lower.sum(axis=1) + 0.5)
