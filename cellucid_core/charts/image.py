@@ -33,7 +33,7 @@ def chart_image(chart: Any, kind: ImageKind = "png", theme: Theme = "light", *, 
     theme
         ``light`` or ``dark`` background.
     width
-        Of the plot in points; a chart otherwise takes the width of its container.
+        Of the picture in points, for charts that otherwise take the width of their container.
 
     Raises
     ------

@@ -165,15 +165,11 @@ def signature_heatmap(long: pd.DataFrame, *, most_signatures: int = 100) -> Any:
 
 def _places(table: pd.DataFrame, key: str) -> tuple[list[str], list[str], list[int], list[int]]:
     """Return the names of rows and columns, and where each line of the table stands; names may repeat."""
-    n_pages = 0
-    first = table[key].iloc[0] if len(table) else None
-    # Rows come in blocks, one per name with all pages; a repeated name starts when the pages start again.
-    pages = table["page"].tolist()
-    names = table[key].tolist()
-    for n_pages in range(1, len(table) + 1):
-        if n_pages == len(table) or names[n_pages] != first or (len(table) % n_pages == 0 and _repeats(pages, n_pages)):
-            break
-    n_pages = max(n_pages, 1)
+    pages, names = table["page"].tolist(), table[key].tolist()
+    # One block per name, each with all pages: the shortest that the table is made of.
+    n_pages = next(
+        (n for n in range(1, len(table) + 1) if len(table) % n == 0 and _in_blocks(pages, names, n)), max(len(table), 1)
+    )
     count = len(table) // n_pages
     return (
         [str(names[i * n_pages]) for i in range(count)],
@@ -183,9 +179,11 @@ def _places(table: pd.DataFrame, key: str) -> tuple[list[str], list[str], list[i
     )
 
 
-def _repeats(pages: Sequence[str], n: int) -> bool:
-    """Tell whether a list is its first n items over and over."""
-    return all(page == pages[i % n] for i, page in enumerate(pages))
+def _in_blocks(pages: Sequence[str], names: Sequence[str], n: int) -> bool:
+    """Tell whether a table is blocks of n lines with the same pages, each of one name."""
+    return pages[n : 2 * n] in (pages[:n], []) and all(
+        pages[i : i + n] == pages[:n] and len(set(names[i : i + n])) == 1 for i in range(0, len(pages), n)
+    )
 
 
 def _axes(alt: Any, rows: Sequence[str], columns: Sequence[str], step: int) -> dict[str, Any]:
