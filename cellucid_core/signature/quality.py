@@ -156,9 +156,9 @@ def contributions(view: View, match: GeneMatch, page: Page, other: Page | None =
 class _Sums:
     """Sums over the cells of each page; arrays are (genes, pages) float64.
 
-    ``n, x, xx, above`` over the cells where the gene is finite; ``n_both, x_both, xx_both, y, yy, xy`` where the mean of
-    the other genes, y, is defined, too; ``n_y, y_all, yy_all`` over all cells where it is; ``n_s, s, ss`` (pages,) of the
-    whole score; ``whole`` over the cells of all pages, each once.
+    ``n, x, xx, above`` over the cells where the gene is finite; ``n_both, x_both, xx_both, y, yy, xy`` where the mean
+    of the other genes, y, is defined, too; ``n_y, y_all, yy_all`` over all cells where it is; ``n_s, s, ss`` (pages,)
+    of the whole score; ``whole`` over the cells of all pages, each once.
     """
 
     n: np.ndarray
