@@ -9,8 +9,8 @@ import numpy as np
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.charts.distributions import page_colors
-from cellucid_core.charts.layout import inline
 from cellucid_core.charts.labels import shortened
+from cellucid_core.charts.layout import inline
 
 CUMULATIVE_CAPTION = "Share of a page's cells that score no more than this; a curve further right is a higher score"
 _HEIGHT = 360

@@ -58,7 +58,7 @@ def density(values: np.ndarray, points: int = 128) -> tuple[np.ndarray, np.ndarr
 
 
 def _spread(values: np.ndarray, low: float, step: float, n_grid: int) -> np.ndarray:
-    """Spread each value over the two nearest grid points, the nearer one getting more; in pieces that stay in the cache."""
+    """Spread each value over the two nearest grid points, the nearer getting more; in pieces that fit the cache."""
     count = np.zeros(n_grid)
     part = np.zeros(n_grid)
     for start in range(0, len(values), _PIECE):

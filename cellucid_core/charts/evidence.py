@@ -54,7 +54,7 @@ def contribution_bars(table: pd.DataFrame, page: str, other: str, *, most_genes:
         }
         for i, row in enumerate(shown.to_dict("records"))
     ]
-    genes = [row["gene"] for row in rows]
+    genes = [str(gene) for gene in shown["gene"]]
     scale = alt.Scale(domain=[max(len(rows), 1) - 0.5, -0.5], nice=False, zero=False)
     base = alt.Chart(inline(alt, rows))
     bars = base.mark_rect(cornerRadius=1).encode(
@@ -100,9 +100,7 @@ def library_trend(trend: pd.DataFrame, measure: str, title: str, score_title: st
         for row in mine.to_dict("records")
     ]
     base = alt.Chart(inline(alt, rows)).encode(
-        x=alt.X(
-            "middle:Q", scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(title=title, grid=False, tickCount=6)
-        )
+        x=alt.X("middle:Q", scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(title=title, grid=False, tickCount=6))
     )
     scale = alt.Scale(zero=False, nice=True)
     axis = alt.Axis(title=score_title, grid=True, tickCount=5, domain=False, ticks=False)

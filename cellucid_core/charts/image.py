@@ -1,7 +1,7 @@
 """A chart as a picture file, for papers and slides.
 
-Streamlit shows charts without Vega's own menu, so the picture is made here, by vl-convert: Vega itself in a Rust binary,
-no browser.
+Streamlit shows charts without Vega's own menu, so the picture is made here, by vl-convert: Vega itself in a Rust
+binary, no browser.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def chart_image(chart: Any, kind: ImageKind = "png", theme: Theme = "light", *, 
     theme
         ``light`` or ``dark`` background.
     width
-        Of the plot in points; a chart otherwise takes the width of its container.
+        Of the picture in points, for charts that otherwise take the width of their container.
 
     Raises
     ------
@@ -54,7 +54,8 @@ def chart_image(chart: Any, kind: ImageKind = "png", theme: Theme = "light", *, 
     spec["padding"] = 12
     text = {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500}
     config = {
-        "font": "Source Sans Pro, Source Sans 3, Helvetica, Arial, sans-serif",
+        # The first comes with vl-convert, so a PNG is the same on every machine; an SVG takes what its viewer has.
+        "font": "Liberation Sans, Arial, Helvetica, sans-serif",
         "axis": text | {"gridColor": grid, "domainColor": grid, "tickColor": grid},
         "legend": text,
         "text": {"color": ink},

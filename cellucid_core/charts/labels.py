@@ -8,7 +8,7 @@ from typing import Any
 
 from cellucid_core.charts.layout import wrap
 
-_PIXELS_PER_LETTER = 6.2
+_PIXELS_PER_LETTER = 6.8
 _LINE = 13
 #: Longer names are shortened; the tooltip has the whole.
 _MOST_LETTERS = 32
@@ -16,7 +16,7 @@ _COLUMN_LETTERS = 28
 
 
 def name_axis(alt: Any, names: Sequence[str], *, step: float, columns: bool) -> Any:
-    """Return an axis that writes names at 0, 1, 2, …
+    """Return an axis that writes names at 0, 1, 2 and so on.
 
     Parameters
     ----------
@@ -30,13 +30,15 @@ def name_axis(alt: Any, names: Sequence[str], *, step: float, columns: bool) -> 
         Whether they stand along the top; where they do not fit side by side they stand upright.
     """
     lines = [[shortened(name, _COLUMN_LETTERS if columns else _MOST_LETTERS)] for name in names]
-    upright = False
+    upright, deepest = False, 1
     if columns:
         letters = int(step / _PIXELS_PER_LETTER) - 1
         wrapped = [wrap(name, letters) for name in names]
         fits = letters >= 6 and all(len(w) <= 3 and max(map(len, w)) <= letters for w in wrapped)
         if fits:
-            lines = wrapped
+            # Lines grow downwards: short names start with empty ones, and all are moved up by the same.
+            deepest = max(map(len, wrapped), default=1)
+            lines = [[""] * (deepest - len(w)) + w for w in wrapped]
         else:
             upright = True
     return alt.Axis(
@@ -52,10 +54,8 @@ def name_axis(alt: Any, names: Sequence[str], *, step: float, columns: bool) -> 
         labelBaseline="middle" if upright or not columns else "bottom",
         labelLimit=0,
         labelOverlap=False,
-        labelPadding=6,
+        labelPadding=6 + (deepest - 1) * _LINE,
         labelLineHeight=_LINE,
-        # Several lines grow downwards from the first; moved up, the last stands at the chart.
-        labelOffset=0,
     )
 
 
@@ -69,5 +69,5 @@ def shortened(name: str, letters: int) -> str:
 
 
 def left_room(names: Sequence[str]) -> int:
-    """Return how many pixels the names need at the left."""
+    """Return how many pixels names take up at the left of a chart."""
     return int(max((len(shortened(name, _MOST_LETTERS)) for name in names), default=0) * _PIXELS_PER_LETTER) + 14

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.charts.embedding import SEQUENTIAL
-from cellucid_core.charts.labels import name_axis
+from cellucid_core.charts.labels import left_room, name_axis
 from cellucid_core.charts.layout import inline
 
 #: Blue to orange through a grey that is seen on light and on dark.
@@ -18,7 +18,7 @@ DOTS_CAPTION = "Colour: mean expression · size: share of the page's cells above
 HEATMAP_CAPTION = "Colour: mean score of a page, z-scored over each signature's pages"
 _ROW = 20
 _DOT_ROW = 24
-_ASSUMED_WIDTH = 520
+_ASSUMED_WIDTH = 620
 
 
 def dot_plot(by_page: pd.DataFrame, *, most_genes: int = 50) -> Any:
@@ -39,6 +39,7 @@ def dot_plot(by_page: pd.DataFrame, *, most_genes: int = 50) -> Any:
     import altair as alt
 
     genes, pages, gene_at, page_at = _places(by_page, "gene")
+    shown = genes[:most_genes]
     rows = [
         {"x": p, "y": g, "gene": gene, "page": page, "mean": _plain(mean), "share": _plain(share)}
         for g, p, gene, page, mean, share in zip(
@@ -46,20 +47,29 @@ def dot_plot(by_page: pd.DataFrame, *, most_genes: int = 50) -> Any:
         )
         if g < most_genes
     ]
-    shown = genes[:most_genes]
     scale = alt.Scale(range=list(SEQUENTIAL), interpolate="lab", nice=False, zero=False)
-    legend = {"orient": "right", "titleLimit": 120, "labelLimit": 80}
+    legend: dict[str, Any] = {
+        "orient": "bottom",
+        "direction": "horizontal",
+        "titleLimit": 160,
+        "labelLimit": 80,
+        "titleOrient": "top",
+    }
+    # No dot is wider than its column or its row.
+    widest = 0.86 * min(_DOT_ROW, _column_width(shown, pages))
     chart = (
         alt.Chart(inline(alt, rows))
         .mark_circle(opacity=1, stroke="#8C939A", strokeWidth=0.6)
         .encode(
             **_axes(alt, shown, pages, _DOT_ROW),
             color=alt.Color(
-                "mean:Q", scale=scale, legend=alt.Legend(title="Mean", gradientLength=110, gradientThickness=10, **legend)
+                "mean:Q",
+                scale=scale,
+                legend=alt.Legend(title="Mean", gradientLength=150, gradientThickness=10, **legend),
             ),
             size=alt.Size(
                 "share:Q",
-                scale=alt.Scale(domain=[0, 1], range=[0, 0.72 * _DOT_ROW * _DOT_ROW]),
+                scale=alt.Scale(domain=[0, 1], range=[0, widest * widest]),
                 legend=alt.Legend(
                     title="Cells above 0", format=".0%", values=[0.1, 0.25, 0.5, 1], symbolFillColor="#8C939A", **legend
                 ),
@@ -130,7 +140,13 @@ def signature_heatmap(long: pd.DataFrame, *, most_signatures: int = 100) -> Any:
                     "z:Q",
                     scale=scale,
                     legend=alt.Legend(
-                        title="Mean score (z)", orient="right", gradientLength=140, gradientThickness=10, tickCount=5
+                        title="Mean score, z-scored over the pages",
+                        orient="bottom",
+                        direction="horizontal",
+                        titleLimit=300,
+                        gradientLength=200,
+                        gradientThickness=10,
+                        tickCount=5,
                     ),
                 ),
                 alt.value("#9AA0A600"),
@@ -149,15 +165,11 @@ def signature_heatmap(long: pd.DataFrame, *, most_signatures: int = 100) -> Any:
 
 def _places(table: pd.DataFrame, key: str) -> tuple[list[str], list[str], list[int], list[int]]:
     """Return the names of rows and columns, and where each line of the table stands; names may repeat."""
-    n_pages = 0
-    first = table[key].iloc[0] if len(table) else None
-    # Rows come in blocks, one per name with all pages; a repeated name starts when the pages start again.
-    pages = table["page"].tolist()
-    names = table[key].tolist()
-    for n_pages in range(1, len(table) + 1):
-        if n_pages == len(table) or names[n_pages] != first or (len(table) % n_pages == 0 and _repeats(pages, n_pages)):
-            break
-    n_pages = max(n_pages, 1)
+    pages, names = table["page"].tolist(), table[key].tolist()
+    # One block per name, each with all pages: the shortest that the table is made of.
+    n_pages = next(
+        (n for n in range(1, len(table) + 1) if len(table) % n == 0 and _in_blocks(pages, names, n)), max(len(table), 1)
+    )
     count = len(table) // n_pages
     return (
         [str(names[i * n_pages]) for i in range(count)],
@@ -167,14 +179,16 @@ def _places(table: pd.DataFrame, key: str) -> tuple[list[str], list[str], list[i
     )
 
 
-def _repeats(pages: Sequence[str], n: int) -> bool:
-    """Tell whether a list is its first n items over and over."""
-    return all(page == pages[i % n] for i, page in enumerate(pages))
+def _in_blocks(pages: Sequence[str], names: Sequence[str], n: int) -> bool:
+    """Tell whether a table is blocks of n lines with the same pages, each of one name."""
+    return pages[n : 2 * n] in (pages[:n], []) and all(
+        pages[i : i + n] == pages[:n] and len(set(names[i : i + n])) == 1 for i in range(0, len(pages), n)
+    )
 
 
 def _axes(alt: Any, rows: Sequence[str], columns: Sequence[str], step: int) -> dict[str, Any]:
     """Return both axes, rows from the top."""
-    width = _ASSUMED_WIDTH / max(len(columns), 1)
+    width = _column_width(rows, columns)
     return {
         "x": alt.X(
             "x:Q",
@@ -187,6 +201,11 @@ def _axes(alt: Any, rows: Sequence[str], columns: Sequence[str], step: int) -> d
             axis=name_axis(alt, rows, step=step, columns=False),
         ),
     }
+
+
+def _column_width(rows: Sequence[str], columns: Sequence[str]) -> float:
+    """Return the pixels of a column where the chart is as narrow as it gets on a usual screen."""
+    return max(_ASSUMED_WIDTH - left_room(rows), 100) / max(len(columns), 1)
 
 
 def _edge(alt: Any, encoded: Any, field: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cellucid_core.signature.agreement import sample_columns
+from cellucid_core.signature.agreement import sample_columns, unit_word
 from cellucid_core.signature.caution import cautions
 from cellucid_core.signature.chance import Chance, against_chance
 from cellucid_core.signature.compare import compare
@@ -17,7 +17,14 @@ from cellucid_core.signature.record import record_json, run_record
 from cellucid_core.signature.replicates import by_sample
 from cellucid_core.signature.reproduce import python_code
 from cellucid_core.signature.result import Adjustment, TestResult
-from cellucid_core.signature.run import SignatureRun, match_in_view, run_signature, score_title
+from cellucid_core.signature.run import (
+    WEIGHTED_METHODS,
+    SignatureRun,
+    match_in_view,
+    match_many,
+    run_signature,
+    score_title,
+)
 from cellucid_core.signature.score import METHODS, Method, genes_used, score_cells
 from cellucid_core.signature.sentence import headline
 from cellucid_core.signature.statistics_table import statistics_csv, summary_csv
@@ -29,6 +36,7 @@ from cellucid_core.signature.with_dataset import obs_csv, write_h5ad, write_parq
 __all__ = [
     "METHODS",
     "NORMALIZATIONS",
+    "WEIGHTED_METHODS",
     "Adjustment",
     "Chance",
     "GeneMatch",
@@ -53,6 +61,7 @@ __all__ = [
     "long_csv",
     "match_genes",
     "match_in_view",
+    "match_many",
     "normalize",
     "obs_csv",
     "python_code",
@@ -71,6 +80,7 @@ __all__ = [
     "summarize",
     "summary_csv",
     "tests_table",
+    "unit_word",
     "wide_csv",
     "write_csv",
     "write_h5ad",

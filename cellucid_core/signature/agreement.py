@@ -42,7 +42,11 @@ _WORDS = {
 }
 #: A name that ends so describes donors rather than naming them: donor_age, sample_type.
 _DESCRIBES = frozenset(
-    ["age", "sex", "gender", "type", "status", "group", "condition", "disease", "diagnosis", "stage", "bmi", "ethnicity", "ancestry", "count", "counts", "n", "score", "time", "date", "day", "weight", "color", "colour", "colors", "source", "site", "tissue", "region", "method", "protocol", "processing", "quality"]
+    """
+    age sex gender type status group condition disease diagnosis stage bmi ethnicity ancestry count
+    counts n score time date day weight color colour colors source site tissue region method protocol
+    processing quality
+    """.split()  # noqa: SIM905
 )
 #: More values than this name cells rather than samples.
 _MOST_LEVELS = 2000

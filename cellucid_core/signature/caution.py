@@ -178,8 +178,8 @@ def _none_can(
 ) -> bool:
     """Tell from each gene's spread over all cells alone that none carries half of a mean's or a sum's variance.
 
-    By Cauchy & Schwarz a gene's share is at most w·√(SS gene / SS score), and its squares about its mean over some cells
-    are at most those over all.
+    By Cauchy & Schwarz a gene's share is at most w·√(SS gene / SS score), and its squares about its mean over some
+    cells are at most those over all.
     """
     stats, genes, n = expression.stats, match.positions, expression.n_cells
     if stats.n_not_finite[genes].any():

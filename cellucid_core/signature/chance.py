@@ -1,7 +1,7 @@
 """Is the signature better than chance? Its separation of pages against that of random gene sets of like expression.
 
-A random set takes, from each of 25 bins of mean expression (as score_genes cuts them), as many genes as the signature has
-there, each with the weight of the gene that it stands for. The genes to draw from are the signature's own and up to
+A random set takes, from each of 25 bins of mean expression (as score_genes cuts them), as many genes as the signature
+has there, each with the weight of the gene that it stands for. The genes to draw from are the signature's own and up to
 100 others per bin, chosen at random. Were the signature itself such a draw, every set of this pool would be equally
 likely to be it, so that p = (1 + #{|d| of a random set ≥ |d|})/(N + 1) is valid (Phipson & Smyth 2010,
 10.2202/1544-6115.1585), whatever the pool.
@@ -115,8 +115,8 @@ def against_chance(
     Raises
     ------
     InputError
-        A page has fewer than two cells, the score has no variance, there are no other genes, or the number of sets or the
-        seed makes no sense.
+        A page has fewer than two cells, the score has no variance, there are no other genes, or the number of sets or
+        the seed makes no sense.
     """
     expression = need_expression(view)
     if not match.found:

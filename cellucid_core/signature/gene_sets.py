@@ -18,10 +18,17 @@ from cellucid_core.errors import InputError
 from cellucid_core.names import unique
 
 _GENE_WORDS = frozenset(
-    ["gene", "genes", "symbol", "symbols", "gene_symbol", "gene_symbols", "gene_name", "gene_names", "gene_id", "gene_ids", "geneid", "genesymbol", "genename", "ensembl", "ensembl_id", "ensembl_gene_id", "feature", "feature_name", "name", "names", "id", "marker", "markers"]
+    """
+    gene genes symbol symbols gene_symbol gene_symbols gene_name gene_names gene_id gene_ids geneid
+    genesymbol genename ensembl ensembl_id ensembl_gene_id feature feature_name name names id marker
+    markers
+    """.split()  # noqa: SIM905
 )
 _WEIGHT_WORDS = frozenset(
-    ["weight", "weights", "score", "scores", "coefficient", "coefficients", "coef", "loading", "loadings", "value", "importance", "logfc", "log2fc", "avg_log2fc", "logfoldchange", "logfoldchanges", "log2foldchange", "lfc", "beta"]
+    """
+    weight weights score scores coefficient coefficients coef loading loadings value importance logfc
+    log2fc avg_log2fc logfoldchange logfoldchanges log2foldchange lfc beta
+    """.split()  # noqa: SIM905
 )
 _NAMED = 3
 
@@ -115,7 +122,8 @@ def read_gmt(text: str, name: str = "The file") -> GeneSets:
     Returns
     -------
     GeneSets
-        A repeated name gets a number; empty lines are skipped; a line without a name, tabs or genes is left out and said.
+        A repeated name gets a number; empty lines are skipped; a line without a name, tabs or genes is left out and
+        said.
 
     Raises
     ------
@@ -263,7 +271,7 @@ def _columns(rows: list[tuple[int, list[str]]], width: int, name: str) -> tuple[
         return gene_at, weight_at, True
     if width > 2 and (gene_at is not None or sum(_is_number(f) for _, row in rows for f in row) > len(rows) / 2):
         raise InputError(
-            f"{name} is a table of {width} columns, and which of them holds the genes and which the weights is not said.",
+            f"{name} is a table of {width} columns and does not say which holds the genes and which the weights.",
             "Keep two columns, gene and weight, or call two of them so.",
         )
     return None

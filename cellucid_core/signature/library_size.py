@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
 _BINS = 30
+#: Fewer cells in a bin show noise rather than a trend.
+_LEAST_PER_BIN = 50
 MEASURES = {"total": "total expression", "detected": "detected genes"}
 
 
@@ -74,7 +76,8 @@ def _trend(measure: str, x: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
     """Cut cells into bins of about equal size; cells with the same x are in the same bin."""
     rows = []
     if len(x):
-        edges = np.unique(np.quantile(x, np.linspace(0, 1, _BINS + 1)[1:-1], method="higher"))
+        bins = int(np.clip(len(x) // _LEAST_PER_BIN, 3, _BINS))
+        edges = np.unique(np.quantile(x, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
         which = np.searchsorted(edges, x, side="right")
         for part in np.unique(which):
             mine = scores[which == part]

@@ -198,8 +198,8 @@ def page_numbers(scores: np.ndarray, pages: Sequence[Page]) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        (pages, 4) float64: cells with a score, mean, SD (ddof 1), and Cohen's d (pooled SD) against all other cells; NaN
-        where they are not defined.
+        (pages, 4) float64: cells with a score, mean, SD (ddof 1), and Cohen's d (pooled SD) against all other cells;
+        NaN where they are not defined.
     """
     finite = np.isfinite(scores)
     clean = bool(finite.all())

@@ -1,4 +1,4 @@
-"""Scores of several signatures as files: wide, one column per signature, and long, one row per signature, page and cell."""
+"""Scores of several signatures as files: wide (a column each) and long (a row per signature, page and cell)."""
 
 from __future__ import annotations
 

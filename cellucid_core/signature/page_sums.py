@@ -66,4 +66,4 @@ def page_codes(pages: Sequence[Page], n_cells: int) -> PageCodes:
         code[shared] = k + 1 + which.reshape(-1)
         member += list(np.unpackbits(sets, axis=1, count=k).astype(np.float64))
     table = np.array(member).reshape(-1, k)
-    return PageCodes(code, len(table), table, table.any(axis=1))
+    return PageCodes(code, len(table), table, np.asarray(table.any(axis=1)))

@@ -7,7 +7,7 @@ Per gene and page only sums are kept (n, Σx, Σx², Σx·score), so genes are r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,15 +62,15 @@ def signature_quality(view: View, match: GeneMatch, pages: Sequence[Page]) -> Si
     """
     expression = need_expression(view)
     sums = _gene_sums(expression, match, page_codes(pages, view.n_cells))
-    inside = sums.whole()
+    inside = sums.whole
     with np.errstate(invalid="ignore", divide="ignore"):
         means, shares = sums.x / sums.n, sums.above / sums.n
         # With y the score of the others, cov(x, y) and var(y) over the cells where x is finite.
-        covariance = inside.xy - inside.x * inside.y / inside.n
-        spread_x = inside.xx - inside.x**2 / inside.n
-        spread_y = inside.yy - inside.y**2 / inside.n
+        covariance = inside.xy - inside.x_both * inside.y / inside.n_both
+        spread_x = inside.xx_both - inside.x_both**2 / inside.n_both
+        spread_y = inside.yy - inside.y**2 / inside.n_both
         r = covariance / np.sqrt(spread_x * spread_y)
-        flat = (spread_x <= 1e-12 * inside.xx) | (spread_y <= 1e-12 * inside.yy) | (len(match.found) < 2)
+        flat = (spread_x <= 1e-12 * inside.xx_both) | (spread_y <= 1e-12 * inside.yy) | (len(match.found) < 2)
         genes = pd.DataFrame(
             {
                 "gene": match.found,
@@ -107,9 +107,10 @@ def contributions(view: View, match: GeneMatch, page: Page, other: Page | None =
     Returns
     -------
     pandas.DataFrame
-        One row per gene, the largest contribution first: ``gene``; ``contribution``, w_g·(mean_A − mean_B)/Σw, which add
-        up to the difference of the mean scores where every value is finite; ``share`` of the sum of all contributions
-        (NaN where that is 0); ``d`` of the gene alone; ``d_without``, Cohen's d of the mean of all other genes; and
+        One row per gene, the largest contribution first: ``gene``; ``contribution``, w_g·(mean_A − mean_B)/Σw, which
+        add up to the difference of the mean scores where every value is finite; ``share`` of the sum of all
+        contributions (NaN where that is 0); ``d`` of the gene alone; ``d_without``, Cohen's d of the mean of all other
+        genes; and
         ``change``, the signature's own d less ``d_without``: how much the gene adds to the separation. The
         signature's d is in ``attrs["d"]``.
 
@@ -155,14 +156,18 @@ def contributions(view: View, match: GeneMatch, page: Page, other: Page | None =
 class _Sums:
     """Sums over the cells of each page; arrays are (genes, pages) float64.
 
-    ``n, x, xx, above`` over the cells where the gene is finite; ``y, yy, xy`` there for the mean of the other genes;
-    ``n_y, y_all, yy_all`` over all cells where the others have a score; ``n_s, s, ss`` (pages,) of the whole score.
+    ``n, x, xx, above`` over the cells where the gene is finite; ``n_both, x_both, xx_both, y, yy, xy`` where the mean
+    of the other genes, y, is defined, too; ``n_y, y_all, yy_all`` over all cells where it is; ``n_s, s, ss`` (pages,)
+    of the whole score; ``whole`` over the cells of all pages, each once.
     """
 
     n: np.ndarray
     x: np.ndarray
     xx: np.ndarray
     above: np.ndarray
+    n_both: np.ndarray
+    x_both: np.ndarray
+    xx_both: np.ndarray
     y: np.ndarray
     yy: np.ndarray
     xy: np.ndarray
@@ -172,11 +177,7 @@ class _Sums:
     n_s: np.ndarray
     s: np.ndarray
     ss: np.ndarray
-    groups: _Groups
-
-    def whole(self) -> _Groups:
-        """Return the sums over the cells of all pages, each cell once."""
-        return self.groups
+    whole: _Groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,9 +188,15 @@ class _Groups:
     x: np.ndarray
     xx: np.ndarray
     above: np.ndarray
+    n_both: np.ndarray
+    x_both: np.ndarray
+    xx_both: np.ndarray
     y: np.ndarray
     yy: np.ndarray
     xy: np.ndarray
+
+
+_PER_GENE = (*(field.name for field in fields(_Groups)), "n_y", "y_all", "yy_all")
 
 
 def _gene_sums(expression: Expression, match: GeneMatch, codes: PageCodes) -> _Sums:
@@ -200,9 +207,7 @@ def _gene_sums(expression: Expression, match: GeneMatch, codes: PageCodes) -> _S
     total, whole = totals[0], wholes[0]
     dirty = expression.stats.n_not_finite[match.positions]
     g = codes.n_groups
-    collected: dict[str, list[np.ndarray]] = {
-        key: [] for key in ("n", "x", "xx", "above", "y", "yy", "xy", "n_y", "y_all", "yy_all")
-    }
+    collected: dict[str, list[np.ndarray]] = {key: [] for key in _PER_GENE}
     least = 1e-9 * float(np.abs(match.weights).sum())
     clean = isinstance(whole, float)
     sizes = codes.count(None)
@@ -223,7 +228,7 @@ def _gene_sums(expression: Expression, match: GeneMatch, codes: PageCodes) -> _S
                 y = (sum_s - weight * bx) / others
                 yy = (sum_ss - 2 * weight * bxs + weight * weight * bxx) / others**2
                 xy = (bxs - weight * bxx) / others
-            row = (sizes, bx, bxx, above, y, yy, xy, sizes, y, yy)
+            row = (sizes, bx, bxx, above, sizes, bx, bxx, y, yy, xy, sizes, y, yy)
         else:
             dense = np.zeros(expression.n_cells)
             dense[where] = x
@@ -238,6 +243,9 @@ def _gene_sums(expression: Expression, match: GeneMatch, codes: PageCodes) -> _S
                 codes.add(None, dense),
                 codes.add(None, dense * dense),
                 codes.count(dense > 0),
+                codes.count(both),
+                codes.add(both, dense),
+                codes.add(both, dense * dense),
                 codes.add(both, y_cell),
                 codes.add(both, y_cell * y_cell),
                 codes.add(both, dense * y_cell),
@@ -254,11 +262,10 @@ def _gene_sums(expression: Expression, match: GeneMatch, codes: PageCodes) -> _S
         scored = np.asarray(whole) > least
         score = np.divide(total, whole, out=np.zeros(len(total)), where=scored)
         n_s, s, ss = codes.count(scored), codes.add(None, score), codes.add(None, score * score)
-    inside = _Groups(
-        **{key: by_group[key][:, codes.in_any].sum(axis=1) for key in ("n", "x", "xx", "above", "y", "yy", "xy")}
-    )
+    whole_keys = [field.name for field in fields(_Groups)]
+    inside = _Groups(**{key: by_group[key][:, codes.in_any].sum(axis=1) for key in whole_keys})
     pages = {key: value @ codes.member for key, value in by_group.items()}
-    return _Sums(**pages, n_s=n_s @ codes.member, s=s @ codes.member, ss=ss @ codes.member, groups=inside)
+    return _Sums(**pages, n_s=n_s @ codes.member, s=s @ codes.member, ss=ss @ codes.member, whole=inside)
 
 
 def _d(n: np.ndarray, x: np.ndarray, xx: np.ndarray) -> np.ndarray:

@@ -111,7 +111,7 @@ def record_json(record: Mapping[str, Any]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that numbers come from; one that is not installed is left out."""
+    """Return the versions of Python and of the packages that numbers come from, as far as they are installed."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -31,8 +31,8 @@ def python_code(
 ) -> str:
     """Return a script that computes scores, means per page and tests of a run again.
 
-    It needs anndata, numpy, pandas and scipy, and scanpy or pyucell for the scores of these names. At its end ``scores``
-    holds the scores by page, ``summary`` and ``tests`` are tables.
+    It needs anndata, numpy, pandas and scipy, and scanpy or pyucell for the scores of these names. At its end
+    ``scores`` holds the scores by page, ``summary`` and ``tests`` are tables.
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ def _scoring(view: View, run: SignatureRun) -> str:
                 "import scanpy as sc",
                 "",
                 "alone = ~pd.Index(gene_ids).duplicated()",
-                "scored = anndata.AnnData(X[:, alone], var=pd.DataFrame(index=pd.Index(gene_ids[alone], dtype=object)))",
+                "var = pd.DataFrame(index=pd.Index(gene_ids[alone], dtype=object))",
+                "scored = anndata.AnnData(X[:, alone], var=var)",
                 f"sc.tl.score_genes(scored, genes, random_state={run.seed}, use_raw=False)",
                 'raw_score = scored.obs["score"].to_numpy(dtype=float)',
                 "",
@@ -137,7 +138,8 @@ def _scoring(view: View, run: SignatureRun) -> str:
                 "alone = ~pd.Index(gene_ids).duplicated()",
                 "counts = sparse.csr_matrix(X[:, alone])",
                 "counts.data[np.isnan(counts.data)] = 0",
-                "scored = anndata.AnnData(counts, var=pd.DataFrame(index=pd.Index(gene_ids[alone], dtype=object)))",
+                "var = pd.DataFrame(index=pd.Index(gene_ids[alone], dtype=object))",
+                "scored = anndata.AnnData(counts, var=var)",
                 'pyucell.compute_ucell_scores(scored, {"score": signed})',
                 'raw_score = scored.obs["score_UCell"].to_numpy(dtype=float)',
                 "",
@@ -164,7 +166,8 @@ def _scoring(view: View, run: SignatureRun) -> str:
         if run.method == "mean":
             lines += [
                 "total = (~np.isnan(x) * weights).sum(axis=1)",
-                "raw_score = np.divide(raw_score, total, out=np.full(len(total), np.nan), where=total > 1e-9 * np.abs(weights).sum())",
+                "enough = total > 1e-9 * np.abs(weights).sum()",
+                "raw_score = np.divide(raw_score, total, out=np.full(len(total), np.nan), where=enough)",
             ]
     return "\n".join([*lines, ""])
 
@@ -178,13 +181,13 @@ _NORMALIZE = {
     "none": "scores = {page: raw_score[cells] for page, cells in pages.items()}\n",
     "zscore": """
 pooled = np.concatenate([raw_score[cells] for cells in pages.values()])
-spread = np.nanstd(pooled)
-scores = {page: (raw_score[cells] - np.nanmean(pooled)) / (spread if spread > 0 else 1) for page, cells in pages.items()}
+spread = np.nanstd(pooled) if np.nanmin(pooled) < np.nanmax(pooled) else 1.0
+scores = {page: (raw_score[cells] - np.nanmean(pooled)) / spread for page, cells in pages.items()}
 """,
     "minmax": """
 pooled = np.concatenate([raw_score[cells] for cells in pages.values()])
 low, high = np.nanmin(pooled), np.nanmax(pooled)
-scores = {page: (raw_score[cells] - low) / (high - low if high > low else 1) for page, cells in pages.items()}
+scores = {page: (raw_score[cells] - low) / ((high - low) or 1.0) for page, cells in pages.items()}
 """,
 }
 
@@ -265,7 +268,8 @@ def _tests(view: View, run: SignatureRun) -> str:
             donor = _assigned("donor = np.array(", [None if pd.isna(v) else str(v) for v in view.obs(run.sample_key)],
                               ", dtype=object)")  # fmt: skip
         else:
-            donor = f"donor = obs[{run.sample_key!r}]\ndonor = donor.astype(str).where(donor.notna(), None).to_numpy(object)"
+            donor = f"donor = obs[{run.sample_key!r}]\n"
+            donor += "donor = donor.astype(str).where(donor.notna(), None).to_numpy(object)"
         lines.append(donor + _SAMPLE_TESTS)
     lines.append(_ADJUST["holm" if run.p_adjust == "holm" else "bh"])
     return "\n".join(lines)

@@ -171,7 +171,7 @@ def check_weights(match: GeneMatch, *, mean: bool) -> None:
 def over_weight(
     total: np.ndarray, weight: np.ndarray, expression: Expression, match: GeneMatch, *, mean: bool
 ) -> np.ndarray:
-    """Make scores of sums where some values were not finite: NaN where none was, or where a mean's Σw is not above 0."""
+    """Make scores of sums over the finite values: NaN where there is none, or where a mean's Σw is not above 0."""
     if mean:
         # What is left of weights that were taken away one by one is not exactly 0.
         least = 1e-9 * float(np.abs(match.weights).sum())

@@ -57,7 +57,7 @@ def ucell(
     numpy.ndarray
         (n_cells,) float64 in [0, 1].
     """
-    return ucell_many(expression, [match], threads=threads, progress=progress)[0]
+    return np.asarray(ucell_many(expression, [match], threads=threads, progress=progress)[0])
 
 
 def ucell_many(

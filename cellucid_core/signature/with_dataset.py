@@ -34,8 +34,8 @@ def write_parquet(view: View, run: SignatureRun, target: Path) -> None:
 def obs_csv(view: View, run: SignatureRun) -> Iterator[str]:
     """Yield the cell table with the score as CSV: ``cell_id``, its columns, ``signature_score``, ``signature_page``.
 
-    One row per cell of the view. The score is the one before normalization, which depends on the pages; a cell in several
-    pages has their names joined by " & ", one in none an empty field. A name that is taken gets a number.
+    One row per cell of the view. The score is the one before normalization, which depends on the pages; a cell in
+    several pages has their names joined by " & ", one in none an empty field. A name that is taken gets a number.
     """
     columns = {str(key): view.obs(key) for key in dict.fromkeys(map(str, view.dataset.obs.columns))}
     names = unique(["cell_id", *columns, SCORE_COLUMN, PAGE_COLUMN])
