@@ -33,10 +33,12 @@ def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> 
     file = workspace().gene_sets
     if file is None:
         _take_pasted_next()
+        arguments = kept(GENES)
+        if arguments["key"] not in st.session_state:  # a default beside a value that was set is a contradiction
+            arguments["value"] = DEMO_GENES if view.dataset.id == "pbmc68k_reduced" else ""
         genes: str | Signature = st.text_area(
             "Signature genes",
-            value=DEMO_GENES if view.dataset.id == "pbmc68k_reduced" else "",
-            **kept(GENES),
+            **arguments,
             height=110,
             placeholder="CD3D, CD3E, CD8A",
             help="Commas, semicolons, tabs and line ends all separate genes. Names must be written as in the dataset.",

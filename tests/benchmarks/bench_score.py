@@ -77,7 +77,8 @@ def main() -> None:
         ]
         together = best(lambda: score_many(view, signatures), 3)
         print(
-            f"50 means     {together:.4f} s   scanpy, one by one    {50 * scanpys:.1f} s   {50 * scanpys / together:.0f}×"
+            f"50 means     {together:.4f} s   scanpy, one by one    {50 * scanpys:.1f} s   "
+            f"{50 * scanpys / together:.0f}×"
         )
         a, b = np.arange(20_000), np.arange(20_000, 100_000)
         chance = best(lambda: against_chance(view, match, Page("A", a), Page("B", b), n_sets=500), 2)

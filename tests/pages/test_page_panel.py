@@ -171,18 +171,23 @@ def test_files_are_told_apart_and_pages_come_back(open_app, demo_view):
     assert own(app) == {}
     assert "sixty" not in compared(app)
     new_page(app, "File")
-    app.file_uploader[0].upload("pages.json", saved.encode()).run()
+    page_files(app).upload("pages.json", saved.encode()).run()
     make(app)
     assert own(app) == {"sixty": 60}
     new_page(app, "File")
-    app.file_uploader[0].upload(
+    page_files(app).upload(
         "table.csv", f"cell_id,page\n{demo_view.cell_ids[0]},A\n{demo_view.cell_ids[1]},B\n".encode()
     ).run()
     make(app, button="Add 2 pages")
     assert {"A", "B"} < set(own(app))
     new_page(app, "File")
-    app.file_uploader[0].upload("x.cellucid-session", b"CELLUCID_SESSION\n\xff\xff\xff\xff").run()
+    page_files(app).upload("x.cellucid-session", b"CELLUCID_SESSION\n\xff\xff\xff\xff").run()
     assert "damaged" in app.error[0].value
+
+
+def page_files(app):
+    """The box in the dialog, not the one for signatures."""
+    return next(box for box in app.file_uploader if box.label.startswith("Pages saved here"))
 
 
 def with_pages(app, n=1):
@@ -214,7 +219,7 @@ def test_rename_recolour_delete(open_app):
     assert compared(app) == {"CD19+ B-1": 60, "CD19+ B": 95}, "chosen under its new name"
     app.color_picker[0].set_value("#123456").run()
     assert app.session_state["workspace"].pages.get("p1").color == "#123456"
-    assert app.session_state["signature_run"][1].pages[0].name == "CD19+ B-1"
+    assert app.session_state["signature run"][1].pages[0].name == "CD19+ B-1"
     widget(app, "selectbox", "Against").select("Rest of \x1fp1").run()
     assert compared(app) == {"CD19+ B-1": 60, "Rest of CD19+ B-1": 640}
     app.button(key="delete_p1").click().run()
