@@ -219,10 +219,10 @@ def _gene_sums(expression: Expression, match: GeneMatch, codes: PageCodes) -> _S
             others = float(whole) - weight
             s = total.take(where)
             here = codes.at(where)
-            bx = np.bincount(here, weights=x, minlength=g + 1)[:g]
-            bxx = np.bincount(here, weights=x * x, minlength=g + 1)[:g]
-            bxs = np.bincount(here, weights=x * s, minlength=g + 1)[:g]
-            above = np.bincount(here[x > 0], minlength=g + 1)[:g].astype(np.float64)
+            bx = np.bincount(here, weights=x, minlength=g)
+            bxx = np.bincount(here, weights=x * x, minlength=g)
+            bxs = np.bincount(here, weights=x * s, minlength=g)
+            above = np.bincount(here[x > 0], minlength=g).astype(np.float64)
             with np.errstate(invalid="ignore", divide="ignore"):
                 # y = (S − w·x)/(W − w), from sums alone
                 y = (sum_s - weight * bx) / others

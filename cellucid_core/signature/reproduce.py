@@ -16,6 +16,7 @@ import pandas as pd
 
 from cellucid_core.cell_pages import Page, pages_from_column
 from cellucid_core.errors import InputError
+from cellucid_core.signature.reproduce_lines import ADJUST, CELL_TESTS, NORMALIZE, SAMPLE_TESTS, SUMMARY
 from cellucid_core.signature.run import SignatureRun
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def python_code(
         _reading(view, run, path),
         _pages(view, run, columns),
         _scoring(view, run),
-        _NORMALIZE[run.normalization],
-        _SUMMARY,
+        NORMALIZE[run.normalization],
+        SUMMARY,
         _tests(view, run),
     ]
     return "\n".join(part.strip("\n") + "\n" for part in parts if part)
@@ -177,27 +178,6 @@ def _unsigned(gene: str) -> str:
     return gene[:-1] if gene[-1:] in "+-" else gene
 
 
-_NORMALIZE = {
-    "none": "scores = {page: raw_score[cells] for page, cells in pages.items()}\n",
-    "zscore": """
-pooled = np.concatenate([raw_score[cells] for cells in pages.values()])
-spread = np.nanstd(pooled) if np.nanmin(pooled) < np.nanmax(pooled) else 1.0
-scores = {page: (raw_score[cells] - np.nanmean(pooled)) / spread for page, cells in pages.items()}
-""",
-    "minmax": """
-pooled = np.concatenate([raw_score[cells] for cells in pages.values()])
-low, high = np.nanmin(pooled), np.nanmax(pooled)
-scores = {page: (raw_score[cells] - low) / ((high - low) or 1.0) for page, cells in pages.items()}
-""",
-}
-
-_SUMMARY = """
-values = {page: score[np.isfinite(score)] for page, score in scores.items()}
-summary = pd.DataFrame({page: pd.Series(score).describe() for page, score in values.items()}).T
-print(summary)
-"""
-
-
 def _pages(view: View, run: SignatureRun, columns: Sequence[str] | None) -> str:
     """Write each page as a condition where it is a category, as its rows where it is not."""
     known = _conditions(view, run.pages, columns)
@@ -262,7 +242,7 @@ def _tests(view: View, run: SignatureRun) -> str:
     """Compare the pages as the run did."""
     if len(run.pages) < 2:
         return ""
-    lines = [_CELL_TESTS]
+    lines = [CELL_TESTS]
     if run.sample_key is not None:
         if run.sample_key in view.mapping.obs_replaced:
             donor = _assigned("donor = np.array(", [None if pd.isna(v) else str(v) for v in view.obs(run.sample_key)],
@@ -270,86 +250,9 @@ def _tests(view: View, run: SignatureRun) -> str:
         else:
             donor = f"donor = obs[{run.sample_key!r}]\n"
             donor += "donor = donor.astype(str).where(donor.notna(), None).to_numpy(object)"
-        lines.append(donor + _SAMPLE_TESTS)
-    lines.append(_ADJUST["holm" if run.p_adjust == "holm" else "bh"])
+        lines.append(donor + SAMPLE_TESTS)
+    lines.append(ADJUST["holm" if run.p_adjust == "holm" else "bh"])
     return "\n".join(lines)
-
-
-_CELL_TESTS = """
-import itertools
-
-rows = []
-
-
-def overall(unit, groups):
-    if len(groups) > 2 and len(np.unique(np.concatenate(list(groups.values())))) > 1:
-        f, h = stats.f_oneway(*groups.values()), stats.kruskal(*groups.values())
-        rows.append((unit, "anova", "", "", f.statistic, f.pvalue, np.nan))
-        rows.append((unit, "kruskal-wallis", "", "", h.statistic, h.pvalue, np.nan))
-
-
-def cohens_d(a, b):
-    pooled = ((len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)) / (len(a) + len(b) - 2)
-    return (a.mean() - b.mean()) / np.sqrt(pooled)
-
-
-def compare(unit, one, other, a, b):
-    t, u = stats.ttest_ind(a, b, equal_var=False), stats.mannwhitneyu(a, b)
-    rows.append((unit, "welch-t", one, other, t.statistic, t.pvalue, cohens_d(a, b)))
-    rows.append((unit, "mann-whitney-u", one, other, u.statistic, u.pvalue, 2 * u.statistic / len(a) / len(b) - 1))
-
-
-groups = {page: score for page, score in values.items() if len(score) > 1}
-overall("cell", groups)
-for one, other in itertools.combinations(groups, 2):
-    compare("cell", one, other, groups[one], groups[other])
-"""
-
-_SAMPLE_TESTS = """
-# Cells of one donor are not replicates: the mean of each donor is the unit.
-means = {page: pd.Series(scores[page]).groupby(donor[cells]).mean().dropna() for page, cells in pages.items()}
-together = pd.concat([mean.index.to_series() for mean in means.values()])
-if together.is_unique:
-    overall("sample", {page: mean.to_numpy() for page, mean in means.items()})
-for one, other in itertools.combinations(means, 2):
-    shared = means[one].index.intersection(means[other].index)
-    if len(shared) >= 2:
-        a, b = means[one][shared].to_numpy(), means[other][shared].to_numpy()
-        t = stats.ttest_rel(a, b)
-        rows.append(("sample", "paired-t", one, other, t.statistic, t.pvalue, (a - b).mean() / (a - b).std(ddof=1)))
-        if (a != b).any():
-            w = stats.wilcoxon(a, b)
-            rows.append(("sample", "wilcoxon", one, other, w.statistic, w.pvalue, np.nan))
-    elif min(len(means[one]), len(means[other])) >= 2:
-        compare("sample", one, other, means[one].to_numpy(), means[other].to_numpy())
-"""
-
-_TABLE = """
-tests = pd.DataFrame(rows, columns=["unit", "test", "a", "b", "statistic", "p", "effect"])
-# All pairs are adjusted together, per unit, t-tests and rank tests apart.
-pair = (tests["a"] != "") & tests["p"].notna()
-kind = tests["unit"] + tests["test"].isin(["welch-t", "paired-t"]).astype(str)
-"""
-
-_ADJUST = {
-    "bh": _TABLE
-    + """
-tests.loc[pair, "p adjusted"] = tests[pair].groupby(kind)["p"].transform(stats.false_discovery_control)
-print(tests)
-""",
-    "holm": _TABLE
-    + """
-
-def holm(p):
-    order = np.argsort(p)
-    adjusted = np.maximum.accumulate(p.iloc[order] * np.arange(len(p), 0, -1)).clip(upper=1)
-    return adjusted.reindex(p.index)
-
-
-tests.loc[pair, "p adjusted"] = tests[pair].groupby(kind)["p"].transform(holm)
-print(tests)
-""",
-}
 
 
 def _indices(cells: np.ndarray) -> str:

@@ -100,12 +100,17 @@ def _donors(name: str, d: float, agreed: Agreement | None, units: str, differs: 
     if agreed is None:
         return ""
     if agreed.n == 0:
-        return f"; no {units.removesuffix('s')} is on both sides, so compare {units} in the tests"
-    what = units.removesuffix("s") if agreed.n == 1 else units
+        return f"; no {_one(units)} is on both sides, so compare {units} in the tests"
+    what = _one(units) if agreed.n == 1 else units
     if not differs:
         return f"; {name} is higher in {agreed.higher} of {agreed.n} {what}"
     same = agreed.higher if d > 0 else agreed.lower
     return f"; {same} of {agreed.n} {what} {'agrees' if agreed.n == 1 else 'agree'}"
+
+
+def _one(units: str) -> str:
+    """Return the singular of a word of `unit_word`."""
+    return {"libraries": "library", "batches": "batch"}.get(units, units.removesuffix("s"))
 
 
 def _numbers(d: float, auc: float, against: str = "") -> str:
