@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cellucid_core.dataset.build import forget
 from cellucid_core.dataset.store import (
     GeneStats,
     Store,
@@ -108,6 +109,13 @@ class Expression:
             else:
                 block[row] = self.gene_stored(int(position))[1]
         return block
+
+    def release(self) -> None:
+        """Give back the memory that what was read of the store takes (`build.forget`); for walks over all genes."""
+        if self.is_sparse:
+            forget(self._store.indices, self._store.data)
+        else:
+            forget(self._store.values)
 
     @cached_property
     def stats(self) -> GeneStats:

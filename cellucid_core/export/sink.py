@@ -48,7 +48,7 @@ class Sink(Protocol):
 
 
 class ZipSink:
-    """A zip of stored entries under ``<dataset id>/``, streamed to the disk, with fixed times.
+    """A zip of stored entries under a folder, streamed to the disk, with fixed times.
 
     Entries are stored, because they are compressed already; ZIP64 is used where sizes or numbers need it.
 
@@ -57,7 +57,7 @@ class ZipSink:
     target
         The zip file.
     root
-        The dataset's id.
+        The folder's name, such as the dataset's id; empty for none.
     stamp
         Time of all entries; None: the first of January 1980.
     force
@@ -88,7 +88,7 @@ class ZipSink:
 
     def add(self, name: str, data: bytes) -> None:
         """Write one entry."""
-        entry = zipfile.ZipInfo(f"{self._root}/{name}", self._when)
+        entry = zipfile.ZipInfo(f"{self._root}/{name}" if self._root else name, self._when)
         entry.create_system = 3  # Unix on every system, so that the bytes are the same
         entry.external_attr = 0o100644 << 16
         self._zip.writestr(entry, data)
