@@ -7,6 +7,7 @@ or is missing (anndata's own rule). What AnnData has no form for (dates, mixed v
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,10 +62,10 @@ def stored(series: pd.Series) -> Stored:
         dtype = series.dtype
     array = series.array
     if isinstance(array, (pd.arrays.IntegerArray, pd.arrays.BooleanArray)):
-        return Stored(array if series.isna().any() else series.to_numpy(dtype=array.dtype.numpy_dtype))
+        return Stored(array if series.isna().any() else nullable_values(array))
     if pd.api.types.is_float_dtype(dtype):
         return _floats(series)
-    if isinstance(dtype, pd.StringDtype) or dtype == object:
+    if isinstance(dtype, pd.StringDtype) or dtype.kind == "O":
         values = series.to_numpy(dtype=object)
         missing = np.asarray(series.isna(), dtype=bool)
         if pd.api.types.infer_dtype(values[~missing], skipna=False) in ("string", "empty"):
@@ -75,9 +76,15 @@ def stored(series: pd.Series) -> Stored:
     return _as_text(series)
 
 
+def nullable_values(column: pd.arrays.IntegerArray | pd.arrays.BooleanArray) -> np.ndarray:
+    """Return the values of a column with missing ones, 0 or False where they are missing, as numpy's type."""
+    dtype: Any = column.dtype
+    return np.asarray(column.to_numpy(dtype=dtype.numpy_dtype, na_value=0))
+
+
 def _floats(series: pd.Series) -> Stored:
-    dtype = getattr(series.dtype, "numpy_dtype", series.dtype)
-    values = series.to_numpy(dtype=dtype, na_value=np.nan)
+    dtype: Any = getattr(series.dtype, "numpy_dtype", series.dtype)
+    values: np.ndarray = series.to_numpy(dtype=dtype, na_value=np.nan)
     if values.dtype.itemsize > 8:
         values = values.astype(np.float64)
     infinite = np.isinf(values)
@@ -91,7 +98,7 @@ def _text(values: np.ndarray, missing: np.ndarray) -> Column:
     labels = sorted(set(present.tolist()))
     if len(labels) == len(values):
         return values
-    known: pd.Categorical = pd.Categorical(np.where(missing, None, values), categories=labels)
+    known: pd.Categorical = pd.Categorical(pd.Series(values, dtype=object).mask(missing, None), categories=labels)
     return Categories(np.asarray(known.codes), np.array(labels, dtype=object))
 
 

@@ -145,10 +145,11 @@ def _table(
 def _ids(ids: np.ndarray, what: str, notes: list[str]) -> np.ndarray:
     if n_empty := int((ids == "").sum()):
         raise WorkRefused(f"{n_empty:,} {what}s have no name.", _LEAVE_OUT)
-    distinct = unique(ids)
-    if n_new := sum(a != b for a, b in zip(ids, distinct, strict=True)):
-        notes.append(f"{n_new:,} {what} names that stand more than once are numbered.")
-    return np.array(distinct, dtype=object)
+    n_repeated = len(ids) - len(set(ids))
+    if not n_repeated:
+        return ids
+    notes.append(f"{n_repeated:,} {what} names that stand more than once are numbered.")
+    return np.array(unique(ids), dtype=object)
 
 
 def gene_names(view: View) -> np.ndarray:
@@ -208,7 +209,7 @@ def _obsm(view: View, settings: ExportSettings, notes: list[str]) -> tuple[dict[
     lost = [key for name, key in zip(names, keys, strict=True) if name in vectors and not _is_bound(key, found)]
     if lost:
         notes.append(
-            f"Today's viewer takes a vector field for the embedding X_<basis> that its name ends in and that is as wide; "
+            f"Today's viewer draws a vector field on the embedding X_<basis> that its name ends in, if it is as wide; "
             f"none fits {_some(lost)}, so they are shown as embeddings."
         )
     return found, dict(zip(names, keys, strict=True))

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import sparse
 
 from cellucid_core.export.cellucid_ready import layout
-from cellucid_core.export.cellucid_ready.columns import Categories, Column
+from cellucid_core.export.cellucid_ready.columns import Categories, Column, nullable_values
 from cellucid_core.export.cellucid_ready.elements import Elements
 from cellucid_core.export.cellucid_ready.expression import Dense, Sparse
 
@@ -198,7 +198,7 @@ def _column(path: str, column: Column, first_labels: bool) -> Iterator[Node]:
     elif isinstance(column, (pd.arrays.IntegerArray, pd.arrays.BooleanArray)):
         kind = "nullable-integer" if isinstance(column, pd.arrays.IntegerArray) else "nullable-boolean"
         yield Group(path, encoding(kind, "0.1.0"))
-        yield _array(f"{path}/values", column.to_numpy(dtype=column.dtype.numpy_dtype, na_value=0))
+        yield _array(f"{path}/values", nullable_values(column))
         yield _array(f"{path}/mask", np.asarray(column.isna()))
     elif column.dtype == object:
         yield _texts(path, column)

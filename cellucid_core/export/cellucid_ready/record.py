@@ -23,11 +23,11 @@ MIN_POINTS = 10
 
 
 def shown(text: str) -> str:
-    """Return a text as it can be shown: no line breaks, no characters without a glyph, no spaces at the ends.
+    r"""Return a text as it can be shown: no line breaks, no characters without a glyph, no spaces at the ends.
 
     Examples
     --------
-    >>> shown("  PBMC\\n68k\\u200b ")
+    >>> shown("  PBMC\n68k\u200b ")
     'PBMC 68k'
     """
     plain = "".join(" " if unicodedata.category(c) == "Cc" else c for c in _INVISIBLE.sub("", text))

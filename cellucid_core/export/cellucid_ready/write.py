@@ -168,7 +168,8 @@ def _chunks(declared: list[tuple[Numbers | Texts | Scalar, _Write]]) -> Iterator
                 n_left -= 1
                 task = _Task(node, write, place, block, None if n_left else node, doing, deflater)
                 if n_left + 1 == node.n_chunks:  # it decides how the others are compressed
-                    yield lambda chunk=task(): chunk  # type: ignore[misc]
+                    made = task()
+                    yield lambda chunk=made: chunk  # type: ignore[misc]
                 else:
                     yield task
 
