@@ -237,7 +237,7 @@ class _Check:
         graph = self._element(root, "obsp/connectivities")
         if graph is None:
             return
-        if not sparse.issparse(graph) or np.shape(graph) != (n_cells, n_cells):
+        if getattr(graph, "shape", None) != (n_cells, n_cells) or not sparse.issparse(graph):
             self.problems.append("The graph is no sparse matrix of cells × cells.")
             return
         if wanted is None:
