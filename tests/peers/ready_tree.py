@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 #: Arrays with more values are kept as a hash.
-LARGEST = 2000
+LARGEST = 300
 
 
 def tree(path):

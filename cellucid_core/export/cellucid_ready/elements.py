@@ -106,16 +106,21 @@ def elements(view: View, settings: ExportSettings, positions: np.ndarray) -> Ele
 
 def _obs(view: View) -> list[pd.Series]:
     columns = [view.obs(key) for key in view.obs_keys]
-    if view.all_cells:
-        return columns
-    # As anndata does for a part of the cells: categories that no cell has any more would be empty entries in legends.
-    return [c.cat.remove_unused_categories() if isinstance(c.dtype, pd.CategoricalDtype) else c for c in columns]
+    return columns if view.all_cells else [_used(column) for column in columns]
+
+
+def _used(column: pd.Series) -> pd.Series:
+    """Drop categories that a part of the rows no longer has, as anndata does: legends would list them."""
+    return column.cat.remove_unused_categories() if isinstance(column.dtype, pd.CategoricalDtype) else column
 
 
 def _var(view: View, positions: np.ndarray, notes: list[str]) -> tuple[dict[str, Column], dict[str, str]]:
     table = view.var.iloc[positions] if len(positions) else pd.DataFrame()
     names = [str(column) for column in table.columns]
-    return _table("var", names, names, [table.iloc[:, at] for at in range(len(names))], notes)
+    columns = [table.iloc[:, at] for at in range(len(names))]
+    if len(table) < view.n_genes or view.mapping.genes_kept is not None:
+        columns = [_used(column) for column in columns]
+    return _table("var", names, names, columns, notes)
 
 
 def _table(
