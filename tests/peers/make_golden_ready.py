@@ -3,8 +3,7 @@
     /path/to/peer/bin/python tests/peers/make_golden_ready.py [DEMO.h5ad]
 
 Writes ``tests/peers/golden/ready.json.gz``: for every case and format the elements (`ready_tree.tree`) of what
-``cellucid.prepare`` makes of `ready_inputs`; with the demo's file (``python -m cellucid_core demo --out DEMO.h5ad``), of
-the demo, too.
+``cellucid.prepare`` makes of `ready_inputs`, and of the demo's file (``python -m cellucid_core demo --out DEMO.h5ad``).
 """
 
 from __future__ import annotations

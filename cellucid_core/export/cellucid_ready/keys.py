@@ -34,7 +34,7 @@ def mended(key: str) -> str:
     if stem.upper() in RESERVED:
         new = f"{stem}_{dot}{rest}"
     if new in _ZARR or new == _INDEX:
-        new = new.strip("._")
+        new = new.strip("._").replace(".", "_")
     return new or "unnamed"
 
 
