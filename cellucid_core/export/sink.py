@@ -186,6 +186,8 @@ def open_sink(
     for suffix in (".h5ad", ".tar", ".gz", ".7z", ".json"):
         if name.endswith(suffix):
             raise InputError(
-                f"A prepared export cannot be a {suffix} file.", "Use a name that ends in .zip, or a folder."
+                f"A prepared export cannot be a {suffix} file.",
+                "Use a name that ends in .zip, or a folder"
+                + (", or the format h5ad (--format h5ad)." if suffix == ".h5ad" else "."),
             )
     return FolderSink(target, force=force)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
@@ -338,6 +340,27 @@ def test_cancelled_at_any_step_it_leaves_nothing(viewed, tmp_path, kind):
         assert target.read_bytes() == before
     with pytest.raises(InputError, match="exists already"):
         write(view, settings, target)
+
+
+FULL = """
+import resource, signal, sys
+from cellucid_core.cli.running import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+sys.exit(main(["export", sys.argv[3], "--out", sys.argv[1], "--format", "h5ad"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on file sizes")
+@pytest.mark.parametrize("limit", [1000, 100_000, 267_000, 300_000, 500_000, 800_000])
+def test_a_full_disk_is_told_and_leaves_nothing(demo, tmp_path, limit):
+    demo.store("X")  # it is written, too, else
+    command = [sys.executable, "-c", FULL, str(tmp_path / "x.h5ad"), str(limit), str(demo.path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "could not be written (File too large)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_input_is_never_replaced(viewed, tmp_path):

@@ -20,7 +20,7 @@ SLICED, WHOLE = 2**16, 2**18
 #: What the file says of its compression. It bounds nothing: any deflate stream is read the same way.
 DEFLATE_LEVEL = 6
 #: (engine, level, strategy), fastest first. Shuffled numbers are runs of equal bytes between noise, where looking for
-#: repeated strings gains nothing; elsewhere zlib-ng's search writes about as much as zlib's at level 6, in half the time.
+#: repeated strings gains nothing; elsewhere zlib-ng's search writes as much as zlib's at level 6, in half the time.
 _WAYS: tuple[tuple[Any, int, int], ...] = (
     (zlib_ng, 4, zlib_ng.Z_RLE),
     (zlib_ng, 2, zlib.Z_DEFAULT_STRATEGY),
