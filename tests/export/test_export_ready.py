@@ -352,7 +352,7 @@ sys.exit(main(["export", sys.argv[3], "--out", sys.argv[1], "--format", "h5ad"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on file sizes")
-@pytest.mark.parametrize("limit", [1000, 100_000, 267_000, 300_000, 500_000, 800_000])
+@pytest.mark.parametrize("limit", [1000, 100_000, 400_000])
 def test_a_full_disk_is_told_and_leaves_nothing(demo, tmp_path, limit):
     demo.store("X")  # it is written, too, else
     command = [sys.executable, "-c", FULL, str(tmp_path / "x.h5ad"), str(limit), str(demo.path)]
