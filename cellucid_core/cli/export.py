@@ -23,8 +23,10 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     export = add_command(commands, "export", run, "write a Cellucid dataset")
     dataset_arguments(export)
-    export.add_argument("--out", required=True, metavar="PATH", help="a .zip file, or a folder")
-    export.add_argument("--format", default="compact", choices=["compact"])
+    export.add_argument(
+        "--out", required=True, metavar="PATH", help="a .zip file, or a folder; a .h5ad or .zarr.zip file"
+    )
+    export.add_argument("--format", default="compact", choices=["compact", "h5ad", "zarr.zip"])
     export.add_argument("--genes", default="all", metavar="all|hvg:N|A,B,…|@FILE")
     export.add_argument("--var-quantization", default="8", metavar="8|16|none")
     export.add_argument("--obs-quantization", default="8", metavar="8|16|none")
@@ -46,6 +48,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     import anndata  # noqa: F401  # imported before the clock starts: the contract leaves imports out
 
     from cellucid_core.export import ExportSettings, parse_bits, parse_gene_choice, parse_quantile, write
+    from cellucid_core.export.cellucid_ready import check_target
     from cellucid_core.preflight import Scope
 
     genes = parse_gene_choice(options.genes)
@@ -64,6 +67,8 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         source_name=options.source_name or "",
         source_url=options.source_url or "",
         source_citation=options.source_citation or "",
+        format=options.format,
+        launch=_named(options),
         **chosen,
     )
     started = time.perf_counter()
@@ -75,8 +80,10 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         var_bits=settings.var_quantization,
         compression=settings.compression,
     )
+    if options.format != "compact":
+        check_target(options.out, options.format)
     view = open_view(options.dataset, options, scope)
-    _require_ready(view, scope)
+    _require_ready(view, scope, keys_are_files=options.format == "compact")
     result = write(
         view,
         settings,
@@ -89,7 +96,9 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     for warning in result.warnings:
         say(f"Warning: {warning}")
     show(f"{result.path}: {result.files:,} files, {result.bytes:,} bytes, {seconds:.1f} s", options)
-    if result.verified:
+    if result.verified and options.format != "compact":
+        show("Verified: every value is the source's, in float32", options)
+    elif result.verified:
         show(f"Verified: the largest error is {result.max_error_steps:.2f} quantization steps", options)
     return DONE, {
         "path": str(result.path),
@@ -105,12 +114,21 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     }
 
 
-def _require_ready(view: Any, scope: Any) -> None:
+def _named(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the choices that the user named, which the viewer is told whatever they are."""
+    given = {"embeddings": options.embedding, "gene_id": options.gene_id, "latent": options.latent}
+    return tuple(name for name, value in given.items() if value)
+
+
+def _require_ready(view: Any, scope: Any, keys_are_files: bool) -> None:
     from cellucid_core.preflight import preflight
 
     report = preflight(view, scope)
-    # Names that differ only in letter case are a warning, but the exporter must not write them to one file.
-    errors = [*report.of("error"), *(f for f in report.of("warning") if f.rule == "key-case-collision")]
+    # Names that differ only in letter case are a warning, but the exporter must not write them to one file. In an
+    # AnnData gene names are no files, and its writer looks at the columns itself.
+    names = ("key-collision", "key-case-collision")
+    errors = [f for f in (*report.of("error"), *report.of("warning")) if f.severity == "error" or f.rule == names[1]]
+    errors = [f for f in errors if keys_are_files or f.rule not in names]
     if not errors:
         return
     reasons = " ".join(f"[{finding.rule}] {finding.title}." for finding in errors)

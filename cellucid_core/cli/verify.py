@@ -12,7 +12,7 @@ from cellucid_core.cli.arguments import DONE, REFUSED, add_command, mapping_argu
 def add(commands: Any) -> None:
     """Add the command to the parser."""
     verify = add_command(commands, "verify", run, "check an export")
-    verify.add_argument("export", metavar="EXPORT", help="zip or folder")
+    verify.add_argument("export", metavar="EXPORT", help="zip or folder, .h5ad or .zarr.zip")
     verify.add_argument("--against", metavar="DATASET", help="compare every value with this dataset")
     mapping_arguments(verify)
 

@@ -11,6 +11,9 @@ from cellucid_core.errors import InputError
 from cellucid_core.names import folder_name
 
 CategoricalDtype = Literal["auto", "uint8", "uint16"]
+Format = Literal["compact", "h5ad", "zarr.zip"]
+#: Choices that can be listed in `ExportSettings.launch`.
+LAUNCH = ("embeddings", "gene_id", "latent")
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,11 @@ class ExportSettings:
         Shown by the viewer. Name None: the dataset's own.
     threads
         Threads that encode and compress.
+    format
+        ``"compact"`` (the prepared export ``compact_v1``), or ``"h5ad"`` or ``"zarr.zip"`` (Cellucid-ready AnnData).
+    launch
+        Choices that a Cellucid-ready AnnData tells the viewer also where they are the usual ones, of `LAUNCH`; with
+        ``"latent"`` go the outlier quantiles. Others it tells only where the user changed them.
     """
 
     genes: GeneChoice = field(default_factory=GeneChoice)
@@ -149,6 +157,8 @@ class ExportSettings:
     source_url: str = ""
     source_citation: str = ""
     threads: int = field(default_factory=available_threads)
+    format: Format = "compact"
+    launch: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for what, bits in (("var", self.var_quantization), ("obs", self.obs_quantization)):
@@ -167,6 +177,10 @@ class ExportSettings:
                 f"The centroid quantile cannot be {self.centroid_quantile!r}.",
                 "Use a number above 0 and at most 1, or none.",
             )
+        if self.format not in ("compact", "h5ad", "zarr.zip"):
+            raise InputError(f"There is no format {self.format!r}.", "Use compact, h5ad or zarr.zip.")
+        if unknown := set(self.launch) - set(LAUNCH):
+            raise InputError(f"There is no choice {min(unknown)!r} to tell the viewer.", f"Use {', '.join(LAUNCH)}.")
         if type(self.threads) is not int or self.threads < 1:
             raise InputError(f"{self.threads!r} threads cannot work.", "Use 1 or more.")
         if self.dataset_id is not None:

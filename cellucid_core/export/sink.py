@@ -69,7 +69,7 @@ def entry_of(name: str, stamp: datetime | None) -> zipfile.ZipInfo:
 
 
 class ZipSink:
-    """A zip of stored entries under ``<dataset id>/``, streamed to the disk, with fixed times.
+    """A zip of stored entries under a folder, streamed to the disk, with fixed times.
 
     Entries are stored, because they are compressed already; ZIP64 is used where sizes or numbers need it.
 
@@ -78,7 +78,7 @@ class ZipSink:
     target
         The zip file.
     root
-        The dataset's id.
+        The folder's name, such as the dataset's id; empty for none.
     stamp
         Time of all entries; None: the first of January 1980.
     force
@@ -109,7 +109,7 @@ class ZipSink:
 
     def add(self, name: str, data: bytes) -> None:
         """Write one entry."""
-        entry = entry_of(f"{self._root}/{name}", self._stamp)
+        entry = entry_of(f"{self._root}/{name}" if self._root else name, self._stamp)
         with _told(self.target):
             self._zip.writestr(entry, data)
         self.checksums[name] = entry.CRC
@@ -224,6 +224,8 @@ def open_sink(
     for suffix in (".h5ad", ".tar", ".gz", ".7z", ".json"):
         if name.endswith(suffix):
             raise InputError(
-                f"A prepared export cannot be a {suffix} file.", "Use a name that ends in .zip, or a folder."
+                f"A prepared export cannot be a {suffix} file.",
+                "Use a name that ends in .zip, or a folder"
+                + (", or the format h5ad (--format h5ad)." if suffix == ".h5ad" else "."),
             )
     return FolderSink(target, force=force)

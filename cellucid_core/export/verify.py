@@ -78,7 +78,7 @@ def verify(
     Parameters
     ----------
     path
-        A zip, or a dataset's folder.
+        A zip, or a dataset's folder; or a Cellucid-ready ``.h5ad`` or ``.zarr.zip``.
     against
         The view that it was exported from.
     min_points
@@ -97,6 +97,10 @@ def verify(
     InputError
         If there is no export at `path` at all.
     """
+    from cellucid_core.export.cellucid_ready import check_ready, is_ready
+
+    if is_ready(path):
+        return check_ready(path, against, progress=progress)
     files = open_export(path)
     try:
         return _Check(files, against, min_points, checksums).run(

@@ -100,7 +100,7 @@ def write(
     settings
         How.
     target
-        ``….zip``, or a folder.
+        ``….zip``, or a folder; ``….h5ad`` or ``….zarr.zip`` for these formats.
     progress
         Called on this thread after every step.
     verify
@@ -121,6 +121,13 @@ def write(
     report = progress or (lambda _: None)
     dataset_id = settings.dataset_id or view.dataset.id
     _spare_the_input(view, target)
+    if settings.format != "compact":
+        from cellucid_core.export.cellucid_ready import check_target, write_ready  # they hand back an ExportResult
+
+        check_target(target, settings.format)
+        report(Progress(0, 1, "Choosing genes" if settings.genes.kind == "hvg" else "Looking at names"))
+        genes = choose_genes(view, settings)
+        return write_ready(view, settings, genes, target, progress=progress, verify=verify, force=force)
     with open_sink(target, dataset_id, stamp=stamp, force=force) as sink:
         report(Progress(0, 1, "Choosing genes" if settings.genes.kind == "hvg" else "Looking at names"))
         genes = choose_genes(view, settings)

@@ -1,0 +1,178 @@
+"""Write the nodes of a file to ``.h5ad``, so that a viewer opens it with one read of its beginning.
+
+Everything is declared first and filled afterwards: what describes the file then stands together at its start, followed
+by what a viewer reads on opening. Format 1.10 needs no index for an array of one chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from cellucid_core.errors import InputError
+from cellucid_core.export.cellucid_ready.layout import DEFLATE_LEVEL
+from cellucid_core.export.cellucid_ready.nodes import Group, Node, Numbers, Scalar, Texts
+from cellucid_core.export.staging import Staging
+
+
+class _Disk:
+    """A file for HDF5 that never fails.
+
+    HDF5 crashes the whole process when it closes a file that it could not write. So a disk that is full, or gone, is
+    kept from it: what cannot be written is dropped, and `error` says why. Whoever writes looks at it and gives up.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("r+b", buffering=0)
+        self.error: OSError | None = None
+
+    def write(self, data: memoryview) -> int:
+        """Write all of it, or remember why that is not possible."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while self.error is None and len(rest):
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self.error = error
+        return size
+
+    def truncate(self, size: int) -> int:
+        """Set the file's length."""
+        try:
+            return self._file.truncate(size) if self.error is None else size
+        except OSError as error:
+            self.error = error
+            return size
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Read; zeros where nothing is."""
+        view = memoryview(buffer).cast("B")
+        n_read = 0
+        while n_read < len(view) and (n_more := self._file.readinto(view[n_read:])):
+            n_read += n_more
+        view[n_read:] = bytes(len(view) - n_read)
+        return len(view)
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes; h5py takes for a file what has this method, and calls `readinto`."""
+        buffer = bytearray(size)
+        self.readinto(memoryview(buffer))
+        return bytes(buffer)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._file.tell()
+
+    def flush(self) -> None:
+        """Do nothing: nothing is buffered, and `Staging` waits for the disk."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+class H5adFile:
+    """One ``.h5ad`` that is being written; a context manager that leaves no trace without `publish`.
+
+    Parameters
+    ----------
+    target, force
+        See `Staging`.
+    """
+
+    def __init__(self, target: str | Path, *, force: bool) -> None:
+        import h5py
+
+        self._staging = Staging(target, folder=False, force=force)
+        try:
+            self._disk = _Disk(self._staging.path)
+            self._file = h5py.File(self._disk, "w", libver=("v110", "v110"))
+        except BaseException:
+            self._staging.abandon()
+            raise
+        self._texts = h5py.string_dtype()
+        self.files = 1
+
+    @property
+    def target(self) -> Path:
+        """Where the file will be."""
+        return self._staging.target
+
+    def declare(self, node: Node) -> Callable[[tuple[int, ...], Any], None] | None:
+        """Make a group or an array; return what writes a chunk of it, None for what has no chunks."""
+        made, writer = self._made(node)
+        made.attrs.update(node.attributes)
+        self._look()
+        return writer
+
+    def _made(self, node: Node) -> tuple[Any, Callable[[tuple[int, ...], Any], None] | None]:
+        file: Any = self._file
+        if isinstance(node, Group):
+            return (file.create_group(node.path) if node.path else file), None
+        if isinstance(node, Scalar):
+            text = isinstance(node.value, str)
+            data = np.array(node.value, dtype=self._texts if text else None)
+            scalar = file.create_dataset(node.path, shape=(), dtype=data.dtype)
+            return scalar, lambda place, value: scalar.write_direct(data)
+        compressed = {"compression": "gzip", "compression_opts": DEFLATE_LEVEL}
+        if isinstance(node, Texts):
+            options = {"chunks": node.chunks, **compressed} if len(node.values) else {}
+            texts = file.create_dataset(node.path, shape=(len(node.values),), dtype=self._texts, **options)
+            return texts, lambda place, value: texts.__setitem__(_slice(place, node.chunks), value)
+        if 0 in node.shape:  # HDF5 refuses chunks of nothing
+            return file.create_dataset(node.path, shape=node.shape, dtype=node.dtype), None
+        numbers = file.create_dataset(
+            node.path, shape=node.shape, dtype=node.dtype, chunks=node.chunks, shuffle=node.shuffle, **compressed
+        )
+
+        def write(place: tuple[int, ...], data: bytes) -> None:
+            numbers.id.write_direct_chunk(tuple(at * size for at, size in zip(place, node.chunks, strict=True)), data)
+            self._look()
+
+        return numbers, write
+
+    def flush(self, node: Numbers | Texts | Scalar) -> None:
+        """Let go of what HDF5 keeps of an array that is complete."""
+        self._file[node.path].flush()
+        self._look()
+
+    def finish(self) -> Path:
+        """Complete the file where it is being written, and return that place."""
+        self._file.close()
+        self._look()
+        self._disk.close()
+        return self._staging.path
+
+    def _look(self) -> None:
+        """Raise what the disk did not take."""
+        if (error := self._disk.error) is not None:
+            raise InputError(f"{self.target} could not be written ({error.strerror}).", "Check the free disk space.")
+
+    def publish(self) -> None:
+        """Give the file its name."""
+        self._staging.publish()
+
+    def __enter__(self) -> H5adFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._file.close()
+        finally:
+            self._disk.close()
+            self._staging.abandon()
+
+
+def _slice(place: tuple[int, ...], chunks: tuple[int]) -> slice:
+    return slice(place[0] * chunks[0], (place[0] + 1) * chunks[0])

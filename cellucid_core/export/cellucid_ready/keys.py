@@ -1,0 +1,55 @@
+"""Names that become paths in the file: columns and embeddings.
+
+A key is a path component of a zarr store, which somebody may unpack on any system, so cellucid refuses what not every
+system can store; here it is mended and the user told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from cellucid_core.names import RESERVED
+
+_FORBIDDEN = re.compile(r'[/\\<>:"|?*\x00-\x1f]+')
+_ZARR = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json"})
+#: anndata keeps row names under this one.
+_INDEX = "_index"
+
+
+def mended(key: str) -> str:
+    """Return a key that every system can store; the key itself where it can.
+
+    Examples
+    --------
+    >>> mended("CD4/CD8 ratio")
+    'CD4_CD8 ratio'
+    >>> mended("con")
+    'con_'
+    """
+    new = _FORBIDDEN.sub("_", key)
+    if new.endswith((" ", ".")):
+        new = new.rstrip(" .")
+    stem, dot, rest = new.partition(".")
+    if stem.upper() in RESERVED:
+        new = f"{stem}_{dot}{rest}"
+    if new in _ZARR or new == _INDEX:
+        new = new.strip("._").replace(".", "_")
+    return new or "unnamed"
+
+
+def clashes(keys: Iterable[str]) -> list[list[str]]:
+    """Group keys that are one folder on macOS and Windows: equal, or different in letter case only."""
+    groups: dict[str, list[str]] = {}
+    for key in keys:
+        groups.setdefault(key.casefold(), []).append(key)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def renamed_note(what: str, old: Sequence[str], new: Sequence[str]) -> list[str]:
+    """Return a warning about mended keys, if there are any."""
+    changed = [f"{a!r} → {b!r}" for a, b in zip(old, new, strict=True) if a != b]
+    if not changed:
+        return []
+    more = " …" if len(changed) > 5 else ""
+    return [f"{what} are renamed, since not every system can store their names: {', '.join(changed[:5])}{more}."]
