@@ -6,62 +6,12 @@ import os
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cellucid_core.dataset import gene_text, parse_genes
 from cellucid_core.errors import InputError
+from cellucid_core.export.gene_choice import GeneChoice
 from cellucid_core.names import is_reserved, safe_key
 
 CategoricalDtype = Literal["auto", "uint8", "uint16"]
-
-
-@dataclass(frozen=True)
-class GeneChoice:
-    """Which genes are exported.
-
-    Attributes
-    ----------
-    kind
-        ``"all"``, ``"hvg"`` (the most variable), ``"list"`` or ``"none"``.
-    n
-        How many, for ``"hvg"``.
-    ids
-        Their ids in the order of the export, for ``"list"``.
-    """
-
-    kind: Literal["all", "hvg", "list", "none"] = "all"
-    n: int = 0
-    ids: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("all", "hvg", "list", "none"):
-            raise InputError(f"There is no choice of genes {self.kind!r}.", "Use all, hvg, list or none.")
-        if self.kind == "hvg" and (type(self.n) is not int or self.n < 1):
-            raise InputError(f"{self.n} highly variable genes cannot be taken.", "Ask for 1 or more.")
-        if self.kind == "list" and not self.ids:
-            raise InputError("The list of genes is empty.", "Name at least one gene.")
-
-
-def parse_gene_choice(text: str) -> GeneChoice:
-    """Read the command line's choice of genes.
-
-    Parameters
-    ----------
-    text
-        ``all``, ``none``, ``hvg:N``, ids between commas, or ``@FILE`` with one id per line (or between commas).
-
-    Raises
-    ------
-    InputError
-        If it is none of these, or the file cannot be read.
-    """
-    word = text.strip()
-    if word.lower() in ("all", "none"):
-        return GeneChoice("all" if word.lower() == "all" else "none")
-    if word.lower().startswith("hvg:"):
-        number = word[4:].strip()
-        if not (number.isascii() and number.isdigit()):
-            raise InputError(f"{word!r} does not say how many genes.", "Write hvg:2000, for instance.")
-        return GeneChoice("hvg", n=int(number))
-    return GeneChoice("list", ids=tuple(parse_genes(gene_text(word))))
+Format = Literal["compact", "h5ad", "zarr.zip"]
 
 
 def parse_bits(text: str) -> int | None:
@@ -131,6 +81,8 @@ class ExportSettings:
         Shown by the viewer. Name None: the dataset's own.
     threads
         Threads that encode and compress.
+    format
+        ``"compact"`` (the prepared export ``compact_v1``), or ``"h5ad"`` or ``"zarr.zip"`` (Cellucid-ready AnnData).
     """
 
     genes: GeneChoice = field(default_factory=GeneChoice)
@@ -149,6 +101,7 @@ class ExportSettings:
     source_url: str = ""
     source_citation: str = ""
     threads: int = field(default_factory=available_threads)
+    format: Format = "compact"
 
     def __post_init__(self) -> None:
         for what, bits in (("var", self.var_quantization), ("obs", self.obs_quantization)):
@@ -167,6 +120,8 @@ class ExportSettings:
                 f"The centroid quantile cannot be {self.centroid_quantile!r}.",
                 "Use a number above 0 and at most 1, or none.",
             )
+        if self.format not in ("compact", "h5ad", "zarr.zip"):
+            raise InputError(f"There is no format {self.format!r}.", "Use compact, h5ad or zarr.zip.")
         if type(self.threads) is not int or self.threads < 1:
             raise InputError(f"{self.threads!r} threads cannot work.", "Use 1 or more.")
         if self.dataset_id is not None:
