@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 from cellucid_core.dataset.gene_list import parse_genes
@@ -11,10 +12,7 @@ from cellucid_core.errors import InputError
 #: Larger files are no gene lists.
 MAX_BYTES = 20 * 2**20
 #: What the head of a column of genes is called.
-_HEADS = frozenset(
-    ["gene", "genes", "gene_id", "gene_ids", "gene_name", "gene_names", "gene_symbol", "gene_symbols", "symbol"]
-    + ["symbols", "name", "names", "id", "ids", "feature", "features", "hgnc_symbol", "ensembl", "ensembl_id", "marker"]
-)
+_HEAD = re.compile(r"((hgnc|ensembl)_)?(gene|symbol|name|id|feature|marker)s?(_(id|name|symbol)s?)?|ensembl")
 
 
 def read_gene_file(path: str | Path) -> list[str]:
@@ -66,7 +64,9 @@ def gene_file_genes(content: bytes, name: str) -> list[str]:
         return []
     if suffix not in (".csv", ".tsv") and not all("\t" in line for line in lines):
         return _without_head(parse_genes(text))
-    separator = "\t" if suffix == ".tsv" or "\t" in lines[0] else ";" if lines[0].count(";") > lines[0].count(",") else ","
+    separator = (
+        "\t" if suffix == ".tsv" or "\t" in lines[0] else ";" if lines[0].count(";") > lines[0].count(",") else ","
+    )
     rows = [row for row in csv.reader(lines, delimiter=separator, skipinitialspace=True) if row]
     if len(rows) == 1:
         return [gene.strip() for gene in rows[0] if gene.strip()]
@@ -90,4 +90,4 @@ def _decoded(content: bytes, name: str) -> str:
 
 def _without_head(genes: list[str]) -> list[str]:
     head = genes[0].lower().replace(" ", "_") if genes else ""
-    return genes[1:] if head in _HEADS and len(genes) > 1 else genes
+    return genes[1:] if _HEAD.fullmatch(head) and len(genes) > 1 else genes

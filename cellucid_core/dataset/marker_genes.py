@@ -123,9 +123,12 @@ def _scores(
     absent = n - np.bincount(group, minlength=len(n))
     total = np.bincount(group, weights=level, minlength=len(n)) - absent * middle
     squares = np.bincount(group, weights=level * level, minlength=len(n)) + absent * (middle * middle)
+    t: np.ndarray
     with np.errstate(divide="ignore", invalid="ignore"):
         mean, spread = _mean_and_error(total[:-1], squares[:-1], n[:-1])
-        others, others_spread = _mean_and_error(total.sum() - total[:-1], squares.sum() - squares[:-1], n.sum() - n[:-1])
+        others, others_spread = _mean_and_error(
+            total.sum() - total[:-1], squares.sum() - squares[:-1], n.sum() - n[:-1]
+        )
         t = (mean - others) / np.sqrt(spread + others_spread)
     t[np.isnan(t)] = 0.0
     return t

@@ -7,25 +7,25 @@ export. One module per artefact: points, vectors, obs (with groups), genes, grap
 
 from __future__ import annotations
 
-from cellucid_core.export.plan import Artefact, ChosenGenes, ExportPlan, choose_genes, plan
-from cellucid_core.export.settings import (
-    ExportSettings,
-    GeneChoice,
-    available_threads,
-    parse_bits,
-    parse_gene_choice,
-    parse_quantile,
-)
+from cellucid_core.export.cautions import Caution
+from cellucid_core.export.chosen_genes import ChosenGenes, choose_genes
+from cellucid_core.export.estimate import Artefact
+from cellucid_core.export.gene_choice import GeneChoice, parse_gene_choice
+from cellucid_core.export.plan import ExportPlan, Planner, plan
+from cellucid_core.export.settings import ExportSettings, Format, available_threads, parse_bits, parse_quantile
 from cellucid_core.export.verify import VerifyReport, verify
 from cellucid_core.export.write import ExportResult, Progress, write
 
 __all__ = [
     "Artefact",
+    "Caution",
     "ChosenGenes",
     "ExportPlan",
     "ExportResult",
     "ExportSettings",
+    "Format",
     "GeneChoice",
+    "Planner",
     "Progress",
     "VerifyReport",
     "available_threads",

@@ -13,6 +13,7 @@ from cellucid_core.dataset.variable_genes import most_variable, variability
 from cellucid_core.errors import InputError
 from cellucid_core.export.gene_choice import GeneChoice
 from cellucid_core.export.obs import categories_of
+from cellucid_core.export.settings import ExportSettings
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression, View
@@ -124,7 +125,9 @@ class GeneChooser:
             are = "genes are" if len(missing) > 1 else "gene is"
             warnings.append(f"{len(missing):,} {are} not in the dataset: {some(missing)}.")
         if len(asked) < len(given):
-            warnings.append(f"Genes that are repeated in the list are written once ({len(given) - len(asked):,} left out).")
+            warnings.append(
+                f"Genes that are repeated in the list are written once ({len(given) - len(asked):,} left out)."
+            )
         positions = [place[gene] for gene in asked if gene in place]
         return np.array(positions, np.int64), missing, warnings
 
@@ -146,11 +149,9 @@ class GeneChooser:
         return known[1], known[2]
 
 
-def choose_genes(
-    view: View, choice: GeneChoice, threads: int = 1, report: Report | None = None
-) -> ChosenGenes:
-    """Find the genes that a choice means, once; see `GeneChooser.choose`."""
-    return GeneChooser(view, threads).choose(choice, report)
+def choose_genes(view: View, settings: ExportSettings, report: Report | None = None) -> ChosenGenes:
+    """Find the genes that the settings choose; see `GeneChooser.choose`."""
+    return GeneChooser(view, settings.threads).choose(settings.genes, report)
 
 
 def _saying(report: Report | None, what: str) -> Callable[[int, int], None] | None:

@@ -83,10 +83,9 @@ class GeneChoice:
     @property
     def at_most(self) -> int | None:
         """How many genes this can be at most, where that does not depend on the dataset; else None."""
-        counts = {"none": lambda p: 0, "hvg": lambda p: p.n, "list": lambda p: len(p.ids)}
-        if any(part.kind not in counts for part in self.each):
+        if any(part.kind in ("all", "markers") for part in self.each):
             return None
-        return sum(counts[part.kind](part) for part in self.each)
+        return sum(part.n if part.kind == "hvg" else len(part.ids) for part in self.each)
 
     def to_words(self) -> tuple[str, ...]:
         """Return what ``--genes`` has to be given, once for each word, to get this choice."""
