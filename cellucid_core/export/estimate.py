@@ -19,7 +19,7 @@ from cellucid_core.export import obs as obs_files
 from cellucid_core.export.compare import compare_numbers
 from cellucid_core.export.compress import Buffer, Compressor
 from cellucid_core.export.genes import blocks, encode_gene
-from cellucid_core.export.graph import Edges, edges
+from cellucid_core.export.graph import edges
 from cellucid_core.export.identity import to_json
 from cellucid_core.export.points import normalize
 from cellucid_core.export.settings import ExportSettings
@@ -152,7 +152,7 @@ class Estimator:
             latent = self._once("sampled latent", lambda: np.asarray(view.latent()[self._cells], np.float32))
             field = obs_files.categorical_field(
                 name,
-                codes[self._cells],
+                codes,
                 labels,
                 points,
                 latent,
@@ -165,7 +165,13 @@ class Estimator:
         return self._artefact(key, arrays, settings.compression, began), len(to_json({key: field.entry}))
 
     def _categories(self, key: str) -> tuple[np.ndarray, list[str]]:
-        return self._once(("categories", key), lambda: obs_files.categories_of(self._view.obs(key)))
+        """Return the sampled cells' codes of a column of categories, and its labels."""
+
+        def read() -> tuple[np.ndarray, list[str]]:
+            codes, labels = obs_files.categories_of(self._view.obs(key))
+            return codes[self._cells].copy(), labels
+
+        return self._once(("categories", key), read)
 
     def n_categories(self) -> dict[str, int]:
         """Return how many categories each column of categories has."""
@@ -218,26 +224,28 @@ class Estimator:
         return self._once(("graph", settings.compression), lambda: self._graph(settings.compression))
 
     def _graph(self, level: int) -> list[Artefact]:
-        found, seconds = self._once("edges", self._edges)
-        if found is None:
+        n_bytes, pieces, seconds = self._once("edges", self._edges)
+        if n_bytes is None:
             return []
-        compressor = Compressor(level) if level else None
-        written, began = 0.0, time.thread_time()
-        for array in (found.sources, found.destinations):
-            piece = array[: _EDGE_SAMPLE // array.itemsize]
-            written += len(_stored(piece, compressor)) * len(array) / max(1, len(piece))
-        piece_bytes = min(_EDGE_SAMPLE, found.sources.nbytes) or 1
-        seconds += (time.thread_time() - began) * found.sources.nbytes / piece_bytes
+        compressor, began = Compressor(level) if level else None, time.thread_time()
+        share = n_bytes / max(1, pieces[0].nbytes)
+        written = sum(len(_stored(piece, compressor)) for piece in pieces) * share
+        seconds += 2 * (time.thread_time() - began) * share
         return [
-            Artefact("graph", 2, 2 * found.sources.nbytes, round(written), seconds),
+            Artefact("graph", 2, 2 * n_bytes, round(written), seconds),
             Artefact("graph's manifest", 1, 290, 290),
         ]
 
-    def _edges(self) -> tuple[Edges | None, float]:
+    def _edges(self) -> tuple[int | None, list[np.ndarray], float]:
+        """Return the bytes of each end's file, the beginning of both, and the seconds that edges take."""
         began = time.thread_time()
         matrix = self._view.graph()
-        found = None if matrix is None else edges(matrix)
-        return found, 2 * (time.thread_time() - began)  # and once more for reading back
+        if matrix is None:
+            return None, [], 0.0
+        found = edges(matrix)
+        length = _EDGE_SAMPLE // found.sources.itemsize
+        pieces = [found.sources[:length].copy(), found.destinations[:length].copy()]  # all would fill the memory
+        return found.sources.nbytes, pieces, 2 * (time.thread_time() - began)  # and once more for reading back
 
 
 def _stored(array: np.ndarray, compressor: Compressor | None) -> Buffer:

@@ -98,11 +98,11 @@ def _word(part: GeneChoice) -> str:
     if part.kind == "markers":
         return f"markers:{part.column}:{part.n}"
     if part.kind == "list":
-        return ",".join(_quoted(gene) for gene in part.ids)
+        return ",".join(quoted_gene(gene) for gene in part.ids)
     return part.kind
 
 
-def _quoted(gene: str) -> str:
+def quoted_gene(gene: str) -> str:
     """Return a gene so that `parse_genes` reads it back, whatever separators it holds."""
     if not _NEEDS_QUOTES.search(gene):
         return gene
