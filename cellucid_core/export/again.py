@@ -82,7 +82,14 @@ def do_again(
     modality, cell_metadata
         As it was opened.
     """
-    settings = replace(settings, dataset_id=settings.dataset_id or dataset.id, name=settings.name or dataset.name)
+    settings = replace(
+        settings,
+        dataset_id=settings.dataset_id or dataset.id,
+        name=settings.name or dataset.name,
+        # Leaving out what is not there needs no words.
+        graph=settings.graph or choices.connectivities is None,
+        vectors=settings.vectors or not choices.vectors,
+    )
     files: dict[str, str] = {}
     genes = [_in_file(part, files) for part in settings.genes.each]
     opened = {"modality": modality, "cell_metadata": cell_metadata}

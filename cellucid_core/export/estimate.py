@@ -48,6 +48,10 @@ _PER_BYTE = 5e-9
 _THREAD_GAIN = 0.75
 
 
+#: Compressed share, and bytes per second, of an AnnData.
+_ANNDATA_SHARE, _ANNDATA_RATE = 0.4, 60e6
+
+
 @dataclass(frozen=True)
 class Artefact:
     """One kind of files of an export: how many, and how many bytes raw and as written (estimated)."""
@@ -235,6 +239,16 @@ class Estimator:
             Artefact("graph", 2, 2 * n_bytes, round(written), seconds),
             Artefact("graph's manifest", 1, 290, 290),
         ]
+
+    def one_file(self, settings: ExportSettings, genes: ChosenGenes) -> list[Artefact]:
+        """Return a rough size of a Cellucid-ready AnnData: float32 values and their cells, the tables, the graph."""
+        expression = self._view.expression
+        raw = self._view.n_cells * (4 * sum(self._view.dimensions) + 4 * len(self._view.obs_keys))
+        if expression is not None and len(genes.ids):
+            raw += 8 * int((expression.stats.n_nonzero + expression.stats.n_not_finite)[genes.positions].sum())
+        if settings.graph:
+            raw += 6 * (self._once("edges", self._edges)[0] or 0)
+        return [Artefact("AnnData", 1, raw, round(raw * _ANNDATA_SHARE), raw / _ANNDATA_RATE)]
 
     def _edges(self) -> tuple[int | None, list[np.ndarray], float]:
         """Return the bytes of each end's file, the beginning of both, and the seconds that edges take."""

@@ -121,9 +121,12 @@ class Planner:
         """
         view, estimator = self.view, self._estimator
         genes = self.genes(settings, report)
-        why = tuple(refusals(view, genes.ids))
+        # In an AnnData names are no files.
+        why = tuple(refusals(view, genes.ids)) if settings.format == "compact" else ()
         artefacts: list[Artefact] = []
-        if not why:
+        if settings.format != "compact":
+            artefacts = estimator.one_file(settings, genes)
+        elif not why:
             artefacts = [
                 *estimator.coordinates(settings),
                 *estimator.columns(settings),
