@@ -51,7 +51,7 @@ def planned(view: View, settings: ExportSettings) -> ExportPlan:
     return plan
 
 
-def show_plan(plan: ExportPlan, settings: ExportSettings) -> None:
+def show_plan(plan: ExportPlan) -> None:
     with st.container(key=CARDS):
         genes, files, size, seconds = st.columns(4)
     genes.metric("Genes", f"{len(plan.genes.ids):,}", border=True)
@@ -67,7 +67,8 @@ def show_plan(plan: ExportPlan, settings: ExportSettings) -> None:
     for caution in plan.cautions:
         st.warning(f"**{literal(caution.what)}** {literal(caution.change)}", icon=":material/warning:")
     for warning in plan.warnings:
-        st.info(literal(warning), icon=":material/info:")
+        if warning != plan.genes.missing_sentence:
+            st.info(literal(warning), icon=":material/info:")
 
 
 def agreed(plan: ExportPlan) -> bool:
@@ -75,9 +76,11 @@ def agreed(plan: ExportPlan) -> bool:
     missing = plan.genes.missing
     if not missing:
         return True
-    with st.expander(f"{len(missing):,} listed {'gene is' if len(missing) == 1 else 'genes are'} not in the dataset"):
-        st.markdown(", ".join(literal(gene) for gene in missing[:500]) + (" …" if len(missing) > 500 else ""))
-    return st.checkbox("Export without them", **kept("export_without"))
+    st.warning(literal(plan.genes.missing_sentence), icon=":material/warning:")
+    if len(missing) > 5:
+        with st.expander("All of them"):
+            st.markdown(", ".join(literal(gene) for gene in missing[:500]) + (" …" if len(missing) > 500 else ""))
+    return st.checkbox(f"Export without {'it' if len(missing) == 1 else 'them'}", **kept("export_without"))
 
 
 def show_blocked(report: Report) -> None:
@@ -93,7 +96,7 @@ def right_side(view: View, settings: ExportSettings) -> None:
         show_blocked(report)
         return
     plan = planned(view, settings)
-    show_plan(plan, settings)
+    show_plan(plan)
     if plan.refusals:
         st.error("**This cannot be written.** " + literal(" ".join(plan.refusals)), icon=":material/block:")
     may = agreed(plan)

@@ -192,10 +192,11 @@ def _script(
         for part, file in zip(settings.genes.each, genes, strict=True)
     ]
     given = {name: repr(value) for name, value in changed.items()}
+    union = ["genes = GeneChoice.of([", *(f"    {part}," for part in parts), "])"] if len(parts) > 1 else []
     if settings.genes != GeneChoice():
-        given = {"genes": parts[0] if len(parts) == 1 else f"GeneChoice.of([{', '.join(parts)}])", **given}
+        given = {"genes": "genes" if union else parts[0], **given}
     in_dataset = ["View", *(["choose"] if chosen else []), "default_mapping", "open_dataset"]
-    in_export = ["ExportSettings", *(["GeneChoice"] if any("GeneChoice" in text for text in given.values()) else [])]
+    in_export = ["ExportSettings", *(["GeneChoice"] if union or "GeneChoice" in given.get("genes", "") else [])]
     in_export += [*(["parse_gene_choice"] if any(genes) else []), "write"]
     lines = [
         f"from cellucid_core.dataset import {', '.join(in_dataset)}",
@@ -209,6 +210,7 @@ def _script(
         lines.append(_call("mapping = choose", ["dataset", "mapping", *(f"{k}={v!r}" for k, v in chosen.items())]))
     if fixes:
         lines.append(f"mapping = apply_fixes(dataset, mapping, {list(fixes)!r})")
+    lines += union
     lines.append(_call("settings = ExportSettings", [f"{name}={text}" for name, text in given.items()]))
     lines.append(f"write(View(dataset, mapping), settings, {target!r})")
     return "\n".join(lines) + "\n"

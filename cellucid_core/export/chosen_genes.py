@@ -45,6 +45,11 @@ class ChosenGenes:
     missing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def missing_sentence(self) -> str:
+        """That genes are missing, in plain words; empty if none is. Stands among the warnings, too."""
+        return _missing_sentence(self.missing) if self.missing else ""
+
 
 class GeneChooser:
     """Finds genes in one view, and remembers what takes long: how variable genes are, and what marks a column.
@@ -83,9 +88,9 @@ class GeneChooser:
         missing: list[str] = []
         warnings: list[str] = []
         for part in choice.each:
-            positions, absent, words = self._part(view.expression, part, report)
+            positions, unknown, words = self._part(view.expression, part, report)
             found.append(positions)
-            missing += absent
+            missing += unknown
             warnings += words
         positions = np.concatenate(found)
         _, first = np.unique(positions, return_index=True)
@@ -95,8 +100,9 @@ class GeneChooser:
                 f"None of the {len(missing):,} genes is in the dataset ({some(missing)}).",
                 f"Its gene ids look like {', '.join(map(str, view.gene_ids[:3]))}.",
             )
-        ids = tuple(view.gene_ids[positions])
-        return ChosenGenes(positions, ids, tuple(dict.fromkeys(missing)), tuple(dict.fromkeys(warnings)))
+        absent = tuple(dict.fromkeys(missing))
+        told = ([_missing_sentence(absent)] if absent else []) + warnings
+        return ChosenGenes(positions, tuple(view.gene_ids[positions]), absent, tuple(dict.fromkeys(told)))
 
     def _part(
         self, expression: Expression, part: GeneChoice, report: Report | None
@@ -121,9 +127,6 @@ class GeneChooser:
         asked = dict.fromkeys(given)
         missing = [gene for gene in asked if gene not in place]
         warnings = []
-        if missing:
-            are = "genes are" if len(missing) > 1 else "gene is"
-            warnings.append(f"{len(missing):,} {are} not in the dataset: {some(missing)}.")
         if len(asked) < len(given):
             warnings.append(
                 f"Genes that are repeated in the list are written once ({len(given) - len(asked):,} left out)."
@@ -152,6 +155,11 @@ class GeneChooser:
 def choose_genes(view: View, settings: ExportSettings, report: Report | None = None) -> ChosenGenes:
     """Find the genes that the settings choose; see `GeneChooser.choose`."""
     return GeneChooser(view, settings.threads).choose(settings.genes, report)
+
+
+def _missing_sentence(missing: Sequence[str]) -> str:
+    are = "genes are" if len(missing) > 1 else "gene is"
+    return f"{len(missing):,} {are} not in the dataset: {some(missing)}."
 
 
 def _saying(report: Report | None, what: str) -> Callable[[int, int], None] | None:

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from cellucid_core.dataset import View, gene_file_genes, parse_genes
+from cellucid_core.dataset.gene_file import MAX_BYTES
 from cellucid_core.errors import CellucidError
 from cellucid_core.export import (
     ExportSettings,
@@ -65,11 +66,12 @@ def choose_settings(view: View) -> ExportSettings:
         _identity(view, known)
     with st.container(border=True):
         _what(view, known["share"])
+    _start("format", "compact")
+    file_format: Format = _value("format")
     with st.container(border=True):
-        file_format = _format()
-    if file_format == "compact":
-        with st.container(border=True):
-            _precision(known["share"])
+        _precision(known["share"], file_format)
+    with st.container(border=True):
+        _format()
     settings = _settings(view, file_format)
     with top:
         _preset_choice(settings, known)
@@ -157,10 +159,10 @@ def _genes(view: View, usual: Preset) -> None:
     most = max(1, view.n_genes)
     if "hvg" in chosen:
         st.number_input(
-            "How many",
+            "How many highly variable",
             1,
             most,
-            **_start("n", min(begin.n or 2000, most)),
+            **_start("n", begin.n or (2000 if most > 2000 else max(1, most // 2))),
             help="The most variable genes, as scanpy finds them; in the dataset's order.",
         )
     if "markers" in chosen:
@@ -202,6 +204,7 @@ def _gene_list() -> None:
         "Add genes from a file",
         type=["txt", "csv", "tsv"],
         key=widget_key("export_list_file"),
+        max_upload_size=MAX_BYTES // 2**20,
         on_change=_add_file,
         help="One gene a line, or the first column of a table.",
     )
@@ -232,9 +235,9 @@ def _set_columns() -> None:
         st.session_state["export_error"] = error
 
 
-def _format() -> Format:
+def _format() -> None:
     st.markdown("**Format**")
-    chosen: Format = st.segmented_control(
+    st.segmented_control(
         "Format",
         list(FORMATS),
         format_func=lambda name: FORMATS[name][0],
@@ -242,14 +245,14 @@ def _format() -> Format:
         required=True,
         label_visibility="collapsed",
     )
-    st.caption(FORMATS[chosen][1])
-    if chosen != "compact":
-        st.caption("Values are kept as float32; there is nothing else to set.")
-    return chosen
+    st.caption(FORMATS[_value("format")][1])
 
 
-def _precision(usual: Preset) -> None:
+def _precision(usual: Preset, file_format: Format) -> None:
     st.markdown("**Precision and size**")
+    if file_format != "compact":
+        st.caption("An AnnData keeps all values as float32; there is nothing to choose.")
+        return
     left, right = st.columns(2)
     bits = list(BITS)
     left.selectbox(
