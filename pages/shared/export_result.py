@@ -208,14 +208,15 @@ def _preview(path: Path) -> None:
     try:
         with PreparedExport(path) as export:
             genes = list(export.genes)
-            names = [("column", key) for key in export.columns] + [("gene", key) for key in genes[:MOST_LISTED_GENES]]
+            named = {key: ("column", key) for key in export.columns}
+            for gene in genes[:MOST_LISTED_GENES]:
+                named.setdefault(f"{gene} (gene)", ("gene", gene))
             left, right = st.columns([3, 2])
-            first = next((i for i, (_, key) in enumerate(names) if isinstance(export.columns.get(key), Categories)), 0)
+            groups = [i for i, key in enumerate(export.columns) if isinstance(export.columns[key], Categories)]
             chosen = left.selectbox(
                 "Colour the written file by",
-                names,
-                index=first if names else None,
-                format_func=lambda item: f"{item[1]} (gene)" if item[0] == "gene" else item[1],
+                list(named),
+                index=groups[0] if groups else 0 if named else None,
                 key="export_preview",
                 placeholder="Nothing to colour by",
             )
@@ -228,18 +229,15 @@ def _preview(path: Path) -> None:
                 required=True,
             )
             points = export.points(dimension)
-            if chosen is None:
-                values: np.ndarray | pd.Series = np.full(len(points), "cell")
-            elif chosen[0] == "gene":
-                values = export.gene(chosen[1])
+            kind, key = named.get(chosen or "", ("", "cells"))
+            if kind == "gene":
+                values: np.ndarray | pd.Series = export.gene(key)
             else:
-                values = pd.Series(export.column(chosen[1]))
+                values = pd.Series(export.column(key)) if kind else np.full(len(points), "cell")
     except CellucidError as error:
         show_error(error)
         return
-    st.altair_chart(
-        charts.embedding(points[:, :2], values, chosen[1] if chosen else "cells", size=380), width="stretch"
-    )
+    st.altair_chart(charts.embedding(points[:, :2], values, key, size=380), width="stretch")
     more = f" The list names the first {MOST_LISTED_GENES:,} genes." if len(genes) > MOST_LISTED_GENES else ""
     axes = " The first two of three axes." if dimension == 3 else ""
     st.caption(f"Decoded from the file that was written, as the viewer does it.{axes}{more}")

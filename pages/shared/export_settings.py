@@ -20,7 +20,8 @@ from cellucid_core.export import (
 )
 from pages.shared.workspace import literal, show_error, widget_key, workspace
 
-BITS: dict[int | None, str] = {8: "8 bit", 16: "16 bit", None: "Exact (float32)"}
+BITS: dict[str, int | None] = {"8 bit": 8, "16 bit": 16, "Exact (float32)": None}
+BIT_WORDS = {bits: words for words, bits in BITS.items()}
 PARTS = {"all": "All", "hvg": "Highly variable", "markers": "Markers", "list": "A list"}
 FORMATS: dict[Format, tuple[str, str]] = {
     "compact": (
@@ -107,7 +108,7 @@ def _take_preset(known: dict[str, Preset]) -> None:
             if value.kind == "hvg":
                 _set("n", value.n)
         else:
-            _set(name, value)
+            _set(name, BIT_WORDS[value] if name.endswith("quantization") else value)
 
 
 def _identity(view: View, known: dict[str, Preset]) -> None:
@@ -258,15 +259,13 @@ def _precision(usual: Preset, file_format: Format) -> None:
     left.selectbox(
         "Genes as",
         bits,
-        format_func=BITS.__getitem__,
-        **_start("var_quantization", usual.changes["var_quantization"]),
+        **_start("var_quantization", BIT_WORDS[usual.changes["var_quantization"]]),
         help="8 bit tells 255 levels apart in each gene, which suits colouring.",
     )
     right.selectbox(
         "Numeric columns as",
         bits,
-        format_func=BITS.__getitem__,
-        **_start("obs_quantization", usual.changes["obs_quantization"]),
+        **_start("obs_quantization", BIT_WORDS[usual.changes["obs_quantization"]]),
     )
     st.slider(
         "Compression", 0, 9, **_start("compression", usual.changes["compression"]), help="gzip effort; 0: plain files."
@@ -305,8 +304,8 @@ def _settings(view: View, file_format: Format) -> ExportSettings:
     precision: dict[str, Any] = {}
     if compact:
         precision = {
-            "var_quantization": _value("var_quantization"),
-            "obs_quantization": _value("obs_quantization"),
+            "var_quantization": BITS[_value("var_quantization")],
+            "obs_quantization": BITS[_value("obs_quantization")],
             "compression": int(_value("compression")),
             "categorical_dtype": _value("dtype"),
             "centroid_min_points": int(_value("min_points")),
