@@ -60,10 +60,11 @@ def presets(view: View) -> dict[str, Preset]:
 
     large = n_genes > MANY_FILES or view.n_cells >= LARGE_CELLS
     shared = variable(SHARED_GENES) if large else every
+    along = "".join(f", {what}" for what, there in (("the graph", graph), ("vector fields", vectors)) if there)
     return {
         "quick": Preset(
             "Quick look",
-            f"To see whether all is well: {_words(variable(QUICK_GENES))} at 8 bit, no graph; the smallest file.",
+            f"To see whether all is well: {_words(variable(QUICK_GENES))} at 8 bit{', no graph' if graph else ''}.",
             {
                 "genes": variable(QUICK_GENES),
                 "var_quantization": 8,
@@ -75,7 +76,7 @@ def presets(view: View) -> dict[str, Preset]:
         ),
         "share": Preset(
             "Share",
-            f"For a colleague to explore: {_words(shared)} at 8 bit, numeric columns at 16, graph and vector fields.",
+            f"For a colleague to explore: {_words(shared)} at 8 bit, numeric columns at 16{along}.",
             {
                 "genes": shared,
                 "var_quantization": 8,
@@ -87,7 +88,7 @@ def presets(view: View) -> dict[str, Preset]:
         ),
         "publish": Preset(
             "Publish",
-            f"For readers of a paper: {_words(every)} at 16 bit, all there is, with its source and citation.",
+            f"For readers of a paper: {_words(every)} at 16 bit{along}, with source and citation.",
             {
                 "genes": every,
                 "var_quantization": 16,
