@@ -44,8 +44,6 @@ _EDGE_SAMPLE = 2**20
 _PER_FILE = 1.5e-4
 #: Seconds for each byte as written: checksums, reading it again.
 _PER_BYTE = 5e-9
-#: How much longer than alone an export is thought to take at most on a busy machine.
-_MOST_SHARED = 8.0
 #: What a further thread adds to one.
 _THREAD_GAIN = 0.75
 
@@ -209,12 +207,8 @@ class Estimator:
         ]
         first = time.thread_time() - began
         # The compressor knows the genes now, as it does in each block after the first genes of a kind.
-        began_wall, began = time.perf_counter(), time.thread_time()
         timed = sample[:: max(1, len(sample) // _TIMED_GENES)]
         spent = [_seconds_of(expression, int(genes.positions[gene]), bits, compressor) for gene in timed]
-        # A machine that others use, too, gives this process a share of its time only.
-        others = (time.perf_counter() - began_wall) / max(1e-6, time.thread_time() - began)
-        others = min(max(1.0, others), _MOST_SHARED)
         block = len(blocks(n, self._view.n_cells, bits)[0])
         learning = max(0.0, first - float(np.mean(spent)) * len(sample)) * min(1.0, block / len(sample)) * n / block
         raw = n * self._view.n_cells * encoding(bits).dtype.itemsize
@@ -293,6 +287,9 @@ def _over_all(stored: np.ndarray, sample: np.ndarray, measured: Sequence[float])
 
 
 def seconds_in_all(artefacts: list[Artefact], threads: int) -> float:
-    """Return how long writing and reading back takes: threads share the work, but not all of it."""
+    """Return how long writing and reading back takes on a machine that does nothing else.
+
+    Threads share the work, but not all of it.
+    """
     work = sum(item.seconds + _PER_BYTE * item.estimated_bytes for item in artefacts)
     return work / (1 + _THREAD_GAIN * (threads - 1)) + _PER_FILE * sum(item.files for item in artefacts)
