@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import streamlit as st
 
 from cellucid_core.dataset import View
@@ -80,7 +82,8 @@ def agreed(plan: ExportPlan) -> bool:
     if len(missing) > 5:
         with st.expander("All of them"):
             st.markdown(", ".join(literal(gene) for gene in missing[:500]) + (" …" if len(missing) > 500 else ""))
-    return st.checkbox(f"Export without {'it' if len(missing) == 1 else 'them'}", **kept("export_without"))
+    which = hashlib.sha256("\n".join(missing).encode()).hexdigest()[:12]  # other genes need another word
+    return st.checkbox(f"Export without {'it' if len(missing) == 1 else 'them'}", **kept(f"export_without_{which}"))
 
 
 def show_blocked(report: Report) -> None:

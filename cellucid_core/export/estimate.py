@@ -6,6 +6,7 @@ Results are remembered, so that after a change only what it concerns is measured
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -46,8 +47,6 @@ _PER_FILE = 1.5e-4
 _PER_BYTE = 5e-9
 #: What a further thread adds to one.
 _THREAD_GAIN = 0.75
-
-
 #: Compressed share, and bytes per second, of an AnnData.
 _ANNDATA_SHARE, _ANNDATA_RATE = 0.4, 60e6
 
@@ -189,7 +188,8 @@ class Estimator:
         """Genes and their manifest; nothing without genes."""
         if not len(genes.ids):
             return []
-        key = ("genes", genes.positions.tobytes(), settings.var_quantization, settings.compression)
+        which = hashlib.sha256(genes.positions.tobytes()).digest()
+        key = ("genes", which, settings.var_quantization, settings.compression)
         return self._once(key, lambda: self._genes(settings.var_quantization, settings.compression, genes))
 
     def _genes(self, bits: int | None, level: int, genes: ChosenGenes) -> list[Artefact]:

@@ -217,7 +217,7 @@ def _preview(path: Path) -> None:
                 "Colour the written file by",
                 list(named),
                 index=groups[0] if groups else 0 if named else None,
-                key="export_preview",
+                key=f"export_preview_{path.stem}",
                 placeholder="Nothing to colour by",
             )
             dimension = right.segmented_control(
@@ -225,7 +225,7 @@ def _preview(path: Path) -> None:
                 export.dimensions,
                 format_func=lambda d: f"{d}D",
                 default=2 if 2 in export.dimensions else export.dimensions[-1],
-                key="export_preview_dimension",
+                key=f"export_preview_dimension_{path.stem}",
                 required=True,
             )
             points = export.points(dimension)

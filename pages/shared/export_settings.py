@@ -45,6 +45,12 @@ def _start(name: str, value: Any) -> dict[str, Any]:
     return {"key": widget_key(key), "persist_state": "session"}
 
 
+def _within(name: str, most: int) -> None:
+    """Lower a number that was chosen when there was more to choose from: another matrix has other genes."""
+    if (_value(name) or 0) > most:
+        _set(name, most)
+
+
 def _value(name: str) -> Any:
     return st.session_state.get(widget_key(f"export_{name}"))
 
@@ -158,6 +164,8 @@ def _genes(view: View, usual: Preset) -> None:
     )
     chosen = _value("genes") or []
     most = max(1, view.n_genes)
+    _within("n", most)
+    _within("markers_n", most)
     if "hvg" in chosen:
         st.number_input(
             "How many highly variable",
@@ -189,6 +197,8 @@ def _markers(view: View, most: int) -> None:
     if not columns:
         st.caption("The cell table has no column of groups whose markers could be taken.")
         return
+    if _value("markers_column") not in columns:
+        _set("markers_column", columns[0])
     left, right = st.columns([2, 1])
     left.selectbox(
         "Markers of each category of",

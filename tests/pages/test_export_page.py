@@ -6,7 +6,7 @@ import errno
 import json
 import shlex
 import zipfile
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -154,6 +154,33 @@ def test_a_union_of_genes(open_app, demo_view):
         order = list(written.genes)
         assert order == list(dict.fromkeys([*order[:5], *demo_view.gene_ids[np.concatenate(marking)], "CD3D"]))
         assert len(written.genes) == found
+
+
+def test_choices_fit_what_is_there_after_another_matrix_is_taken(open_app):
+    app = open_app("export.py")
+    genes(app, "hvg", "markers")
+    reset(app, "How many highly variable", 700, "number_input")
+    reset(app, "Each", 700, "number_input")
+    reset(app, "Markers of each category of", "louvain", "selectbox")
+    work = app.session_state["workspace"]
+    work.mapping = work.choices = replace(
+        work.choices, genes_kept=np.arange(500), kinds={"louvain": "continuous", "bulk_labels": "categorical"}
+    )
+    app.run()
+    assert not app.exception
+    assert widget(app, "number_input", "How many highly variable").value == 500
+    assert widget(app, "number_input", "Each").value == 500
+    assert widget(app, "selectbox", "Markers of each category of").value == "bulk_labels"
+
+
+def test_leaving_genes_out_needs_a_word_for_each_list(open_app):
+    app = open_app("export.py")
+    genes(app, "list")
+    reset(app, "Gene list", "CD3D, NOT1X", "text_area")
+    widget(app, "checkbox", "Export without it").check().run()
+    assert not widget(app, "button", "Export").disabled
+    reset(app, "Gene list", "CD3D, NOT2X", "text_area")
+    assert widget(app, "button", "Export").disabled
 
 
 def test_all_genes_and_some_exclude_each_other(open_app):
