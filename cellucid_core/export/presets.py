@@ -60,7 +60,8 @@ def presets(view: View) -> dict[str, Preset]:
 
     large = n_genes > MANY_FILES or view.n_cells >= LARGE_CELLS
     shared = variable(SHARED_GENES) if large else every
-    along = "".join(f", {what}" for what, there in (("the graph", graph), ("vector fields", vectors)) if there)
+    extras = [words for words, there in (("the graph", graph), ("vector fields", vectors)) if there]
+    along = f", with {' and '.join(extras)}" if extras else ""
     return {
         "quick": Preset(
             "Quick look",
@@ -88,7 +89,7 @@ def presets(view: View) -> dict[str, Preset]:
         ),
         "publish": Preset(
             "Publish",
-            f"For readers of a paper: {_words(every)} at 16 bit{along}, with source and citation.",
+            f"For readers of a paper: {_words(every)} at 16 bit{along}; tell the source and what to cite.",
             {
                 "genes": every,
                 "var_quantization": 16,
