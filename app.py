@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cellucid_core.serving import routes
+from cellucid_core.serving import middleware, routes
 
-app = st.App("pages/home.py", routes=routes())
+base_path = str(st.get_option("server.baseUrlPath") or "")
+app = st.App("pages/home.py", routes=routes(base_path), middleware=middleware(base_path))
 
 if __name__ == "__main__":
     app.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -134,6 +135,33 @@ def test_export_gene_file_and_missing_genes(run, tmp_path):
     assert (status, result["n_genes"]) == (0, 2)
     assert any("NOT1X" in warning for warning in result["warnings"])
     assert "NOT1X" in err
+
+
+def test_export_of_markers_and_a_union(run, tmp_path):
+    target = tmp_path / "u.zip"
+    status, result, _ = run("export", "demo", "--out", target, "--genes", "CD3D,MS4A1", "--genes", "markers:louvain:2")
+    assert status == 0
+    with zipfile.ZipFile(target) as archive:
+        manifest = json.loads(archive.read("pbmc68k_reduced/var_manifest.json"))
+    genes = [field[0] for field in manifest["fields"]]
+    assert genes[0] == "CD3D"
+    assert len(genes) == len(set(genes)) == result["n_genes"]
+    assert 2 < len(genes) <= 2 + 2 * 11
+    assert result["arrays"] > result["n_genes"]
+    assert result["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
+    status, result, _ = run("export", "demo", "--out", tmp_path / "x.zip", "--genes", "markers:n_counts:2")
+    assert status == 2
+    assert "holds numbers" in result["error"]
+
+
+def test_a_columns_kind_can_be_chosen(run, tmp_path):
+    arguments = ("--obs-keys", "n_genes,louvain", "--genes", "none")
+    status, _, _ = run("export", "demo", "--out", tmp_path / "k.zip", "--kind", "n_genes=categorical", *arguments)
+    assert status == 0
+    with zipfile.ZipFile(tmp_path / "k.zip") as archive:
+        assert "pbmc68k_reduced/obs/n_genes.codes.u16.gz" in archive.namelist()
+    for bad in ("n_genes", "n_genes=text", "nope=categorical"):
+        assert run("export", "demo", "--out", tmp_path / "y.zip", "--kind", bad, *arguments)[0] == 2
 
 
 def test_export_is_refused_while_preflight_is_red(run, file, tmp_path):

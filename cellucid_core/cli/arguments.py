@@ -44,12 +44,15 @@ def mapping_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--modality", metavar="NAME", help="of an .h5mu file, or a kind of feature of a 10x file")
     group.add_argument("--cell-metadata", metavar="FILE", help="a CSV or TSV of cell annotations, cell ids first")
     group.add_argument("--embedding", action="append", default=[], metavar="2d=KEY", help="repeatable: 1d, 2d, 3d")
-    group.add_argument("--latent", metavar="KEY")
+    group.add_argument("--latent", metavar="KEY|none")
     group.add_argument("--matrix", metavar="X|raw|LAYER")
     group.add_argument("--gene-id", metavar="index|COLUMN")
     group.add_argument("--connectivities", metavar="KEY|none")
     group.add_argument("--vectors", choices=["auto", "none"], default="auto")
     group.add_argument("--obs-keys", metavar="A,B,…")
+    group.add_argument(
+        "--kind", action="append", default=[], metavar="COLUMN=KIND", help="repeatable: categorical or continuous"
+    )
     group.add_argument(
         "--fix",
         action="append",
@@ -98,6 +101,7 @@ def open_view(source: str, options: argparse.Namespace, scope: Any = None) -> An
         connectivities=options.connectivities,
         vectors=options.vectors,
         obs_keys=names(options.obs_keys),
+        kinds=_kinds(options.kind),
     )
     for rule in options.overrule:
         mapping = overrule(mapping, rule)
@@ -126,6 +130,16 @@ def _embeddings(given: list[str]) -> dict[int, str] | None:
             raise InputError(f"--embedding {item!r} is not understood.", "Write --embedding 2d=X_umap.")
         chosen[int(dimension[0])] = key
     return chosen or None
+
+
+def _kinds(given: list[str]) -> dict[str, Any]:
+    chosen = {}
+    for item in given:
+        column, equals, kind = item.rpartition("=")
+        if not equals or kind not in ("categorical", "continuous"):
+            raise InputError(f"--kind {item!r} is not understood.", "Write --kind cluster=categorical.")
+        chosen[column] = kind
+    return chosen
 
 
 def dataset_json(view: Any) -> dict[str, Any]:

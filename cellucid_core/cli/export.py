@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,12 @@ def add(commands: Any) -> None:
         "--out", required=True, metavar="PATH", help="a .zip file, or a folder; a .h5ad or .zarr.zip file"
     )
     export.add_argument("--format", default="compact", choices=["compact", "h5ad", "zarr.zip"])
-    export.add_argument("--genes", default="all", metavar="all|hvg:N|A,B,…|@FILE")
+    export.add_argument(
+        "--genes",
+        action="append",
+        metavar="all|none|hvg:N|markers:COLUMN:N|A,B,…|@FILE",
+        help="repeatable: a union, each gene once, at its first place",
+    )
     export.add_argument("--var-quantization", default="8", metavar="8|16|none")
     export.add_argument("--obs-quantization", default="8", metavar="8|16|none")
     export.add_argument("--categorical-dtype", default="auto", choices=["auto", "uint8", "uint16"])
@@ -51,7 +57,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     from cellucid_core.export.cellucid_ready import check_target
     from cellucid_core.preflight import Scope
 
-    genes = parse_gene_choice(options.genes)
+    genes = parse_gene_choice(options.genes or "all")
     chosen: dict[str, Any] = {} if options.threads is None else {"threads": options.threads}
     settings = ExportSettings(
         genes=genes,
@@ -72,17 +78,17 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         **chosen,
     )
     started = time.perf_counter()
-    named = frozenset(genes.ids) if genes.kind == "list" else None
     scope = Scope(
         categorical_dtype=options.categorical_dtype,
-        genes=named,
-        n_genes={"hvg": genes.n, "none": 0}.get(genes.kind),
+        genes=genes.named,
+        n_genes=genes.at_most if genes.named is None else None,
         var_bits=settings.var_quantization,
         compression=settings.compression,
     )
     if options.format != "compact":
         check_target(options.out, options.format)
-    view = open_view(options.dataset, options, scope)
+    # Fixes are applied as on the page, where genes are chosen after them: to all genes.
+    view = open_view(options.dataset, options, replace(scope, genes=None))
     _require_ready(view, scope, keys_are_files=options.format == "compact")
     result = write(
         view,
@@ -99,7 +105,8 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     if result.verified and options.format != "compact":
         show("Verified: every value is the source's, in float32", options)
     elif result.verified:
-        show(f"Verified: the largest error is {result.max_error_steps:.2f} quantization steps", options)
+        errors = f"largest error {result.max_error_steps:.2f} quantization steps"
+        show(f"All {result.arrays:,} arrays verified, {errors}", options)
     return DONE, {
         "path": str(result.path),
         "files": result.files,
@@ -109,6 +116,8 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         "n_genes": result.n_genes,
         "verified": result.verified,
         "max_error_steps": result.max_error_steps,
+        "arrays": result.arrays,
+        "sha256": result.sha256,
         "fixes": fixes_json(view),
         "warnings": list(result.warnings),
     }

@@ -249,6 +249,7 @@ def choose(
     connectivities: str | None = None,
     vectors: Literal["auto", "none"] = "auto",
     obs_keys: Sequence[str] | None = None,
+    kinds: MappingABC[str, Kind] | None = None,
 ) -> Mapping:
     """Return a mapping with the named choices, each checked to exist; None keeps what is there.
 
@@ -256,8 +257,12 @@ def choose(
     ----------
     embeddings
         Replaces all embeddings when given.
+    latent
+        An obsm key, or ``"none"``: the highest embedding stands in.
     connectivities
         An obsp key, or ``"none"``.
+    kinds
+        obs column → kind, where it should differ from what the column's type says.
     vectors
         ``"none"`` leaves all vector fields out.
 
@@ -274,8 +279,9 @@ def choose(
             _require(key, dataset.obsm, "embedding")
         changes["embeddings"] = dict(sorted(embeddings.items()))
     if latent is not None:
-        _require(latent, dataset.obsm, "latent space")
-        changes["latent"] = latent
+        if latent != "none":
+            _require(latent, dataset.obsm, "latent space")
+        changes["latent"] = None if latent == "none" else latent
     if matrix is not None:
         _require(matrix, dataset.matrices, "matrix")
         changes["matrix"] = matrix
@@ -291,6 +297,12 @@ def choose(
         for key in obs_keys:
             _require(key, list(dataset.obs.columns), "obs column")
         changes["obs_keys"] = tuple(dict.fromkeys(obs_keys))
+    if kinds:
+        for key, kind in kinds.items():
+            _require(key, list(dataset.obs.columns), "obs column")
+            if kind not in ("categorical", "continuous"):
+                raise InputError(f"A column cannot be {kind!r}.", "Use categorical or continuous.")
+        changes["kinds"] = {**mapping.kinds, **kinds}
     return replace(mapping, **changes)
 
 

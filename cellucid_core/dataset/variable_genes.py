@@ -8,6 +8,7 @@ itself would need the whole matrix in memory, twice; the tests compare with it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
 
 _BINS = 20
+#: Genes between two reports.
+_BLOCK = 512
 
 
 def highly_variable(
@@ -29,16 +32,10 @@ def highly_variable(
 
     Parameters
     ----------
-    expression
-        Log values; counts are first brought to the median depth of the cells (and need no logarithm then, since the
-        method takes it back). Values that are not finite are left out of means and variances.
+    expression, threads, factor
+        As in `variability`.
     n
         How many. Genes without any variance are never taken, so there can be fewer.
-    threads
-        How many genes are worked on at a time.
-    factor
-        (n_cells,) what values that are not logged are multiplied by; without it logs are taken back, and counts are
-        brought to the median depth.
 
     Returns
     -------
@@ -49,6 +46,38 @@ def highly_variable(
     ------
     WorkRefused
         If no gene varies.
+    """
+    score, warnings = variability(expression, threads, factor=factor)
+    positions, more = most_variable(score, n)
+    return positions, [*warnings, *more]
+
+
+def variability(
+    expression: Expression,
+    threads: int = 1,
+    *,
+    factor: np.ndarray | None = None,
+    report: Callable[[int, int], None] | None = None,
+) -> tuple[np.ndarray, list[str]]:
+    """Return how variable each gene is, as `normalized_dispersion` measures it.
+
+    Parameters
+    ----------
+    expression
+        Log values; counts are first brought to the median depth of the cells (and need no logarithm then, since the
+        method takes it back). Values that are not finite are left out of means and variances.
+    threads
+        How many genes are worked on at a time.
+    factor
+        (n_cells,) what values that are not logged are multiplied by; without it logs are taken back, and counts are
+        brought to the median depth.
+    report
+        Called with (genes done, all genes); it may raise to cancel.
+
+    Returns
+    -------
+    tuple
+        float64 (n_genes,), NaN for a gene without variance; and warnings in plain words.
     """
     warnings = []
     scale = factor
@@ -63,16 +92,30 @@ def highly_variable(
         warnings.append(
             "The matrix holds negative values: highly variable genes are meant for log values, choose that matrix."
         )
+    moments: list[tuple[float, float]] = []
     with ThreadPoolExecutor(threads) as pool:
-        moments = list(pool.map(lambda g: _moments(expression, g, scale), range(expression.n_genes)))
-    score = normalized_dispersion(np.array([m for m, _ in moments]), np.array([v for _, v in moments]))
+        for start in range(0, expression.n_genes, _BLOCK):
+            block = range(start, min(start + _BLOCK, expression.n_genes))
+            moments += pool.map(lambda g: _moments(expression, g, scale), block)
+            if report is not None:
+                report(block.stop, expression.n_genes)
+    return normalized_dispersion(np.array([m for m, _ in moments]), np.array([v for _, v in moments])), warnings
+
+
+def most_variable(score: np.ndarray, n: int) -> tuple[np.ndarray, list[str]]:
+    """Return the positions of the `n` highest scores, ascending int64, and a warning if there are fewer.
+
+    Raises
+    ------
+    WorkRefused
+        If no gene has a score.
+    """
     usable = np.flatnonzero(np.isfinite(score))
     if len(usable) == 0:
         raise WorkRefused("No gene varies between cells.", "Choose another matrix, or name the genes.")
     best = usable[np.argsort(-score[usable], kind="stable")[:n]]
-    if len(best) < n:
-        warnings.append(f"Only {len(best):,} genes vary between cells; {n:,} were asked for.")
-    return np.sort(best).astype(np.int64), warnings
+    few = [f"Only {len(best):,} genes vary between cells; {n:,} were asked for."] if len(best) < n else []
+    return np.sort(best).astype(np.int64), few
 
 
 def looks_like_counts(expression: Expression, n_sample: int = 50) -> bool:

@@ -1,45 +1,54 @@
 """Write a dataset as Cellucid's prepared export (``compact_v1``) and check what was written.
 
-`ExportSettings` says how, `plan` foresees, `write` writes a zip or a folder and reads it back, `verify` checks any
-export, `add_to_root` and `zip_root` gather several. One module per artefact: points, vectors, obs (with groups), genes,
-graph, identity; beneath them `quantize` and `compress` turn arrays into bytes, `sink` and `staging` put bytes in place.
+`ExportSettings` says how (`presets` are good ones), `plan` foresees, `write` writes a zip or a folder and reads it
+back, `verify` checks any export, `do_again` gives the lines that write it once more, `add_to_root` and `zip_root`
+gather several. One module per artefact: points, vectors, obs (with groups), genes, graph, identity; beneath them
+`quantize` and `compress` turn arrays into bytes, `sink` and `staging` put bytes in place.
 """
 
 from __future__ import annotations
 
+from cellucid_core.export.again import Again, do_again, named_choices
+from cellucid_core.export.cautions import Caution
+from cellucid_core.export.chosen_genes import ChosenGenes, choose_genes
 from cellucid_core.export.collecting import add_to_root, remove_from_root
 from cellucid_core.export.collection import Collection, Member, read_root, write_datasets
 from cellucid_core.export.collection_zip import zip_root
-from cellucid_core.export.plan import Artefact, ChosenGenes, ExportPlan, choose_genes, plan
-from cellucid_core.export.settings import (
-    ExportSettings,
-    GeneChoice,
-    available_threads,
-    parse_bits,
-    parse_gene_choice,
-    parse_quantile,
-)
+from cellucid_core.export.estimate import Artefact
+from cellucid_core.export.gene_choice import GeneChoice, parse_gene_choice
+from cellucid_core.export.plan import ExportPlan, Planner, plan
+from cellucid_core.export.presets import Preset, matching_preset, presets
+from cellucid_core.export.settings import ExportSettings, Format, available_threads, parse_bits, parse_quantile
 from cellucid_core.export.verify import VerifyReport, verify
 from cellucid_core.export.write import ExportResult, Progress, write
 
 __all__ = [
+    "Again",
     "Artefact",
+    "Caution",
     "ChosenGenes",
     "Collection",
     "ExportPlan",
     "ExportResult",
     "ExportSettings",
+    "Format",
     "GeneChoice",
     "Member",
+    "Planner",
+    "Preset",
     "Progress",
     "VerifyReport",
     "add_to_root",
     "available_threads",
     "choose_genes",
+    "do_again",
+    "matching_preset",
+    "named_choices",
     "parse_bits",
     "parse_gene_choice",
     "parse_quantile",
     "plan",
+    "presets",
     "read_root",
     "remove_from_root",
     "verify",

@@ -6,65 +6,14 @@ import os
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cellucid_core.dataset import gene_text, parse_genes
 from cellucid_core.errors import InputError
+from cellucid_core.export.gene_choice import GeneChoice
 from cellucid_core.names import folder_name
 
 CategoricalDtype = Literal["auto", "uint8", "uint16"]
 Format = Literal["compact", "h5ad", "zarr.zip"]
 #: Choices that can be listed in `ExportSettings.launch`.
 LAUNCH = ("embeddings", "gene_id", "latent")
-
-
-@dataclass(frozen=True)
-class GeneChoice:
-    """Which genes are exported.
-
-    Attributes
-    ----------
-    kind
-        ``"all"``, ``"hvg"`` (the most variable), ``"list"`` or ``"none"``.
-    n
-        How many, for ``"hvg"``.
-    ids
-        Their ids in the order of the export, for ``"list"``.
-    """
-
-    kind: Literal["all", "hvg", "list", "none"] = "all"
-    n: int = 0
-    ids: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("all", "hvg", "list", "none"):
-            raise InputError(f"There is no choice of genes {self.kind!r}.", "Use all, hvg, list or none.")
-        if self.kind == "hvg" and (type(self.n) is not int or self.n < 1):
-            raise InputError(f"{self.n} highly variable genes cannot be taken.", "Ask for 1 or more.")
-        if self.kind == "list" and not self.ids:
-            raise InputError("The list of genes is empty.", "Name at least one gene.")
-
-
-def parse_gene_choice(text: str) -> GeneChoice:
-    """Read the command line's choice of genes.
-
-    Parameters
-    ----------
-    text
-        ``all``, ``none``, ``hvg:N``, ids between commas, or ``@FILE`` with one id per line (or between commas).
-
-    Raises
-    ------
-    InputError
-        If it is none of these, or the file cannot be read.
-    """
-    word = text.strip()
-    if word.lower() in ("all", "none"):
-        return GeneChoice("all" if word.lower() == "all" else "none")
-    if word.lower().startswith("hvg:"):
-        number = word[4:].strip()
-        if not (number.isascii() and number.isdigit()):
-            raise InputError(f"{word!r} does not say how many genes.", "Write hvg:2000, for instance.")
-        return GeneChoice("hvg", n=int(number))
-    return GeneChoice("list", ids=tuple(parse_genes(gene_text(word))))
 
 
 def parse_bits(text: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +17,11 @@ from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.export import genes as gene_files
 from cellucid_core.export import graph as graph_files
 from cellucid_core.export import obs as obs_files
+from cellucid_core.export.chosen_genes import ChosenGenes, choose_genes
 from cellucid_core.export.compress import Compressor, gzip_bytes
 from cellucid_core.export.identity import fixed_time, identity, to_json
 from cellucid_core.export.parallel import in_order
-from cellucid_core.export.plan import ChosenGenes, choose_genes, name_warnings, refusals
+from cellucid_core.export.plan import name_warnings, refusals
 from cellucid_core.export.points import Points, normalize
 from cellucid_core.export.settings import ExportSettings
 from cellucid_core.export.sink import Sink, open_sink
@@ -61,6 +63,10 @@ class ExportResult:
         Largest error of a decoded value, in quantization steps; None if not verified.
     fixes, warnings
         In plain words.
+    arrays
+        Number of arrays that were read back and compared; 0 if not verified.
+    sha256
+        Of a single file, in hexadecimal; None for a folder.
     """
 
     path: Path
@@ -73,6 +79,8 @@ class ExportResult:
     max_error_steps: float | None
     fixes: tuple[str, ...]
     warnings: tuple[str, ...]
+    arrays: int = 0
+    sha256: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of the command line's ``--json``."""
@@ -87,6 +95,7 @@ def write(
     progress: Callable[[Progress], None] | None = None,
     verify: bool = True,
     force: bool = False,
+    genes: ChosenGenes | None = None,
 ) -> ExportResult:
     """Write an export to a zip or a folder.
 
@@ -107,6 +116,8 @@ def write(
         Read everything back and compare it with the source before the export is published.
     force
         Replace what is there.
+    genes
+        What `settings.genes` means in the view, where it is known already (from a plan); None finds it.
 
     Raises
     ------
@@ -129,14 +140,16 @@ def write(
         genes = choose_genes(view, settings)
         return write_ready(view, settings, genes, target, progress=progress, verify=verify, force=force)
     with open_sink(target, dataset_id, stamp=stamp, force=force) as sink:
-        report(Progress(0, 1, "Choosing genes" if settings.genes.kind == "hvg" else "Looking at names"))
-        genes = choose_genes(view, settings)
+        report(Progress(0, 1, "Looking at names"))
+        if genes is None:
+            genes = choose_genes(view, settings, lambda what, done, total: report(Progress(done, total, what)))
         if why := refusals(view, genes.ids):
             raise WorkRefused(" ".join(why), "Rename or leave out what is in the way; preflight offers fixes.")
         writer = _Writer(view, settings, genes, sink, report, steps_per_file=2 if verify else 1)
         writer.run(dataset_id, created)
         path = sink.finish()
         error_steps: float | None = None
+        arrays = 0
         if verify:
             first = writer.total // 2
             seen = read_back(
@@ -154,8 +167,9 @@ def write(
                     f"What was written differs from its source: {seen.problems[0]}",
                     "Nothing was kept; please report this.",
                 )
-            error_steps = seen.max_error_steps
+            error_steps, arrays = seen.max_error_steps, seen.arrays
         size = path.stat().st_size if path.is_file() else sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+        sha256 = sha256_of(path) if path.is_file() else None
         sink.publish()
         report(Progress(writer.total, writer.total, "Done"))
         return ExportResult(
@@ -169,7 +183,15 @@ def write(
             error_steps,
             tuple(fix.sentence for fix in view.mapping.fixes),
             (*genes.warnings, *name_warnings(view, genes.ids), *writer.vectors.warnings),
+            arrays,
+            sha256,
         )
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _spare_the_input(view: View, target: str | Path) -> None:

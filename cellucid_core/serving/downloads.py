@@ -1,4 +1,4 @@
-"""Downloads streamed from disk under links that cannot be guessed and expire.
+"""Downloads streamed from disk under links that cannot be guessed, expire, and work in one browser.
 
 A link names a random token; the token's record is a small JSON file beside the other state, so a link outlives a
 restart of the server and needs nothing global. Ranges and conditional requests are Starlette's.
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from cellucid_core.dataset.home import home_folder
+from cellucid_core.serving.browser_cookie import browser_of, fingerprint
 
 #: Seconds a link works.
 LIFETIME = 12 * 3600
@@ -23,7 +24,7 @@ PREFIX = "cellucid/download"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-def offer_download(path: Path, file_name: str, lifetime: float = LIFETIME) -> str:
+def offer_download(path: Path, file_name: str, browser: str, lifetime: float = LIFETIME) -> str:
     """Return a token under which a file can be downloaded for a while.
 
     Parameters
@@ -32,13 +33,20 @@ def offer_download(path: Path, file_name: str, lifetime: float = LIFETIME) -> st
         The file; it must stay where it is.
     file_name
         The name the browser gives it.
+    browser
+        Value of the cookie `browser_cookie.COOKIE` of the session that may download it.
     lifetime
         Seconds until the link expires.
     """
     token = secrets.token_urlsafe(32)
     folder = home_folder("downloads")
     _sweep(folder)
-    record = {"path": str(path.resolve()), "file_name": file_name, "expires": time.time() + lifetime}
+    record = {
+        "path": str(path.resolve()),
+        "file_name": file_name,
+        "browser": fingerprint(browser),
+        "expires": time.time() + lifetime,
+    }
     draft = folder / f".{token}"
     draft.write_text(json.dumps(record), encoding="utf-8")
     draft.replace(folder / f"{token}.json")
@@ -52,16 +60,26 @@ def download_address(token: str, base_path: str = "") -> str:
 
 
 async def download(request: Request) -> Response:
-    """Stream the file a token stands for; 404 for tokens that are unknown or expired."""
+    """Stream the file a token stands for; 404 for tokens that are unknown or expired, 403 for other browsers."""
     record = _record(request.path_params["token"])
     if record is None:
         return PlainTextResponse("This download link has expired. Make the file again in the dashboard.", 404)
+    browser = browser_of(request.cookies)
+    if browser is None or not secrets.compare_digest(fingerprint(browser), record["browser"]):
+        return PlainTextResponse(
+            "This download link works only in the browser that made it. Open the dashboard and make the file there.",
+            403,
+        )
     return FileResponse(
         record["path"],
         filename=record["file_name"],
-        media_type="application/zip",
+        media_type=_media_type(record["file_name"]),
         headers={"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"},
     )
+
+
+def _media_type(file_name: str) -> str:
+    return "application/zip" if file_name.endswith(".zip") else "application/octet-stream"
 
 
 def _record(token: str) -> dict[str, str] | None:
@@ -69,7 +87,11 @@ def _record(token: str) -> dict[str, str] | None:
         return None
     try:
         record: dict[str, str] = json.loads((home_folder("downloads") / f"{token}.json").read_text(encoding="utf-8"))
-        alive = float(record["expires"]) >= time.time() and Path(record["path"]).is_file()
+        alive = (
+            float(record["expires"]) >= time.time()
+            and Path(record["path"]).is_file()
+            and isinstance(record["browser"], str)
+        )
     except (OSError, ValueError, KeyError, TypeError):  # no such token, or a damaged record
         return None
     return record if alive else None

@@ -14,7 +14,7 @@ import streamlit as st
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.export import Collection, add_to_root, read_root, remove_from_root, write_datasets, zip_root
-from cellucid_core.serving import download_address, offer_download
+from pages.shared.download import download_link, offer
 from pages.shared.workspace import literal, show_error
 
 _KEY, _ZIP, _ERROR = "collection", "collection_zip", "collection_error"
@@ -27,7 +27,7 @@ class _Zip:
     """A zip of the collection as it is now, and the token it can be downloaded with."""
 
     path: Path
-    token: str
+    token: str | None
 
 
 def collection_box(export: Path | None = None, dataset_id: str = "") -> None:
@@ -116,12 +116,11 @@ def _show_zip(found: Collection) -> None:
             bar.empty()
             show_error(error)
             return
-        st.session_state[_ZIP] = _Zip(target, offer_download(target, "exports.zip"))
+        st.session_state[_ZIP] = _Zip(target, offer(target, "exports.zip"))
         st.rerun()  # with the link in the place of the button
     size = made.path.stat().st_size
     shown = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.0f} kB"
-    address = download_address(made.token, str(st.get_option("server.baseUrlPath") or ""))
-    st.link_button(f"Download the collection ({shown})", address, icon=":material/download:", width="stretch")
+    download_link(made.token, f"Download the collection ({shown})", kind="secondary")
 
 
 # ---- state ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import streamlit as st
 
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
-from cellucid_core.serving import download_address, offer_download
+from pages.shared.download import download_link, offer
 from pages.shared.workspace import show_error
 
 
@@ -42,6 +42,5 @@ def offer_file(label: str, name: str, key: object, make: Callable[[Path], object
         except CellucidError as error:
             show_error(error)
             return
-        st.session_state[slot] = known = (key, offer_download(target, file_name))
-    address = download_address(known[1], str(st.get_option("server.baseUrlPath") or ""))
-    st.link_button(f"Download {file_name}", address, icon=":material/download:", type="primary")
+        st.session_state[slot] = known = (key, offer(target, file_name))
+    download_link(known[1], f"Download {file_name}")

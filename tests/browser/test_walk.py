@@ -104,6 +104,32 @@ def decode_and_compare(path, view):
         assert np.abs(points).max() == pytest.approx(1)
 
 
+def test_a_download_works_below_a_base_path_and_in_no_other_browser(browser, tmp_path):
+    with serve(tmp_path, CELLUCID_OPEN="demo", STREAMLIT_SERVER_BASE_URL_PATH="team/cells") as address:
+        context = browser.new_context(accept_downloads=True)
+        page = context.new_page()
+        page.goto(f"{address}/team/cells/")
+        page.get_by_role("heading", name="Upload & Preflight").wait_for(timeout=60_000)
+        go(page, "Export", "Export for Cellucid")
+        page.get_by_text("Quick look", exact=True).click()
+        expect(page.get_by_text("To see whether all is well")).to_be_visible()
+        page.get_by_role("button", name="Export", exact=True).click()
+        link = page.get_by_role("link", name="Download")
+        link.wait_for()
+        target = f"{address}{link.get_attribute('href')}"
+        with page.expect_download() as saved:
+            link.click()
+        assert zipfile.is_zipfile(saved.value.path())
+        other = browser.new_context()
+        nobody = other.request.get(target)  # as a program would that was given the link
+        other.new_page().goto(f"{address}/team/cells/")
+        for answer in (nobody, other.request.get(target)):
+            assert answer.status == 403
+            assert "only in the browser that made it" in answer.text()
+        other.close()
+        context.close()
+
+
 def test_upload_a_broken_file_mend_it_and_export_it(page, tmp_path):
     adata = make_adata()
     adata.obsm["X_umap"][4] = np.nan

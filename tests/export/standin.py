@@ -24,7 +24,11 @@ class ArrayExpression:
         self.dtype = self._genes.dtype
         finite = np.where(np.isfinite(self._genes), self._genes, 0)
         self.cell_total = finite.sum(axis=0, dtype=np.float64)
-        self.stats = SimpleNamespace(minimum=finite.min(axis=1))
+        self.stats = SimpleNamespace(
+            minimum=finite.min(axis=1),
+            n_nonzero=(finite != 0).sum(axis=1),
+            n_not_finite=(~np.isfinite(self._genes)).sum(axis=1),
+        )
 
     def gene_stored(self, position):
         values = self._genes[position]

@@ -37,3 +37,11 @@ def open_app(app, demo):
         return app
 
     return show
+
+
+@pytest.fixture(autouse=True)
+def _cookie(monkeypatch):
+    """AppTest has no browser: give it the cookie that a browser would have."""
+    from pages.shared import download
+
+    monkeypatch.setattr(download, "browser_of", lambda cookies: "m" * 43)

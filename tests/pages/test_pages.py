@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
-import zipfile
 
 import numpy as np
 import pytest
@@ -227,69 +225,6 @@ def test_no_gene_found_is_a_sentence(open_app, genes, words):
     widget(app, "text_area", "Signature genes").set_value(genes).run()
     assert not app.exception
     assert words in texts(app).replace("\\", "")
-
-
-def test_export_page_writes_and_offers_the_zip(open_app):
-    app = open_app("export.py")
-    widget(app, "segmented_control", "Genes").set_value("list").run()
-    widget(app, "text_area", "Gene list").set_value("CD3D, NOT1X").run()
-    assert "NOT1X" in texts(app)
-    widget(app, "text_input", "Id").set_value("my-pbmc").run()
-    widget(app, "button", "Export").click().run()
-    assert not app.exception
-    done = app.session_state["workspace"].export
-    assert (done.result.n_genes, done.result.verified) == (1, True)
-    with zipfile.ZipFile(done.result.path) as archive:
-        assert {name.split("/")[0] for name in archive.namelist()} == {"my-pbmc"}
-    assert app.get("link_button")[0].proto.url.endswith(done.token)
-
-
-@pytest.mark.parametrize(
-    ("kind", "label", "value"),
-    [
-        ("selectbox", "Genes as", "Exact (float32)"),
-        ("selectbox", "Genes as", "16 bit"),
-        ("selectbox", "Numeric columns as", "8 bit"),
-        ("selectbox", "Numeric columns as", "Exact (float32)"),
-        ("slider", "Compression", 0),
-        ("multiselect", "Cell columns", ["phase"]),
-        ("segmented_control", "Genes", "none"),
-        ("segmented_control", "Genes", "hvg"),
-        ("toggle", "Neighbour graph (connectivities)", False),
-    ],
-)
-def test_every_export_setting_reaches_the_file(open_app, kind, label, value):
-    app = open_app("export.py")
-    element = widget(app, kind, label)
-    element.set_value(value)
-    app.run()
-    if value == "hvg":
-        widget(app, "number_input", "How many").set_value(7).run()
-    widget(app, "button", "Export").click().run()
-    assert not app.exception
-    result = app.session_state["workspace"].export.result
-
-    with zipfile.ZipFile(result.path) as archive:
-        names = archive.namelist()
-        identity = json.loads(archive.read("pbmc68k_reduced/dataset_identity.json"))
-    settings = identity["export_settings"]
-    words = {8: "8 bit", 16: "16 bit", None: "Exact (float32)"}
-    seen = {
-        "Genes as": words[settings["var_quantization"]],
-        "Numeric columns as": words[settings["obs_continuous_quantization"]],
-        "Compression": settings["compression"] or 0,
-        "Cell columns": [field["key"] for field in identity["obs_fields"]],
-        "Genes": {0: "none", 7: "hvg"}.get(identity["stats"]["n_genes"], "all"),
-        "Neighbour graph (connectivities)": any("connectivity" in name for name in names),
-    }
-    assert seen[label] == value
-
-
-def test_a_bad_id_is_a_sentence(open_app):
-    app = open_app("export.py")
-    widget(app, "text_input", "Id").set_value("../etc").run()
-    assert not app.exception
-    assert "cannot name a folder" in app.error[0].value
 
 
 def test_export_is_blocked_with_the_reasons(open_app, opened):

@@ -4,14 +4,23 @@ import json
 
 import pytest
 from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from cellucid_core.serving import download_address, offer_download, routes
+from cellucid_core.serving import COOKIE, download_address, middleware, routes
+from cellucid_core.serving import offer_download as offer_download_to
+
+ME = "m" * 43
+
+
+def offer_download(path, file_name, **more):
+    return offer_download_to(path, file_name, ME, **more)
 
 
 @pytest.fixture
 def client():
-    return TestClient(Starlette(routes=routes()))
+    return TestClient(Starlette(routes=routes()), cookies={COOKIE: ME})
 
 
 @pytest.fixture
@@ -63,6 +72,60 @@ def test_a_damaged_record_is_a_404(client, file, home):
     assert client.get(download_address(token)).status_code == 404
     (home / "downloads" / f"{token}.json").write_text(json.dumps({"path": "/etc/passwd"}))
     assert client.get(download_address(token)).status_code == 404
+
+
+@pytest.mark.parametrize("cookie", [None, "o" * 43, "", "m" * 42, "m; m", "ü"])
+def test_another_browser_is_refused(file, cookie):
+    headers = {} if cookie is None else {"Cookie": f"{COOKIE}={cookie}".encode()}
+    other = TestClient(Starlette(routes=routes()))
+    answer = other.get(download_address(offer_download(file, "a.zip")), headers=headers)
+    assert answer.status_code == 403
+    assert "only in the browser that made it" in answer.text
+    assert file.read_bytes() not in answer.content
+
+
+def test_the_record_does_not_give_the_cookie_away(client, file, home):
+    token = offer_download(file, "a.zip")
+    assert ME not in (home / "downloads" / f"{token}.json").read_text()
+    record = json.loads((home / "downloads" / f"{token}.json").read_text())
+    del record["browser"]  # as an older version wrote it
+    (home / "downloads" / f"{token}.json").write_text(json.dumps(record))
+    assert client.get(download_address(token)).status_code == 404
+
+
+def page(request):
+    return HTMLResponse("<html>")
+
+
+PAGE = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Dest": "document"}
+
+
+@pytest.fixture
+def dashboard():
+    routes_ = [*routes("team/cells"), Route("/{path:path}", page)]
+    return TestClient(Starlette(routes=routes_, middleware=middleware("team/cells")))
+
+
+def test_the_first_page_sets_the_cookie_and_the_next_keeps_it(dashboard, file):
+    answer = dashboard.get("/team/cells/", headers=PAGE)
+    cookie = answer.headers["set-cookie"]
+    value = cookie.split(";")[0].removeprefix(f"{COOKIE}=")
+    assert len(value) == 43
+    assert all(words in cookie for words in ("HttpOnly", "SameSite=Lax", "Path=/team/cells"))
+    assert "Secure" not in cookie
+    assert "set-cookie" not in dashboard.get("/team/cells/", headers={**PAGE, "Cookie": f"{COOKIE}={value}"}).headers
+    address = download_address(offer_download_to(file, "a.zip", value), "team/cells")
+    found = dashboard.get(address, headers={"Cookie": f"a=1; {COOKIE}={value}", "Range": "bytes=0-9"})
+    assert (found.status_code, found.content) == (206, bytes(range(10)))
+
+
+def test_only_documents_set_the_cookie_and_https_makes_it_secure(dashboard):
+    for headers in ({"Accept": "*/*"}, {**PAGE, "Sec-Fetch-Dest": "script"}):
+        assert "set-cookie" not in dashboard.get("/x.js", headers=headers).headers
+    secure = dashboard.get("/", headers={**PAGE, "X-Forwarded-Proto": "https"}).headers["set-cookie"]
+    assert secure.endswith("; Secure")
+    forged = dashboard.get("/", headers={**PAGE, "Cookie": f"{COOKIE}=short"}).headers["set-cookie"]
+    assert "short" not in forged
 
 
 def test_addresses_below_a_base_path():

@@ -18,9 +18,9 @@ from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.rewriting import GrowingFile, read_rewritten
 from cellucid_core.dataset.source import Source
 from cellucid_core.errors import InputError
-from cellucid_core.prepared.encoding import dequantize
-from cellucid_core.prepared.reading import DamagedError, ExportFiles, open_export, read_array
-from cellucid_core.prepared.structure import Categories, Graph, Numbers, Structure, read_structure
+from cellucid_core.prepared.decoding import decode_array, decode_categories, decode_numbers
+from cellucid_core.prepared.reading import DamagedError, ExportFiles, open_export
+from cellucid_core.prepared.structure import Categories, Graph, Structure, read_structure
 
 #: Bytes of decoded genes that are held before they are written.
 _BLOCK_BYTES = 64 * 2**20
@@ -73,49 +73,22 @@ def _tables(structure: Structure, files: ExportFiles) -> Any:
     columns: dict[str, Any] = {}
     for column in structure.columns:
         if isinstance(column, Categories):
-            columns[column.key] = _categories(column, files, n)
+            columns[column.key] = decode_categories(column, files, n)
         else:
-            columns[column.key] = _numbers(column, files, n)
+            columns[column.key] = decode_numbers(column, files, n)
     obs = pd.DataFrame(columns, index=pd.Index([f"cell_{i}" for i in range(n)], dtype=object))
-    obsm = {f"X_umap_{d}d": _array(files, name, n * d).reshape(n, d) for d, name in structure.points.items()}
+    obsm = {f"X_umap_{d}d": decode_array(files, name, n * d).reshape(n, d) for d, name in structure.points.items()}
     for (field, d), name in structure.vectors.items():
-        obsm[f"{field}_{d}d"] = _array(files, name, n * d).reshape(n, d)
+        obsm[f"{field}_{d}d"] = decode_array(files, name, n * d).reshape(n, d)
     obsp = {} if structure.graph is None else {"connectivities": _graph(structure.graph, files, n)}
     var = pd.DataFrame(index=pd.Index([gene.key for gene in structure.genes], dtype=object))
     return anndata.AnnData(obs=obs, var=var, obsm=obsm, obsp=obsp, shape=None)
 
 
-def _array(files: ExportFiles, name: str, count: int, dtype: Any = "<f4") -> np.ndarray:
-    kind = np.dtype(dtype)
-    try:
-        return np.concatenate([np.zeros(0, kind), *read_array(files, name, count, kind)])
-    except DamagedError as error:
-        raise DamagedError(f"{name}: {error}") from None
-
-
-def _numbers(spec: Numbers, files: ExportFiles, n: int) -> np.ndarray:
-    codes = _array(files, spec.file, n, spec.dtype)
-    if spec.bits is None:
-        return codes
-    return dequantize(codes, spec.low, spec.high, spec.bits).astype(np.float32)
-
-
-def _categories(spec: Categories, files: ExportFiles, n: int) -> pd.Categorical:
-    codes = _array(files, spec.file, n, spec.dtype).astype(np.int64)
-    codes[codes == spec.missing] = -1
-    if len(codes) and int(codes.max()) >= len(spec.labels):
-        raise DamagedError(f"{spec.file}: it has codes beyond its {len(spec.labels):,} categories")
-    labels = pd.Index(spec.labels, dtype=object)
-    if labels.has_duplicates:  # one name, one category
-        unique = labels.unique()
-        codes = np.append(unique.get_indexer(labels), -1)[codes]
-        labels = unique
-    return pd.Categorical.from_codes(codes, categories=labels)
-
-
 def _graph(spec: Graph, files: ExportFiles, n: int) -> sparse.csr_matrix:
     ends = [
-        _array(files, name, spec.n_edges, spec.dtype).astype(np.int64) for name in (spec.sources, spec.destinations)
+        decode_array(files, name, spec.n_edges, spec.dtype).astype(np.int64)
+        for name in (spec.sources, spec.destinations)
     ]
     if any(len(end) and int(end.max()) >= n for end in ends):
         raise DamagedError("connectivity/edges: an edge leads to a cell that is not there")
@@ -128,4 +101,4 @@ def _gene_blocks(structure: Structure, files: ExportFiles) -> Iterable[sparse.cs
     step = max(1, _BLOCK_BYTES // (4 * n))
     for start in range(0, len(structure.genes), step):
         genes = structure.genes[start : start + step]
-        yield sparse.csc_matrix(np.column_stack([_numbers(gene, files, n) for gene in genes]))
+        yield sparse.csc_matrix(np.column_stack([decode_numbers(gene, files, n) for gene in genes]))

@@ -98,7 +98,7 @@ def write_ready(
     WorkRefused
         If the viewer cannot show the data as they are; or if what was written differs from its source.
     """
-    from cellucid_core.export.write import ExportResult, Progress
+    from cellucid_core.export.write import ExportResult, Progress, sha256_of
 
     began = time.perf_counter()
     report = progress or (lambda _: None)
@@ -121,6 +121,7 @@ def write_ready(
                 sink.flush(complete)
             report(Progress(done, steps, doing))
         path = sink.finish()
+        arrays = 0
         if verify:
             seen = check_ready(
                 path,
@@ -133,7 +134,8 @@ def write_ready(
                     f"What was written differs from its source: {seen.problems[0]}",
                     "Nothing was kept; please report this.",
                 )
-        size = path.stat().st_size
+            arrays = seen.arrays
+        size, sha256 = path.stat().st_size, sha256_of(path)
         sink.publish()
         report(Progress(steps, steps, "Done"))
         return ExportResult(
@@ -147,6 +149,8 @@ def write_ready(
             0.0 if verify else None,
             tuple(fix.sentence for fix in view.mapping.fixes),
             (*genes.warnings, *held.warnings),
+            arrays,
+            sha256,
         )
 
 

@@ -1,0 +1,235 @@
+"""Do it again: the command line, and the Python lines, that write the same file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shlex
+from collections.abc import Mapping as MappingABC
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from cellucid_core.dataset import Dataset, Mapping, default_mapping
+from cellucid_core.export.gene_choice import GeneChoice, quoted_gene
+from cellucid_core.export.settings import LAUNCH, ExportSettings
+
+#: Longer lists of genes go into a file: command lines end at 128 kB, and nobody reads them.
+MOST_LISTED = 50
+#: Setting → option of the command line, where a value is all it takes.
+_OPTIONS = {
+    "format": "--format",
+    "var_quantization": "--var-quantization",
+    "obs_quantization": "--obs-quantization",
+    "categorical_dtype": "--categorical-dtype",
+    "compression": "--compression",
+    "centroid_min_points": "--centroid-min-points",
+    "centroid_quantile": "--centroid-quantile",
+    "dataset_id": "--id",
+    "name": "--name",
+    "description": "--description",
+    "source_name": "--source-name",
+    "source_url": "--source-url",
+    "source_citation": "--source-citation",
+    "threads": "--threads",
+}
+
+
+@dataclass(frozen=True)
+class Again:
+    """How to write an export once more.
+
+    Attributes
+    ----------
+    command
+        For a shell, one option a line.
+    python
+        A script.
+    files
+        Name → content of the gene lists that both read from the current folder.
+    """
+
+    command: str
+    python: str
+    files: MappingABC[str, str]
+
+
+def do_again(
+    dataset: Dataset,
+    choices: Mapping,
+    fixes: Sequence[str],
+    settings: ExportSettings,
+    *,
+    source: str,
+    target: str,
+    modality: str | None = None,
+    cell_metadata: str | None = None,
+) -> Again:
+    """Return what writes the same export from the same file.
+
+    Parameters
+    ----------
+    dataset
+        What was exported.
+    choices
+        Its mapping before fixes.
+    fixes
+        What was asked for, in order, as `cellucid_core.preflight.apply_fixes` takes it.
+    settings
+        How it was written. The id and the name are always spelled out: else they would follow from the file's name.
+    source, target
+        The file's name, or ``demo``; the name of the export.
+    modality, cell_metadata
+        As it was opened.
+    """
+    settings = replace(
+        settings,
+        dataset_id=settings.dataset_id or dataset.id,
+        name=settings.name or dataset.name,
+        # Leaving out what is not there needs no words.
+        graph=settings.graph or choices.connectivities is None,
+        vectors=settings.vectors or not choices.vectors,
+    )
+    files: dict[str, str] = {}
+    genes = [_in_file(part, files) for part in settings.genes.each]
+    opened = {"modality": modality, "cell_metadata": cell_metadata}
+    chosen = _choices(dataset, choices)
+    words: list[tuple[str, ...]] = [(f"--{name.replace('_', '-')}", value) for name, value in opened.items() if value]
+    words += _mapping_words(chosen, settings)
+    words += [("--fix", asked) for asked in fixes]
+    if settings.genes != GeneChoice():
+        words += [
+            ("--genes", word)
+            for part, file in zip(settings.genes.each, genes, strict=True)
+            for word in ([f"@{file}"] if file else part.to_words())
+        ]
+    changed = _changed(settings)
+    words += [(_OPTIONS[name], _text(value)) for name, value in changed.items() if name in _OPTIONS]
+    start = ["python", "-m", "cellucid_core", "export", f"./{source}" if source.startswith("-") else source]
+    lines = [shlex.join(start), _option("--out", target), *(_option(*word) for word in words)]
+    script = _script(opened, chosen, fixes, settings, genes, changed, source, target)
+    return Again(" \\\n    ".join(lines), script, files)
+
+
+def _in_file(part: GeneChoice, files: dict[str, str]) -> str | None:
+    """Return the name of the file that a long list of genes goes into."""
+    if part.kind != "list" or len(part.ids) <= MOST_LISTED:
+        return None
+    name = f"genes-{len(files) + 1}.txt" if files else "genes.txt"
+    files[name] = "".join(f"{quoted_gene(gene)}\n" for gene in part.ids)
+    return name
+
+
+def named_choices(dataset: Dataset, choices: Mapping) -> tuple[str, ...]:
+    """Return those of `settings.LAUNCH` that the user chose otherwise than the default.
+
+    The command line has to name them, and what it names the viewer is told.
+    """
+    return tuple(name for name in LAUNCH if name in _choices(dataset, choices))
+
+
+def _choices(dataset: Dataset, choices: Mapping) -> dict[str, Any]:
+    """Return what the user chose otherwise than the default, as arguments of `cellucid_core.dataset.choose`."""
+    usual = default_mapping(dataset)
+    found: dict[str, Any] = {}
+    if dict(choices.embeddings) != dict(usual.embeddings):
+        found["embeddings"] = dict(choices.embeddings)
+    for name in ("latent", "matrix", "connectivities"):
+        if getattr(choices, name) != getattr(usual, name):
+            found[name] = getattr(choices, name) or "none"
+    if choices.gene_id != usual.gene_id:
+        found["gene_id"] = choices.gene_id
+    if choices.vectors != usual.vectors and not choices.vectors:
+        found["vectors"] = "none"
+    if choices.obs_keys != usual.obs_keys:
+        found["obs_keys"] = list(choices.obs_keys)
+    if choices.kinds:
+        found["kinds"] = dict(choices.kinds)
+    return found
+
+
+def _mapping_words(chosen: dict[str, Any], settings: ExportSettings) -> list[tuple[str, ...]]:
+    given = dict(chosen)
+    if not settings.graph:
+        given["connectivities"] = "none"
+    if not settings.vectors:
+        given["vectors"] = "none"
+    words: list[tuple[str, ...]] = [("--embedding", f"{d}d={key}") for d, key in given.get("embeddings", {}).items()]
+    plain = ("latent", "matrix", "gene_id", "connectivities", "vectors")
+    words += [(f"--{name.replace('_', '-')}", given[name]) for name in plain if name in given]
+    if "obs_keys" in given:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(given["obs_keys"])
+        words.append(("--obs-keys", line.getvalue()))
+    words += [("--kind", f"{key}={kind}") for key, kind in given.get("kinds", {}).items()]
+    return words
+
+
+def _changed(settings: ExportSettings) -> dict[str, Any]:
+    """Return the settings that differ from the defaults, apart from the genes."""
+    usual = ExportSettings()
+    return {
+        item.name: value
+        for item in fields(settings)
+        if item.name != "genes" and (value := getattr(settings, item.name)) != getattr(usual, item.name)
+    }
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _option(name: str, value: str) -> str:
+    """Return an option and its value; one that begins with a dash must not be taken for an option."""
+    return shlex.quote(f"{name}={value}") if value.startswith("-") else f"{name} {shlex.quote(value)}"
+
+
+def _script(
+    opened: dict[str, str | None],
+    chosen: dict[str, Any],
+    fixes: Sequence[str],
+    settings: ExportSettings,
+    genes: list[str | None],
+    changed: dict[str, Any],
+    source: str,
+    target: str,
+) -> str:
+    arguments = "".join(f", {name}={value!r}" for name, value in opened.items() if value)
+    parts = [
+        f'parse_gene_choice("@{file}")' if file else _python(part)
+        for part, file in zip(settings.genes.each, genes, strict=True)
+    ]
+    given = {name: repr(value) for name, value in changed.items()}
+    union = ["genes = GeneChoice.of([", *(f"    {part}," for part in parts), "])"] if len(parts) > 1 else []
+    if settings.genes != GeneChoice():
+        given = {"genes": "genes" if union else parts[0], **given}
+    in_dataset = ["View", *(["choose"] if chosen else []), "default_mapping", "open_dataset"]
+    in_export = ["ExportSettings", *(["GeneChoice"] if union or "GeneChoice" in given.get("genes", "") else [])]
+    in_export += [*(["parse_gene_choice"] if any(genes) else []), "write"]
+    lines = [
+        f"from cellucid_core.dataset import {', '.join(in_dataset)}",
+        f"from cellucid_core.export import {', '.join(in_export)}",
+        *(["from cellucid_core.preflight import apply_fixes"] if fixes else []),
+        "",
+        f"dataset = open_dataset({source!r}{arguments})",
+        "mapping = default_mapping(dataset)",
+    ]
+    if chosen:
+        lines.append(_call("mapping = choose", ["dataset", "mapping", *(f"{k}={v!r}" for k, v in chosen.items())]))
+    if fixes:
+        lines.append(f"mapping = apply_fixes(dataset, mapping, {list(fixes)!r})")
+    lines += union
+    lines.append(_call("settings = ExportSettings", [f"{name}={text}" for name, text in given.items()]))
+    lines.append(f"write(View(dataset, mapping), settings, {target!r})")
+    return "\n".join(lines) + "\n"
+
+
+def _call(name: str, arguments: list[str]) -> str:
+    line = f"{name}({', '.join(arguments)})"
+    return line if len(line) <= 88 else "\n".join([f"{name}(", *(f"    {text}," for text in arguments), ")"])
+
+
+def _python(part: GeneChoice) -> str:
+    given = {"n": part.n, "ids": part.ids, "column": part.column}
+    rest = "".join(f", {name}={value!r}" for name, value in given.items() if value)
+    return f"GeneChoice({part.kind!r}{rest})"

@@ -1,0 +1,283 @@
+"""How many bytes an export will have and how long it will take, from writing samples of it.
+
+Everything is encoded and compressed as the export does it, but only some genes, and of large datasets only some cells.
+Results are remembered, so that after a change only what it concerns is measured again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from zlib_ng import zlib_ng
+
+from cellucid_core.export import obs as obs_files
+from cellucid_core.export.compare import compare_numbers
+from cellucid_core.export.compress import Buffer, Compressor
+from cellucid_core.export.genes import blocks, encode_gene
+from cellucid_core.export.graph import edges
+from cellucid_core.export.identity import to_json
+from cellucid_core.export.points import normalize
+from cellucid_core.export.settings import ExportSettings
+from cellucid_core.export.vectors import vector_fields
+from cellucid_core.prepared.encoding import encoding
+from cellucid_core.prepared.structure import Numbers
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Expression, View
+    from cellucid_core.export.chosen_genes import ChosenGenes
+
+T = TypeVar("T")
+
+_SAMPLE_GENES, _TIMED_GENES = 24, 8
+#: Genes whose names are measured.
+_NAMED = 1000
+#: Cells of a sample: runs of neighbours in the file, spread over it, so that what is sorted stays sorted.
+_RUNS, _RUN = 8, 4096
+#: Bytes of the edges that are compressed to estimate the rest.
+_EDGE_SAMPLE = 2**20
+#: Seconds for each file beside its bytes: its entry, opening it again.
+_PER_FILE = 1.5e-4
+#: Seconds for each byte as written: checksums, reading it again.
+_PER_BYTE = 5e-9
+#: What a further thread adds to one.
+_THREAD_GAIN = 0.75
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One kind of files of an export: how many, and how many bytes raw and as written (estimated)."""
+
+    name: str
+    files: int
+    raw_bytes: int
+    estimated_bytes: int
+    #: Processor time to write them and read them back, on one thread.
+    seconds: float = 0.0
+
+
+class Estimator:
+    """Measures samples of one view's export.
+
+    Parameters
+    ----------
+    view
+        What will be exported.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._known: dict[Hashable, object] = {}
+
+    def _once(self, key: Hashable, make: Callable[[], T]) -> T:
+        if key not in self._known:
+            self._known[key] = make()
+        return self._known[key]  # type: ignore[return-value]
+
+    @cached_property
+    def _cells(self) -> np.ndarray | slice:
+        """The cells of the sample."""
+        n = self._view.n_cells
+        if n <= _RUNS * _RUN:
+            return slice(None)
+        starts = np.linspace(0, n - _RUN, _RUNS).astype(np.int64)
+        return (starts[:, None] + np.arange(_RUN)).reshape(-1)
+
+    @property
+    def _share(self) -> float:
+        """Cells per sampled cell."""
+        return max(1.0, self._view.n_cells / (_RUNS * _RUN))
+
+    def coordinates(self, settings: ExportSettings) -> list[Artefact]:
+        """Points, and vector fields if they go along."""
+        found = [self._once(("points", settings.compression), lambda: self._points(settings.compression))]
+        if settings.vectors:
+            found.append(self._once(("vectors", settings.compression), lambda: self._vectors(settings.compression)))
+        return found
+
+    def _points(self, level: int) -> Artefact:
+        began = time.thread_time()
+        arrays = [normalize(self._view.embedding(d)[self._cells], d).array for d in self._view.dimensions]
+        return self._artefact("points", arrays, level, began)
+
+    def _vectors(self, level: int) -> Artefact:
+        began = time.thread_time()
+        given = {key: array[self._cells] for key, array in self._view.vectors().items()}
+        n_cells = min(map(len, given.values()), default=0)
+        written = vector_fields(given, dict.fromkeys(self._view.dimensions, 1.0), n_cells)
+        return self._artefact("vectors", [array for _, _, array in written.arrays], level, began)
+
+    def _artefact(self, name: str, arrays: list[np.ndarray], level: int, began: float) -> Artefact:
+        sampled = sum(len(_stored(array, Compressor(level) if level else None)) for array in arrays)
+        raw = sum(array.nbytes for array in arrays)
+        # Reading back decodes, computes the source's arrays again and compares: about as much work.
+        seconds = 2 * (time.thread_time() - began) * self._share
+        return Artefact(name, len(arrays), round(raw * self._share), round(sampled * self._share), seconds)
+
+    def columns(self, settings: ExportSettings) -> list[Artefact]:
+        """Columns of the cell table, and their manifest."""
+        bits, level = settings.obs_quantization, settings.compression
+        found, manifest, seconds = [], 0, 0.0
+        for key in self._view.obs_keys:
+            dtype, groups = settings.categorical_dtype, (settings.centroid_min_points, settings.centroid_quantile)
+            artefact, entry = self._once(
+                ("obs", key, bits, level, dtype, groups),
+                lambda key=key: self._column(key, settings),  # type: ignore[misc]
+            )
+            found.append(artefact)
+            manifest += entry
+            seconds += artefact.seconds
+        total = Artefact(
+            "cell columns",
+            sum(item.files for item in found),
+            sum(item.raw_bytes for item in found),
+            sum(item.estimated_bytes for item in found),
+            seconds,
+        )
+        return [total, Artefact("columns' manifest", 1, manifest + 900, manifest + 900)]
+
+    def _column(self, key: str, settings: ExportSettings) -> tuple[Artefact, int]:
+        began = time.thread_time()
+        view, bits = self._view, settings.obs_quantization
+        name, series = view.exported_name(key), view.obs(key)
+        if view.kind(key) == "continuous":
+            field = obs_files.continuous_field(name, obs_files.numbers_of(series.iloc[self._cells]), bits)
+        else:
+            codes, labels = self._categories(key)
+            points = self._once("sampled points", self._sampled_points)
+            latent = self._once("sampled latent", lambda: np.asarray(view.latent()[self._cells], np.float32))
+            field = obs_files.categorical_field(
+                name,
+                codes,
+                labels,
+                points,
+                latent,
+                dtype=settings.categorical_dtype,
+                min_points=settings.centroid_min_points,
+                quantile=settings.centroid_quantile,
+                bits=bits,
+            )
+        arrays = [array for _, array in field.files]
+        return self._artefact(key, arrays, settings.compression, began), len(to_json({key: field.entry}))
+
+    def _categories(self, key: str) -> tuple[np.ndarray, list[str]]:
+        """Return the sampled cells' codes of a column of categories, and its labels."""
+
+        def read() -> tuple[np.ndarray, list[str]]:
+            codes, labels = obs_files.categories_of(self._view.obs(key))
+            return codes[self._cells].copy(), labels
+
+        return self._once(("categories", key), read)
+
+    def n_categories(self) -> dict[str, int]:
+        """Return how many categories each column of categories has."""
+        view = self._view
+        return {key: len(self._categories(key)[1]) for key in view.obs_keys if view.kind(key) == "categorical"}
+
+    def _sampled_points(self) -> dict[int, np.ndarray]:
+        return {d: normalize(self._view.embedding(d)[self._cells], d).array for d in self._view.dimensions}
+
+    def genes(self, settings: ExportSettings, genes: ChosenGenes) -> list[Artefact]:
+        """Genes and their manifest; nothing without genes."""
+        if not len(genes.ids):
+            return []
+        which = hashlib.sha256(genes.positions.tobytes()).digest()
+        key = ("genes", which, settings.var_quantization, settings.compression)
+        return self._once(key, lambda: self._genes(settings.var_quantization, settings.compression, genes))
+
+    def _genes(self, bits: int | None, level: int, genes: ChosenGenes) -> list[Artefact]:
+        expression = self._view.expression
+        assert expression is not None
+        # What a gene compresses to follows from how many cells have it, and that is known of every gene.
+        stored = (expression.stats.n_nonzero + expression.stats.n_not_finite)[genes.positions]
+        n = len(stored)
+        order = np.argsort(stored, kind="stable")
+        sample = order[np.unique(np.linspace(0, n - 1, min(n, _SAMPLE_GENES)).astype(int))]
+        compressor = Compressor(level) if level else None
+        began = time.thread_time()
+        written = [
+            len(_stored(encode_gene(expression, int(genes.positions[gene]), bits).array, compressor)) for gene in sample
+        ]
+        first = time.thread_time() - began
+        # The compressor knows the genes now, as it does in each block after the first genes of a kind.
+        timed = sample[:: max(1, len(sample) // _TIMED_GENES)]
+        spent = [_seconds_of(expression, int(genes.positions[gene]), bits, compressor) for gene in timed]
+        block = len(blocks(n, self._view.n_cells, bits)[0])
+        learning = max(0.0, first - float(np.mean(spent)) * len(sample)) * min(1.0, block / len(sample)) * n / block
+        raw = n * self._view.n_cells * encoding(bits).dtype.itemsize
+        names = sum(len(to_json({gene: 0})) for gene in genes.ids[:_NAMED]) * n / min(n, _NAMED)
+        manifest = round(names + n * (2 if bits is None else 34) + 400)
+        return [
+            Artefact(
+                "genes", n, raw, round(_over_all(stored, sample, written)), _over_all(stored, timed, spent) + learning
+            ),
+            Artefact("genes' manifest", 1, manifest, manifest),
+        ]
+
+    def graph(self, settings: ExportSettings) -> list[Artefact]:
+        """Edges and their manifest; nothing without a graph."""
+        if not settings.graph:
+            return []
+        return self._once(("graph", settings.compression), lambda: self._graph(settings.compression))
+
+    def _graph(self, level: int) -> list[Artefact]:
+        n_bytes, pieces, seconds = self._once("edges", self._edges)
+        if n_bytes is None:
+            return []
+        compressor, began = Compressor(level) if level else None, time.thread_time()
+        share = n_bytes / max(1, pieces[0].nbytes)
+        written = sum(len(_stored(piece, compressor)) for piece in pieces) * share
+        seconds += 2 * (time.thread_time() - began) * share
+        return [
+            Artefact("graph", 2, 2 * n_bytes, round(written), seconds),
+            Artefact("graph's manifest", 1, 290, 290),
+        ]
+
+    def _edges(self) -> tuple[int | None, list[np.ndarray], float]:
+        """Return the bytes of each end's file, the beginning of both, and the seconds that edges take."""
+        began = time.thread_time()
+        matrix = self._view.graph()
+        if matrix is None:
+            return None, [], 0.0
+        found = edges(matrix)
+        length = _EDGE_SAMPLE // found.sources.itemsize
+        pieces = [found.sources[:length].copy(), found.destinations[:length].copy()]  # all would fill the memory
+        return found.sources.nbytes, pieces, 2 * (time.thread_time() - began)  # and once more for reading back
+
+
+def _stored(array: np.ndarray, compressor: Compressor | None) -> Buffer:
+    """Return an array's bytes as they are in the export."""
+    raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    return compressor.gzip(raw) if compressor else raw
+
+
+def _seconds_of(expression: Expression, position: int, bits: int | None, compressor: Compressor | None) -> float:
+    """Return the processor time that writing a gene and reading it back takes."""
+    began = time.thread_time()
+    encoded = encode_gene(expression, position, bits)
+    data = _stored(encoded.array, compressor)
+    read = zlib_ng.decompress(data, 16 + zlib_ng.MAX_WBITS) if compressor else bytes(data)
+    cells, values = expression.gene_stored(position)
+    spec = Numbers("", "", bits, *(encoded.limits or (0.0, 1.0)))
+    compare_numbers(spec, np.frombuffer(read, spec.dtype), values, cells if expression.is_sparse else None)
+    return time.thread_time() - began
+
+
+def _over_all(stored: np.ndarray, sample: np.ndarray, measured: Sequence[float]) -> float:
+    """Return the sum over all genes of what was measured on some, between them by their number of stored values."""
+    counts, which = np.unique(stored[sample], return_inverse=True)
+    return float(np.interp(stored, counts, np.bincount(which, measured) / np.bincount(which)).sum())
+
+
+def seconds_in_all(artefacts: list[Artefact], threads: int) -> float:
+    """Return how long writing and reading back takes on a machine that does nothing else.
+
+    Threads share the work, but not all of it.
+    """
+    work = sum(item.seconds + _PER_BYTE * item.estimated_bytes for item in artefacts)
+    return work / (1 + _THREAD_GAIN * (threads - 1)) + _PER_FILE * sum(item.files for item in artefacts)

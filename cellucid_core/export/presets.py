@@ -1,0 +1,114 @@
+"""Settings that go together: for a quick look, for a colleague, for a publication."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cellucid_core.export.cautions import LARGE_CELLS, MANY_FILES
+from cellucid_core.export.gene_choice import GeneChoice
+from cellucid_core.export.settings import ExportSettings
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import View
+
+#: Highly variable genes of a quick look, and what is shared of a dataset that is too large for all genes.
+QUICK_GENES, SHARED_GENES = 2_000, 5_000
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings for one purpose.
+
+    Attributes
+    ----------
+    label
+        Its name for people.
+    purpose
+        One line that says what it is for.
+    changes
+        Settings and their values; the others stay as they are.
+    asks
+        Settings that should be filled in for that purpose.
+    """
+
+    label: str
+    purpose: str
+    changes: Mapping[str, Any]
+    asks: tuple[str, ...] = ()
+
+    def fits(self, settings: ExportSettings) -> bool:
+        """Whether settings are as this preset would set them."""
+        return all(getattr(settings, name) == value for name, value in self.changes.items())
+
+
+def presets(view: View) -> dict[str, Preset]:
+    """Return the presets for a dataset, by name, ``share`` being the one to begin with.
+
+    Parameters
+    ----------
+    view
+        The dataset; without a graph, vector fields or genes none are asked for.
+    """
+    mapping, n_genes = view.mapping, view.n_genes
+    graph, vectors = mapping.connectivities is not None, bool(mapping.vectors)
+    every = GeneChoice("all") if n_genes else GeneChoice("none")
+
+    def variable(n: int) -> GeneChoice:
+        return GeneChoice("hvg", n=n) if n_genes > n else every
+
+    large = n_genes > MANY_FILES or view.n_cells >= LARGE_CELLS
+    shared = variable(SHARED_GENES) if large else every
+    extras = [words for words, there in (("the graph", graph), ("vector fields", vectors)) if there]
+    along = f", with {' and '.join(extras)}" if extras else ""
+    return {
+        "quick": Preset(
+            "Quick look",
+            f"To see whether all is well: {_words(variable(QUICK_GENES))} at 8 bit{', no graph' if graph else ''}.",
+            {
+                "genes": variable(QUICK_GENES),
+                "var_quantization": 8,
+                "obs_quantization": 8,
+                "compression": 6,
+                "graph": False,
+                "vectors": vectors,
+            },
+        ),
+        "share": Preset(
+            "Share",
+            f"For a colleague to explore: {_words(shared)} at 8 bit, numeric columns at 16{along}.",
+            {
+                "genes": shared,
+                "var_quantization": 8,
+                "obs_quantization": 16,
+                "compression": 6,
+                "graph": graph,
+                "vectors": vectors,
+            },
+        ),
+        "publish": Preset(
+            "Publish",
+            f"For readers of a paper: {_words(every)} at 16 bit{along}; tell the source and what to cite.",
+            {
+                "genes": every,
+                "var_quantization": 16,
+                "obs_quantization": 16,
+                "compression": 6,
+                "graph": graph,
+                "vectors": vectors,
+            },
+            asks=("description", "source_name", "source_url", "source_citation"),
+        ),
+    }
+
+
+def matching_preset(settings: ExportSettings, known: Mapping[str, Preset]) -> str | None:
+    """Return the name of the preset that settings are as set by, None if they are the user's own."""
+    return next((name for name, preset in known.items() if preset.fits(settings)), None)
+
+
+def _words(choice: GeneChoice) -> str:
+    if choice.kind == "hvg":
+        return f"{choice.n:,} highly variable genes"
+    return "all genes" if choice.kind == "all" else "no genes"
