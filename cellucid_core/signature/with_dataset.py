@@ -99,11 +99,15 @@ def _check_h5ad(view: View) -> None:
     try:
         with h5py.File(path, "r", locking="best-effort") as file:
             obs = file.get("obs")
+            index = None if obs is None else obs[str(obs.attrs["_index"])]
+            if isinstance(index, h5py.Group):  # text that may be missing, as anndata 0.13 writes it with pandas 3
+                index = index["values"]
             whole = (
                 isinstance(obs, h5py.Group)
                 and "var" in file
                 and obs.attrs.get("encoding-type") == "dataframe"
-                and obs[str(obs.attrs["_index"])].shape[0] == view.dataset.n_cells
+                and index is not None
+                and index.shape[0] == view.dataset.n_cells
             )
     except (OSError, KeyError, AttributeError):
         whole = False
