@@ -68,6 +68,20 @@ def is_reserved(name: str) -> bool:
     return safe_key(name).split(".", 1)[0].upper() in RESERVED
 
 
+def folder_name(name: str) -> str:
+    """Return the form of a name that names a folder on every system and in every address.
+
+    A safe key of at most 100 characters that Windows does not keep for a device.
+
+    Examples
+    --------
+    >>> folder_name("../my data"), folder_name("CON")
+    ('my_data', 'dataset-CON')
+    """
+    safe = safe_key(name)[:100].strip("._") or "field"
+    return f"dataset-{safe}"[:100].rstrip("._") if is_reserved(safe) else safe
+
+
 def unique(names: Iterable[str], joiner: str = "-") -> list[str]:
     """Make names unique by numbering the later ones, never inventing a name that is already there.
 

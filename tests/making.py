@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import anndata
 import numpy as np
 import pandas as pd
 from scipy import sparse
+
+from cellucid_core.dataset import View, default_mapping, open_dataset
 
 
 def make_adata(n_cells: int = 60, n_genes: int = 30, seed: int = 0) -> anndata.AnnData:
@@ -35,3 +39,11 @@ def make_adata(n_cells: int = 60, n_genes: int = 30, seed: int = 0) -> anndata.A
         obsm={"X_pca": rng.normal(size=(n_cells, 8)), "X_umap": rng.normal(size=(n_cells, 2))},
         obsp={"connectivities": neighbours.tocsr()},
     )
+
+
+def write_and_view(adata: anndata.AnnData, folder: Path) -> View:
+    """Return a written dataset with the default mapping, for fixtures that outlive a test."""
+    path = folder / "data.h5ad"
+    adata.write_h5ad(path)
+    dataset = open_dataset(path)
+    return View(dataset, default_mapping(dataset))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,10 @@ class Page:
     def n(self) -> int:
         """How many cells the page holds."""
         return len(self.cells)
+
+    def digest(self) -> str:
+        """Return a short hash that is equal for equal cells, for caching what depends on them."""
+        return hashlib.blake2b(self.cells.tobytes(), digest_size=12).hexdigest()
 
 
 def rest_of(page: Page, n_cells: int) -> Page:

@@ -1,4 +1,4 @@
-"""Altair builders: numbers in, chart out; never one mark per cell where a summary will do.
+"""Chart builders, numbers in, chart out: Altair, and ECharts to draw on; no mark per cell where a summary will do.
 
 Altair is imported when the first chart is built, so the command line never loads it. Field names inside a chart are
 fixed words and names of the data only ever appear as data values, so that a page called ``a.b[c]`` is just a page.
@@ -7,6 +7,7 @@ Text colours are left to the theme; every other colour reads on light and on dar
 
 from __future__ import annotations
 
+from cellucid_core.charts.cumulative import CUMULATIVE_CAPTION, cumulative
 from cellucid_core.charts.distributions import (
     BOX_CAPTION,
     HISTOGRAM_CAPTION,
@@ -15,15 +16,42 @@ from cellucid_core.charts.distributions import (
     histogram,
     violin,
 )
+from cellucid_core.charts.drawing_board import board_height, drawing_board
 from cellucid_core.charts.embedding import MAX_POINTS, embedding
+from cellucid_core.charts.evidence import (
+    CHANCE_CAPTION,
+    CONTRIBUTION_CAPTION,
+    TREND_CAPTION,
+    chance_histogram,
+    contribution_bars,
+    library_trend,
+)
+from cellucid_core.charts.image import MIME, chart_image
+from cellucid_core.charts.tables import DOTS_CAPTION, HEATMAP_CAPTION, dot_plot, signature_heatmap
 
 __all__ = [
     "BOX_CAPTION",
+    "CHANCE_CAPTION",
+    "CONTRIBUTION_CAPTION",
+    "CUMULATIVE_CAPTION",
+    "DOTS_CAPTION",
+    "HEATMAP_CAPTION",
     "HISTOGRAM_CAPTION",
     "MAX_POINTS",
+    "MIME",
+    "TREND_CAPTION",
     "VIOLIN_CAPTION",
+    "board_height",
     "box",
+    "chance_histogram",
+    "chart_image",
+    "contribution_bars",
+    "cumulative",
+    "dot_plot",
+    "drawing_board",
     "embedding",
     "histogram",
+    "library_trend",
+    "signature_heatmap",
     "violin",
 ]

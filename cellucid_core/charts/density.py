@@ -9,6 +9,7 @@ _PER_BANDWIDTH = 16
 #: Where the Gaussian is cut off, in bandwidths (e^−18 of its peak).
 _REACH = 6
 _MOST_GRID = 2**21
+_PIECE = 65_536
 
 
 def scott_bandwidth(values: np.ndarray) -> float:
@@ -37,18 +38,15 @@ def density(values: np.ndarray, points: int = 128) -> tuple[np.ndarray, np.ndarr
         Within 1 % of the peak of `scipy.stats.gaussian_kde`.
     """
     values = np.asarray(values, dtype=np.float64)
-    values = values[np.isfinite(values)]
+    if not np.isfinite(values).all():
+        values = values[np.isfinite(values)]
     bandwidth = scott_bandwidth(values)
     if len(values) < 2 or values.min() == values.max() or bandwidth <= 0:
         return np.empty(0), np.empty(0)
     low, high = float(values.min()), float(values.max())
     n_grid = int(min(np.ceil((high - low) / bandwidth * _PER_BANDWIDTH) + 1, _MOST_GRID))
     step = (high - low) / (n_grid - 1) if n_grid > 1 else bandwidth
-    at = (values - low) / step
-    left = np.minimum(at.astype(np.int64), n_grid - 2)
-    part = at - left
-    mass = np.bincount(left, weights=1 - part, minlength=n_grid)
-    mass += np.bincount(left + 1, weights=part, minlength=n_grid)
+    mass = _spread(values, low, step, n_grid)
     reach = int(np.ceil(_REACH * bandwidth / step))
     offsets = np.arange(-reach, reach + 1) * step / bandwidth
     kernel = np.exp(-0.5 * offsets**2) / (bandwidth * np.sqrt(2 * np.pi) * len(values))
@@ -57,3 +55,22 @@ def density(values: np.ndarray, points: int = 128) -> tuple[np.ndarray, np.ndarr
     grid = low + step * np.arange(n_grid)
     places = np.union1d(np.linspace(low, high, points), grid[np.argmax(smooth)])
     return places, np.maximum(np.interp(places, grid, smooth), 0)
+
+
+def _spread(values: np.ndarray, low: float, step: float, n_grid: int) -> np.ndarray:
+    """Spread each value over the two nearest grid points, the nearer getting more; in pieces that fit the cache."""
+    count = np.zeros(n_grid)
+    part = np.zeros(n_grid)
+    for start in range(0, len(values), _PIECE):
+        at = (values[start : start + _PIECE] - low) / step
+        left = np.minimum(at.astype(np.int64), n_grid - 2)
+        at -= left
+        # Only the stretch of the grid that this piece touches: scores often come sorted.
+        first = int(left.min())
+        left -= first
+        counted = np.bincount(left)
+        count[first : first + len(counted)] += counted
+        part[first : first + len(counted)] += np.bincount(left, weights=at)
+    mass = count - part
+    mass[1:] += part[:-1]
+    return mass

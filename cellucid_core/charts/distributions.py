@@ -26,7 +26,7 @@ _BINS = (20, 60)
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    """What is drawn of one page."""
+    """What is drawn of one page; ``valid`` are its finite scores, ascending."""
 
     at: int
     page: Page
@@ -35,9 +35,10 @@ class _Drawn:
 
     def numbers(self) -> dict[str, Any]:
         """Return the numbers of a page that marks and tooltips need."""
-        low, q1, median, q3, high = np.quantile(self.valid, [0, 0.25, 0.5, 0.75, 1]).tolist()
+        low, q1, median, q3, high = _sorted_quantiles(self.valid, [0, 0.25, 0.5, 0.75, 1])
         fence = 1.5 * (q3 - q1)
-        inside = self.valid[(self.valid >= q1 - fence) & (self.valid <= q3 + fence)]
+        lowest = np.searchsorted(self.valid, q1 - fence, side="left")
+        highest = np.searchsorted(self.valid, q3 + fence, side="right") - 1
         return {
             "at": self.at,
             "page": self.page.name,
@@ -49,8 +50,8 @@ class _Drawn:
             "median": median,
             "q3": q3,
             "high": high,
-            "from": float(inside.min()),
-            "to": float(inside.max()),
+            "from": float(self.valid[lowest]),
+            "to": float(self.valid[highest]),
         }
 
 
@@ -148,7 +149,9 @@ def histogram(
     edges = _edges(pooled)
     bars: list[dict[str, Any]] = []
     for one in drawn:
-        counts = np.histogram(one.valid, edges)[0]
+        # The last bin holds its upper edge, too, as numpy.histogram has it.
+        ends = np.concatenate([np.searchsorted(one.valid, edges[:-1]), [len(one.valid)]])
+        counts = np.diff(ends)
         top = counts.max() if len(one.valid) else 0
         bars += [
             {
@@ -225,6 +228,12 @@ class _Sides:
         return self._plan.rows
 
 
+def page_colors(pages: Sequence[Page], colors: Mapping[str, str] | None = None) -> list[str]:
+    """Return the colour of each page: the one that is asked for, its own, or one of the palette."""
+    spare = palette(len(pages))
+    return [(colors or {}).get(page.name) or page.color or spare[at] for at, page in enumerate(pages)]
+
+
 def _plan(
     pages: Sequence[Page],
     scores: Sequence[np.ndarray],
@@ -233,12 +242,14 @@ def _plan(
     rows: bool | None = None,
 ) -> tuple[list[_Drawn], Layout]:
     """Give each page a place, a colour and its finite scores."""
-    spare = palette(len(pages))
+    shades = page_colors(pages, colors)
     drawn = []
     for at, (page, values) in enumerate(zip(pages, scores, strict=True)):
-        color = (colors or {}).get(page.name) or page.color or spare[at]
-        valid = np.asarray(values, dtype=np.float64)
-        drawn.append(_Drawn(at, page, color, valid[np.isfinite(valid)]))
+        # Sorted once, a page's quantiles, fences and bins are places in it.
+        valid = np.sort(np.asarray(values, dtype=np.float64))
+        if len(valid) and not (np.isfinite(valid[0]) and np.isfinite(valid[-1])):
+            valid = valid[np.isfinite(valid)]
+        drawn.append(_Drawn(at, page, shades[at], valid))
     return drawn, layout([p.name for p in pages], [len(d.valid) for d in drawn], rows=rows)
 
 
@@ -292,6 +303,16 @@ def _edges(pooled: np.ndarray) -> np.ndarray:
     width = 2 * (q3 - q1) * len(pooled) ** (-1 / 3)
     bins = int(np.clip(np.ceil((high - low) / width), *_BINS)) if width > 0 else _BINS[1] // 2
     return np.linspace(low, high, bins + 1)
+
+
+def _sorted_quantiles(values: np.ndarray, shares: Sequence[float]) -> list[float]:
+    """Return quantiles of sorted values, linear between the two nearest, as `numpy.quantile` does by default."""
+    at = np.asarray(shares) * (len(values) - 1)
+    low = np.floor(at).astype(np.int64)
+    lower, upper = values[low], values[np.minimum(low + 1, len(values) - 1)]
+    part = at - low
+    between = np.where(part < 0.5, lower + (upper - lower) * part, upper - (upper - lower) * (1 - part))
+    return [float(q) for q in between]
 
 
 def _short(values: np.ndarray) -> list[float]:

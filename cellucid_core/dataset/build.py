@@ -168,6 +168,7 @@ def _scatter(
     """Put a block of cells behind what each gene has already, and return how many entries each gene got."""
     counts: np.ndarray = np.diff(block.indptr)
     cells = block.indices + np.int32(start)
+    indices, data = indices.view(np.ndarray), data.view(np.ndarray)  # a memmap pays for its class on every slice
     if block.nnz >= _LONG_RUN * len(counts):  # copying runs is several times as fast as placing single entries
         for gene in np.flatnonzero(counts):
             at, run = int(filled[gene]), slice(int(block.indptr[gene]), int(block.indptr[gene + 1]))

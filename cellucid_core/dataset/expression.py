@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from cellucid_core.dataset.build import forget
 from cellucid_core.dataset.store import (
     GeneStats,
     Store,
@@ -110,12 +109,9 @@ class Expression:
                 block[row] = self.gene_stored(int(position))[1]
         return block
 
-    def release(self) -> None:
-        """Give back the memory that what was read of the store takes (`build.forget`); for walks over all genes."""
-        if self.is_sparse:
-            forget(self._store.indices, self._store.data)
-        else:
-            forget(self._store.values)
+    def forget(self) -> None:
+        """Give back the memory of genes that were read: whoever walks all genes calls this now and then."""
+        self._store.forget()
 
     @cached_property
     def stats(self) -> GeneStats:

@@ -167,7 +167,8 @@ class FileMatrix:
             return self.stored(None, (rows if len(rows) else slice(0), slice(None)))
         pointers = self.indptr()
         if self.layout == "csr":
-            parts = [self.read_major(pointers, int(row), int(row) + 1) for row in rows]
+            runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)  # neighbours are read at once
+            parts = [self.read_major(pointers, int(run[0]), int(run[-1]) + 1) for run in runs if len(run)]
             if not parts:
                 return sparse.csr_matrix((0, self.shape[1]), dtype=self.dtype)
             return sparse.csr_matrix(sparse.vstack(parts, format="csr"))

@@ -119,6 +119,11 @@ class Store:
         detected: np.ndarray = np.load(self.folder / "cell_detected.npy")
         return detected
 
+    def forget(self) -> None:
+        """Give back the memory of what was read; it stays in the file."""
+        parts = (self.__dict__.get(part) for part in ("indices", "data", "values"))
+        forget(*(part for part in parts if part is not None))
+
     def gene_blocks(self) -> Iterator[tuple[int, int]]:
         """Yield (start, stop) of runs of genes of about `BLOCK_BYTES`."""
         if self.is_sparse:

@@ -62,6 +62,11 @@ class View:
         ids: np.ndarray = np.asarray(self.dataset.obs.index, dtype=object) if given is None else given
         return ids if self.all_cells else ids[self.cell_index]
 
+    @cached_property
+    def repeated_ids(self) -> int:
+        """How many kept cells have an id that an earlier one has too."""
+        return int(pd.Index(self.cell_ids).duplicated().sum())
+
     # ---- obs ---------------------------------------------------------------------------------------------------
 
     @property

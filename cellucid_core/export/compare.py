@@ -227,13 +227,15 @@ def compare_numbers(
     # A range near the smallest float has no representable step; any positive one keeps the division defined.
     step = max((spec.high - spec.low) / MAX_QUANT[spec.bits], np.finfo(np.float64).smallest_subnormal)
     # What float64 can tell apart near the limits, in steps.
-    tolerance = _HALF + 4 * np.spacing(reach) / step
+    with np.errstate(over="ignore"):
+        tolerance = _HALF + 4 * np.spacing(reach) / step
     if cells is None:
         error, mismatch = _errors(spec, written, values, step, slack)
     else:
-        error, mismatch = _errors(spec, written[cells], values, step, None)
+        stored = written.take(cells)
+        error, mismatch = _errors(spec, stored, values, step, None)
         zero = int(np.clip(np.rint(-spec.low / step), 0, MAX_QUANT[spec.bits]))
-        n_zero = np.count_nonzero(written == zero) - np.count_nonzero(written[cells] == zero)
+        n_zero = np.count_nonzero(written == zero) - np.count_nonzero(stored == zero)
         if n_zero != len(written) - len(cells):
             rest = written.copy()
             rest[cells] = zero
@@ -252,6 +254,13 @@ def _errors(
     spec: Numbers, codes: np.ndarray, values: np.ndarray, step: float, slack: np.ndarray | None
 ) -> tuple[float, int]:
     """Largest error in steps, and the number of markers that should not be or are missing."""
+    if slack is None:
+        with np.errstate(invalid="ignore", over="ignore"):
+            error = _decode(spec, codes)
+            error -= values
+            largest = float(np.abs(error, out=error).max(initial=0.0))
+        if np.isfinite(largest):  # so is every value, and no code is the marker
+            return largest / step, 0
     marked, finite = codes == MARKER[spec.bits or 8], np.isfinite(values)
     mismatch = int((marked == finite).sum())
     with np.errstate(invalid="ignore", over="ignore"):

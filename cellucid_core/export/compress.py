@@ -3,11 +3,11 @@
 Most vectors of an export are noise between runs of one value (a gene that most cells lack) or noise alone. There,
 looking for repeated strings, on which zlib spends nearly all of its time, gains nothing or even makes the file larger:
 run lengths only, or Huffman codes only, are ten times as fast *and* smaller. zlib-ng does these two. Where strings do
-repeat (sorted edges, smooth values), searching wins by far, and zlib itself does it: zlib-ng's faster search finds no
-repeats of three bytes and writes up to a tenth more. A piece from the middle is tried in all three ways, and the best
-writes the file; measured in ``tests/benchmarks/bench_export.py``.
+repeat (edges, smooth values), searching wins by far: zlib-ng is several times as fast at it as zlib, but finds no
+repeats of three bytes, and so writes up to a tenth more where those matter. A piece from the middle is tried in all
+ways, and the fastest of the best writes the file; measured in ``tests/benchmarks/bench_export.py``.
 
-The output depends on nothing but the bytes, the level and the versions of the two: no time, no name in the header.
+The output depends on nothing but the bytes, the level and the versions of the engines: no time, no name in the header.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ _THOROUGH = 8
 _CLASSES = 16
 #: zlib's default: blocks of 16,384 symbols, so that the codes follow a vector whose values drift.
 _MEMORY_LEVEL = 8
-_SEARCH, _HUFFMAN, _RUNS = zlib.Z_DEFAULT_STRATEGY, zlib_ng.Z_HUFFMAN_ONLY, zlib_ng.Z_RLE
-#: Fastest first: it wins a tie.
-_WAYS = (_HUFFMAN, _RUNS, _SEARCH)
+#: Searching with zlib, or with zlib-ng; and zlib-ng without searching.
+_SEARCH, _QUICK_SEARCH, _HUFFMAN, _RUNS = "search", "quick search", "huffman", "runs"
+#: Fastest first: the first one that is nearly the smallest writes the file.
+_WAYS = (_HUFFMAN, _RUNS, _QUICK_SEARCH, _SEARCH)
+_NEARLY = 1.005
+#: zlib-ng's levels below this one search too little, and those from it on are as fast as any.
+_QUICK_LEVEL = 5
 
 
 class Compressor:
@@ -49,7 +53,7 @@ class Compressor:
 
     def __init__(self, level: int) -> None:
         self._level = level
-        self._known: dict[int, int] = {}
+        self._known: dict[int, str] = {}
 
     def gzip(self, data: Buffer) -> bytes:
         """Compress as `gzip_bytes` does."""
@@ -58,7 +62,7 @@ class Compressor:
             return gzip_bytes(view, self._level)
         share = int(np.count_nonzero(np.frombuffer(view, np.uint8) == 0)) * _CLASSES // len(view)
         if share not in self._known:
-            self._known[share] = _strategy(view, self._level)
+            self._known[share] = _best_way(view, self._level)
         return _member(view, _deflate(view, self._level, self._known[share]), self._level)
 
 
@@ -78,7 +82,7 @@ def gzip_bytes(data: Buffer, level: int) -> bytes:
         RFC 1952: mtime 0, operating system 255 (unknown), no name.
     """
     view = memoryview(data).cast("B")
-    return _member(view, _deflate(view, level, _strategy(view, level)), level)
+    return _member(view, _deflate(view, level, _best_way(view, level)), level)
 
 
 def _member(view: memoryview, body: bytes, level: int) -> bytes:
@@ -87,14 +91,17 @@ def _member(view: memoryview, body: bytes, level: int) -> bytes:
     return b"".join((header, body, struct.pack("<II", zlib_ng.crc32(view), len(view) & 0xFFFFFFFF)))
 
 
-def _strategy(view: memoryview, level: int) -> int:
+def _best_way(view: memoryview, level: int) -> str:
     length = max(_PIECE, min(_LARGEST_PIECE, len(view) // 16)) * (8 if level >= _THOROUGH else 1)
     start = max(0, len(view) - length) // 2 // 8 * 8  # whole numbers of every width
     piece = view[start : start + length]
-    return min(_WAYS, key=lambda strategy: len(_deflate(piece, level, strategy)))
+    sizes = {way: len(_deflate(piece, level, way)) for way in _WAYS}
+    return next(way for way in _WAYS if sizes[way] <= _NEARLY * min(sizes.values()))
 
 
-def _deflate(view: memoryview, level: int, strategy: int) -> bytes:
-    make: Any = zlib.compressobj if strategy == _SEARCH else zlib_ng.compressobj
+def _deflate(view: memoryview, level: int, way: str) -> bytes:
+    make: Any = zlib.compressobj if way == _SEARCH else zlib_ng.compressobj
+    level = max(level, _QUICK_LEVEL) if way == _QUICK_SEARCH else level
+    strategy = {_HUFFMAN: zlib.Z_HUFFMAN_ONLY, _RUNS: zlib.Z_RLE}.get(way, zlib.Z_DEFAULT_STRATEGY)
     engine = make(level, zlib.DEFLATED, -zlib.MAX_WBITS, _MEMORY_LEVEL, strategy)
     return bytes(engine.compress(view) + engine.flush())

@@ -9,6 +9,9 @@ from scipy import sparse
 
 from cellucid_core.errors import WorkRefused
 
+#: Rows that are merged and cut at a time.
+_ROWS = 65_536
+
 
 @dataclass(frozen=True)
 class Edges:
@@ -42,7 +45,8 @@ def edges(matrix: sparse.csr_matrix) -> Edges:
 
     A pair of cells is an edge if either direction has a weight other than 0 (``export-format.md``, connectivity).
     Weights are forgotten, so a NaN or negative weight is an edge like any other, as in cellucid 0.0.9; a cell is no
-    neighbour of itself. Linear in the number of stored entries.
+    neighbour of itself. Linear in the number of stored entries, of which only positions are held, twice; most graphs
+    have both directions of every pair, and need no merging.
 
     Parameters
     ----------
@@ -57,20 +61,50 @@ def edges(matrix: sparse.csr_matrix) -> Edges:
     n_cells = matrix.shape[0]
     if matrix.shape[1] != n_cells:
         raise WorkRefused(f"The graph is {matrix.shape[0]:,} × {matrix.shape[1]:,}.", "Leave it out.")
-    weights = matrix.copy()  # what follows works in place
-    weights.sum_duplicates()
-    row = np.repeat(np.arange(n_cells, dtype=weights.indices.dtype), np.diff(weights.indptr))
-    present = (weights.data != 0) & (row != weights.indices)
-    pattern = sparse.csr_matrix(
-        (np.ones(int(present.sum()), np.int8), (row[present], weights.indices[present])), shape=weights.shape
-    )
-    both = sparse.csr_matrix(pattern + pattern.T)
-    both.sort_indices()
-    degrees = np.diff(both.indptr)
-    row = np.repeat(np.arange(n_cells, dtype=both.indices.dtype), degrees)
-    upper = both.indices > row
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()  # what follows works in place
+        matrix.sum_duplicates()
+    forward = _pattern(matrix)
+    backward = forward.tocsc()  # read as rows, the transposed pattern; its columns come out sorted
+    same = np.array_equal(forward.indptr, backward.indptr) and np.array_equal(forward.indices, backward.indices)
     dtype = np.dtype(index_dtype(n_cells)).newbyteorder("<")
-    return Edges(row[upper].astype(dtype), both.indices[upper].astype(dtype), int(degrees.max()) if n_cells else 0)
+    sources, destinations = [], []
+    for start in range(0, n_cells, _ROWS):
+        stop = min(n_cells, start + _ROWS)
+        block = _rows(forward, start, stop)
+        if not same:
+            block = sparse.csr_matrix(block + _rows(backward, start, stop))
+            block.sort_indices()
+        row = np.repeat(np.arange(start, stop, dtype=block.indices.dtype), np.diff(block.indptr))
+        upper = block.indices > row
+        sources.append(row[upper].astype(dtype))
+        destinations.append(block.indices[upper].astype(dtype))
+    del forward, backward
+    ends = []
+    for parts in (sources, destinations):
+        ends.append(np.concatenate([np.zeros(0, dtype), *parts]))
+        parts.clear()
+    degrees = np.bincount(ends[0], minlength=n_cells) + np.bincount(ends[1], minlength=n_cells)
+    return Edges(ends[0], ends[1], int(degrees.max(initial=0)))
+
+
+def _pattern(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return where a matrix with sorted rows is not 0, as bytes of 1; shares its positions where it can."""
+    present = matrix.data != 0
+    if present.all():
+        ones = present.view(np.int8)
+        return sparse.csr_matrix((ones, matrix.indices, matrix.indptr), shape=matrix.shape)
+    ends = np.concatenate([[0], np.cumsum(present)])[matrix.indptr]
+    ones = np.ones(int(ends[-1]), np.int8)
+    return sparse.csr_matrix((ones, matrix.indices[present], ends.astype(matrix.indptr.dtype)), shape=matrix.shape)
+
+
+def _rows(matrix: sparse.csr_matrix | sparse.csc_matrix, start: int, stop: int) -> sparse.csr_matrix:
+    """Return some rows (of a CSC matrix: columns, as rows) without copying their entries."""
+    first, last = int(matrix.indptr[start]), int(matrix.indptr[stop])
+    pointers = matrix.indptr[start : stop + 1] - matrix.indptr[start]
+    parts = (matrix.data[first:last], matrix.indices[first:last], pointers)
+    return sparse.csr_matrix(parts, shape=(stop - start, matrix.shape[0]))
 
 
 def manifest(found: Edges, n_cells: int, suffix: str, compression: int | None) -> dict[str, object]:

@@ -114,7 +114,7 @@ def limits(values: np.ndarray, *, with_zeros: bool = False, name: str = "") -> t
     Raises
     ------
     WorkRefused
-        If they are further apart than float64 can hold.
+        If they are further apart than the decoding formula can hold in float64.
     """
     low, high = _finite_range(values)
     if with_zeros:
@@ -126,7 +126,9 @@ def limits(values: np.ndarray, *, with_zeros: bool = False, name: str = "") -> t
         high = low + 1.0
         if high == low:  # beyond 2**53 one more makes no difference
             high = float(np.nextafter(low, np.inf))
-    if not np.isfinite(high - low):
+    with np.errstate(over="ignore"):
+        decodable = np.isfinite(np.float64(high - low) * MAX_QUANT[16])  # the viewer multiplies before it divides
+    if not decodable:
         raise WorkRefused(
             f"The values of {name or 'a vector'} span more than a number can hold ({low:g} to {high:g}).",
             "Leave it out, or write it on a log scale.",
@@ -167,12 +169,8 @@ def quantize(values: np.ndarray, low: float, high: float, bits: int) -> np.ndarr
     with np.errstate(over="ignore", invalid="ignore"):
         position = values.astype(np.float64)
         position -= low
-        if (high - low) < 1e300:
-            position *= top
-            position /= high - low
-        else:  # the product would overflow
-            position /= high - low
-            position *= top
+        position *= top
+        position /= high - low
         np.rint(position, out=position)
         np.clip(position, 0, top, out=position)
         if values.dtype.kind == "f":
@@ -184,5 +182,5 @@ def quantize(values: np.ndarray, low: float, high: float, bits: int) -> np.ndarr
 
 def _spread(n: int, cells: np.ndarray, stored: np.ndarray, absent: int) -> np.ndarray:
     whole = np.full(n, absent, stored.dtype) if absent else np.zeros(n, stored.dtype)
-    whole[cells] = stored
+    whole[cells.astype(np.intp)] = stored  # numpy is slower with narrow positions
     return whole

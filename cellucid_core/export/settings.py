@@ -8,7 +8,7 @@ from typing import Literal
 
 from cellucid_core.dataset import gene_text, parse_genes
 from cellucid_core.errors import InputError
-from cellucid_core.names import is_reserved, safe_key
+from cellucid_core.names import folder_name
 
 CategoricalDtype = Literal["auto", "uint8", "uint16"]
 Format = Literal["compact", "h5ad", "zarr.zip"]
@@ -198,8 +198,6 @@ class ExportSettings:
 
 
 def _check_id(dataset_id: str) -> None:
-    safe = safe_key(dataset_id)[:100].strip("._")
-    if is_reserved(safe):
-        safe = f"dataset-{safe}"
+    safe = folder_name(dataset_id)
     if safe != dataset_id:
         raise InputError(f"The id {dataset_id!r} cannot name a folder everywhere.", f"Use {safe!r}.")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
+
+from zlib_ng import zlib_ng
 
 from cellucid_core.errors import InputError
 from cellucid_core.export.staging import Staging
@@ -22,6 +26,8 @@ class Sink(Protocol):
     """
 
     files: int
+    #: CRC-32 of every file that was added.
+    checksums: dict[str, int]
 
     @property
     def target(self) -> Path:
@@ -45,6 +51,21 @@ class Sink(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+def entry_of(name: str, stamp: datetime | None) -> zipfile.ZipInfo:
+    """Return a zip entry whose bytes depend on nothing but its name, its content and the time given.
+
+    Parameters
+    ----------
+    stamp
+        None: the first of January 1980, where the times of zips begin.
+    """
+    when = _FIRST_ZIP_YEAR if stamp is None else stamp.timetuple()[:6]
+    entry = zipfile.ZipInfo(name, min(max(when, _FIRST_ZIP_YEAR), _LAST_ZIP_YEAR))
+    entry.create_system = 3  # Unix on every system, so that the bytes are the same
+    entry.external_attr = 0o100644 << 16
+    return entry
 
 
 class ZipSink:
@@ -71,9 +92,9 @@ class ZipSink:
 
     def __init__(self, target: str | Path, root: str, *, stamp: datetime | None = None, force: bool = False) -> None:
         self.files = 0
+        self.checksums: dict[str, int] = {}
         self._root = root
-        when = _FIRST_ZIP_YEAR if stamp is None else stamp.timetuple()[:6]
-        self._when = min(max(when, _FIRST_ZIP_YEAR), _LAST_ZIP_YEAR)
+        self._stamp = stamp
         self._staging = Staging(target, folder=False, force=force)
         try:
             self._zip = zipfile.ZipFile(self._staging.path, "w", zipfile.ZIP_STORED)
@@ -88,15 +109,16 @@ class ZipSink:
 
     def add(self, name: str, data: bytes) -> None:
         """Write one entry."""
-        entry = zipfile.ZipInfo(f"{self._root}/{name}" if self._root else name, self._when)
-        entry.create_system = 3  # Unix on every system, so that the bytes are the same
-        entry.external_attr = 0o100644 << 16
-        self._zip.writestr(entry, data)
+        entry = entry_of(f"{self._root}/{name}" if self._root else name, self._stamp)
+        with _told(self.target):
+            self._zip.writestr(entry, data)
+        self.checksums[name] = entry.CRC
         self.files += 1
 
     def finish(self) -> Path:
         """Write the directory of the zip and return where it is."""
-        self._zip.close()
+        with _told(self.target):
+            self._zip.close()
         return self._staging.path
 
     def publish(self) -> None:
@@ -111,8 +133,9 @@ class ZipSink:
     ) -> None:
         try:
             if self._zip.fp is not None:
-                self._zip.fp.close()
-                self._zip.fp = None  # a zip that was not finished needs no directory
+                file, self._zip.fp = self._zip.fp, None  # a zip that was not finished needs no directory
+                with suppress(OSError):  # on a full disk it cannot even write what it holds
+                    file.close()
         finally:
             self._staging.abandon()
 
@@ -135,6 +158,7 @@ class FolderSink:
 
     def __init__(self, target: str | Path, *, force: bool = False) -> None:
         self.files = 0
+        self.checksums: dict[str, int] = {}
         self._folders: set[str] = set()
         self._staging = Staging(target, folder=True, force=force)
 
@@ -146,11 +170,13 @@ class FolderSink:
     def add(self, name: str, data: bytes) -> None:
         """Write one file."""
         folder, _, _ = name.rpartition("/")
-        if folder and folder not in self._folders:
-            (self._staging.path / folder).mkdir(parents=True, exist_ok=True)
-            self._folders.add(folder)
-        with open(self._staging.path / name, "xb") as file:  # noqa: PTH123 - thousands of files: Path.open is slower
-            file.write(data)
+        with _told(self.target):
+            if folder and folder not in self._folders:
+                (self._staging.path / folder).mkdir(parents=True, exist_ok=True)
+                self._folders.add(folder)
+            with open(self._staging.path / name, "xb") as file:  # noqa: PTH123 - for thousands, Path.open is slower
+                file.write(data)
+        self.checksums[name] = zlib_ng.crc32(data)
         self.files += 1
 
     def finish(self) -> Path:
@@ -170,6 +196,18 @@ class FolderSink:
         self._staging.abandon()
 
 
+@contextmanager
+def _told(target: Path) -> Iterator[None]:
+    """Turn a refusal of the operating system, such as a full disk, into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{target} could not be written ({error.strerror or error}); nothing was kept.",
+            "Free some disk space, or choose another place.",
+        ) from None
+
+
 def open_sink(
     target: str | Path, root: str, *, stamp: datetime | None = None, force: bool = False
 ) -> ZipSink | FolderSink:
@@ -187,7 +225,6 @@ def open_sink(
         if name.endswith(suffix):
             raise InputError(
                 f"A prepared export cannot be a {suffix} file.",
-                "Use a name that ends in .zip, or a folder"
-                + (", or the format h5ad (--format h5ad)." if suffix == ".h5ad" else "."),
+                f"Use a name that ends in .zip, or a folder{', or the format h5ad' if suffix == '.h5ad' else ''}.",
             )
     return FolderSink(target, force=force)

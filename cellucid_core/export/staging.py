@@ -24,7 +24,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-_PARTIAL, _OLD = ".partial", ".old"
+PARTIAL, _OLD = ".partial", ".old"
 _TOKEN = 8
 #: Where nothing can be locked (folders on Windows), remains must be this old, in seconds, to be cleared.
 _ABANDONED = 24 * 3600
@@ -59,7 +59,7 @@ class Staging:
             raise InputError(f"The folder {parent} does not exist.", "Create it first, or choose another place.")
         _clear(self.target)
         self._refuse(force)
-        self.path = parent / f".{self.target.name}.{secrets.token_hex(_TOKEN // 2)}{_PARTIAL}"
+        self.path = parent / f".{self.target.name}.{secrets.token_hex(_TOKEN // 2)}{PARTIAL}"
         try:
             if folder:
                 self.path.mkdir()
@@ -111,7 +111,7 @@ class Staging:
         if _exchange(self.path, self.target):
             _remove(self.path)  # now the old folder
             return
-        aside = self.path.with_name(self.path.name.removesuffix(_PARTIAL) + _OLD)
+        aside = self.path.with_name(self.path.name.removesuffix(PARTIAL) + _OLD)
         self.target.rename(aside)
         try:
             self.path.rename(self.target)
@@ -138,7 +138,7 @@ def _clear(target: Path) -> None:
     with contextlib.suppress(OSError):
         for path in sorted(target.parent.iterdir()):
             middle = path.name.removeprefix(prefix)
-            token = middle.removesuffix(_PARTIAL).removesuffix(_OLD)
+            token = middle.removesuffix(PARTIAL).removesuffix(_OLD)
             ours = middle != path.name and token != middle and len(token) == _TOKEN
             if not ours or not _is_abandoned(path):
                 continue

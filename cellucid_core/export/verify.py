@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,7 @@ def verify(
     against: View | None = None,
     *,
     min_points: int | None = None,
+    checksums: Mapping[str, int] | None = None,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> VerifyReport:
@@ -83,6 +84,9 @@ def verify(
     min_points
         Cells a category needs for a centroid, where that is known; a manifest does not say it, so that else every
         number that fits the outlier quantiles is accepted.
+    checksums
+        CRC-32 of every file as it was written, where that is known: then not even a byte without a meaning (a time in
+        a gzip header, a space in a manifest) may have changed.
     threads
         None: as many as there are processors.
     progress
@@ -99,7 +103,7 @@ def verify(
         return check_ready(path, against, progress=progress)
     files = open_export(path)
     try:
-        return _Check(files, against, min_points).run(
+        return _Check(files, against, min_points, checksums).run(
             threads or available_threads(), progress or (lambda done, total: None)
         )
     finally:
@@ -110,8 +114,15 @@ _Task = Callable[[], list[Found]]
 
 
 class _Check:
-    def __init__(self, files: ExportFiles, against: View | None, min_points: int | None) -> None:
+    def __init__(
+        self,
+        files: ExportFiles,
+        against: View | None,
+        min_points: int | None,
+        checksums: Mapping[str, int] | None,
+    ) -> None:
         self.files = files
+        self.checksums = checksums
         self.structure: Structure = read_structure(files)
         self.source: Source | None = None
         self.problems = [*files.oddities, *self.structure.problems]
@@ -158,6 +169,8 @@ class _Check:
             if any(isinstance(column, Categories) for column in found.columns):
                 _ = source.latent
             self._compare_lists(source)
+        if self.checksums is not None:
+            yield 0, lambda known=self.checksums: self._bytes(known)  # type: ignore[misc]
         for d, name in found.points.items():
             yield 1, lambda d=d, name=name: [self._points(d, name)]  # type: ignore[misc]
         for (field, d), name in found.vectors.items():
@@ -168,13 +181,9 @@ class _Check:
             else:
                 compare = None if source is None else source.number_column
                 yield 1, lambda column=column, compare=compare: [self._numbers(column, compare)]  # type: ignore[misc]
-        compare = None if source is None else source.gene
         for start in range(0, len(found.genes), _BLOCK):
             block = found.genes[start : start + _BLOCK]
-            yield (
-                len(block),
-                lambda block=block, compare=compare: [self._numbers(g, compare) for g in block],  # type: ignore[misc]
-            )
+            yield len(block), lambda block=block: self._genes(block)  # type: ignore[misc]
         if found.graph is not None:
             yield 2, lambda graph=found.graph: [self._graph(graph)]  # type: ignore[misc]
 
@@ -186,6 +195,14 @@ class _Check:
             self.problems.append(f"The source has no vector field {min(extra_vectors)[0]}.")
         if found.graph is not None and source.view.graph() is None:
             self.problems.append("The source has no graph.")
+
+    def _bytes(self, known: Mapping[str, int]) -> list[Found]:
+        """Compare every stored byte with what was written."""
+
+        def check(name: str) -> Found:
+            return Found([] if self.files.checksum(name) == known[name] else ["it is not what was written"])
+
+        return [self._guarded(name, lambda name=name: check(name)) for name in known]  # type: ignore[misc]
 
     def _read(self, name: str, count: int, dtype: np.dtype[Any]) -> np.ndarray:
         """Return a whole array, for comparing: its length is the source's."""
@@ -240,6 +257,13 @@ class _Check:
             return Found()
 
         return self._guarded(spec.file, check)
+
+    def _genes(self, block: list[Numbers]) -> list[Found]:
+        source = self.source
+        found = [self._numbers(gene, None if source is None else source.gene) for gene in block]
+        if source is not None and source.view.expression is not None:
+            source.view.expression.forget()
+        return found
 
     def _categories(self, spec: Categories) -> Found:
         n_cells = self.structure.n_cells

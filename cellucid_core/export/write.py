@@ -143,6 +143,7 @@ def write(
                 path,
                 view,
                 min_points=settings.centroid_min_points,
+                checksums=sink.checksums,
                 threads=settings.threads,
                 progress=lambda done, total: report(
                     Progress(first + first * done // max(1, total), writer.total, "Reading back")
@@ -328,6 +329,7 @@ class _Writer:
             encoded = gene_files.encode_gene(expression, int(self.genes.positions[index]), bits, gene)
             entries.append([gene, *encoded.limits])
             files.append(self._file(gene_files.path(gene, bits), encoded.array, compressor))
+        expression.forget()
         return entries, files
 
     def _write_graph(self) -> int | None:
@@ -335,6 +337,7 @@ class _Writer:
             return None
         settings, n_cells = self.settings, self.view.n_cells
         found = graph_files.edges(self._graph)
+        self._graph = None  # a million cells' take hundreds of MB
         parts = (("src", found.sources), ("dst", found.destinations))
         tasks = [
             lambda end=end, array=array: self._file(f"connectivity/edges.{end}.bin", array) for end, array in parts

@@ -56,7 +56,11 @@ def dequantize(codes: np.ndarray, low: float, high: float, bits: int) -> np.ndar
     numpy.ndarray
         float64, the shape of `codes`.
     """
+    if len(codes) <= MARKER[bits]:  # a table would have more entries than there are codes
+        values = low + codes.astype(np.float64) * (high - low) / MAX_QUANT[bits]
+        values[codes == MARKER[bits]] = np.nan
+        return values
     table = low + np.arange(MARKER[bits] + 1, dtype=np.float64) * (high - low) / MAX_QUANT[bits]
     table[MARKER[bits]] = np.nan
-    decoded: np.ndarray = table[codes]
+    decoded: np.ndarray = table.take(codes, mode="clip")  # no code is beyond the marker; checking would take longer
     return decoded

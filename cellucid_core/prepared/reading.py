@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,12 @@ _CHUNK = 4 * 2**20
 _LITTER = frozenset([".DS_Store", "Thumbs.db", "desktop.ini"])
 
 
+#: The fixed part of an entry's local header: signature, flags, method, checksum, the two sizes (all ones where a ZIP64
+#: field has them), and the lengths of its name and of its extra fields.
+_HEADER = struct.Struct("<4s2xHH4xIIIHH")
+_IN_EXTRA = 0xFFFFFFFF
+_EXTRA = 32
+_ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
 #: What zlib-ng raises on bytes that are no deflate stream (its type hints do not say that it is an exception).
 DEFLATE_ERROR: type[Exception] = cast("type[Exception]", zlib_ng.error)
 
@@ -47,6 +55,17 @@ class ExportFiles(Protocol):
         """Open one of `names`; raises `DamagedError` if it cannot be opened."""
         ...
 
+    def whole(self, name: str, most: int) -> bytes | None:
+        """Return all of a file, if that is possible in one step and it has at most `most` bytes, else None.
+
+        Raises `DamagedError` if its bytes are not those that were written. For any number of threads.
+        """
+        ...
+
+    def checksum(self, name: str) -> int:
+        """Return the CRC-32 of a file's stored bytes; of a zip the one that its directory has."""
+        ...
+
     def close(self) -> None:
         """Let go of the container."""
         ...
@@ -56,6 +75,7 @@ class _ZipFiles:
     def __init__(self, path: Path) -> None:
         try:
             self._zip = zipfile.ZipFile(path)
+            self._file = path.open("rb", buffering=0)
         except Exception as error:
             raise InputError(
                 f"{path} is no zip that can be read ({error or type(error).__name__}).", "Name a prepared export."
@@ -83,8 +103,41 @@ class _ZipFiles:
         except Exception as error:
             raise DamagedError(f"its zip entry cannot be read ({error})") from None
 
+    def whole(self, name: str, most: int) -> bytes | None:
+        entry = self._entries[name]
+        plain = entry.compress_type == zipfile.ZIP_STORED and not entry.flag_bits & _ENCRYPTED
+        if not plain or entry.file_size != entry.compress_size or entry.file_size > most or not hasattr(os, "pread"):
+            return None
+        # One call for the local header and what follows it: its extra fields are none, or short.
+        guess = _HEADER.size + len(_encoded(entry)) + _EXTRA + entry.file_size
+        raw = os.pread(self._file.fileno(), guess, entry.header_offset)
+        if len(raw) < _HEADER.size:
+            raise DamagedError("it lies outside the zip")
+        signature, flags, method, crc, *sizes, name_length, extra_length = _HEADER.unpack_from(raw)
+        start = _HEADER.size + name_length
+        same = (signature, flags, method) == (b"PK\3\4", entry.flag_bits, entry.compress_type)
+        if same and not flags & _SIZES_FOLLOW:
+            same = crc == entry.CRC and set(sizes) <= {entry.file_size, _IN_EXTRA}
+        if not same or raw[_HEADER.size : start] != _encoded(entry):
+            raise DamagedError("its zip entry does not begin as the zip's directory says")
+        start += extra_length
+        if start + entry.file_size > len(raw):
+            return None
+        data = raw[start : start + entry.file_size]
+        if zlib_ng.crc32(data) != entry.CRC:
+            raise DamagedError("its bytes do not fit the zip's checksum")
+        return data
+
+    def checksum(self, name: str) -> int:
+        return self._entries[name].CRC  # reading the entry compares it with the bytes
+
     def close(self) -> None:
         self._zip.close()
+        self._file.close()
+
+
+def _encoded(entry: zipfile.ZipInfo) -> bytes:
+    return entry.orig_filename.encode("utf-8" if entry.flag_bits & _UTF8 else "cp437")
 
 
 class _FolderFiles:
@@ -108,6 +161,19 @@ class _FolderFiles:
             return target.open("rb")
         except OSError as error:
             raise DamagedError(f"it cannot be opened ({error.strerror})") from None
+
+    def whole(self, name: str, most: int) -> bytes | None:
+        with self.open(name) as file:
+            if os.fstat(file.fileno()).st_size > most:
+                return None
+            return file.read(most + 1)
+
+    def checksum(self, name: str) -> int:
+        found = 0
+        with self.open(name) as file:
+            while piece := file.read(_CHUNK):
+                found = zlib_ng.crc32(piece, found)
+        return found
 
     def close(self) -> None:
         pass
@@ -160,6 +226,27 @@ def read_json(files: ExportFiles, name: str) -> Any:
     try:
         with files.open(name) as file:
             raw = file.read(MAX_JSON + 1)
+    except DamagedError:
+        raise
+    except Exception as error:
+        raise DamagedError(f"it cannot be read ({error})") from None
+    return strict_json(raw)
+
+
+def strict_json(raw: bytes) -> Any:
+    """Parse strict JSON.
+
+    Parameters
+    ----------
+    raw
+        UTF-8, at most `MAX_JSON` bytes.
+
+    Raises
+    ------
+    DamagedError
+        As `read_json`.
+    """
+    try:
         if len(raw) > MAX_JSON:
             raise DamagedError("it is too long")
         return json.loads(raw.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_repeats)
@@ -202,8 +289,26 @@ def read_array(files: ExportFiles, name: str, count: int, dtype: np.dtype[Any]) 
     DamagedError
         As soon as it is found to be longer, shorter, cut or changed.
     """
-    for data in _even(_read_raw(files, name, count * dtype.itemsize)):
+    length = count * dtype.itemsize
+    short = _read_whole(files, name, length) if 0 < length <= _CHUNK else None
+    for data in _even(_read_raw(files, name, length)) if short is None else [short]:
         yield np.frombuffer(data, dtype)
+
+
+def _read_whole(files: ExportFiles, name: str, length: int) -> bytes | None:
+    """Read a short binary in one step, or return None if it is stored in a way that does not allow that."""
+    try:
+        data = files.whole(name, length + length // 64 + 1024)
+    except DamagedError:
+        raise
+    except Exception as error:
+        raise DamagedError(f"it cannot be read ({error})") from None
+    if data is not None and name.endswith(".gz"):
+        pieces = list(_gunzip(io.BytesIO(data), length))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    if data is not None:
+        _check_length(len(data), length)
+    return data
 
 
 def _even(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -157,6 +157,8 @@ def _read_vectors(found: Structure, section: dict[str, Any]) -> None:
     for name, entry in fields.items():
         dimensions = _get(_typed(entry, dict, name), "available_dimensions", list)
         listed = _get(entry, "files", dict)
+        if safe_key(name) != name:
+            raise Wrong(f"the vector field {name!r} cannot be a file name")
         for d in dimensions:
             if d not in found.points or listed.get(f"{d}d") != f"vectors/{name}_{d}d.bin{found.suffix}":
                 raise Wrong(f"the vector field {name} does not fit its files")

@@ -15,10 +15,12 @@ from cellucid_core.signature.sentence import SMALL_D
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
+    from cellucid_core.signature.score import Method
 
 SMALL_PAGE = 50
 FEW_GENES = 3
 STRONG_CORRELATION = 0.5
+MOST_RANKED = 200_000
 #: p-values at or below this are read as evidence, which a tiny effect in many cells does not deserve.
 _NOTICED_P = 0.05
 _NAMED = 3
@@ -33,6 +35,7 @@ def cautions(
     raw: np.ndarray,
     *,
     compares: bool = True,
+    method: Method | None = None,
 ) -> list[str]:
     """Collect every warning about a run.
 
@@ -50,6 +53,8 @@ def cautions(
         (n_cells,) score of every cell before normalization.
     compares
         Whether pages were chosen; without, nothing is said about their sizes.
+    method
+        How it was scored; of a mean or a sum some genes need not be looked at.
 
     Returns
     -------
@@ -66,7 +71,7 @@ def cautions(
         *(about_size(pages) if compares else []),
         *about_variance(pages, scores),
         *about_library_size(raw, inside, expression),
-        *about_one_gene(raw, inside, match, expression),
+        *about_one_gene(raw, inside, match, expression, method),
         *about_small_effects(tests),
         *about_pairs(pages),
         # What is wrong with a page is said once, above, not once more for each of its pairs.
@@ -138,14 +143,15 @@ def about_variance(pages: Sequence[Page], scores: Sequence[np.ndarray]) -> list[
 
 
 def about_library_size(raw: np.ndarray, inside: np.ndarray, expression: Expression) -> list[str]:
-    """Say so if a score follows total counts or detected genes (Spearman over the pages' cells)."""
+    """Say so if a score follows total counts or detected genes (Spearman over the pages' cells, see `some_cells`)."""
     warnings = []
-    ranks = _ranks(raw[inside])
+    cells = some_cells(np.flatnonzero(inside))
+    ranks = _ranks(raw[cells])
     for what, values in (
         ("total expression", expression.cell_total),
         ("number of detected genes", expression.cell_detected),
     ):
-        rho = _pearson(ranks, _ranks(np.asarray(values, dtype=np.float64)[inside]))
+        rho = _pearson(ranks, _ranks(values[cells]))
         if abs(rho) > STRONG_CORRELATION:
             warnings.append(
                 f"The score follows each cell's {what} (Spearman {rho:.2f}): "
@@ -154,15 +160,35 @@ def about_library_size(raw: np.ndarray, inside: np.ndarray, expression: Expressi
     return warnings
 
 
-def about_one_gene(raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expression: Expression) -> list[str]:
+def about_one_gene(
+    raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expression: Expression, method: Method | None = None
+) -> list[str]:
     """Say so if one gene carries more than half of the score's variance."""
-    if len(match.found) < 2:
+    if len(match.found) < 2 or (method in ("mean", "sum") and _none_can(raw, inside, match, expression, method)):
         return []
     shares = variance_shares(raw, inside, match, expression)
     top = int(np.argmax(shares))
     if not shares[top] > 0.5:
         return []
     return [f"{match.found[top]} alone carries {shares[top]:.0%} of the score's variance."]
+
+
+def _none_can(
+    raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expression: Expression, method: Method | None
+) -> bool:
+    """Tell from each gene's spread over all cells alone that none carries half of a mean's or a sum's variance.
+
+    By Cauchy & Schwarz a gene's share is at most w·√(SS gene / SS score), and its squares about its mean over some
+    cells are at most those over all.
+    """
+    stats, genes, n = expression.stats, match.positions, expression.n_cells
+    if stats.n_not_finite[genes].any():
+        return False
+    squares = np.maximum(stats.square_total[genes] - stats.total[genes] ** 2 / n, 0)
+    scores = raw[inside]
+    spread = float(np.square(scores - scores.mean()).sum()) if len(scores) else 0.0
+    scale = float(match.weights.sum()) if method == "mean" else 1.0
+    return spread > 0 and bool((np.abs(match.weights) / scale * np.sqrt(squares / spread) <= 0.5).all())
 
 
 def variance_shares(raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expression: Expression) -> np.ndarray:
@@ -198,7 +224,7 @@ def variance_shares(raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expre
         cells, values = expression.gene_stored(gene)
         if expression.stats.n_not_finite[gene]:
             values = np.where(np.isfinite(values), values, 0)
-        shares[i] = float(deviation[cells] @ values.astype(np.float64))
+        shares[i] = float(deviation.take(cells) @ values.astype(np.float64))
     shares *= match.weights * match.signs
     total = shares.sum()
     spread = float(np.abs(deviation).max())
@@ -229,6 +255,22 @@ def about_pairs(pages: Sequence[Page]) -> list[str]:
     if len(pages) <= MAX_PAIRED_PAGES:
         return []
     return [f"With more than {MAX_PAIRED_PAGES} pages only the overall tests are made: choose fewer to compare pairs."]
+
+
+def some_cells(cells: np.ndarray) -> np.ndarray:
+    """Return the cells that a correlation is taken over: all, or 200,000 drawn with a fixed seed, ascending.
+
+    The standard error of a correlation over so many is below 0.003, and ranking more takes seconds.
+    """
+    if len(cells) <= MOST_RANKED:
+        return cells
+    chosen = np.random.default_rng(0).choice(len(cells), MOST_RANKED, replace=False, shuffle=False)
+    return np.asarray(cells[np.sort(chosen)])
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Return Spearman's correlation of finite values (Pearson's of ranks, ties sharing theirs), 0 without variance."""
+    return _pearson(_ranks(a), _ranks(b))
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

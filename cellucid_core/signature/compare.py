@@ -1,7 +1,8 @@
 """Compare pages by their scores: effect sizes first, two-sided tests on finite values.
 
 Statistics, p-values and defaults agree with scipy.stats: ``ttest_ind(equal_var=False)``, ``mannwhitneyu``,
-``f_oneway``, ``kruskal``. Every page is sorted once (`effects.Sample`); each pair then only merges what is sorted.
+``f_oneway``, ``kruskal``. Every page is sorted once (`effects.Sample`), and all pairs are counted together
+(`all_pairs.Pooled`).
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import numpy as np
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.signature import tails
+from cellucid_core.signature.all_pairs import Pooled
 from cellucid_core.signature.effects import (
     Sample,
     cohens_d,
     cohens_d_interval,
-    pooled_counts,
     rank_biserial,
     tie_term,
     u_statistic,
@@ -59,20 +60,31 @@ def compare(pages: Sequence[Page], scores: Sequence[np.ndarray], *, p_adjust: Ad
 
 
 def compare_samples(
-    names: Sequence[str], samples: Sequence[Sample], *, p_adjust: Adjustment = "bh", unit: Unit = "cell"
+    names: Sequence[str],
+    samples: Sequence[Sample],
+    *,
+    p_adjust: Adjustment = "bh",
+    unit: Unit = "cell",
+    pooled: Pooled | None = None,
 ) -> list[TestResult]:
-    """Do as `compare`, for pages already reduced to samples."""
+    """Do as `compare`, for pages already reduced to samples, and pooled where somebody did that already."""
     if len(names) < 2:
         return []
     if len(names) == 2:
         two = ((names[0], names[1]), samples[0], samples[1], unit)
         return [welch_t(*two), mann_whitney_u(*two)]
-    overall = [anova(names, samples, unit), kruskal_wallis(names, samples, unit)]
+    together = Pooled.of(samples) if pooled is None else pooled
+    overall = [anova(names, samples, unit), kruskal_wallis(names, samples, unit, together)]
     if len(names) > MAX_PAIRED_PAGES:
         return overall
     pairs = list(itertools.combinations(range(len(names)), 2))
     t_tests = [welch_t((names[i], names[j]), samples[i], samples[j], unit) for i, j in pairs]
-    u_tests = [mann_whitney_u((names[i], names[j]), samples[i], samples[j], unit) for i, j in pairs]
+    u_tests = [
+        mann_whitney_u(
+            (names[i], names[j]), samples[i], samples[j], unit, (float(together.u[i, j]), float(together.ties[i, j]))
+        )
+        for i, j in pairs
+    ]
     each = zip(adjust(t_tests, p_adjust), adjust(u_tests, p_adjust), strict=True)
     return overall + list(itertools.chain.from_iterable(each))
 
@@ -95,22 +107,24 @@ def welch_t(names: tuple[str, str], a: Sample, b: Sample, unit: Unit = "cell") -
     return TestResult("welch-t", names, d, "cohens-d", statistic, df, p, log_p, (a.n, b.n), unit, low, high, note=note)
 
 
-def mann_whitney_u(names: tuple[str, str], a: Sample, b: Sample, unit: Unit = "cell") -> TestResult:
+def mann_whitney_u(
+    names: tuple[str, str], a: Sample, b: Sample, unit: Unit = "cell", counted: tuple[float, float] | None = None
+) -> TestResult:
     """Mann–Whitney U of the first page with rank-biserial r and AUC = U/(n_A·n_B).
 
     p as scipy's default: exact where a page has at most 8 values and there are no ties, else normal with tie and
     continuity correction. One difference: beyond 100,000 pairs it is always the normal one.
+    `counted` is U and the tie term where they are known.
     """
     if a.n == 0 or b.n == 0:
         note = _too_few(names, (a, b), 1, unit)
         return TestResult(
             "mann-whitney-u", names, None, "rank-biserial", None, None, None, None, (a.n, b.n), unit, note=note
         )
-    u = u_statistic(a, b)
-    ties = tie_term([a, b])
+    u, ties = (u_statistic(a, b), tie_term(a, b)) if counted is None else counted
     n, pairs = a.n + b.n, a.n * b.n
     if min(a.n, b.n) <= _EXACT_SIZE and ties == 0 and pairs <= _EXACT_PAIRS:
-        from scipy.stats import mannwhitneyu
+        from scipy.stats import mannwhitneyu  # without ties every score is there once
 
         p = float(mannwhitneyu(a.values, b.values, method="exact").pvalue)
         log_p = math.log10(p)
@@ -156,24 +170,23 @@ def anova(names: Sequence[str], samples: Sequence[Sample], unit: Unit = "cell") 
     return TestResult("anova", tuple(names), effect, "eta-squared", statistic, df, p, log_p, sizes, unit, note=note)
 
 
-def kruskal_wallis(names: Sequence[str], samples: Sequence[Sample], unit: Unit = "cell") -> TestResult:
+def kruskal_wallis(
+    names: Sequence[str], samples: Sequence[Sample], unit: Unit = "cell", pooled: Pooled | None = None
+) -> TestResult:
     """Kruskal–Wallis H with tie correction and ε² = H/(N − 1) (Kruskal & Wallis 1952; Tomczak & Tomczak 2014)."""
     n, k = sum(s.n for s in samples), len(samples)
     statistic = p = log_p = effect = note = None
     if any(s.n == 0 for s in samples):
         note = _too_few(names, samples, 1, unit)
     else:
-        distinct, counts = pooled_counts(samples)
-        if len(distinct) < 2:
+        together = Pooled.of(samples) if pooled is None else pooled
+        if together.n_distinct < 2:
             note = "All scores are equal, so H is not defined."
         else:
-            rank = np.cumsum(counts) - (counts - 1) / 2
             middle = (n + 1) / 2
-            spread = 0.0
-            for s in samples:
-                mean_rank = float(s.counts @ rank[np.searchsorted(distinct, s.values)]) / s.n
-                spread += s.n * (mean_rank - middle) ** 2
-            ties = float((counts**3 - counts).sum())
+            mean_ranks = together.rank_sums / np.array([s.n for s in samples])
+            spread = sum(s.n * (rank - middle) ** 2 for s, rank in zip(samples, mean_ranks.tolist(), strict=True))
+            ties = together.total_ties
             statistic = 12 * spread / (n * (n + 1)) / (1 - ties / (float(n) ** 3 - n))
             effect = statistic / (n - 1)
             p, log_p = tails.chi_square(statistic, k - 1)

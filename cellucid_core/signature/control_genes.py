@@ -30,6 +30,7 @@ def score_genes(
     *,
     seed: int = 0,
     gene_ids: np.ndarray | None = None,
+    means: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Score cells as `scanpy.tl.score_genes` does.
@@ -46,6 +47,8 @@ def score_genes(
         Of numpy's legacy generator, as scanpy's ``random_state``.
     gene_ids
         (n_genes,) ids; of genes that share an id only the first is in the pool. None: all are different.
+    means
+        From `gene_means`, where they are known.
     progress
         Called with the done share, 0 to 1.
 
@@ -60,7 +63,8 @@ def score_genes(
         No control genes are left, because the signature holds all that are like it.
     """
     genes = np.unique(match.positions)
-    controls = control_genes(gene_means(expression, progress), genes, seed=seed, pool=_pool(expression, gene_ids))
+    means = gene_means(expression, progress) if means is None else means
+    controls = control_genes(means, genes, seed=seed, pool=_pool(expression, gene_ids))
     if len(controls) == 0:
         raise InputError(
             "There are no control genes for score_genes: the signature holds every gene of like expression.",

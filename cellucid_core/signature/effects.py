@@ -33,22 +33,44 @@ class Sample:
     @classmethod
     def of(cls, scores: np.ndarray) -> Sample:
         """Reduce scores, (n,); those that are not finite are left out."""
-        finite = np.asarray(scores, dtype=np.float64)
-        finite = np.sort(finite[np.isfinite(finite)])
+        finite = np.sort(np.asarray(scores, dtype=np.float64))  # NaN goes last
+        if len(finite) and not (np.isfinite(finite[0]) and np.isfinite(finite[-1])):
+            finite = finite[np.isfinite(finite)]
         n = len(finite)
         if n == 0:
             return cls(0, math.nan, math.nan, finite, np.empty(0, dtype=np.int64))
-        first = np.flatnonzero(np.concatenate([[True], finite[1:] != finite[:-1]]))
-        values, counts = finite[first], np.diff(np.append(first, n))
+        new = np.ones(n, dtype=bool)
+        np.not_equal(finite[1:], finite[:-1], out=new[1:])
+        if new.all():
+            values, counts = finite, np.ones(n, dtype=np.int64)
+        else:
+            first = np.flatnonzero(new)
+            values, counts = finite[first], np.diff(np.append(first, n))
         if len(values) == 1:
             return cls(n, float(values[0]), 0.0, values, counts)
         mean = float(finite.mean())
-        return cls(n, mean, float(np.square(finite - mean).sum()), values, counts)
+        deviation = finite - mean
+        return cls(n, mean, float(deviation @ deviation), values, counts)
 
     @property
     def variance(self) -> float:
         """Sample variance (ddof 1); NaN below two scores."""
         return self.squares / (self.n - 1) if self.n > 1 else math.nan
+
+    def quantiles(self, shares: Sequence[float]) -> list[float]:
+        """Return quantiles as `numpy.quantile` does by default (linear between the two nearest scores)."""
+        if self.n == 0:
+            return [math.nan] * len(shares)
+        ends = np.cumsum(self.counts)
+        at = np.asarray(shares, dtype=np.float64) * (self.n - 1)
+        low = np.floor(at).astype(np.int64)
+        lower, upper = (
+            self.values[np.searchsorted(ends, np.minimum(i, self.n - 1), side="right")] for i in (low, low + 1)
+        )
+        part = at - low
+        # From the nearer end, as numpy does, so that the rounding is the same.
+        between = np.where(part < 0.5, lower + (upper - lower) * part, upper - (upper - lower) * (1 - part))
+        return [float(q) for q in between]
 
 
 def cohens_d(a: Sample, b: Sample) -> float | None:
@@ -102,24 +124,14 @@ def u_statistic(a: Sample, b: Sample) -> float:
     return float(a.counts @ (below + equal / 2))
 
 
-def tie_term(samples: Sequence[Sample]) -> float:
-    """Σ(t³ − t) over the groups of equal scores of the pooled samples."""
-    if len(samples) == 2:
-        a, b = sorted(samples, key=lambda s: len(s.values))
-        place = np.minimum(np.searchsorted(b.values, a.values), max(len(b.values) - 1, 0))
-        shared = b.values[place] == a.values if b.n else np.zeros(len(a.values), dtype=bool)
-        x, y = a.counts[shared].astype(np.float64), b.counts[place[shared]].astype(np.float64)
-        # (x+y)³ − (x+y) less what x and y alone give
-        return _cubes(a.counts) + _cubes(b.counts) + float((3 * x * y * (x + y)).sum())
-    return _cubes(pooled_counts(samples)[1])
-
-
-def pooled_counts(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the different scores of all samples, ascending, and how often each occurs."""
-    values = np.concatenate([s.values for s in samples])
-    counts = np.concatenate([s.counts for s in samples])
-    distinct, place = np.unique(values, return_inverse=True)
-    return distinct, np.bincount(place, weights=counts, minlength=len(distinct))
+def tie_term(a: Sample, b: Sample) -> float:
+    """Σ(t³ − t) over the groups of equal scores of two pooled samples."""
+    a, b = sorted((a, b), key=lambda s: len(s.values))
+    place = np.minimum(np.searchsorted(b.values, a.values), max(len(b.values) - 1, 0))
+    shared = b.values[place] == a.values if b.n else np.zeros(len(a.values), dtype=bool)
+    x, y = a.counts[shared].astype(np.float64), b.counts[place[shared]].astype(np.float64)
+    # (x+y)³ − (x+y) less what x and y alone give
+    return _cubes(a.counts) + _cubes(b.counts) + float((3 * x * y * (x + y)).sum())
 
 
 def _cubes(counts: np.ndarray) -> float:
@@ -130,17 +142,3 @@ def _cubes(counts: np.ndarray) -> float:
 def rank_biserial(u: float, n_a: int, n_b: int) -> float:
     """Rank-biserial r = 2·U_A/(n_A·n_B) − 1; positive where A is higher (Kerby 2014, 10.2466/11.IT.3.1)."""
     return 2 * u / (n_a * n_b) - 1
-
-
-def pooled(samples: Sequence[Sample]) -> Sample:
-    """Return the sample of all scores of several samples together."""
-    samples = [s for s in samples if s.n]
-    n = sum(s.n for s in samples)
-    if n == 0:
-        return Sample.of(np.empty(0))
-    values, counts = pooled_counts(samples)
-    mean = sum(s.n * s.mean for s in samples) / n
-    squares = sum(s.squares + s.n * (s.mean - mean) ** 2 for s in samples)
-    if len(values) == 1:
-        mean, squares = float(values[0]), 0.0
-    return Sample(n, mean, squares, values, counts.astype(np.int64))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -27,7 +28,7 @@ class GeneMatch:
     positions
         Their places among the dataset's genes, int64.
     weights
-        How often each counts, float64.
+        What each counts in a mean or a sum, float64: how often, or the weight that was given.
     signs
         +1 or −1 each, int8; all +1 where signs are not read.
     missing
@@ -40,6 +41,8 @@ class GeneMatch:
         Missing gene → the dataset's gene that it could be.
     ambiguous
         Found genes whose id the dataset has more than once; the first of those was taken.
+    weighted
+        Whether weights were given, so that `weights` are not counts.
     """
 
     found: list[str]
@@ -52,6 +55,14 @@ class GeneMatch:
     repeated: list[str]
     proposals: dict[str, str] = field(default_factory=dict)
     ambiguous: list[str] = field(default_factory=list)
+    weighted: bool = False
+
+    def unweighted(self) -> GeneMatch:
+        """Return the same genes, each counting once, for scores that know no weights."""
+        if not self.weighted:
+            return self
+        ones, missing = np.ones(len(self.found)), np.ones(len(self.missing))
+        return replace(self, weights=ones, missing_weights=missing, weighted=False)
 
     @property
     def n_asked(self) -> int:
@@ -59,13 +70,58 @@ class GeneMatch:
         return len(self.found) + len(self.missing)
 
 
+class GeneIds:
+    """A dataset's gene ids, prepared for looking genes up.
+
+    Parameters
+    ----------
+    gene_ids
+        (n_genes,) ids.
+    other_ids
+        Other id columns, {name: (n_genes,)}; used for proposals only.
+    """
+
+    def __init__(self, gene_ids: np.ndarray, other_ids: Mapping[str, np.ndarray] | None = None) -> None:
+        self.ids = [str(gene) for gene in gene_ids]
+        self._other_ids = other_ids or {}
+        self.place: dict[str, int] = {}
+        for i, gene in enumerate(self.ids):
+            self.place.setdefault(gene, i)
+
+    @cached_property
+    def repeated(self) -> frozenset[str]:
+        """Ids that more than one gene has."""
+        if len(self.place) == len(self.ids):
+            return frozenset()
+        return frozenset(gene for gene, n in Counter(self.ids).items() if n > 1)
+
+    @cached_property
+    def folded(self) -> dict[str, str]:
+        """Ids without their letter case → the first such id."""
+        return {gene.casefold(): gene for gene in reversed(self.ids)}
+
+    @cached_property
+    def bare(self) -> dict[str, str]:
+        """Ids without an Ensembl version → the first such id."""
+        return {_VERSION.sub(r"\1", gene): gene for gene in reversed(self.ids)}
+
+    @cached_property
+    def others(self) -> list[dict[str, str]]:
+        """For each other id column: its ids → the first gene that has one."""
+        return [
+            {str(other): gene for other, gene in zip(reversed(column), reversed(self.ids), strict=True)}
+            for column in self._other_ids.values()
+        ]
+
+
 def match_genes(
     requested: Sequence[str],
-    gene_ids: np.ndarray,
+    gene_ids: np.ndarray | GeneIds,
     *,
     repeats: Literal["once", "count"] = "once",
     other_ids: Mapping[str, np.ndarray] | None = None,
     signed: bool = False,
+    gene_weights: Sequence[float] | None = None,
 ) -> GeneMatch:
     """Find genes in a dataset, exactly and by letter case; nothing is replaced silently.
 
@@ -74,34 +130,36 @@ def match_genes(
     requested
         Genes in order, as from `parse_genes`.
     gene_ids
-        The dataset's gene ids, (n_genes,).
+        The dataset's gene ids, (n_genes,); or these prepared, with the other id columns.
     repeats
         Whether a gene that is listed more than once counts once or as often as it is listed.
     other_ids
         Other id columns of the dataset, {name: (n_genes,)}; used for proposals only.
     signed
         Read a ``+`` or ``-`` at a gene's end as its sign (as pyucell does), not as part of its name.
+    gene_weights
+        One weight for each of `requested`. Of a gene that is listed more than once the first counts, or with
+        ``repeats="count"`` their sum.
 
     Returns
     -------
     GeneMatch
         What was found, what was not, and what a missing gene could be.
     """
-    ids = [str(gene) for gene in gene_ids]
-    place: dict[str, int] = {}
-    for i, gene in enumerate(ids):
-        place.setdefault(gene, i)
+    known = gene_ids if isinstance(gene_ids, GeneIds) else GeneIds(gene_ids, other_ids)
+    place = known.place
     asked = [(_split_sign(gene) if signed else (gene, 1)) for gene in map(str, requested)]
     counts = Counter(asked)
     written = dict(zip(reversed(asked), reversed([str(g) for g in requested]), strict=True))
+    given = None if gene_weights is None else _added_up(asked, gene_weights, repeats)
     found = [key for key in counts if key[0] in place]
     missing = [key for key in counts if key[0] not in place]
 
     def weights(keys: list[tuple[str, int]]) -> np.ndarray:
+        if given is not None:
+            return np.array([given[key] for key in keys], dtype=np.float64)
         return np.array([counts[key] if repeats == "count" else 1 for key in keys], dtype=np.float64)
 
-    wanted = {gene for gene, _ in found}
-    several = {gene for gene, n in Counter(g for g in ids if g in wanted).items() if n > 1}
     return GeneMatch(
         found=[gene for gene, _ in found],
         positions=np.array([place[gene] for gene, _ in found], dtype=np.int64),
@@ -111,9 +169,23 @@ def match_genes(
         missing_weights=weights(missing),
         missing_signs=np.array([sign for _, sign in missing], dtype=np.int8),
         repeated=list(dict.fromkeys(gene for (gene, _), n in counts.items() if n > 1)),
-        proposals=_proposals([(written[key], key[0]) for key in missing], ids, other_ids or {}),
-        ambiguous=[gene for gene in dict.fromkeys(g for g, _ in found) if gene in several],
+        proposals=_proposals([(written[key], key[0]) for key in missing], known),
+        ambiguous=[gene for gene in dict.fromkeys(g for g, _ in found) if gene in known.repeated],
+        weighted=given is not None,
     )
+
+
+def _added_up(
+    asked: list[tuple[str, int]], gene_weights: Sequence[float], repeats: Literal["once", "count"]
+) -> dict[tuple[str, int], float]:
+    """Return one weight per gene: the first that is given, or the sum of all."""
+    given: dict[tuple[str, int], float] = {}
+    for key, weight in zip(asked, gene_weights, strict=True):
+        if repeats == "count":
+            given[key] = given.get(key, 0.0) + float(weight)
+        else:
+            given.setdefault(key, float(weight))
+    return given
 
 
 def _split_sign(gene: str) -> tuple[str, int]:
@@ -122,29 +194,16 @@ def _split_sign(gene: str) -> tuple[str, int]:
     return (gene[:-1], SIGNS[gene[-1]]) if gene[-1:] in SIGNS else (gene, 1)
 
 
-def _proposals(missing: list[tuple[str, str]], ids: list[str], other_ids: Mapping[str, np.ndarray]) -> dict[str, str]:
+def _proposals(missing: list[tuple[str, str]], known: GeneIds) -> dict[str, str]:
     """Say what each missing gene could be: other letter case, other id column, Ensembl id without its version."""
-    if not missing:
-        return {}
-    folded: dict[str, str] = {}
-    bare: dict[str, str] = {}
-    for gene in ids:
-        folded.setdefault(gene.casefold(), gene)
-        bare.setdefault(_VERSION.sub(r"\1", gene), gene)
-    others: list[dict[str, str]] = []
-    for column in other_ids.values():
-        names: dict[str, str] = {}
-        for other, gene in zip(column, ids, strict=True):
-            names.setdefault(str(other), gene)
-        others.append(names)
     proposals: dict[str, str] = {}
     for written, gene in missing:
         unversioned = _VERSION.sub(r"\1", gene)
         candidates = [
-            folded.get(gene.casefold()),
-            *(names.get(gene) for names in others),
-            bare.get(unversioned),
-            *(names.get(unversioned) for names in others),
+            known.folded.get(gene.casefold()),
+            *(names.get(gene) for names in known.others),
+            known.bare.get(unversioned),
+            *(names.get(unversioned) for names in known.others),
         ]
         best = next((c for c in candidates if c is not None), None)
         if best is not None:

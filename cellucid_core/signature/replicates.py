@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -45,17 +45,21 @@ def by_sample(
         that share no samples also get ANOVA and Kruskal–Wallis, which must not be used on dependent values.
         p-values are adjusted together over all pairs, t-tests and rank tests apart.
     """
-    means = [sample_means(page, s, samples) for page, s in zip(pages, scores, strict=True)]
-    names = [page.name for page in pages]
-    if len(pages) < 2:
+    return by_owner([page.name for page in pages], owned_scores(pages, scores, samples), p_adjust=p_adjust)
+
+
+def by_owner(names: Sequence[str], owned: Sequence[Owned], *, p_adjust: Adjustment = "bh") -> list[TestResult]:
+    """Do as `by_sample`, for pages already added up by sample."""
+    means = [one.means() for one in owned]
+    if len(names) < 2:
         return []
-    pairs = list(itertools.combinations(range(len(pages)), 2))
+    pairs = list(itertools.combinations(range(len(names)), 2))
     shared = {(i, j): means[i].index.intersection(means[j].index) for i, j in pairs}
     overall: list[TestResult] = []
-    if len(pages) > 2 and not any(len(common) for common in shared.values()):
+    if len(names) > 2 and not any(len(common) for common in shared.values()):
         groups = [Sample.of(m.to_numpy()) for m in means]
         overall = [anova(names, groups, "sample"), kruskal_wallis(names, groups, "sample")]
-    if len(pages) > MAX_PAIRED_PAGES:
+    if len(names) > MAX_PAIRED_PAGES:
         return overall
     t_tests: list[TestResult] = []
     rank_tests: list[TestResult] = []
@@ -77,12 +81,60 @@ def by_sample(
     return overall + list(itertools.chain.from_iterable(zip(t_tests, rank_tests, strict=True)))
 
 
-def sample_means(page: Page, scores: np.ndarray, samples: pd.Series | np.ndarray) -> pd.Series:
-    """Return the mean finite score of each sample in a page, by sample, ascending; float64."""
-    owner = pd.Series(np.asarray(samples, dtype=object)[page.cells])
-    finite = np.isfinite(scores) & owner.notna().to_numpy()
-    groups = owner[finite].astype(str).to_numpy()
-    return pd.Series(np.asarray(scores, dtype=np.float64)[finite]).groupby(groups).mean()
+@dataclass(frozen=True, eq=False)
+class Owned:
+    """The finite scores of one page, added up by sample.
+
+    Attributes
+    ----------
+    owners
+        Names of all samples of the column, ascending.
+    sums, counts
+        (owners,) float64 and int64: sum and number of the page's finite scores in each.
+    """
+
+    owners: np.ndarray
+    sums: np.ndarray
+    counts: np.ndarray
+
+    def means(self) -> pd.Series:
+        """Return the mean of each sample that has a score here, by sample; float64."""
+        some = self.counts > 0
+        return pd.Series(self.sums[some] / self.counts[some], index=pd.Index(self.owners[some], dtype=object))
+
+
+def owned_scores(pages: Sequence[Page], scores: Sequence[np.ndarray], samples: pd.Series | np.ndarray) -> list[Owned]:
+    """Add the scores of each page up by sample.
+
+    Parameters
+    ----------
+    pages, scores
+        The pages and their scores; what is not finite is left out.
+    samples
+        (n_cells,) the sample of each cell of the view; cells without one are left out.
+    """
+    owner, names = _owners(samples)
+    result = []
+    for page, values in zip(pages, scores, strict=True):
+        mine = owner[page.cells]
+        kept = np.isfinite(values) & (mine >= 0)
+        if not kept.all():
+            mine, values = mine[kept], values[kept]
+        sums = np.bincount(mine, weights=values, minlength=len(names))
+        result.append(Owned(names, sums, np.bincount(mine, minlength=len(names))))
+    return result
+
+
+def _owners(samples: pd.Series | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each cell's sample as a number (−1: none), and the samples' names, ascending."""
+    column = pd.Series(samples)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes, values = column.cat.codes.to_numpy(), column.cat.categories
+    else:
+        codes, values = pd.factorize(column)
+    names, place = np.unique(np.array([str(value) for value in values], dtype=object), return_inverse=True)
+    # The last place is for code −1, no sample.
+    return np.append(place, -1).astype(np.int64)[codes], names
 
 
 def paired_t(names: tuple[str, str], a: np.ndarray, b: np.ndarray) -> TestResult:

@@ -12,13 +12,16 @@ import pandas as pd
 from cellucid_core.cell_pages import Page
 from cellucid_core.dataset import parse_genes
 from cellucid_core.errors import InputError
+from cellucid_core.signature.agreement import unit_word
+from cellucid_core.signature.all_pairs import Pooled
 from cellucid_core.signature.caution import cautions
 from cellucid_core.signature.compare import compare_samples
 from cellucid_core.signature.effects import Sample
-from cellucid_core.signature.genes import GeneMatch, match_genes
+from cellucid_core.signature.gene_sets import Signature
+from cellucid_core.signature.genes import GeneIds, GeneMatch, match_genes
 from cellucid_core.signature.normalize import Normalization
 from cellucid_core.signature.normalize import normalize as normalize_pages
-from cellucid_core.signature.replicates import by_sample
+from cellucid_core.signature.replicates import by_owner, owned_scores
 from cellucid_core.signature.result import Adjustment, TestResult
 from cellucid_core.signature.score import Method, genes_used, score_cells
 from cellucid_core.signature.sentence import headline
@@ -26,10 +29,12 @@ from cellucid_core.signature.summary import summarize
 from cellucid_core.signature.table import scores_table
 
 if TYPE_CHECKING:
-    from cellucid_core.dataset import View
+    from cellucid_core.dataset import Expression, View
 
 ALL_CELLS = "All cells"
 
+#: Scores that take weights.
+WEIGHTED_METHODS: tuple[Method, ...] = ("mean", "sum")
 _METHOD_WORDS: dict[Method, str] = {
     "mean": "Mean expression",
     "sum": "Summed expression",
@@ -44,9 +49,12 @@ _NORMALIZATION_WORDS: dict[Normalization, str] = {
 }
 
 
-def score_title(method: Method, how: Normalization = "none") -> str:
+def score_title(method: Method, how: Normalization = "none", *, weighted: bool = False) -> str:
     """Return what a score is, for an axis or a legend."""
-    return _METHOD_WORDS[method] + _NORMALIZATION_WORDS[how]
+    words = _METHOD_WORDS[method]
+    if weighted and method in WEIGHTED_METHODS:
+        words = f"Weighted {words[0].lower()}{words[1:]}"
+    return words + _NORMALIZATION_WORDS[how]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +65,8 @@ class SignatureRun:
     ----------
     match
         Genes found, missing, repeated, with proposals.
-    method, normalization, seed
-        How it was scored.
+    method, normalization, seed, repeats, p_adjust, sample_key
+        How it was scored and compared.
     pages
         The compared pages; one page of all cells if none were chosen.
     raw
@@ -89,11 +97,14 @@ class SignatureRun:
     tests: list[TestResult]
     warnings: list[str]
     headline: str
+    repeats: Literal["once", "count"] = "once"
+    p_adjust: Adjustment = "bh"
+    sample_key: str | None = None
 
     @property
     def title(self) -> str:
         """What the score is, for axes and legends."""
-        return score_title(self.method, self.normalization)
+        return score_title(self.method, self.normalization, weighted=self.match.weighted)
 
     def table(self, view: View) -> pd.DataFrame:
         """Return one row per page and cell, see `scores_table`."""
@@ -123,7 +134,11 @@ class SignatureRun:
 
 
 def match_in_view(
-    view: View, genes: str | Sequence[str], *, repeats: Literal["once", "count"] = "once", signed: bool = False
+    view: View,
+    genes: str | Sequence[str] | Signature,
+    *,
+    repeats: Literal["once", "count"] = "once",
+    signed: bool = False,
 ) -> GeneMatch:
     """Find a signature's genes in a view; the gene table's other text columns serve for proposals.
 
@@ -132,17 +147,38 @@ def match_in_view(
     view
         The dataset as mapped.
     genes
-        Text as pasted, or genes.
+        Text as pasted, genes, or a signature with or without weights.
     repeats, signed
         See `match_genes`.
     """
-    requested = parse_genes(genes) if isinstance(genes, str) else [g for g in map(str, genes) if g.strip()]
-    return match_genes(requested, view.gene_ids, repeats=repeats, other_ids=_other_ids(view), signed=signed)
+    return match_many(view, [genes], repeats=repeats, signed=signed)[0]
+
+
+def match_many(
+    view: View,
+    signatures: Sequence[str | Sequence[str] | Signature],
+    *,
+    repeats: Literal["once", "count"] = "once",
+    signed: bool = False,
+) -> list[GeneMatch]:
+    """Find the genes of several signatures, see `match_in_view`; the dataset's ids are prepared once."""
+    ids = GeneIds(view.gene_ids, _other_ids(view))
+    matches = []
+    for one in signatures:
+        weights: Sequence[float] | None = None
+        if isinstance(one, Signature):
+            requested, weights = list(one.genes), one.weights
+        elif isinstance(one, str):
+            requested = parse_genes(one)
+        else:
+            requested = [gene for gene in map(str, one) if gene.strip()]
+        matches.append(match_genes(requested, ids, repeats=repeats, signed=signed, gene_weights=weights))
+    return matches
 
 
 def run_signature(
     view: View,
-    genes: str | Sequence[str],
+    genes: str | Sequence[str] | Signature,
     *,
     method: Method = "mean",
     normalize: Normalization = "none",
@@ -160,7 +196,7 @@ def run_signature(
     view
         The dataset as mapped.
     genes
-        Text as pasted, or genes. ``ucell`` reads signs (``CD3E+``, ``CD19-``).
+        Text as pasted, genes, or a signature with or without weights. ``ucell`` reads signs (``CD3E+``, ``CD19-``).
     method, seed
         See `score_cells`.
     normalize
@@ -186,11 +222,7 @@ def run_signature(
     InputError
         No expression matrix, no genes, none of them found (the message names proposals), an unknown method or column.
     """
-    expression = view.expression
-    if expression is None:
-        raise InputError(
-            "This dataset has no expression matrix, so there is nothing to score.", "Open one that has X or a layer."
-        )
+    expression = need_expression(view)
     match = match_in_view(view, genes, repeats=repeats, signed=method == "ucell")
     if not match.found:
         raise _none_found(match, view.gene_ids)
@@ -198,15 +230,19 @@ def run_signature(
     chosen = list(pages) if pages else [Page(ALL_CELLS, np.arange(view.n_cells, dtype=np.int64))]
     scores = normalize_pages([raw[page.cells] for page in chosen], normalize)
     samples = [Sample.of(s) for s in scores]
+    pooled = Pooled.of(samples) if len(samples) > 2 else None
     names = [page.name for page in chosen]
-    tests = compare_samples(names, samples, p_adjust=p_adjust)
+    tests = compare_samples(names, samples, p_adjust=p_adjust, pooled=pooled)
+    owned = None
     if sample_key is not None:
-        tests = by_sample(chosen, scores, view.obs(sample_key), p_adjust=p_adjust) + tests
-    warnings = cautions(chosen, scores, tests, match, expression, raw, compares=bool(pages))
-    repeated_ids = view.n_cells - len(set(view.cell_ids.tolist()))
-    if repeated_ids:
+        owned = owned_scores(chosen, scores, view.obs(sample_key))
+        tests = by_owner(names, owned, p_adjust=p_adjust) + tests
+    warnings = cautions(chosen, scores, tests, match, expression, raw, compares=bool(pages), method=method)
+    if match.weighted and method not in WEIGHTED_METHODS:
+        warnings.append(f"The weights are not used: {_METHOD_WORDS[method]} takes each gene once.")
+    if view.repeated_ids:
         warnings.append(
-            f"{repeated_ids:,} cell ids occur more than once: tell those cells apart by cell_index in the CSV."
+            f"{view.repeated_ids:,} cell ids occur more than once: tell those cells apart by cell_index in the CSV."
         )
     return SignatureRun(
         match=match,
@@ -217,11 +253,31 @@ def run_signature(
         raw=raw,
         scores=scores,
         genes_used=genes_used(expression, match.positions),
-        summary=summarize(chosen, scores),
+        summary=summarize(chosen, samples),
         tests=tests,
         warnings=warnings,
-        headline=headline(names, samples),
+        headline=headline(
+            names, samples, pooled=pooled, owned=owned, units=unit_word(sample_key) if sample_key else "samples"
+        ),
+        repeats=repeats,
+        p_adjust=p_adjust,
+        sample_key=sample_key,
     )
+
+
+def need_expression(view: View) -> Expression:
+    """Return the chosen matrix.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if view.expression is None:
+        raise InputError(
+            "This dataset has no expression matrix, so there is nothing to score.", "Open one that has X or a layer."
+        )
+    return view.expression
 
 
 def _none_found(match: GeneMatch, gene_ids: np.ndarray) -> InputError:

@@ -30,6 +30,7 @@ def score_cells(
     *,
     seed: int = 0,
     gene_ids: np.ndarray | None = None,
+    means: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Score every cell by a signature's genes.
@@ -42,12 +43,15 @@ def score_cells(
         The genes as found; ``ucell`` also counts the missing ones, as pyucell does.
     method
         ``mean``, ``sum``, ``median`` over the finite values of the found genes (float64 accumulation, NaN where a
-        cell has none); a weight above 1 counts a gene that often. ``score_genes``: see `control_genes.score_genes`.
-        ``ucell``: see `ucell.ucell`.
+        cell has none); a weight above 1 counts a gene that often. Where weights were given, the mean is Σwx/Σw and the
+        sum Σwx over the finite x; all other methods take each gene once. ``score_genes``: see
+        `control_genes.score_genes`. ``ucell``: see `ucell.ucell`.
     seed
         Of the control genes' draw (``score_genes`` only).
     gene_ids
         (n_genes,) the dataset's gene ids; ``score_genes`` needs them only where ids repeat.
+    means
+        (n_genes,) from `control_genes.gene_means`, where ``score_genes`` is asked for more than once.
     progress
         Called with the done share, 0 to 1, by methods that read the whole matrix.
 
@@ -59,7 +63,7 @@ def score_cells(
     Raises
     ------
     InputError
-        No gene was found, or the method is unknown.
+        No gene was found, the method is unknown, or the weights do not add up to more than 0 (mean).
     """
     if method not in METHODS:
         raise InputError(f"There is no score {method!r}.", f"Choose one of {', '.join(METHODS)}.")
@@ -67,12 +71,13 @@ def score_cells(
         raise InputError("None of the signature's genes is in the dataset.", "Check the gene ids.")
     if method == "mean" or method == "sum":
         return _sum_or_mean(expression, match, mean=method == "mean")
+    match = match.unweighted()
     if method == "median":
         return _median(expression, match)
     if method == "score_genes":
         from cellucid_core.signature.control_genes import score_genes
 
-        return score_genes(expression, match, seed=seed, gene_ids=gene_ids, progress=progress)
+        return score_genes(expression, match, seed=seed, gene_ids=gene_ids, means=means, progress=progress)
     from cellucid_core.signature.ucell import ucell
 
     return ucell(expression, match, progress=progress)
@@ -106,6 +111,13 @@ def weighted_sum(
 ) -> tuple[np.ndarray, np.ndarray | float]:
     """Add up genes per cell, leaving out values that are not finite.
 
+    Parameters
+    ----------
+    expression
+        The chosen matrix.
+    positions, weights
+        Genes, and what each counts.
+
     Returns
     -------
     tuple
@@ -133,11 +145,40 @@ def weighted_sum(
 
 
 def _sum_or_mean(expression: Expression, match: GeneMatch, *, mean: bool) -> np.ndarray:
+    check_weights(match, mean=mean)
     total, weight = weighted_sum(expression, match.positions, match.weights)
     if isinstance(weight, float):
         return total / weight if mean else total
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(weight > 0, total / weight if mean else total, np.nan)
+    return over_weight(total, weight, expression, match, mean=mean)
+
+
+def check_weights(match: GeneMatch, *, mean: bool) -> None:
+    """Refuse a weighted mean whose weights add up to nothing, or to less.
+
+    Raises
+    ------
+    InputError
+        Divided by 0 it is not defined, and divided by a negative number it would call the lowest cell the highest.
+    """
+    whole = float(match.weights.sum())
+    if match.weighted and mean and whole <= 1e-9 * float(np.abs(match.weights).sum()):
+        raise InputError(
+            f"The weights of the found genes add up to {whole:.3g}, so their weighted mean is not defined.",
+            "Choose the sum, or weights that add up to more than 0.",
+        )
+
+
+def over_weight(
+    total: np.ndarray, weight: np.ndarray, expression: Expression, match: GeneMatch, *, mean: bool
+) -> np.ndarray:
+    """Make scores of sums over the finite values: NaN where there is none, or where a mean's Σw is not above 0."""
+    if mean:
+        # What is left of weights that were taken away one by one is not exactly 0.
+        least = 1e-9 * float(np.abs(match.weights).sum())
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(weight > least, total / weight, np.nan)
+    some = genes_used(expression, match.positions) if match.weighted else weight
+    return np.where(some > 0, total, np.nan)
 
 
 def _median(expression: Expression, match: GeneMatch) -> np.ndarray:

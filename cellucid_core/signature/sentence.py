@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cellucid_core.signature.effects import Sample, cohens_d, pooled, u_statistic
+from cellucid_core.signature.agreement import Agreement, agreement
+from cellucid_core.signature.all_pairs import Pooled
+from cellucid_core.signature.effects import Sample, cohens_d, u_statistic
+from cellucid_core.signature.replicates import Owned
 
 #: Below this |d| a difference is too small to be put in words as one (Cohen 1988: 0.2 is "small").
 SMALL_D = 0.2
 
 
-def headline(names: Sequence[str], samples: Sequence[Sample]) -> str:
+def headline(
+    names: Sequence[str],
+    samples: Sequence[Sample],
+    *,
+    pooled: Pooled | None = None,
+    owned: Sequence[Owned] | None = None,
+    units: str = "samples",
+) -> str:
     """Say in one sentence how the pages differ.
 
     Parameters
@@ -19,39 +29,54 @@ def headline(names: Sequence[str], samples: Sequence[Sample]) -> str:
         The pages.
     samples
         Their scores, one `Sample` per page.
+    pooled
+        The same, sorted together, where that was done already.
+    owned
+        The scores of each page by donor or sample, where such a column is chosen: the sentence then says in how many
+        donors the difference has the same direction.
+    units
+        What these are called, in the plural.
 
     Returns
     -------
     str
-        Such as ``CD8 T cells scores highest: d = 1.4 against the rest, AUC 0.86``.
+        Such as ``CD8 T cells scores higher than the rest: d = 1.4, AUC 0.86; 3 of 3 donors agree``.
     """
-    filled = [(name, sample) for name, sample in zip(names, samples, strict=True) if sample.n]
+    filled = [i for i, sample in enumerate(samples) if sample.n]
     if not filled:
         return "No cell has a score"
     if len(filled) == 1:
-        name, sample = filled[0]
+        name, sample = names[filled[0]], samples[filled[0]]
         cells = "cell" if sample.n == 1 else "cells"
         return f"{name}: mean score {sample.mean:.3g} over {sample.n:,} {cells}"
     if len(filled) == 2:
-        return _two(*filled[0], *filled[1])
-    order = sorted(filled, key=lambda pair: pair[1].mean)
-    if order[0][1].mean == order[-1][1].mean:
-        return f"All {len(filled)} pages have the same mean score, {order[0][1].mean:.3g}"
-    best = _against_rest(order[-1], filled)
-    worst = _against_rest(order[0], filled)
+        a, b = filled
+        agreed = None if owned is None else agreement(owned[a], [owned[b]])
+        return _two(names[a], samples[a], names[b], samples[b], agreed, units)
+    order = sorted(filled, key=lambda i: samples[i].mean)
+    lowest, highest = order[0], order[-1]
+    if samples[lowest].mean == samples[highest].mean:
+        return f"All {len(filled)} pages have the same mean score, {samples[lowest].mean:.3g}"
+    together = Pooled.of(samples) if pooled is None else pooled
+    best, worst = together.against_others(highest), together.against_others(lowest)
     if best is None or worst is None:
-        return f"{order[-1][0]} scores highest, with no spread of scores within the pages"
+        return f"{names[highest]} scores highest, with no spread of scores within the pages"
+
+    def against_rest(i: int, numbers: tuple[float, float], differs: bool) -> str:
+        agreed = None if owned is None else agreement(owned[i], [o for j, o in enumerate(owned) if j != i])
+        return _numbers(*numbers, " against the rest") + _donors(names[i], numbers[0], agreed, units, differs)
+
     if abs(best[0]) >= SMALL_D:
-        return f"{order[-1][0]} scores highest: {_numbers(*best, ' against the rest')}"
+        return f"{names[highest]} scores highest: {against_rest(highest, best, True)}"
     if abs(worst[0]) >= SMALL_D:
-        return f"{order[0][0]} scores lowest: {_numbers(*worst, ' against the rest')}"
+        return f"{names[lowest]} scores lowest: {against_rest(lowest, worst, True)}"
     return (
-        f"All {len(filled)} pages score about the same: the highest, {order[-1][0]}, has "
-        f"{_numbers(*best, ' against the rest')}"
+        f"All {len(filled)} pages score about the same: the highest, {names[highest]}, has "
+        f"{against_rest(highest, best, False)}"
     )
 
 
-def _two(name_a: str, a: Sample, name_b: str, b: Sample) -> str:
+def _two(name_a: str, a: Sample, name_b: str, b: Sample, agreed: Agreement | None, units: str) -> str:
     d = cohens_d(a, b)
     if d is None:
         if a.mean == b.mean:
@@ -60,19 +85,32 @@ def _two(name_a: str, a: Sample, name_b: str, b: Sample) -> str:
         return f"{high} scores higher than {low}, with no spread of scores within the pages"
     auc = u_statistic(a, b) / (a.n * b.n)
     if abs(d) < SMALL_D:
-        return f"{name_a} and {name_b} score about the same: {_numbers(d, auc)}"
+        donors = _donors(name_a, d, agreed, units, False)
+        return f"{name_a} and {name_b} score about the same: {_numbers(d, auc)}{donors}"
+    donors = _donors(name_a, d, agreed, units, True)
     if name_b == f"Rest of {name_a}":
-        return f"{name_a} scores {'higher' if d > 0 else 'lower'} than the rest: {_numbers(d, auc)}"
+        return f"{name_a} scores {'higher' if d > 0 else 'lower'} than the rest: {_numbers(d, auc)}{donors}"
     if d < 0:
         name_a, name_b, d, auc = name_b, name_a, -d, 1 - auc
-    return f"{name_a} scores higher than {name_b}: {_numbers(d, auc)}"
+    return f"{name_a} scores higher than {name_b}: {_numbers(d, auc)}{donors}"
 
 
-def _against_rest(one: tuple[str, Sample], filled: Sequence[tuple[str, Sample]]) -> tuple[float, float] | None:
-    """Return Cohen's d and AUC of one page against all others together."""
-    others = pooled([sample for name, sample in filled if name != one[0]])
-    d = cohens_d(one[1], others)
-    return None if d is None else (d, u_statistic(one[1], others) / (one[1].n * others.n))
+def _donors(name: str, d: float, agreed: Agreement | None, units: str, differs: bool) -> str:
+    """Say in how many of the donors that are on both sides the difference has the direction of `d`."""
+    if agreed is None:
+        return ""
+    if agreed.n == 0:
+        return f"; no {_one(units)} is on both sides, so compare {units} in the tests"
+    what = _one(units) if agreed.n == 1 else units
+    if not differs:
+        return f"; {name} is higher in {agreed.higher} of {agreed.n} {what}"
+    same = agreed.higher if d > 0 else agreed.lower
+    return f"; {same} of {agreed.n} {what} {'agrees' if agreed.n == 1 else 'agree'}"
+
+
+def _one(units: str) -> str:
+    """Return the singular of a word of `unit_word`."""
+    return {"libraries": "library", "batches": "batch"}.get(units, units.removesuffix("s"))
 
 
 def _numbers(d: float, auc: float, against: str = "") -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from cellucid_core.cell_pages import Page
+from cellucid_core.signature.effects import Sample
 
 
-def summarize(pages: Sequence[Page], scores: Sequence[np.ndarray]) -> pd.DataFrame:
+def summarize(pages: Sequence[Page], scores: Sequence[np.ndarray | Sample]) -> pd.DataFrame:
     """Summarize the scores of each page.
 
     Parameters
@@ -18,7 +20,7 @@ def summarize(pages: Sequence[Page], scores: Sequence[np.ndarray]) -> pd.DataFra
     pages
         In order.
     scores
-        One array per page.
+        One array per page, or what it was reduced to.
 
     Returns
     -------
@@ -28,15 +30,11 @@ def summarize(pages: Sequence[Page], scores: Sequence[np.ndarray]) -> pd.DataFra
     """
     rows = []
     for page, values in zip(pages, scores, strict=True):
-        valid = np.asarray(values, dtype=np.float64)
-        valid = valid[np.isfinite(valid)]
-        row: dict[str, object] = {"page": page.name, "n": page.n, "n_valid": len(valid)}
-        if len(valid):
-            low, q1, median, q3, high = np.quantile(valid, [0, 0.25, 0.5, 0.75, 1]).tolist()
-            std = float(valid.std(ddof=1)) if len(valid) > 1 else np.nan
-            if low == high and len(valid) > 1:
-                std = 0.0
-            row |= {"mean": float(valid.mean()), "median": median, "std": std}
+        sample = values if isinstance(values, Sample) else Sample.of(values)
+        row: dict[str, object] = {"page": page.name, "n": page.n, "n_valid": sample.n}
+        if sample.n:
+            low, q1, median, q3, high = sample.quantiles([0, 0.25, 0.5, 0.75, 1])
+            row |= {"mean": sample.mean, "median": median, "std": math.sqrt(sample.variance)}
             row |= {"q1": q1, "q3": q3, "min": low, "max": high}
         rows.append(row)
     columns = ["page", "n", "n_valid", "mean", "median", "std", "q1", "q3", "min", "max"]

@@ -89,10 +89,10 @@ def csv_chunks(table: pd.DataFrame) -> Iterator[str]:
     for at in range(0, len(table), _ROWS_AT_ONCE):
         rows = table.iloc[at : at + _ROWS_AT_ONCE]
         columns = zip(
-            map(_quoted, rows["cell_id"]),
-            map(_quoted, rows["page"]),
-            map(_number, rows["score"].tolist()),
-            map(_number, rows["raw_score"].tolist()),
+            map(quoted, rows["cell_id"]),
+            map(quoted, rows["page"]),
+            map(number_field, rows["score"].tolist()),
+            map(number_field, rows["raw_score"].tolist()),
             rows["genes_used"].tolist(),
             rows["cell_index"].tolist(),
             strict=True,
@@ -111,9 +111,11 @@ def read_csv(source: str | Path | IO[str]) -> pd.DataFrame:
     )
 
 
-def _quoted(text: object) -> str:
+def quoted(text: object) -> str:
+    """Return a CSV field of text, always quoted, so that it comes back exactly."""
     return '"' + str(text).replace('"', '""') + '"'
 
 
-def _number(value: float) -> str:
+def number_field(value: float) -> str:
+    """Return a CSV field that reads back as the same number; empty for NaN."""
     return repr(value) if value == value else ""

@@ -11,7 +11,8 @@ is walked once, gene by gene, and each value is counted against the few signatur
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
 
 MAX_RANK = 1500
+#: Values of the signatures' genes that are in memory at once (about 400 MB with what is made of them).
+_MOST_ENTRIES = 8_000_000
 _GENES_AT_ONCE = 128
 _CELLS_PER_THREAD = 20_000
 
@@ -54,21 +57,68 @@ def ucell(
     numpy.ndarray
         (n_cells,) float64 in [0, 1].
     """
-    genes, which = np.unique(match.positions, return_inverse=True)
-    table = _gather(expression, genes)
-    _count(expression, table, threads, progress)
-    gap = _gaps(table)
-    score = np.zeros(expression.n_cells)
+    return np.asarray(ucell_many(expression, [match], threads=threads, progress=progress)[0])
+
+
+def ucell_many(
+    expression: Expression,
+    matches: Sequence[GeneMatch],
+    *,
+    threads: int = 2,
+    progress: Callable[[float], None] | None = None,
+) -> np.ndarray:
+    """Score cells by several signatures, as `ucell` by one, in one walk through the matrix.
+
+    Where the signatures have very many values together, it is walked through for some cells at a time.
+
+    Returns
+    -------
+    numpy.ndarray
+        (signatures, n_cells) float64 in [0, 1].
+    """
+    genes = np.unique(np.concatenate([match.positions for match in matches]))
+    scores = np.zeros((len(matches), expression.n_cells))
+    stored = int(expression.stats.n_nonzero[genes].sum())
+    parts = max(1, -(-stored // _MOST_ENTRIES))
+    bounds = np.linspace(0, expression.n_cells, parts + 1).astype(np.int64)
+    for part, (first, last) in enumerate(itertools.pairwise(bounds.tolist())):
+
+        def report(share: float, part: int = part) -> None:
+            if progress is not None:
+                progress((part + share) / parts)
+
+        table = _gather(expression, genes, first, last)
+        _count(expression, table, first, threads, report)
+        by_gene = _by_gene(table, _gaps(table), len(genes))
+        for row, match in enumerate(matches):
+            scores[row, first:last] = _scores(by_gene, np.searchsorted(genes, match.positions), match, last - first)
+    return scores
+
+
+def _by_gene(table: _Table, gap: np.ndarray, n_genes: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return each gene's cells that have a rank for it, and the gap of that rank to 1500."""
+    order = np.argsort(table.gene, kind="stable")  # within a gene the cells stay in order
+    cell, gap = table.cell[order], gap[order]
+    ends = np.cumsum(np.bincount(table.gene, minlength=n_genes))[:-1]
+    return list(zip(np.split(cell, ends), np.split(gap, ends), strict=True))
+
+
+def _scores(
+    by_gene: list[tuple[np.ndarray, np.ndarray]], which: np.ndarray, match: GeneMatch, n_cells: int
+) -> np.ndarray:
+    """Return one signature's scores from the gaps of its genes, whose places in `by_gene` are `which`."""
+    score = np.zeros(n_cells)
     for sign in (1, -1):
-        weights = np.zeros(len(genes))
         ours = match.signs == sign
-        np.add.at(weights, which[ours], match.weights[ours])
-        n = float(weights.sum() + match.missing_weights[match.missing_signs == sign].sum())
+        n = float(match.weights[ours].sum() + match.missing_weights[match.missing_signs == sign].sum())
         best = n * (n + 1) / 2
         if n == 0 or n * MAX_RANK == best:
             continue
         # Every gene that has no rank below 1500 adds 1500; so only the gaps to 1500 need adding up.
-        saved = np.bincount(table.cell, weights=gap * weights[table.gene], minlength=expression.n_cells)
+        saved = np.zeros(n_cells)
+        for gene, weight in zip(which[ours].tolist(), match.weights[ours].tolist(), strict=True):
+            cells, gaps = by_gene[gene]
+            np.add.at(saved, cells, gaps if weight == 1 else gaps * weight)
         score += sign * (1 - (n * MAX_RANK - saved - best) / (n * MAX_RANK - best))
     return np.maximum(score, 0)
 
@@ -89,36 +139,38 @@ class _Table:
     tied: np.ndarray
 
 
-def _gather(expression: Expression, genes: np.ndarray) -> _Table:
-    """Collect the signature's values by cell."""
+def _gather(expression: Expression, genes: np.ndarray, first: int, last: int) -> _Table:
+    """Collect the signatures' values by cell, of the cells from `first` to before `last`, which count from 0."""
     cells: list[np.ndarray] = []
     values: list[np.ndarray] = []
     for gene in genes.tolist():
         where, what = expression.gene_stored(gene)
+        at, end = np.searchsorted(where, [first, last])
+        where, what = where[at:end], what[at:end]
         kept = (what != 0) & ~np.isnan(what)
-        cells.append(where[kept])
+        cells.append(where[kept] - np.int32(first))
         values.append(what[kept])
     cell, value = np.concatenate(cells), np.concatenate(values)
     gene = np.repeat(np.arange(len(genes), dtype=np.int32), [len(c) for c in cells])
     order = np.lexsort((value, cell))
     cell, value, gene = cell[order], value[order], gene[order]
-    start = np.zeros(expression.n_cells + 1, dtype=np.int64)
-    np.cumsum(np.bincount(cell, minlength=expression.n_cells), out=start[1:])
+    start = np.zeros(last - first + 1, dtype=np.int64)
+    np.cumsum(np.bincount(cell, minlength=last - first), out=start[1:])
     counts = (np.zeros(len(cell), dtype=np.int32), np.zeros(len(cell), dtype=np.int32))
     return _Table(start, cell, gene, value, *counts)
 
 
-def _count(expression: Expression, table: _Table, threads: int, progress: Callable[[float], None] | None) -> None:
-    """Count every value of the matrix against the signature's values of its cell."""
+def _count(expression: Expression, table: _Table, offset: int, threads: int, progress: Callable[[float], None]) -> None:
+    """Count every value of the table's cells, the first of which is `offset`, against the signatures' values there."""
     kernel = _compiled()
-    n_cells = expression.n_cells
+    n_cells = len(table.start) - 1
     parts = max(1, min(threads, n_cells // _CELLS_PER_THREAD))
     bounds = np.linspace(0, n_cells, parts + 1).astype(np.int64)
 
     def work(part: int, stored: list[tuple[np.ndarray, np.ndarray]]) -> None:
         for cells, values in stored:
-            at, end = np.searchsorted(cells, bounds[part : part + 2])
-            kernel(table.start, table.value, table.above, table.tied, cells[at:end], values[at:end])
+            at, end = np.searchsorted(cells, bounds[part : part + 2] + offset)
+            kernel(offset, table.start, table.value, table.above, table.tied, cells[at:end], values[at:end])
 
     with ThreadPoolExecutor(parts) as pool:
         for first in range(0, expression.n_genes, _GENES_AT_ONCE):
@@ -126,11 +178,11 @@ def _count(expression: Expression, table: _Table, threads: int, progress: Callab
             stored = [expression.gene_stored(gene) for gene in range(first, last)]
             for done in [pool.submit(work, part, stored) for part in range(parts)]:
                 done.result()
-            if progress is not None:
-                progress(last / expression.n_genes)
+            progress(last / expression.n_genes)
 
 
 def _count_gene(
+    offset: int,
     start: np.ndarray,
     value: np.ndarray,
     above: np.ndarray,
@@ -148,7 +200,8 @@ def _count_gene(
         this = values[k]
         if this == 0 or this != this:
             continue
-        begin, end = start[cells[k]], start[cells[k] + 1]
+        cell = cells[k] - offset
+        begin, end = start[cell], start[cell + 1]
         low, high = begin, end
         while high - low > 12:
             middle = (low + high) // 2

@@ -7,6 +7,12 @@ import streamlit as st
 #: Containers whose keys begin so hold columns that wrap where they would be too narrow side by side.
 SPLIT, CARDS = "split", "cards"
 
+#: A chosen page in the box of pages; its colour is set by the panel.
+CHIPS = "page_chips"
+#: The list of the user's pages.
+OWN_PAGES = "own_pages"
+_CHIP = f".st-key-{CHIPS} [data-tag]"
+
 
 def _wrap(key: str, width: str) -> str:
     row = '[data-testid="stHorizontalBlock"]'
@@ -22,6 +28,14 @@ _CSS = f"""
 {_wrap(SPLIT, "15rem")}
 {_wrap(CARDS, "9.5rem")}
 .stMultiSelect [data-rac] {{ max-height: none; }}
+{_CHIP} {{
+  background: color-mix(in srgb, var(--page, gray) 16%, transparent); color: inherit; height: auto; max-width: 100%;
+  border-left: 0.35rem solid var(--page, gray); font-size: 0.85rem; padding-block: 0.15rem;
+}}
+{_CHIP} > span {{ white-space: normal; overflow-wrap: anywhere; max-width: none; line-height: 1.25; }}
+{_CHIP} > button {{ color: inherit; }}
+.st-key-{OWN_PAGES} .stColorPicker, .st-key-{OWN_PAGES} .stColorPicker > div {{ min-height: 0; height: 1.5rem; }}
+.st-key-{OWN_PAGES} [data-testid="stColorPickerBlock"] {{ width: 1.5rem; height: 1.5rem; }}
 </style>
 """
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import streamlit as st
 
+from cellucid_core.cell_pages import PageSet
 from cellucid_core.dataset import Dataset, Mapping, View, default_mapping
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import Report, Scope, apply_fixes, fix_all, preflight
+from cellucid_core.signature import GeneSets
 
 _KEY = "workspace"
 
@@ -37,6 +39,22 @@ class Source:
     cell_metadata: str | None = None
 
 
+@dataclass(frozen=True)
+class OpenGeneSets:
+    """A file of signatures that the user opened.
+
+    Attributes
+    ----------
+    name
+        What the file is called.
+    sets
+        What it holds.
+    """
+
+    name: str
+    sets: GeneSets
+
+
 @dataclass
 class Workspace:
     """What one session is working on.
@@ -55,6 +73,12 @@ class Workspace:
         What the dataset was opened from, for opening it again with another modality or cell table.
     export
         The last finished export, for the export page.
+    page_sets
+        The pages that the user made, for each dataset of the session (`pages`).
+    gene_files
+        The file of signatures that is open, for each dataset (`gene_sets`).
+    replaced_genes
+        Genes as first written → what was accepted for them, for each dataset (`replaced`).
     """
 
     dataset: Dataset | None = None
@@ -63,6 +87,9 @@ class Workspace:
     fixes: tuple[str, ...] = ()
     mapping: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
     export: Any = None
+    page_sets: dict[str, PageSet] = field(default_factory=dict)
+    gene_files: dict[str, OpenGeneSets | None] = field(default_factory=dict)
+    replaced_genes: dict[str, dict[str, str]] = field(default_factory=dict)
     _report: tuple[str, Report] | None = None
 
     def open(self, dataset: Dataset, source: Source | None = None) -> None:
@@ -96,6 +123,43 @@ class Workspace:
         mapping = apply_fixes(self.dataset, choices, fixes, Scope(progress=progress))
         self.choices, self.fixes, self.mapping = choices, fixes, mapping
         self.export = None
+
+    @property
+    def pages(self) -> PageSet:
+        """The pages that the user made of the open dataset; they outlive fixes, and opening another dataset."""
+        return self.page_sets.get(self._pages_key, PageSet())
+
+    @pages.setter
+    def pages(self, pages: PageSet) -> None:
+        self.page_sets[self._pages_key] = pages
+
+    @property
+    def gene_sets(self) -> OpenGeneSets | None:
+        """The open file of signatures, or None where genes are pasted."""
+        assert self.dataset is not None
+        return self.gene_files.get(self.dataset.content_hash)
+
+    @gene_sets.setter
+    def gene_sets(self, file: OpenGeneSets | None) -> None:
+        assert self.dataset is not None
+        self.gene_files[self.dataset.content_hash] = file
+
+    @property
+    def replaced(self) -> dict[str, str]:
+        """Genes as first written → the proposals that were accepted for them."""
+        assert self.dataset is not None
+        return self.replaced_genes.get(self.dataset.content_hash, {})
+
+    @replaced.setter
+    def replaced(self, pairs: dict[str, str]) -> None:
+        assert self.dataset is not None
+        self.replaced_genes[self.dataset.content_hash] = pairs
+
+    @property
+    def _pages_key(self) -> str:
+        # Turned, a file's rows are other cells.
+        assert self.dataset is not None
+        return f"{self.dataset.content_hash} {self.mapping.turn}"
 
     @property
     def view(self) -> View:

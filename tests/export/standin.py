@@ -31,6 +31,9 @@ class ArrayExpression:
         cells = np.flatnonzero(values != 0) if self.is_sparse else np.arange(self.n_cells)
         return cells.astype(np.int32), values[cells]
 
+    def forget(self):
+        pass
+
 
 class ArrayView:
     """Arrays as `cellucid_core.dataset.View` hands them out."""

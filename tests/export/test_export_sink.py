@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cellucid_core.errors import InputError
-from cellucid_core.export import staging
+from cellucid_core.export import ExportSettings, staging, verify, write
 from cellucid_core.export.sink import FolderSink, ZipSink, open_sink
+from tests.export.standin import small_view
 
 FILES = {"a.json": b"{}", "var/x.u8.gz": b"123", "var/y.u8.gz": b"", "obs/z": b"\0" * 10_000}
 TARGETS = ["x.zip", "folder"]
@@ -210,3 +211,29 @@ def test_many_small_entries_need_zip64(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.zip") as archive:
         assert len(archive.infolist()) == 66_000
         assert archive.infolist()[0].date_time == (1980, 1, 1, 0, 0, 0)
+
+
+def test_entries_that_need_zip64_are_written_and_read_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 300)  # as if 300 bytes were 4 GB: sizes and places move to extra fields
+    view = small_view()
+    assert write(view, ExportSettings(), tmp_path / "x.zip").verified
+    raw = (tmp_path / "x.zip").read_bytes()
+    assert b"PK\x06\x06" in raw  # the directory's own ZIP64 record
+    assert b"\xff\xff\xff\xff\xff\xff\xff\xff" in raw
+    monkeypatch.undo()
+    assert verify(tmp_path / "x.zip", view).ok
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        assert archive.testzip() is None
+
+
+def test_a_local_header_that_contradicts_the_directory_is_found(tmp_path):
+    view = small_view()
+    write(view, ExportSettings(), tmp_path / "x.zip")
+    whole = (tmp_path / "x.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        at = archive.getinfo("arrays/var/G3.values.u8.gz").header_offset
+    for place in (0, 6, 8, 14, 18, 22, 26, 28, 32):  # signature, flags, method, checksum, sizes, lengths, name
+        damaged = bytearray(whole)
+        damaged[at + place] ^= 1
+        (tmp_path / "x.zip").write_bytes(damaged)
+        assert any("G3" in problem for problem in verify(tmp_path / "x.zip", view).problems), place

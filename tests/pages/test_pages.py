@@ -192,7 +192,8 @@ def test_genes_are_found_missing_and_repeated(open_app):
     assert "2 found · 2 missing · 1 repeated" in texts(app)
     assert "cd79a → CD79A" in texts(app).replace("\\", "")
     widget(app, "button", "Use the proposals").click().run()
-    assert "3 found · 1 missing · 0 repeated" in texts(app)
+    assert "3 found · 1 missing · 1 repeated" in texts(app)
+    assert "Replaced: cd79a → CD79A" in texts(app).replace("\\", "")
 
 
 def test_pages_are_chosen_and_compared_with_the_rest(open_app):

@@ -301,7 +301,7 @@ class _Check:
                     self.problems.append(f"Gene {gene + 1:,} of X differs from the source.")
                     return
             if source is not None:
-                source.expression.release()
+                source.expression.forget()
             start = stop
             self._report(int(indptr[start]), int(indptr[-1]))
 
@@ -340,7 +340,7 @@ class _Check:
                 if not np.array_equal(values, wanted):
                     self.problems.append(f"X differs from the source in genes {start + 1:,} to {stop:,}.")
                     return
-                source.expression.release()
+                source.expression.forget()
             self._report(stop, shape[1])
 
 

@@ -89,7 +89,7 @@ class Sparse:
                 n_held += len(piece) - at
             n_read += piece.nbytes
             if n_read > _RELEASE:
-                self.expression.release()
+                self.expression.forget()
                 n_read = 0
         if n_held:
             yield (place,), _checked(np.concatenate(held))
@@ -120,7 +120,7 @@ class Dense:
                 yield (row, column), genes[:, first : first + height].T
             n_read += genes.nbytes
             if n_read > _RELEASE:
-                self.expression.release()
+                self.expression.forget()
                 n_read = 0
 
 

@@ -1,0 +1,162 @@
+"""The session's collection: finished exports gathered in one folder, downloaded as one zip with ``datasets.json``."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from cellucid_core.dataset.home import home_folder
+from cellucid_core.errors import CellucidError
+from cellucid_core.export import Collection, add_to_root, read_root, remove_from_root, write_datasets, zip_root
+from cellucid_core.serving import download_address, offer_download
+from pages.shared.workspace import literal, show_error
+
+_KEY, _ZIP, _ERROR = "collection", "collection_zip", "collection_error"
+#: Seconds after which a collection that nobody changed is deleted, with its session long gone.
+_LIFETIME = 48 * 3600
+
+
+@dataclass(frozen=True)
+class _Zip:
+    """A zip of the collection as it is now, and the token it can be downloaded with."""
+
+    path: Path
+    token: str
+
+
+def collection_box(export: Path | None = None, dataset_id: str = "") -> None:
+    """Draw the session's collection, with a button that puts a finished export into it.
+
+    Parameters
+    ----------
+    export
+        The finished export, a zip or a folder; None: only what the collection holds already.
+    dataset_id
+        Its id.
+    """
+    with st.container(border=True, key="collection_box"):
+        st.markdown("**Collection**")
+        if error := st.session_state.pop(_ERROR, None):
+            show_error(error)
+        try:
+            found = _collection()
+        except CellucidError as error:
+            show_error(error)
+            return
+        known = [] if found is None else [member.id for member in found.members]
+        if not known:
+            st.caption("Gather several exports in one folder, with the list from which the viewer offers them.")
+        if export is not None:
+            _add_button(export, dataset_id, replace=dataset_id in known)
+        if found is not None and known:
+            _show_members(found)
+            _show_default(found)
+            _show_zip(found)
+
+
+def _add_button(export: Path, dataset_id: str, *, replace: bool) -> None:
+    label = f"Replace {literal(dataset_id)} in the collection" if replace else "Add this export to the collection"
+    icon = ":material/sync:" if replace else ":material/playlist_add:"
+    if not st.button(label, key="collection_add", icon=icon, width="stretch"):
+        return
+    with st.spinner("Reading the export through and copying it …"):
+        _change(lambda: add_to_root(export, _root(), replace=replace))
+    st.rerun()
+
+
+def _show_members(found: Collection) -> None:
+    for number, member in enumerate(found.members):
+        text, remove = st.columns([6, 1], vertical_alignment="center")
+        text.markdown(
+            f"**{literal(member.name)}**  \n:small[{literal(member.id)} · {member.n_cells:,} cells · "
+            f"{member.n_genes:,} genes]"
+        )
+        remove.button(
+            "",
+            key=f"collection_remove_{number}_{member.id}",
+            icon=":material/delete:",
+            type="tertiary",
+            help=f"Remove {literal(member.id)} from the collection",
+            on_click=_change,
+            args=(lambda member=member: remove_from_root(member.id, found.root),),
+        )
+
+
+def _show_default(found: Collection) -> None:
+    ids = [member.id for member in found.members]
+    if len(ids) < 2:
+        return
+    # A key of its own for every state of the list, so that the choice shown is always the one on the disk.
+    key = f"collection_default_{found.default}_{'_'.join(ids)}"
+    st.selectbox(
+        "The viewer opens first",
+        ids,
+        index=ids.index(found.default),
+        key=key,
+        on_change=lambda: _change(lambda: write_datasets(found.root, st.session_state[key])),
+    )
+
+
+def _show_zip(found: Collection) -> None:
+    made: _Zip | None = st.session_state.get(_ZIP)
+    if made is None or not made.path.is_file():
+        if not st.button("Make one zip of it all", key="collection_make", icon=":material/archive:", width="stretch"):
+            return
+        target = home_folder("exports") / f"collection-{secrets.token_hex(8)}.zip"
+        bar = st.progress(0.0, text="Packing …")
+        try:
+            zip_root(found.root, target, progress=lambda done, total: bar.progress(done / max(1, total), "Packing …"))
+        except CellucidError as error:
+            bar.empty()
+            show_error(error)
+            return
+        st.session_state[_ZIP] = _Zip(target, offer_download(target, "exports.zip"))
+        st.rerun()  # with the link in the place of the button
+    size = made.path.stat().st_size
+    shown = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.0f} kB"
+    address = download_address(made.token, str(st.get_option("server.baseUrlPath") or ""))
+    st.link_button(f"Download the collection ({shown})", address, icon=":material/download:", width="stretch")
+
+
+# ---- state ---------------------------------------------------------------------------------------------------------
+
+
+def _root() -> Path:
+    """Return the session's folder; its name cannot be guessed, and no other session knows it."""
+    if _KEY not in st.session_state:
+        folder = home_folder("collections")
+        _delete_old(folder)
+        st.session_state[_KEY] = str(folder / secrets.token_hex(16))
+    return Path(st.session_state[_KEY])
+
+
+def _collection() -> Collection | None:
+    """Return what the session has gathered, or None if it has nothing yet."""
+    if _KEY not in st.session_state or not _root().is_dir():
+        return None
+    return read_root(_root())
+
+
+def _change(change: Callable[[], Collection]) -> None:
+    """Carry out a change; the zip that was made before is of another collection."""
+    try:
+        change()
+    except CellucidError as error:
+        st.session_state[_ERROR] = error
+    else:
+        made: _Zip | None = st.session_state.pop(_ZIP, None)
+        if made is not None:
+            made.path.unlink(missing_ok=True)
+
+
+def _delete_old(folder: Path) -> None:
+    for old in folder.iterdir():
+        changed = max((path.stat().st_mtime for path in (old, old / "datasets.json") if path.exists()), default=0.0)
+        if time.time() - changed > _LIFETIME:
+            shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,174 @@
+"""The signature's genes: pasted, or from a file; each gene's fate as a chip, and one click for the proposals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import streamlit as st
+
+from cellucid_core.dataset import View, parse_genes
+from cellucid_core.errors import CellucidError
+from cellucid_core.signature import GeneMatch, GeneSets, Signature, match_in_view, read_gene_sets
+from pages.shared.workspace import OpenGeneSets, kept, literal, show_error, widget_key, workspace
+
+DEMO_GENES = "CD3D, CD3E, CD8A, CD8B, NKG7, GZMK, CCL5"
+MOST_CHIPS = 60
+GENES, CHOSEN = "genes", "signature"
+_COMMIT_ON_PASTE = """<script>
+if (!window.cellucidPaste) {
+  window.cellucidPaste = true;
+  document.addEventListener("paste", (event) => {
+    const box = event.target;
+    if (!(box instanceof HTMLTextAreaElement) || box.ariaLabel !== "Signature genes") return;
+    setTimeout(() => box.dispatchEvent(
+      new KeyboardEvent("keydown", {key: "Enter", code: "Enter", ctrlKey: true, bubbles: true})), 0);
+  });
+}
+</script>"""
+
+
+def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> str | Signature:
+    """Draw the box and return the genes: as pasted, or a signature of the open file."""
+    file = workspace().gene_sets
+    if file is None:
+        _take_pasted_next()
+        arguments = kept(GENES)
+        if arguments["key"] not in st.session_state:  # a default beside a value that was set is a contradiction
+            arguments["value"] = DEMO_GENES if view.dataset.id == "pbmc68k_reduced" else ""
+        genes: str | Signature = st.text_area(
+            "Signature genes",
+            **arguments,
+            height=110,
+            placeholder="CD3D, CD3E, CD8A",
+            help="Commas, semicolons, tabs and line ends all separate genes. Names must be written as in the dataset.",
+        )
+    else:
+        genes = _choose_signature(file)
+    _file_box()
+    listed = genes if isinstance(genes, str) else " ".join(genes.genes)
+    if listed.strip():
+        match = match_in_view(view, genes, signed=signed, repeats=repeats)
+        _chips(match)
+        _proposals(match, genes)
+    return genes
+
+
+def commit_on_paste() -> None:
+    """Take a pasted list at once; Streamlit commits a text area only when it is left."""
+    st.html(_COMMIT_ON_PASTE, unsafe_allow_javascript=True)
+
+
+def _choose_signature(file: OpenGeneSets) -> Signature:
+    signatures = {one.name: one for one in file.sets.signatures}
+    name = st.selectbox(
+        "Signature",
+        list(signatures),
+        **kept(CHOSEN),
+        help=f"The signatures of {literal(file.name)}. All of them together are under Several signatures.",
+    )
+    return signatures[name]
+
+
+def _file_box() -> None:
+    """Draw the ways between pasting and a file."""
+    file = workspace().gene_sets
+    with st.container(horizontal=True, gap="small"):
+        with st.popover("From a file", icon=":material/upload_file:", type="tertiary"):
+            st.caption("A GMT file of many signatures, or a table: genes, and their weights if you like.")
+            upload = st.file_uploader(
+                "Signatures", type=["gmt", "csv", "tsv", "txt"], key=widget_key("gene_file"), max_upload_size=50
+            )
+        if file is not None:
+            st.button("Paste genes instead", icon=":material/edit:", type="tertiary", on_click=_close_file)
+    if upload is not None and st.session_state.get("gene_file_read") != upload.file_id:
+        st.session_state["gene_file_read"] = upload.file_id
+        try:
+            use_gene_sets(upload.name, read_gene_sets(upload.getvalue(), upload.name))
+        except CellucidError as error:
+            show_error(error)
+        else:
+            st.rerun()
+    if file is not None:
+        for note in file.sets.notes:
+            st.caption(f":material/info: {literal(note)}")
+
+
+def use_gene_sets(name: str, sets: GeneSets) -> None:
+    """Work with the signatures of a file; a single plain list of genes goes into the box, where it can be edited."""
+    only = sets.signatures[0]
+    if len(sets.signatures) == 1 and only.weights is None:
+        workspace().gene_sets = None
+        st.session_state["gene_text_next"] = as_text(only.genes)
+    else:
+        workspace().gene_sets = OpenGeneSets(name, sets)
+
+
+def _take_pasted_next() -> None:
+    """Fill the box before it is drawn; a widget's value cannot be set after."""
+    text = st.session_state.pop("gene_text_next", None)
+    if text is not None:
+        st.session_state[widget_key(GENES)] = text
+
+
+def _close_file() -> None:
+    workspace().gene_sets = None
+
+
+def as_text(genes: Any) -> str:
+    """Return genes as they would be pasted; a name that holds a separator stands in quotes."""
+    return ", ".join(f'"{gene}"' if any(c in gene for c in ",;\t\n") else gene for gene in genes)
+
+
+def _chips(match: GeneMatch) -> None:
+    """Show every gene's fate, with counts."""
+    replaced = workspace().replaced
+    groups = [("green", match.found), ("red", match.missing)]
+    text = []
+    for colour, genes in groups:
+        text += [f":{colour}-badge[{literal(gene)}]" for gene in genes[:MOST_CHIPS]]
+        if len(genes) > MOST_CHIPS:
+            text.append(f":gray[and {len(genes) - MOST_CHIPS:,} more]")
+    st.markdown(" ".join(text))
+    st.caption(f"{len(match.found):,} found · {len(match.missing):,} missing · {len(match.repeated):,} repeated")
+    if match.repeated:
+        st.caption(f"Listed more than once: {literal(_some(match.repeated))}")
+    used = [f"{old} → {new}" for old, new in replaced.items() if new in set(match.found)]
+    if used:
+        st.caption(f"Replaced: {literal(_some(used))}")
+
+
+def _some(words: list[str]) -> str:
+    return ", ".join(words[:20]) + (f" and {len(words) - 20:,} more" if len(words) > 20 else "")
+
+
+def _proposals(match: GeneMatch, genes: str | Signature) -> None:
+    """Offer what missing genes could be; nothing is replaced without a click."""
+    if not match.proposals:
+        return
+    pairs = ", ".join(f"{gene} → {new}" for gene, new in list(match.proposals.items())[:5])
+    more = len(match.proposals) - 5
+    st.caption(f"Could be: {literal(pairs)}{f' and {more:,} more' if more > 0 else ''}")
+    st.button("Use the proposals", on_click=_accept, args=(genes, dict(match.proposals)), icon=":material/spellcheck:")
+
+
+def _accept(genes: str | Signature, proposals: dict[str, str]) -> None:
+    """Write the proposals in the places of the genes that are missing."""
+    work = workspace()
+    work.replaced = {**work.replaced, **proposals}
+    if isinstance(genes, str):
+        st.session_state[widget_key(GENES)] = as_text(_replaced(parse_genes(genes), proposals))
+    elif work.gene_sets is not None:
+        mended = replace(genes, genes=tuple(_replaced(genes.genes, proposals)))
+        sets = work.gene_sets.sets
+        changed = [mended if one.name == genes.name else one for one in sets.signatures]
+        work.gene_sets = replace(work.gene_sets, sets=replace(sets, signatures=changed))
+
+
+def _replaced(genes: Any, proposals: dict[str, str]) -> list[str]:
+    """Replace genes; the sign behind a name stays."""
+    mended = []
+    for gene in genes:
+        name, sign = (gene[:-1], gene[-1]) if gene[:-1] in proposals and gene[-1] in "+-" else (gene, "")
+        mended.append(proposals.get(name, name) + sign)
+    return mended

@@ -1,0 +1,88 @@
+"""The narrow column: genes, pages, and how to score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import streamlit as st
+
+from cellucid_core.cell_pages import Page
+from cellucid_core.dataset import View
+from cellucid_core.signature import Adjustment, Method, Normalization, Signature, sample_columns
+from pages.shared.page_panel import PageChoice, page_panel
+from pages.shared.workspace import kept, widget_key
+from pages.signature.gene_box import gene_box
+
+METHODS: dict[Method, str] = {
+    "mean": "Mean",
+    "sum": "Sum",
+    "median": "Median",
+    "score_genes": "Against control genes",
+    "ucell": "UCell rank score",
+}
+NORMALIZATIONS: dict[Normalization, str] = {"none": "As stored", "zscore": "Z-score", "minmax": "0 to 1"}
+ADJUSTMENTS: dict[Adjustment, str] = {"bh": "Benjamini–Hochberg", "holm": "Holm"}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run is computed from, see `cellucid_core.signature.run_signature`."""
+
+    genes: str | Signature
+    pages: list[Page] | None
+    method: Method
+    normalize: Normalization
+    sample_key: str | None
+    repeats: Literal["once", "count"]
+    p_adjust: Adjustment
+    seed: int
+
+    @property
+    def empty(self) -> bool:
+        """Whether no gene was given."""
+        return not (self.genes.strip() if isinstance(self.genes, str) else self.genes.genes)
+
+
+def choose_inputs(view: View) -> Inputs:
+    """Draw the column and return what was chosen."""
+    repeats: Literal["once", "count"] = "count" if st.session_state.get(widget_key("repeats")) else "once"
+    genes = gene_box(view, signed=st.session_state.get(widget_key("method")) == "ucell", repeats=repeats)
+    choice = page_panel(view)
+    score, scale = st.columns(2)
+    method = score.selectbox("Score", list(METHODS), format_func=METHODS.__getitem__, **kept("method"))
+    how = scale.selectbox(
+        "Scale", list(NORMALIZATIONS), format_func=NORMALIZATIONS.__getitem__, **kept("normalization")
+    )
+    sample = _sample_column(view, choice)
+    with st.expander("More", icon=":material/tune:"):
+        st.toggle(
+            "Count repeated genes",
+            help="A gene that is listed twice counts twice, as in Cellucid.",
+            **kept("repeats"),
+        )
+        adjust = st.selectbox(
+            "Adjust p-values of pairs by",
+            list(ADJUSTMENTS),
+            format_func=ADJUSTMENTS.__getitem__,
+            **kept("p_adjust"),
+        )
+        seed = st.number_input(
+            "Seed", 0, 2**32 - 1, 0, **kept("seed"), help="Of the control genes and of the check against chance."
+        )
+    return Inputs(genes, choice.pages, method, how, sample, repeats, adjust, int(seed))
+
+
+def _sample_column(view: View, choice: PageChoice) -> str | None:
+    """Draw the choice of donors; a column that is named so is chosen at first, as cells are no replicates."""
+    likely = [column for column in sample_columns(view) if column in choice.columns and column != choice.column]
+    others = [column for column in choice.columns if column != choice.column and column not in likely]
+    options = [*likely, None, *others]
+    sample: str | None = st.selectbox(
+        "Donor or sample",
+        options,
+        format_func=lambda column: "Not chosen" if column is None else column,
+        **kept(f"sample {choice.column}"),
+        help="Cells of one donor are not replicates. With a donor column, donors are compared first.",
+    )
+    return sample

@@ -1,0 +1,249 @@
+"""What a run shows: the sentence, the chart, the pages' numbers, and the tabs below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import streamlit as st
+
+from cellucid_core import charts
+from cellucid_core.cell_pages import Page
+from cellucid_core.dataset import View
+from cellucid_core.errors import CellucidError
+from cellucid_core.signature import (
+    SignatureRun,
+    against_chance,
+    contributions,
+    library_size,
+    signature_quality,
+    tests_table,
+)
+from pages.shared.figure import figure
+from pages.shared.workspace import kept, literal, show_error
+
+CHARTS = {
+    "Violin": (charts.violin, charts.VIOLIN_CAPTION),
+    "Box": (charts.box, charts.BOX_CAPTION),
+    "Histogram": (charts.histogram, charts.HISTOGRAM_CAPTION),
+    "Cumulative": (charts.cumulative, charts.CUMULATIVE_CAPTION),
+}
+MEASURES = {"total": "Total expression of the cell", "detected": "Detected genes of the cell"}
+_REST = "all other cells"
+_WARNINGS_SHOWN = 3
+_T = TypeVar("_T")
+
+
+def computed(name: str, key: object, make: Callable[[], _T]) -> _T:
+    """Return what `make` gives, made again only when the key changed."""
+    slot = f"signature {name}"
+    known = st.session_state.get(slot)
+    if known is None or known[0] != key:
+        st.session_state[slot] = known = (key, make())
+    made: _T = known[1]
+    return made
+
+
+def show_run(view: View, run: SignatureRun, key: object) -> None:
+    """Draw the sentence, the chart with its cautions, and the pages' numbers.
+
+    Parameters
+    ----------
+    view, run
+        What was computed, and on what.
+    key
+        What tells this run from any other.
+    """
+    st.subheader(literal(run.headline), anchor=False)
+    matrix = view.mapping.matrix or ""
+    st.caption(
+        f"{len(run.match.found):,} of {run.match.n_asked:,} genes found · "
+        f"scored on {literal(matrix)} ({view.dataset.scale(matrix).words})"
+    )
+    kind = st.segmented_control(
+        "Chart", list(CHARTS), default="Violin", **kept("chart"), label_visibility="collapsed", required=True
+    )
+    draw, caption = CHARTS[kind]
+    colors = tuple(page.color for page in run.pages)
+    chart = computed("chart", (key, kind, colors), lambda: draw(run.pages, run.scores, run.title))
+    figure(chart, caption, f"signature_{kind.lower()}", alt=run.headline)
+    for warning in run.warnings[:_WARNINGS_SHOWN]:
+        st.warning(literal(warning), icon=":material/warning:")
+    if more := run.warnings[_WARNINGS_SHOWN:]:
+        with st.expander(f"{len(more)} more to keep in mind", icon=":material/warning:"):
+            for warning in more:
+                st.markdown(f"- {literal(warning)}")
+    _show_summary(run)
+
+
+def _show_summary(run: SignatureRun) -> None:
+    table = run.summary
+    if (table["n"] == table["n_valid"]).all():
+        table = table.drop(columns="n_valid")
+    numbers = st.column_config.NumberColumn(format="%.3g", width="small")
+    st.dataframe(
+        table,
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "n": st.column_config.NumberColumn("cells", format="localized", width="small"),
+            "n_valid": st.column_config.NumberColumn("with a score", format="localized", width="small"),
+            **dict.fromkeys(("mean", "median", "q1", "q3", "min", "max"), numbers),
+            "std": st.column_config.NumberColumn("SD", format="%.3g", width="small"),
+        },
+    )
+
+
+def show_tests(run: SignatureRun) -> None:
+    """Draw the table of tests."""
+    if not run.tests:
+        st.info("Choose at least two pages to compare them.", icon=":material/compare_arrows:")
+        return
+    table = tests_table(run.tests)
+    if not table["note"].fillna("").any():
+        table = table.drop(columns="note")
+    st.dataframe(
+        table,
+        hide_index=True,
+        width="stretch",
+        column_config={name: st.column_config.NumberColumn(format="%.3g") for name in ("effect", "statistic")},
+    )
+    how = "Benjamini–Hochberg" if run.p_adjust == "bh" else "Holm"
+    st.caption(
+        "Effects come first: with many cells, p-values are tiny however small the difference is. "
+        f"Pairs are adjusted together ({how})."
+    )
+
+
+def show_genes(view: View, run: SignatureRun, key: object) -> None:
+    """Draw what each gene does, which genes carry a difference, and library size."""
+    quality = computed("quality", key, lambda: signature_quality(view, run.match, run.pages))
+    figure(charts.dot_plot(quality.by_page), charts.DOTS_CAPTION, "signature_genes")
+    st.dataframe(
+        quality.genes,
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "weight": None if not run.match.weighted else st.column_config.NumberColumn(format="%.3g"),
+            "mean": st.column_config.NumberColumn(format="%.3g"),
+            "share": st.column_config.NumberColumn("cells above 0", format="percent"),
+            "correlation": st.column_config.NumberColumn(
+                "r with the others", format="%.2f", help="Pearson's r with the mean of the other genes, over the cells."
+            ),
+        },
+    )
+    page, other = _pair(run, "genes")
+    words = other.name if other else _REST
+    st.markdown(f"**Which genes carry the difference between {literal(page.name)} and {literal(words)}**")
+    try:
+        table = computed("contributions", (key, page.name, words), lambda: contributions(view, run.match, page, other))
+        figure(
+            charts.contribution_bars(table, page.name, words), charts.CONTRIBUTION_CAPTION, "signature_contributions"
+        )
+        with st.expander("As a table"):
+            st.dataframe(table, hide_index=True, width="stretch")
+    except CellucidError as error:
+        show_error(error)
+    st.markdown("**How the score goes with library size**")
+    size = computed("library size", key, lambda: library_size(view, run.raw, run.pages))
+    measure = st.segmented_control(
+        "Library size",
+        list(MEASURES),
+        format_func=MEASURES.__getitem__,
+        default="total",
+        **kept("library_measure"),
+        label_visibility="collapsed",
+        required=True,
+    )
+    figure(
+        charts.library_trend(size.trend, measure, MEASURES[measure], run.title), charts.TREND_CAPTION, "signature_size"
+    )
+    looked = "" if size.n_used == size.n_cells else f", over {size.n_used:,} of {size.n_cells:,} cells"
+    st.caption(f"Spearman's correlation: {size.total:.2f} with total, {size.detected:.2f} with detected genes{looked}.")
+
+
+def _pair(run: SignatureRun, name: str) -> tuple[Page, Page | None]:
+    """Draw the choice of two pages; at first the two that are compared, or the highest and all other cells."""
+    pages = {page.name: page for page in run.pages}
+    names = list(pages)
+    means = run.summary["mean"].to_numpy(dtype=float)
+    highest = int(np.nanargmax(means)) if np.isfinite(means).any() else 0
+    left, right = st.columns(2)
+    key = "|".join(names)
+    two = len(names) == 2
+    first = left.selectbox("Page", names, index=0 if two else highest, key=f"{name} page {key}")
+    others: list[str | None] = [None, *(other for other in names if other != first)]
+    second = right.selectbox(
+        "Against",
+        others,
+        index=1 if two else 0,
+        format_func=lambda other: "All other cells" if other is None else other,
+        key=f"{name} against {first} {key}",
+    )
+    return pages[first], None if second is None else pages[second]
+
+
+def show_chance(view: View, run: SignatureRun, key: object) -> None:
+    """Draw where the signature falls among random gene sets."""
+    st.markdown(
+        "Would any genes do? The separation of two pages (Cohen's d of the mean score) next to that of random gene "
+        "sets of the same size and like expression."
+    )
+    page, other = _pair(run, "chance")
+    n_sets = st.select_slider("Random gene sets", [100, 200, 500, 1000, 2000], 500, **kept("chance_sets"))
+    slot = (key, page.name, other and other.name, n_sets)
+    known = st.session_state.get("signature chance")
+    if known is None or known[0] != slot:
+        if not st.button("Compare with chance", icon=":material/casino:", type="primary"):
+            return
+        bar = st.progress(0.0, text="Drawing random gene sets …")
+
+        def report(share: float) -> None:
+            bar.progress(min(1.0, share), text=f"Scoring random gene sets … {share:.0%}")
+
+        try:
+            computed(
+                "chance",
+                slot,
+                lambda: against_chance(
+                    view,
+                    run.match,
+                    page,
+                    other,
+                    n_sets=n_sets,
+                    seed=run.seed,
+                    progress=report,
+                ),
+            )
+        except CellucidError as error:
+            show_error(error)
+            return
+        finally:
+            bar.empty()
+    found = st.session_state["signature chance"][1]
+    random = found.random[np.isfinite(found.random)]
+    beyond = float(np.mean(np.abs(random) >= abs(found.d))) if len(random) else 0.0
+    st.markdown(
+        f"**d = {found.d:.2f}** between {literal(found.pages[0])} and {literal(found.pages[1])}; "
+        f"{beyond:.1%} of {len(random):,} random sets of {found.n_genes:,} genes separate them as much "
+        f"(empirical p = {found.p_value:.3g})."
+    )
+    figure(charts.chance_histogram(found.d, found.random, found.p_value), charts.CHANCE_CAPTION, "signature_chance")
+    for note in found.notes:
+        st.caption(literal(note))
+
+
+def show_embedding(view: View, run: SignatureRun, key: object) -> None:
+    """Draw the cells, coloured by their score."""
+    dimension = 2 if 2 in view.dimensions else (view.dimensions[-1] if view.dimensions else None)
+    if dimension is None:
+        st.info("There is no embedding to draw on.", icon=":material/scatter_plot:")
+        return
+
+    def draw() -> Any:
+        xy = view.embedding(dimension)[:, :2]
+        finite = np.isfinite(xy).all(axis=1)
+        return charts.embedding(xy[finite], run.raw[finite], run.title)
+
+    figure(computed("embedding", key, draw), "Each cell at its place, coloured by its score", "signature_embedding")

@@ -1,0 +1,96 @@
+"""Files to take home: scores, statistics, the cell table, a record of the run, and lines that reproduce it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from cellucid_core.dataset import View
+from cellucid_core.errors import CellucidError
+from cellucid_core.signature import (
+    SignatureRun,
+    csv_chunks,
+    obs_csv,
+    python_code,
+    record_json,
+    run_record,
+    statistics_csv,
+    summary_csv,
+    write_h5ad,
+    write_parquet,
+)
+from pages.shared.server_file import offer_file
+from pages.shared.workspace import show_error, workspace
+
+
+def show_files(view: View, run: SignatureRun, key: object) -> None:
+    """Draw the downloads of a run."""
+    st.markdown(
+        "One row per page and cell: `cell_id` exactly as in the file, so that it joins back, `page`, `score`, "
+        "`raw_score` before scaling, `genes_used`, and `cell_index`, the row in the file."
+    )
+    with st.container(horizontal=True):
+        _download(
+            "Download the scores (CSV)",
+            lambda: "".join(csv_chunks(run.table(view))).encode(),
+            "gene_signature_scores.csv",
+            "text/csv",
+            type="primary",
+        )
+        _download("Scores (Parquet)", lambda: _parquet(view, run), "gene_signature_scores.parquet")
+    st.markdown("The cell table with the score and the page of every cell, and the numbers of this page.")
+    with st.container(horizontal=True):
+        _download("Cell table (CSV)", lambda: "".join(obs_csv(view, run)).encode(), "cells_with_score.csv", "text/csv")
+        _download("Pages (CSV)", lambda: summary_csv(run).encode(), "gene_signature_pages.csv", "text/csv")
+        _download(
+            "Tests (CSV)",
+            lambda: statistics_csv(run).encode(),
+            "gene_signature_tests.csv",
+            "text/csv",
+            disabled=not run.tests,
+        )
+        _download("Record (JSON)", lambda: _record(view, run), "gene_signature_run.json", "application/json")
+    if view.dataset.path.suffix == ".h5ad":
+        offer_file(
+            "Make a copy of the .h5ad with the score",
+            "signature_h5ad",
+            key,
+            lambda target: write_h5ad(view, run, target),
+            f"{view.dataset.id}-with-score.h5ad",
+        )
+    with st.expander("Reproduce it in Python", icon=":material/code:"):
+        st.caption("These lines compute the same numbers from the file, with the field's own packages.")
+        try:
+            code = python_code(view, run)
+        except CellucidError as error:
+            show_error(error)
+        else:
+            st.code(code, language="python", height=320)
+            _download("Save the lines", code.encode, "reproduce_signature.py", "text/x-python")
+
+
+def _download(
+    label: str, data: Callable[[], bytes], name: str, mime: str = "application/octet-stream", **arguments: Any
+) -> None:
+    """Draw a button; the file is made when it is clicked."""
+    st.download_button(
+        label, data=data, file_name=name, mime=mime, icon=":material/download:", on_click="ignore", **arguments
+    )
+
+
+def _parquet(view: View, run: SignatureRun) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "scores.parquet"
+        write_parquet(view, run, target)
+        return target.read_bytes()
+
+
+def _record(view: View, run: SignatureRun) -> bytes:
+    work = workspace()
+    made = {page.name: page.made for page in work.pages}
+    used = {old: new for old, new in work.replaced.items() if new in set(run.match.found)}
+    return record_json(run_record(view, run, made=made, replaced=used)).encode()

@@ -1,0 +1,135 @@
+"""The Python lines are run by themselves and give the numbers that were shown."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellucid_core.cell_pages import Page, choose_pages, rest_of
+from cellucid_core.dataset import View, choose, default_mapping, open_dataset
+from cellucid_core.signature import Signature, python_code, run_signature
+from tests.signature.signature_values import as_adata, values
+
+_DUMP = """
+import json
+print("RESULT" + json.dumps({
+    "mean": {page: float(score.mean()) for page, score in values.items()},
+    "n": {page: len(score) for page, score in values.items()},
+    "tests": json.loads(tests.to_json(orient="records", double_precision=15)) if "tests" in globals() else [],
+}))
+"""
+NASTY = "a\"b'c\\ \n{x}"
+
+
+def executed(code: str, folder) -> dict:
+    script = folder / "again.py"
+    script.write_text(code + _DUMP, encoding="utf-8")
+    done = subprocess.run([sys.executable, "-W", "ignore", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.partition("RESULT")[2])
+
+
+def check(run, result, rel: float = 1e-5) -> None:
+    for row in run.summary.to_dict("records"):
+        if row["n_valid"]:
+            assert result["n"][row["page"]] == row["n_valid"]
+            assert result["mean"][row["page"]] == pytest.approx(row["mean"], rel=1e-6, abs=1e-9)
+    told = {(t["unit"], t["test"], t["a"], t["b"]): t for t in result["tests"]}
+    for test in run.tests:
+        pages = test.pages if test.test not in ("anova", "kruskal-wallis") else ("", "")
+        mine = told[test.unit, test.test, *pages]
+        assert mine["statistic"] == pytest.approx(test.statistic, rel=rel)
+        assert mine["p"] == pytest.approx(test.p_value, rel=10 * rel, abs=1e-14)
+        if test.p_adjusted is not None:
+            assert mine["p adjusted"] == pytest.approx(test.p_adjusted, rel=10 * rel, abs=1e-14)
+        if mine["effect"] is not None:
+            assert mine["effect"] == pytest.approx(test.effect_size, rel=10 * rel)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write a dataset with a layer, raw, repeated gene ids, missing values and hostile names."""
+    x = values(240, 120, seed=3, dirty=True)
+    adata = as_adata(values(240, 120, seed=4), "sparse")
+    adata.layers["de'tail"] = as_adata(x, "sparse").X
+    adata.raw = as_adata(values(240, 140, seed=5), "dense")
+    adata.var['sym"bol'] = [f"S{i % 100}" for i in range(120)]
+    rng = np.random.default_rng(0)
+    adata.obs["kind"] = pd.Categorical(rng.choice(["x", NASTY, "z"], 240))
+    adata.obs["cluster"] = rng.integers(0, 4, 240).astype(float)
+    adata.obs["donor"] = [f"d{i % 6}" for i in range(240)]
+    adata.obs["treated"] = np.arange(240) % 2 == 0
+    path = tmp_path / "it's.h5ad"
+    adata.write_h5ad(path)
+    return path
+
+
+def opened(path, **chosen) -> View:
+    dataset = open_dataset(path)
+    return View(dataset, choose(dataset, default_mapping(dataset), **chosen))
+
+
+def test_layer_weights_samples_and_left_out_cells(file, tmp_path):
+    view = opened(file, matrix="de'tail", gene_id='sym"bol')
+    left_out = np.sort(np.random.default_rng(1).choice(240, 215 - 190, replace=False))
+    view = View(view.dataset, replace(view.mapping, cells_out=left_out))
+    pages = [*choose_pages(view, "kind"), Page("drawn", np.arange(3, 60, 2))]
+    signature = Signature("s", ("S3", "S50", "S80", "no", "S3"), (1.0, 2.5, 0.5, 9.0, 1.0))
+    run = run_signature(
+        view, signature, pages=pages, sample_key="donor", normalize="zscore", p_adjust="holm", repeats="count"
+    )
+    code = python_code(view, run, file=file)
+    assert code.count("obs['kind'].astype(str) ==") == 3
+    check(run, executed(code, tmp_path))
+
+
+@pytest.mark.parametrize("method", ["sum", "median", "score_genes", "ucell"])
+def test_methods(file, tmp_path, method):
+    matrix = "X" if method in ("score_genes", "ucell") else "de'tail"
+    view = opened(file, matrix=matrix)
+    genes = ["g1", "g2+", "g4", "g5-", "nope", "g1"] if method == "ucell" else ["g1", "g2", "g4", "g1"]
+    pages = (
+        choose_pages(view, "cluster", ["0", "3"]) if method == "sum" else choose_pages(view, "treated", rest_of="True")
+    )
+    run = run_signature(
+        view,
+        genes,
+        method=method,
+        pages=pages,
+        normalize="minmax",
+        repeats="count" if method != "score_genes" else "once",
+    )
+    code = python_code(view, run, file=file)
+    assert "obs['cluster'] == 3" in code if method == "sum" else "~(obs['treated'].astype(str) == 'True')" in code
+    # scanpy's rounding unties scores that are equal, which moves ranks a little.
+    check(run, executed(code, tmp_path), 2e-3 if method == "score_genes" else 1e-5)
+
+
+def test_raw_large_pages_without_a_column_and_samples_apart(file, tmp_path):
+    view = opened(file, matrix="raw")
+    some = Page("some", np.sort(np.random.default_rng(2).choice(240, 220, replace=False)))
+    run = run_signature(view, ["g130", "g7"], pages=[some, rest_of(some, 240), Page("none", np.empty(0, np.int64))])
+    result = executed(python_code(view, run, file=file), tmp_path)
+    assert result["mean"]["some"] == pytest.approx(run.summary["mean"][0])
+    assert result["mean"]["Rest of some"] == pytest.approx(run.summary["mean"][1])
+    donors = [Page(f"P{k}", np.flatnonzero(np.isin(np.arange(240) % 6, [2 * k, 2 * k + 1]))) for k in range(3)]
+    run = run_signature(view, ["g130", "g7"], pages=donors, sample_key="donor")
+    assert [t.test for t in run.tests if t.unit == "sample"][:2] == ["anova", "kruskal-wallis"]
+    check(run, executed(python_code(view, run, file=file), tmp_path))
+
+
+def test_without_pages_and_with_mended_genes(file, tmp_path):
+    view = opened(file)
+    kept = np.arange(0, 120, 2)
+    ids = np.array([f"new{i}" for i in range(60)], dtype=object)
+    view = View(view.dataset, replace(view.mapping, genes_kept=kept, gene_ids=ids))
+    run = run_signature(view, ["new3", "new5"])
+    result = executed(python_code(view, run, file=file), tmp_path)
+    assert result["mean"]["All cells"] == pytest.approx(run.summary["mean"][0])
+    assert result["tests"] == []
