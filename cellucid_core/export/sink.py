@@ -225,7 +225,6 @@ def open_sink(
         if name.endswith(suffix):
             raise InputError(
                 f"A prepared export cannot be a {suffix} file.",
-                "Use a name that ends in .zip, or a folder"
-                + (", or the format h5ad (--format h5ad)." if suffix == ".h5ad" else "."),
+                f"Use a name that ends in .zip, or a folder{', or the format h5ad' if suffix == '.h5ad' else ''}.",
             )
     return FolderSink(target, force=force)
