@@ -54,7 +54,7 @@ class ArrayView:
         self.gene_ids = np.array([] if genes is None else genes, dtype=object)
         self.n_genes = len(self.gene_ids)
         self.renamed = {}
-        self.dataset = SimpleNamespace(path="/nowhere/data.h5ad", id="arrays", name=name)
+        self.dataset = SimpleNamespace(path="/nowhere/data.h5ad", id="arrays", name=name, obsm={})
         self.mapping = SimpleNamespace(gene_id="index", fixes=(), vectors=tuple(self._vectors), connectivities=None)
 
     def obs(self, key):

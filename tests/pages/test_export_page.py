@@ -93,7 +93,7 @@ def test_every_setting_reaches_the_export(open_app, kind, label, value, expected
 
 def test_no_setting_is_forgotten():
     tested = {name for *_, expected in SETTINGS for name in expected}
-    assert {item.name for item in fields(ExportSettings)} - tested == {"genes", "vectors", "format"}
+    assert {item.name for item in fields(ExportSettings)} - tested == {"genes", "vectors", "format", "launch"}
 
 
 def test_settings_reach_the_file(open_app):
@@ -196,10 +196,10 @@ def test_presets_set_the_widgets_and_any_change_is_custom(open_app):
     widget(app, "button_group", "Preset").set_value("publish").run()
     assert preset() == "publish"
     assert widget(app, "selectbox", "Genes as").value == "16 bit"
-    assert "what to cite" in texts(app)
+    assert "Readers will want to know" in texts(app)
     reset(app, "Citation", "Someone 2020", "text_input")
     assert preset() == "publish"
-    assert "what to cite" not in texts(app)
+    assert "Readers will want to know" not in texts(app)
     reset(app, "Compression", 9, "slider")
     assert preset() == "custom"
     widget(app, "button_group", "Preset").set_value("quick").run()
