@@ -1,0 +1,144 @@
+"""What the Gene Signature page draws beside its first picture, and what it takes in beside a pasted list."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellucid_core.signature import METHODS, NORMALIZATIONS, run_signature
+from tests.making import make_adata
+from tests.pages.test_pages import texts, widget
+
+GMT = b"T cells\tof a paper\tCD3D\tCD3E\nB cells\t\tCD79A\tMS4A1\ncd79a\t\tNOT1X\n"
+CHARTS = ["Violin", "Box", "Histogram", "Cumulative"]
+
+
+def open_tab(app, name):
+    app.session_state["signature_tabs"] = name
+    app.run()
+    assert not app.exception
+
+
+def upload(app, name, data):
+    box = next(box for box in app.file_uploader if box.label == "Signatures")
+    box.upload(name, data).run()
+    assert not app.exception
+
+
+def charts_of(app):
+    return list(app.get("vega_lite_chart"))
+
+
+@pytest.mark.parametrize(("method", "how"), list(itertools.product(METHODS, NORMALIZATIONS)))
+def test_every_score_scale_and_chart(open_app, demo_view, method, how):
+    app = open_app("gene_signature.py")
+    widget(app, "text_area", "Signature genes").set_value("CD79A, MS4A1, CD3D").run()
+    widget(app, "selectbox", "Score").select(method)
+    widget(app, "selectbox", "Scale").select(how).run()
+    run = app.session_state["signature run"][1]
+    expected = run_signature(demo_view, "CD79A, MS4A1, CD3D", method=method, normalize=how, pages=run.pages)
+    np.testing.assert_allclose(run.summary["mean"], expected.summary["mean"])
+    for chart in CHARTS:
+        widget(app, "button_group", "Chart").set_value(chart).run()
+        assert not app.exception
+        assert len(charts_of(app)) == 1
+
+
+def test_a_gmt_file_is_scored_at_once_and_each_of_its_signatures_is_shown(open_app):
+    app = open_app("gene_signature.py")
+    open_tab(app, "Several signatures")
+    assert "Open a GMT file" in texts(app)
+    upload(app, "immune.gmt", GMT)
+    assert widget(app, "selectbox", "Signature").options == ["T cells", "B cells", "cd79a"]
+    assert "2 found · 0 missing" in texts(app)
+    many = app.session_state["signature many"][1]
+    assert list(many.table["highest"][:2]) == [
+        many.long[many.long["signature"] == name].sort_values("mean")["page"].iloc[-1]
+        for name in ("T cells", "B cells")
+    ]
+    assert many.table["note"].iloc[2]
+    widget(app, "selectbox", "Signature").select("B cells").run()
+    assert "CD19+ B scores highest" in texts(app).replace("\\", "")
+    widget(app, "selectbox", "Signature").select("cd79a").run()
+    assert "is not in the dataset" in app.error[0].value
+    widget(app, "button", "Paste genes instead").click().run()
+    assert widget(app, "text_area", "Signature genes").value
+
+
+def test_weights_are_used_and_a_plain_list_goes_into_the_box(open_app, demo_view):
+    app = open_app("gene_signature.py")
+    upload(app, "weights.csv", b"gene,weight\nCD79A,3\nMS4A1,1\n")
+    run = app.session_state["signature run"][1]
+    ids = demo_view.gene_ids.tolist()
+    x = demo_view.expression.block([ids.index("CD79A"), ids.index("MS4A1")]).astype(float)
+    np.testing.assert_allclose(run.raw, (3 * x[0] + x[1]) / 4)
+    upload(app, "list.txt", b"CD3D\nCD3E\n")
+    assert widget(app, "text_area", "Signature genes").value == "CD3D, CD3E"
+    assert "2 found · 0 missing" in texts(app)
+
+
+def test_a_file_that_is_no_list_is_a_sentence(open_app):
+    app = open_app("gene_signature.py")
+    upload(app, "empty.gmt", b"\n\n")
+    assert app.error
+    assert "Traceback" not in texts(app)
+
+
+def test_genes_and_library_size(open_app, demo_view):
+    app = open_app("gene_signature.py")
+    open_tab(app, "Genes")
+    assert len(charts_of(app)) == 4
+    quality = app.session_state["signature quality"][1]
+    gene = quality.genes.iloc[0]
+    pages = app.session_state["signature run"][1].pages
+    cells = np.unique(np.concatenate([page.cells for page in pages]))
+    values = demo_view.expression.gene(demo_view.gene_ids.tolist().index(gene["gene"]))[cells]
+    assert gene["mean"] == pytest.approx(values.mean(), rel=1e-6)
+    assert "Which genes carry the difference between" in texts(app)
+    widget(app, "button_group", "Library size").set_value("detected").run()
+    assert not app.exception
+
+
+def test_chance_is_asked_for_and_then_shown(open_app):
+    app = open_app("gene_signature.py")
+    open_tab(app, "Against chance")
+    assert len(charts_of(app)) == 1
+    widget(app, "button", "Compare with chance").click().run()
+    assert "empirical p" in texts(app)
+    assert len(charts_of(app)) == 2
+    found = app.session_state["signature chance"][1]
+    assert found.p_value >= 1 / 501
+
+
+def test_take_home(open_app):
+    app = open_app("gene_signature.py")
+    open_tab(app, "Export")
+    assert [b.label for b in app.get("download_button") if "(" in b.label] == [
+        "Download the scores (CSV)",
+        "Scores (Parquet)",
+        "Cell table (CSV)",
+        "Pages (CSV)",
+        "Tests (CSV)",
+        "Record (JSON)",
+    ]
+    assert "import anndata" in app.code[0].value
+
+
+def test_a_copy_of_the_h5ad_with_the_score(open_app, opened):
+    adata = make_adata(60)
+    app = open_app("gene_signature.py", opened(adata))
+    widget(app, "text_area", "Signature genes").set_value(", ".join(adata.var_names[:2])).run()
+    open_tab(app, "Export")
+    widget(app, "button", "Make a copy of the .h5ad with the score").click().run()
+    assert not app.exception
+    assert app.session_state["signature_h5ad file"][1]
+
+
+def test_a_donor_column_is_offered_first(open_app, opened):
+    adata = make_adata(120)
+    adata.obs["donor"] = pd.Categorical([f"D{i % 4}" for i in range(120)])
+    app = open_app("gene_signature.py", opened(adata))
+    assert widget(app, "selectbox", "Donor or sample").value == "donor"
