@@ -119,7 +119,7 @@ def build_signature(
     genes = _gene_names(view)
     labels = [read_labels(view, column) for column in columns]
     warnings = _label_warnings(labels)
-    factor, scale_warnings = _scaling(view, settings.normalize)
+    factor, scale_warnings = scaling(view, settings.normalize)
     warnings += scale_warnings
     _check_finite(view, warnings)
     statistics = type_statistics(
@@ -141,7 +141,7 @@ def build_signature(
     return Signature(
         dataset=view.dataset.name,
         source=source,
-        created_at=_now(),
+        created_at=now(),
         levels=levels,
         parents=parents,
         record={
@@ -229,7 +229,7 @@ def _label_warnings(labels: Sequence[Labels]) -> list[str]:
     return warnings
 
 
-def _scaling(view: View, normalize: bool) -> tuple[np.ndarray | None, list[str]]:
+def scaling(view: View, normalize: bool) -> tuple[np.ndarray | None, list[str]]:
     """Return what to multiply values by before taking logs (None if they are logs), and what to say about it."""
     from cellucid_core.dataset.scale import LINEAR
 
@@ -282,7 +282,8 @@ def _variable_genes(
     return positions
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the time as ISO 8601 in UTC; ``SOURCE_DATE_EPOCH`` fixes it."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "").strip()
     moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

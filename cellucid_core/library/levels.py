@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
 #: A column with more values than this names cells rather than cell types.
-MAX_TYPES = 1000
+MAX_TYPES = 300
+#: A numeric column names cell types if it holds whole numbers and no more different ones than this.
+_MAX_NUMBERS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,20 +60,29 @@ def read_labels(view: View, column: str) -> Labels:
         If there is no such column, or it does not group cells.
     """
     series = view.obs(column)
-    if pd.api.types.is_float_dtype(series.dtype):
+    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
         values = series.to_numpy(dtype=np.float64, na_value=np.nan)
-        if not np.array_equal(values[np.isfinite(values)], np.rint(values[np.isfinite(values)])):
+        different = np.unique(values[np.isfinite(values)])
+        if len(different) > _MAX_NUMBERS or not np.array_equal(different, np.rint(different)):
             raise InputError(f"The column {column!r} holds measurements, not cell types.", "Choose another column.")
-        series = series.astype("Float64").astype("Int64")
-    texts = series.astype("category").cat.rename_categories(lambda value: str(value).strip())
-    names = [name for name in texts.cat.categories if name]
-    if len(names) > MAX_TYPES:
+        series = pd.Series(np.where(np.isfinite(values), values, np.nan)).astype("Float64").astype("Int64")
+    try:
+        categories = series.astype("category").cat
+    except TypeError:
+        raise InputError(f"The column {column!r} holds lists, not names.", "Choose another column.") from None
+    # Names that differ only in spaces around them are one.
+    stripped = [str(value).strip() for value in categories.categories]
+    names = list(dict.fromkeys(stripped))
+    place = {name: i for i, name in enumerate(names)}
+    codes = categories.codes.to_numpy(dtype=np.int32)
+    codes = np.where(codes >= 0, np.array([place[name] for name in stripped], np.int32)[codes], -1)
+    labels = _without_empty(column, names, codes)
+    if len(labels.types) > MAX_TYPES:
         raise InputError(
-            f"The column {column!r} has {len(names):,} different values, too many for cell types.",
+            f"The column {column!r} has {len(labels.types):,} different values, too many for cell types.",
             "Choose a column that groups cells.",
         )
-    codes = texts.cat.codes.to_numpy(dtype=np.int32)
-    return _without_empty(column, list(texts.cat.categories), codes)
+    return labels
 
 
 def _without_empty(column: str, names: list[str], codes: np.ndarray) -> Labels:

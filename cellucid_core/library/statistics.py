@@ -19,6 +19,8 @@ def type_statistics(
     levels: Sequence[tuple[np.ndarray, int]],
     factor: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    genes: Sequence[int] | np.ndarray | None = None,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return means and variances of every gene in every cell type.
 
@@ -36,6 +38,8 @@ def type_statistics(
         (n_cells,) what values are multiplied by before log1p is taken of them; None for values that are logs already.
     progress
         Called with genes done and in all; an exception that it raises ends the work.
+    genes
+        Positions of the genes to read, in the order of the result; None for all.
 
     Returns
     -------
@@ -46,14 +50,15 @@ def type_statistics(
     groups, n_cells_of = _groups([codes for codes, _ in levels])
     n_groups = len(n_cells_of)
     members = [_members(groups, codes, n_groups) for codes, _ in levels]
-    n_genes = expression.n_genes
+    positions = range(expression.n_genes) if genes is None else [int(gene) for gene in genes]
+    n_genes = len(positions)
     results = [(np.zeros((n_genes, n)), np.zeros((n_genes, n))) for _, n in levels]
-    for gene in range(n_genes):
+    for row, gene in enumerate(positions):
         count, mean, squares = _gene(expression, gene, groups, n_cells_of, factor)
         for (means, variances), member, (_, n_types) in zip(results, members, levels, strict=True):
-            means[gene], variances[gene] = _together(count, mean, squares, member, n_types)
-        if progress is not None and (gene % _STEP == 0 or gene == n_genes - 1):
-            progress(gene + 1, n_genes)
+            means[row], variances[row] = _together(count, mean, squares, member, n_types)
+        if progress is not None and (row % _STEP == 0 or row == n_genes - 1):
+            progress(row + 1, n_genes)
     return results
 
 

@@ -87,21 +87,26 @@ def find_markers(
     InputError
         If there are fewer than two cell types, too few candidates, or a value that is not finite.
     """
+    from threadpoolctl import threadpool_limits
+
     centroids = np.asarray(centroids, dtype=np.float64)
     _check(centroids, n_genes, generations, population)
     rng = np.random.default_rng(seed)
     fitness = Fitness(centroids)
     n_candidates = centroids.shape[1]
     masks = np.unique(random_masks(population, n_candidates, n_genes, rng), axis=0)
-    values = fitness(masks)
     largest_swap = min(n_genes, n_candidates - n_genes)
-    for generation in range(generations if largest_swap else 0):
-        children = _children(masks, population, largest_swap, rng)
-        masks, values = _survivors(
-            np.concatenate([masks, children]), np.concatenate([values, fitness(children)]), population
-        )
-        if progress is not None:
-            progress(generation + 1, generations)
+    # The products are small: threads would only wait for one another, above all on a busy machine, and would make the
+    # last digits, and with them the search, depend on the number of cores.
+    with threadpool_limits(1, "blas"):
+        values = fitness(masks)
+        for generation in range(generations if largest_swap else 0):
+            children = _children(masks, population, largest_swap, rng)
+            masks, values = _survivors(
+                np.concatenate([masks, children]), np.concatenate([values, fitness(children)]), population
+            )
+            if progress is not None:
+                progress(generation + 1, generations)
     best = _fronts(values)[0]
     order = best[np.lexsort((values[best, 1], values[best, 0]))]
     return MarkerSearch(values[order], masks[order], generations, (float(weights[0]), float(weights[1])))
