@@ -16,14 +16,28 @@ from cellucid_core.charts.distributions import (
     violin,
 )
 from cellucid_core.charts.embedding import MAX_POINTS, embedding
+from cellucid_core.charts.signatures import (
+    FRONT_CAPTION,
+    TREE_CAPTION,
+    correlation_heatmap,
+    level_tree,
+    pareto_front,
+    stacked_fractions,
+)
 
 __all__ = [
     "BOX_CAPTION",
+    "FRONT_CAPTION",
     "HISTOGRAM_CAPTION",
     "MAX_POINTS",
+    "TREE_CAPTION",
     "VIOLIN_CAPTION",
     "box",
+    "correlation_heatmap",
     "embedding",
     "histogram",
+    "level_tree",
+    "pareto_front",
+    "stacked_fractions",
     "violin",
 ]

@@ -35,7 +35,9 @@ def add(commands: Any) -> None:
     build.add_argument("--out", required=True, metavar="FILE", help=f"the suffix picks the format: {_SUFFIXES}")
     build.add_argument("--n-hvg", type=int, metavar="N", help="highly variable genes (2000, or as many as vary)")
     build.add_argument("--flavor", default="seurat", choices=["seurat", "cell_ranger"], help="as in scanpy")
-    build.add_argument("--n-degs", type=int, metavar="N", help="marker genes (a fifth of the variable ones, at most 400)")
+    build.add_argument(
+        "--n-degs", type=int, metavar="N", help="marker genes (a fifth of the variable ones, at most 400)"
+    )
     build.add_argument("--generations", type=int, default=5000, metavar="N")
     build.add_argument("--seed", type=int, default=0, metavar="N")
     build.add_argument("--source", default="", help="where the data come from, for the record")

@@ -245,11 +245,15 @@ def scaling(view: View, normalize: bool) -> tuple[np.ndarray | None, list[str]]:
             factor = np.where(total > 0, TARGET / total, 0.0)
         return factor, [f"{said}: they were brought to {TARGET:,.0f} per cell and logged (log1p)."]
     if scale.kind == "log" and scale.of_counts:
-        return None, [f"The matrix {matrix} holds {scale.words}: depth differs between cells. Normalize before logging."]
+        return None, [
+            f"The matrix {matrix} holds {scale.words}: depth differs between cells. Normalize before logging."
+        ]
     if scale.kind == "log" and scale.base in ("2", "10"):
         return None, [f"The matrix {matrix} holds logs to the base {scale.base}; Statescope expects natural ones."]
     if scale.kind not in ("log", "empty"):
-        return None, [f"The matrix {matrix} holds {scale.words}, not log-normalized values: choose that matrix instead."]
+        return None, [
+            f"The matrix {matrix} holds {scale.words}, not log-normalized values: choose that matrix instead."
+        ]
     return None, []
 
 

@@ -107,7 +107,9 @@ def read_bulk(path: Path, file_name: str, genes: Collection[str]) -> Bulk:
     values = np.concatenate(numbers) if numbers else np.zeros((0, 0))
     columns = [name for at, name in enumerate(layout.columns) if at not in set(layout.text_columns)]
     if values.shape[0] == 0 or values.shape[1] == 0:
-        raise InputError(f"{file_name} has no columns of numbers.", "A bulk matrix has genes in rows, samples in columns.")
+        raise InputError(
+            f"{file_name} has no columns of numbers.", "A bulk matrix has genes in rows, samples in columns."
+        )
     known = {_bare(gene) for gene in genes}
     notes: list[str] = []
     named = [names, *(pd.concat(texts)[at].astype(str).tolist() for at in layout.text_columns)]
@@ -116,7 +118,9 @@ def read_bulk(path: Path, file_name: str, genes: Collection[str]) -> Bulk:
         notes.append("Samples stand in rows; the table was turned, so that genes are rows.")
         values, rows, columns = values.T, columns, names
     elif layout.text_columns:
-        others = [layout.columns[at] for at in layout.text_columns if named[1 + layout.text_columns.index(at)] is not rows]
+        others = [
+            layout.columns[at] for at in layout.text_columns if named[1 + layout.text_columns.index(at)] is not rows
+        ]
         if others:
             notes.append(f"Columns of texts were left out: {', '.join(others[:_EXAMPLES])}.")
     _check_values(values, rows, columns, file_name)
@@ -186,7 +190,8 @@ def _check_values(values: np.ndarray, rows: list[str], columns: list[str], file_
             row, column = np.argwhere(wrong)[0]
             count = int(wrong.sum())
             raise InputError(
-                f"{file_name} has a value that {what} for {rows[row]} in {columns[column]}, and {count - 1:,} more.", mend
+                f"{file_name} has a value that {what} for {rows[row]} in {columns[column]}, and {count - 1:,} more.",
+                mend,
             )
 
 

@@ -107,7 +107,7 @@ def add_entry(signature: Signature, owner: str) -> Entry:
     return entry(name)
 
 
-def entries() -> list[Entry]:
+def list_entries() -> list[Entry]:
     """Return all entries, newest first; folders that hold none are passed over."""
     found = []
     for folder in home_folder("library").iterdir():
@@ -157,9 +157,7 @@ def entry_file(name: str) -> Path:
     """
     path = _folder(name) / _FILE
     if not path.is_file():
-        raise InputError(
-            f"The library has no entry {name!r}.", "It may have been deleted; look at the table again."
-        )
+        raise InputError(f"The library has no entry {name!r}.", "It may have been deleted; look at the table again.")
     return path
 
 

@@ -176,9 +176,7 @@ def make_level(
     unknown = sorted(set(counted) - set(first.columns))
     if unknown:
         raise InputError(f"In {where}, {name}, there are no means for: {', '.join(unknown[:_MANY])}.", _MEND)
-    return Level(
-        name, *tables.values(), **lists, cells={kind: counted.get(kind) for kind in first.columns}, **more
-    )
+    return Level(name, *tables.values(), **lists, cells={kind: counted.get(kind) for kind in first.columns}, **more)
 
 
 def make_signature(levels: list[Level], *, where: str, **more: Any) -> Signature:

@@ -48,7 +48,9 @@ def _write_store(signature: Signature, store: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for i, level in enumerate(signature.levels, 1):
-            obs = pd.DataFrame({"cells": [_cell_number(n) for n in level.cells.values()]}, index=_texts(level.cell_types))
+            obs = pd.DataFrame(
+                {"cells": [_cell_number(n) for n in level.cells.values()]}, index=_texts(level.cell_types)
+            )
             hvgs, degs = set(level.hvgs), set(level.degs)
             var = pd.DataFrame(
                 {"hvg": [g in hvgs for g in level.genes], "deg": [g in degs for g in level.genes]},
@@ -277,5 +279,3 @@ def _texts(names: list[str]) -> pd.Index:
 def _damaged(where: str, error: Exception) -> InputError:
     line = (str(error).splitlines() or [type(error).__name__])[0][:120]
     return InputError(f"{where} is damaged or no signature ({line}).", "Copy or download it again.")
-
-

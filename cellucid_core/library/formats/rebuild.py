@@ -220,7 +220,11 @@ class Rebuild:
             if value.name == "bytearray" and not value.args:
                 return b""
             # Protocols 0 to 2 have no bytes: they write them as text.
-            if value.name in ("encode", "bytearray") and len(value.args) == 2 and value.args[1] in ("latin1", "latin-1"):
+            if (
+                value.name in ("encode", "bytearray")
+                and len(value.args) == 2
+                and value.args[1] in ("latin1", "latin-1")
+            ):
                 text = value.args[0]
                 if type(text) is str and all(ord(letter) < 256 for letter in text):
                     return text.encode("latin-1")

@@ -73,4 +73,3 @@ def _random_gene(masks: np.ndarray, rows: np.ndarray, selected: bool, rng: np.ra
     nth = rng.integers(0, fits.sum(axis=1))
     genes: np.ndarray = np.argmax(np.cumsum(fits, axis=1, dtype=np.int32) > nth[:, None], axis=1)
     return genes
-
