@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -83,7 +85,10 @@ def list_panel(found: list[Entry]) -> None:
             "Cell types": whole,
             "Genes": whole,
             "DEGs": whole,
-            "Key cell types": st.column_config.TextColumn(width="large"),
+            "Level": st.column_config.TextColumn(width="small"),
+            "Key cell types": st.column_config.TextColumn(width="medium"),
+            "Source": st.column_config.TextColumn(width="small"),
+            "Date": st.column_config.TextColumn(width="small"),
             "Size (MB)": st.column_config.NumberColumn(format="%.1f", width="small"),
         },
     )
@@ -129,12 +134,16 @@ def build_panel() -> None:
     if st.button("Build", type="primary", icon=":material/construction:", disabled=not chosen):
         bar = st.progress(0.0, text="Starting …")
         st.button("Cancel", key="library_cancel", icon=":material/close:")
+
+        def report(what: str, share: float) -> None:
+            bar.progress(min(1.0, share), text=f"{what} …")
+
         signature = build_signature(
             view,
             chosen,
             settings,
             source=source.strip(),
-            progress=lambda what, share: bar.progress(min(1.0, share), text=f"{what} …"),
+            progress=report,
         )
         add(signature)
 
@@ -216,12 +225,13 @@ found = list_entries()
 signatures, build, read, bulk = st.tabs(
     ["Signatures", "Build from the open dataset", "Read a file", "Check a bulk matrix"]
 )
-for tab, draw in (
+draws: list[tuple[Any, Callable[[], None]]] = [
     (signatures, lambda: list_panel(found)),
     (build, build_panel),
     (read, read_panel),
     (bulk, lambda: bulk_panel(found)),
-):
+]
+for tab, draw in draws:
     with tab:
         try:
             draw()

@@ -184,10 +184,14 @@ def _level(
         progress=lambda done, total: report(f"{what}: generation {done:,} of {total:,}", begin + width * done / total),
     )
     index, types = pd.Index(genes, dtype=object, name="gene"), pd.Index(labels.types, dtype=object)
-    tables = [pd.DataFrame(values, index=index, columns=types) for values in (mean, variance, np.sqrt(variance))]
+    means, variances, deviations = (
+        pd.DataFrame(values, index=index, columns=types) for values in (mean, variance, np.sqrt(variance))
+    )
     return Level(
         labels.column,
-        *tables,
+        means,
+        variances,
+        deviations,
         hvgs=[genes[i] for i in hvgs],
         degs=[genes[i] for i in hvgs[found.genes]],
         cells=dict(zip(labels.types, labels.counts.tolist(), strict=True)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,12 @@ from cellucid_core.library.model import Level
 Method = Literal["nnls", "nusvr"]
 Logged = Literal["none", "2", "e", "10"]
 METHODS: tuple[Method, ...] = ("nnls", "nusvr")
-_UNLOG = {"none": lambda x: x, "2": lambda x: np.exp2(x) - 1, "e": np.expm1, "10": lambda x: 10.0**x - 1}
+_UNLOG: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "none": lambda x: x,
+    "2": lambda x: np.exp2(x) - 1,
+    "e": np.expm1,
+    "10": lambda x: 10.0**x - 1,
+}
 #: As `autogenes` and CIBERSORT: half of the genes may be support vectors.
 _NU, _C = 0.5, 0.5
 #: Below this share of the mean gene, a gene's noise weighs more than what it says.
@@ -86,8 +92,8 @@ def deconvolve(bulk: Bulk, level: Level, method: Method = "nnls", *, logged: Log
     n_types = len(level.cell_types)
     if len(genes) < max(n_types, 2):
         raise WorkRefused(
-            f"The bulk matrix has {len(genes):,} of the signature's {len(level.degs):,} DEGs; {n_types:,} cell types need "
-            "at least as many.",
+            f"The bulk matrix has {len(genes):,} of the signature's {len(level.degs):,} DEGs; {n_types:,} cell types "
+            "need at least as many.",
             "Check that both name genes in the same way, or use a signature with more DEGs.",
         )
     with np.errstate(over="ignore"):
@@ -133,7 +139,7 @@ def _nusvr(profiles: np.ndarray, sample: np.ndarray) -> np.ndarray:
     spread, height = profiles.std() or 1.0, sample.std() or 1.0
     model = NuSVR(nu=_NU, C=_C, kernel="linear", cache_size=200)
     model.fit((profiles - profiles.mean()) / spread, (sample - sample.mean()) / height)
-    return np.maximum(np.asarray(model.coef_).ravel(), 0.0)
+    return np.asarray(np.maximum(model.coef_.ravel(), 0.0))
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,7 +111,7 @@ def nesting(levels: Sequence[Labels]) -> tuple[dict[str, dict[str, str]], list[s
     """
     parents: dict[str, dict[str, str]] = {}
     problems = []
-    for above, below in zip(levels, levels[1:], strict=False):
+    for above, below in pairwise(levels):
         both = (above.codes >= 0) & (below.codes >= 0)
         table = np.zeros((len(below.types), len(above.types)), np.int64)
         np.add.at(table, (below.codes[both], above.codes[both]), 1)

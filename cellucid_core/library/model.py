@@ -176,7 +176,16 @@ def make_level(
     unknown = sorted(set(counted) - set(first.columns))
     if unknown:
         raise InputError(f"In {where}, {name}, there are no means for: {', '.join(unknown[:_MANY])}.", _MEND)
-    return Level(name, *tables.values(), **lists, cells={kind: counted.get(kind) for kind in first.columns}, **more)
+    return Level(
+        name,
+        tables["mean"],
+        tables["variance"],
+        tables["std"],
+        hvgs=lists["hvgs"],
+        degs=lists["degs"],
+        cells={kind: counted.get(kind) for kind in first.columns},
+        **more,
+    )
 
 
 def make_signature(levels: list[Level], *, where: str, **more: Any) -> Signature:
@@ -220,7 +229,8 @@ def _numbers(table: pd.DataFrame, where: str) -> pd.DataFrame:
         if texts.any():
             at = int(np.flatnonzero(texts)[0])
             raise InputError(
-                f"{where} has a text where a number belongs: {str(column.iloc[at])[:40]!r} for {table.index[at]} in {name}.",
+                f"{where} has a text where a number belongs: {str(column.iloc[at])[:40]!r} for {table.index[at]} in "
+                f"{name}.",
                 _MEND,
             )
         if not np.isfinite(numbers).all():

@@ -76,10 +76,8 @@ def entry_panel(entry: Entry, owner: str) -> None:
         ["Cell types", "Likeness", "Marker search", "Genes", "Compare", "Download"]
     )
     with tree:
-        if len(signature.levels) > 1 and not signature.parents:
-            levels = [level]
-        else:
-            levels = signature.levels
+        # Files of others do not say which type holds which: their levels cannot stand beside each other.
+        levels = signature.levels if signature.parents else [level]
         st.altair_chart(
             charts.level_tree([(one.name, one.cells) for one in levels], signature.parents), width="stretch"
         )

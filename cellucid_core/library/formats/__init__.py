@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import zipfile
@@ -168,7 +167,7 @@ def _write_folder(signature: Signature, path: Path) -> None:
     try:
         write_zarr(signature, draft / "new")
         if path.exists():
-            os.replace(path, draft / "old")
-        os.replace(draft / "new", path)
+            path.replace(draft / "old")
+        (draft / "new").replace(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Pickles: the lab's dict of levels, tables with Statescope's columns, and dicts of tables; read without running them."""
+"""Pickles: a dict of levels, tables with Statescope's columns, dicts of tables; read without running anything."""
 
 from __future__ import annotations
 

@@ -272,7 +272,7 @@ def _cell_number(n: int | None) -> int:
     return -1 if n is None else n
 
 
-def _texts(names: list[str]) -> pd.Index:
+def _texts(names: list[str]) -> Any:
     return pd.Index(np.array(names, dtype=object), dtype=object)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -257,7 +258,7 @@ class Rebuild:
         if len(ends_raw) < (offset + length + 1) * width.itemsize or (there and len(there) * 8 < offset + length):
             raise self.wrong("a column of texts was cut off")
         ends = np.frombuffer(ends_raw, width, offset + length + 1)[offset:].tolist()
-        if any(not 0 <= start <= stop <= len(text) for start, stop in zip(ends, ends[1:], strict=False)):
+        if any(not 0 <= start <= stop <= len(text) for start, stop in pairwise(ends)):
             raise self.wrong("a column of texts was cut off")
         result = np.empty(length, dtype=object)
         for i in range(length):

@@ -63,10 +63,8 @@ class Fitness:
         result = np.zeros((len(masks), 2))
         for start in range(0, len(self._one), self._step):
             one, other = self._one[start : start + self._step], self._other[start : start + self._step]
-            if self._table is None:
-                products = masks @ self._pairs(start, start + self._step)
-            else:
-                products = sums[:, 2 * n :]
+            by_piece = self._table is None
+            products = masks @ self._pairs(start, start + self._step) if by_piece else sums[:, 2 * n :]
             with np.errstate(divide="ignore", invalid="ignore"):
                 covariance = products - total[:, one] * total[:, other] / k
             result[:, 0] += np.abs(covariance * scale[:, one] * scale[:, other]).sum(axis=1)

@@ -139,7 +139,8 @@ def _check(centroids: np.ndarray, n_genes: int, generations: int, population: in
         raise InputError("Some means are not finite.", "Choose another matrix, or leave those cells out.")
     if not n_types <= n_genes <= n_candidates:
         raise InputError(
-            f"{n_genes:,} marker genes cannot be chosen for {n_types:,} cell types from {n_candidates:,} variable genes.",
+            f"{n_genes:,} marker genes cannot be chosen for {n_types:,} cell types from {n_candidates:,} variable "
+            "genes.",
             f"Ask for {n_types:,} to {n_candidates:,} genes."
             if n_types <= n_candidates
             else "Take more variable genes, or a coarser level.",
