@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,12 +18,16 @@ TREE_CAPTION = (
 FRONT_CAPTION = "Each point is a set of genes that no other beats in both; the marked one gives the DEGs"
 
 _DARK, _LIGHT = "#1B2226", "#FFFFFF"
-_POINT, _CHOSEN = "#0072B2", "#E69F00"
+_POINT, _CHOSEN = "#3A8FC7", "#E69F00"
 #: Orange for opposite, white for unrelated, blue for alike: told apart with every colour vision.
 _DIVERGING = ["#B35806", "#F1A340", "#F7F7F7", "#67A9CF", "#0B4F8A"]
 _MOST_NUMBERS = 14
 _CELL, _LEAF = 26, 28
 _LABEL = 190
+#: Width in pixels for which the labels of a tree are cut; a wider chart only gets more air.
+_TREE_WIDTH = 430
+#: How much of a colour a pale one keeps.
+_PALE = 0.38
 
 
 def pareto_front(front: np.ndarray, chosen: int | None = None) -> Any:
@@ -168,7 +173,13 @@ def stacked_fractions(fractions: pd.DataFrame, colors: Mapping[str, str] | None 
                 "type:N",
                 scale=scale,
                 sort=types,
-                legend=alt.Legend(title=None, orient="bottom", columns=_legend_columns(types), labelLimit=_LABEL + 60),
+                legend=alt.Legend(
+                    title=None,
+                    orient="bottom",
+                    columns=_legend_columns(types),
+                    labelLimit=_LABEL + 60,
+                    symbolStrokeWidth=0,
+                ),
             ),
             order=alt.Order("order:Q"),
             tooltip=[
@@ -199,44 +210,55 @@ def level_tree(levels: Sequence[tuple[str, Mapping[str, int | None]]], parents: 
     import altair as alt
 
     boxes, n_leaves = _boxes(levels, parents)
-    names = [name for name, _ in levels]
     tops = list(levels[0][1])
     colors = palette(len(tops) + 1)
     for box in boxes:
         known = box["cells"] is not None
         box["words"] = f"{box['cells']:,} cells" if known else "cells not recorded"
         box["label"] = f"{box['type']} · {box['cells']:,}" if known else box["type"]
-    x = alt.X(
-        "left:Q",
-        scale=alt.Scale(domain=[0, len(levels)], nice=False),
-        axis=None,
+    # Level names stand on the axis, whose text follows the theme; JSON in ASCII, so that no name can end the string.
+    heads = alt.Axis(
+        orient="top",
+        values=list(range(len(levels))),
+        labelExpr=f"{json.dumps([name for name, _ in levels])}[datum.value]",
+        labelAlign="left",
+        labelFontWeight="bold",
+        labelLimit=int(_TREE_WIDTH / len(levels)),
+        title=None,
+        ticks=False,
+        grid=False,
+        domain=False,
     )
-    y = alt.Y("top:Q", scale=alt.Scale(domain=[n_leaves, 0], nice=False), axis=None)
+    x = alt.X("left:Q", scale=alt.Scale(domain=[0, len(levels)], nice=False), axis=heads)
+    lines = alt.Scale(domain=[n_leaves, 0], nice=False)
     base = alt.Chart(inline(alt, boxes)).encode(
-        y=y,
+        x=x,
         tooltip=[
             alt.Tooltip("type:N", title="cell type"),
             alt.Tooltip("level:N", title="level"),
             alt.Tooltip("words:N", title="cells"),
         ],
     )
-    scale = alt.Scale(domain=list(range(len(tops) + 1)), range=colors)
-    rects = base.mark_rect(cornerRadius=3, opacity=0.32, strokeWidth=1.2).encode(
-        x=x,
+    places = list(range(len(tops) + 1))
+    # Pale boxes with dark text read on a light and on a dark page.
+    fill = alt.Scale(domain=places, range=[_pale(color) for color in colors])
+    rects = base.mark_rect(cornerRadius=3, opacity=1, strokeWidth=1.2).encode(
         x2="right",
+        y=alt.Y("top:Q", scale=lines, axis=None),
         y2="bottom",
-        fill=alt.Fill("of:O", scale=scale, legend=None),
-        stroke=alt.Stroke("of:O", scale=scale, legend=None),
+        fill=alt.Fill("of:O", scale=fill, legend=None),
+        stroke=alt.Stroke("of:O", scale=alt.Scale(domain=places, range=colors), legend=None),
     )
-    labels = base.mark_text(align="left", dx=8, fontSize=12, limit=int(640 / len(levels)) - 12).encode(
-        x=x, y=alt.Y("middle:Q", scale=alt.Scale(domain=[n_leaves, 0], nice=False), axis=None), text="label:N"
-    )
-    heads = (
-        alt.Chart(inline(alt, [{"left": i, "name": name} for i, name in enumerate(names)]))
-        .mark_text(align="left", baseline="bottom", dx=2, dy=-6, fontSize=12, fontWeight=600)
-        .encode(x=x, y=alt.value(0), text="name:N")
-    )
-    return _finish(alt, alt.layer(rects, labels, heads), max(120, _LEAF * n_leaves))
+    labels = base.mark_text(
+        align="left", dx=8, fontSize=12, color=_DARK, limit=int(_TREE_WIDTH / len(levels)) - 16
+    ).encode(y=alt.Y("middle:Q", scale=lines, axis=None), text="label:N")
+    return _finish(alt, alt.layer(rects, labels), max(60, _LEAF * n_leaves))
+
+
+def _pale(color: str) -> str:
+    """Return a colour mixed with white."""
+    parts = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(255 - (255 - part) * _PALE):02X}" for part in parts)
 
 
 def _boxes(
@@ -286,7 +308,7 @@ def _boxes(
 def _legend_columns(types: Sequence[str]) -> int:
     """Return how many legend entries fit side by side."""
     longest = max((len(kind) for kind in types), default=1)
-    return int(np.clip(620 // (7 * min(longest, 34) + 40), 1, 6))
+    return int(np.clip(400 // (7 * min(longest, 34) + 40), 1, 4))
 
 
 def _finish(alt: Any, chart: Any, height: int) -> Any:

@@ -127,8 +127,8 @@ def _result(signature: Any) -> dict[str, Any]:
 def _show_levels(signature: Any, options: argparse.Namespace) -> None:
     for level in signature.levels:
         show(
-            f"{level.name}: {len(level.cell_types):,} cell types, {len(level.mean):,} genes, {len(level.hvgs):,} highly "
-            f"variable, {len(level.degs):,} DEGs",
+            f"{level.name}: {len(level.cell_types):,} cell types, {len(level.mean):,} genes, {len(level.hvgs):,} "
+            f"highly variable, {len(level.degs):,} DEGs",
             options,
         )
 

@@ -150,8 +150,8 @@ def check_bulk(bulk: Bulk, level: Level) -> BulkCheck:
         )
     if bulk.looks_logged:
         findings.append(
-            "The values look like logarithms; linear ones are expected (counts, CPM or TPM). Say which logarithm it is, "
-            "or give linear values."
+            "The values look like logarithms; linear ones are expected (counts, CPM or TPM). Say which logarithm it "
+            "is, or give linear values."
         )
     return BulkCheck(
         matched, len(bulk.values), len(level.genes), found, missing, theirs, ours, bulk.looks_logged, findings

@@ -146,7 +146,8 @@ def make_level(
         For texts in numbers, missing or infinite values, negative variances, names that stand twice or are empty,
         tables that do not fit together, and genes that the table does not have.
     """
-    std = np.sqrt(variance.clip(lower=0)) if std is None and _numeric(variance) else std
+    if std is None and _numeric(variance):
+        std = variance.clip(lower=0) ** 0.5
     tables = {"mean": mean, "variance": variance, "std": variance if std is None else std}
     tables = {what: _numbers(table, f"{where}, {name}: {what}") for what, table in tables.items()}
     first = tables["mean"]

@@ -31,7 +31,7 @@ def cross(one: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.nd
         (n, n_genes) bool, as many genes in each row.
     """
     # Both have as many genes, so half of those that only one of them selected complete the shared ones.
-    child = one & other
+    child: np.ndarray = one & other
     rows, genes = np.nonzero(one ^ other)
     shuffled = np.argsort(rows + rng.random(len(rows)), kind="stable")
     per_row = np.bincount(rows, minlength=len(one))
