@@ -51,15 +51,15 @@ def add(signature: Signature) -> None:
 def table_of(found: list[Entry]) -> pd.DataFrame:
     rows = [
         {
-            "Dataset": entry.dataset if i == 0 else "",
+            "Dataset": entry.dataset,
             "Level": level["level"],
             "Cell types": len(level["cell_types"]),
             "Key cell types": ", ".join(entry.key_types(i)),
             "Genes": level["genes"],
             "DEGs": level["degs"],
-            "Source": entry.source if i == 0 else "",
-            "Date": (entry.created_at or entry.added_at)[:10] if i == 0 else "",
-            "Size (MB)": entry.size / 1e6 if i == 0 else None,
+            "Source": entry.source,
+            "Date": (entry.created_at or entry.added_at)[:10],
+            "Size (MB)": entry.size / 1e6,
         }
         for entry in found
         for i, level in enumerate(entry.levels)

@@ -153,6 +153,9 @@ def stacked_fractions(fractions: pd.DataFrame, colors: Mapping[str, str] | None 
         for j, kind in enumerate(types)
     ]
     scale = alt.Scale(domain=types, range=[chosen[kind] for kind in types])
+    legend = alt.Legend(
+        title=None, orient="bottom", columns=_legend_columns(types), labelLimit=_LABEL + 60, symbolStrokeWidth=0
+    )
     chart = (
         alt.Chart(inline(alt, rows))
         .mark_bar(stroke=_LIGHT, strokeWidth=0.4)

@@ -16,7 +16,7 @@ from cellucid_core.errors import InputError
 
 #: Bytes of a pickle after unpacking, and its instructions; a large signature has about a million.
 MAX_BYTES = 512 * 2**20
-MAX_STEPS = 8_000_000
+MAX_STEPS = 4_000_000
 _MAX_DEPTH = 60
 _MAX_MARKS = 1000
 _MAX_WHOLE = 2**64

@@ -6,6 +6,9 @@ Columns: ``Gene``, ``IsMarker``, then ``scExp_<type>`` and ``scVar_<type>`` for 
 from __future__ import annotations
 
 import csv
+import gzip
+import io
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from cellucid_core.library.model import Level, Signature, make_level, make_signa
 #: What Statescope adds to variances, so that none is 0.
 OFFSET = 0.01
 _EXP, _VAR = "scExp_", "scVar_"
+_MISSING = frozenset(["", "NA", "N/A", "null", "None"])
 _TRUE, _FALSE = frozenset(["true", "1", "1.0", "yes"]), frozenset(["false", "0", "0.0", "no"])
 
 
@@ -31,26 +35,48 @@ def read_statescope(path: Path, file_name: str) -> Signature:
         If it is none, or is not as it should be.
     """
     layout = read_layout(path, file_name)  # says in a sentence what is no table
-    try:
-        table = pd.read_csv(
-            path,
-            sep=layout.separator,
-            encoding=layout.encoding,
-            dtype={"Gene": str, "IsMarker": str},
-            keep_default_na=False,
-            na_values={},
-            quoting=csv.QUOTE_MINIMAL,
-            float_precision="round_trip",
-            compression="gzip" if path.open("rb").read(2) == b"\x1f\x8b" else None,
-            low_memory=False,
-        )
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(
-            f"{file_name} cannot be read as a table ({str(error).strip()[:120]}).", "Copy or download it again."
-        ) from error
+    table = _table(path, layout.encoding, layout.separator, file_name)
     level = level_of_table(table, Path(file_name).stem, file_name)
     name = Path(file_name).name.removesuffix(".gz").rsplit(".", 1)[0]
     return make_signature([level], where=file_name, dataset=name, notes=list(_notes(table, level)))
+
+
+def _table(path: Path, encoding: str, separator: str, file_name: str) -> pd.DataFrame:
+    """Read the lines as they stand: numbers to the last digit, everything else as text."""
+    rows: list[list[str]] = []
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rb") if packed else path.open("rb") as raw:
+            for number, row in enumerate(csv.reader(io.TextIOWrapper(raw, encoding=encoding), delimiter=separator), 1):
+                if rows and len(row) != len(rows[0]):
+                    if not row:
+                        continue
+                    raise InputError(
+                        f"{file_name} has {len(row):,} fields in line {number:,} and {len(rows[0]):,} in its header.",
+                        "The file is cut off or damaged there: write it again.",
+                    )
+                rows.append(row)
+    except (ValueError, OSError, EOFError, csv.Error, zlib.error) as error:
+        raise InputError(
+            f"{file_name} cannot be read as a table ({str(error).strip()[:120]}).", "Copy or download it again."
+        ) from error
+    columns = {}
+    for at, name in enumerate(rows[0]):
+        texts = [row[at] for row in rows[1:]]
+        columns[at] = pd.Series(_numbers(texts) if name.startswith((_EXP, _VAR)) else texts, dtype=object)
+    return pd.DataFrame(columns).set_axis(pd.Index(rows[0], dtype=object), axis=1)
+
+
+def _numbers(texts: list[str]) -> list[Any]:
+    """Return numbers where there are numbers, NaN where nothing stands, and the text itself elsewhere."""
+    values: list[Any] = []
+    for text in texts:
+        try:
+            values.append(float(text))
+        except ValueError:
+            values.append(np.nan if text.strip() in _MISSING else text)
+    return values
 
 
 def looks_like_statescope(columns: Any) -> bool:
