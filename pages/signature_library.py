@@ -29,7 +29,7 @@ from pages.shared.opening import demo_button
 from pages.shared.signature_entry import entry_panel
 from pages.shared.workspace import kept, literal, show_error, workspace
 
-_OPEN = "library_entry"
+_OPEN, _NEXT = "library_entry", "library_entry_next"
 
 
 def owner() -> str:
@@ -43,7 +43,8 @@ def owner() -> str:
 def add(signature: Signature) -> None:
     """Add a signature and show it."""
     added = add_entry(signature, owner())
-    st.session_state[_OPEN] = added.id
+    # The box that it is chosen in has been drawn already in this run.
+    st.session_state[_NEXT] = added.id
     st.session_state["library_said"] = f"{signature.dataset} joined the library."
     st.rerun()
 
@@ -93,8 +94,8 @@ def list_panel(found: list[Entry]) -> None:
         },
     )
     names = {entry.id: entry for entry in found}
-    if st.session_state.get(_OPEN) not in names:
-        st.session_state[_OPEN] = found[0].id
+    asked = st.session_state.pop(_NEXT, st.session_state.get(_OPEN))
+    st.session_state[_OPEN] = asked if asked in names else found[0].id
     chosen = st.selectbox(
         "Open",
         list(names),

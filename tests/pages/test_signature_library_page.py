@@ -58,6 +58,13 @@ def test_build_open_score_delete(open_app, demo):
     assert list_entries() == []
 
 
+def test_a_second_entry_is_opened_when_it_is_built(open_app):
+    app = build(build(open_app("signature_library.py")))
+    assert len(list_entries()) == 2
+    assert app.session_state["library_entry"] == list_entries()[0].id
+    assert "joined the library" in texts(app)
+
+
 def test_somebody_else_cannot_delete(open_app):
     app = build(open_app("signature_library.py"))
     app.session_state["library_owner"] = "somebody else"
