@@ -69,8 +69,10 @@ def table_of(found: list[Entry]) -> pd.DataFrame:
 
 
 def list_panel(found: list[Entry]) -> None:
-    if said := st.session_state.pop("library_said", None):
-        st.success(literal(said), icon=":material/check_circle:")
+    # A place of its own: when the message goes, nothing below it moves, and open tabs stay open.
+    with st.container():
+        if said := st.session_state.pop("library_said", None):
+            st.success(literal(said), icon=":material/check_circle:")
     if not found:
         st.info(
             "No signature is here yet. Build one from the open dataset, or read a file: both stand above.",

@@ -7,6 +7,7 @@ import pickle
 import pytest
 from playwright.sync_api import expect
 
+from cellucid_core.library import read_signature, type_degs
 from tests.browser.test_walk import chart, go, open_demo
 
 pytestmark = pytest.mark.browser
@@ -58,9 +59,13 @@ def test_build_download_read_and_score(page, tmp_path):
     expect(page.get_by_text("joined the library")).to_be_visible()
 
     page.get_by_role("radio", name="bulk_labels").or_(page.get_by_role("button", name="bulk_labels")).first.click()
+    expect(page.get_by_text("joined the library")).to_have_count(0)  # the page was drawn anew
     page.get_by_role("tab", name="Genes").click()
     choose(page, "Cell type", "CD19+ B")
+    genes = ", ".join(type_degs(read_signature(target).levels[0], "CD19+ B"))
+    expect(page.get_by_test_id("stCode").filter(visible=True)).to_have_text(genes)
     page.get_by_role("button", name="Score them on the open dataset").click()
     page.get_by_role("heading", name="Gene Signature", exact=True).wait_for()
+    expect(page.get_by_role("textbox", name="Signature genes")).to_have_value(genes)
     expect(page.get_by_role("heading", name="CD19+ B scores highest")).to_be_visible()
     chart(page)

@@ -58,7 +58,8 @@ def read(tmp_path):
     [
         "os.system", "posix.system", "nt.system", "subprocess.Popen", "builtins.eval", "builtins.exec",
         "builtins.getattr", "builtins.__import__", "builtins.open", "operator.attrgetter", "operator.methodcaller",
-        "functools.partial", "importlib.import_module", "numpy.load", "numpy.testing._private.utils.runstring", "numpy.memmap",
+        "functools.partial", "importlib.import_module", "numpy.load", "numpy.memmap",
+        "numpy.testing._private.utils.runstring",
         "numpy._core.multiarray.fromfile", "numpy.core.records.fromfile", "numpy.f2py.crackfortran.myeval",
         "pandas.read_pickle", "pandas.eval", "pandas.io.pickle.read_pickle", "pandas.core.computation.eval.eval",
         "pandas.compat.pickle_compat.loads", "pickle.loads", "_pickle.loads", "copyreg.add_extension", "shutil.rmtree",
