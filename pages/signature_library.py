@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from pages.shared.opening import demo_button
 from pages.shared.signature_entry import entry_panel
 from pages.shared.workspace import kept, literal, show_error, workspace
 
+#: Seconds between two drawings of the progress bar.
+_TELL_EVERY = 0.2
 _OPEN, _NEXT = "library_entry", "library_entry_next"
 
 
@@ -138,8 +141,13 @@ def build_panel() -> None:
         bar = st.progress(0.0, text="Starting …")
         st.button("Cancel", key="library_cancel", icon=":material/close:")
 
+        told = 0.0
+
         def report(what: str, share: float) -> None:
-            bar.progress(min(1.0, share), text=f"{what} …")
+            nonlocal told
+            if time.monotonic() - told > _TELL_EVERY:  # a search has thousands of generations
+                told = time.monotonic()
+                bar.progress(min(1.0, share), text=f"{what} …")
 
         signature = build_signature(
             view,

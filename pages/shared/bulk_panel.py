@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from cellucid_core import charts
 from cellucid_core.errors import CellucidError
 from cellucid_core.library import Bulk, BulkCheck, Entry, Level, check_bulk, deconvolve, read_bulk
+from cellucid_core.library.deconvolution import Logged, Method
+from pages.shared.remembered import remembered
 from pages.shared.signature_entry import signature_of
 from pages.shared.style import CARDS
 from pages.shared.workspace import literal, show_error
 
-_METHODS = {"nnls": "Non-negative least squares", "nusvr": "Nu support-vector regression"}
-_LOGS = {"none": "Linear (counts, CPM, TPM)", "2": "log2(x + 1)", "e": "ln(x + 1)", "10": "log10(x + 1)"}
+_METHODS: dict[Method, str] = {"nnls": "Non-negative least squares", "nusvr": "Nu support-vector regression"}
+_LOGS: dict[Logged, str] = {
+    "none": "Linear (counts, CPM, TPM)",
+    "2": "log2(x + 1)",
+    "e": "ln(x + 1)",
+    "10": "log10(x + 1)",
+}
 
 
 def bulk_panel(entries: list[Entry]) -> None:
@@ -36,10 +44,8 @@ def bulk_panel(entries: list[Entry]) -> None:
     if upload is None:
         return
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "bulk"
-            path.write_bytes(upload.getbuffer())
-            bulk = read_bulk(path, upload.name, level.genes)
+        made_of = (upload.file_id, entry.id, level.name)
+        bulk = remembered("bulk", made_of, lambda: _read(upload, level))
         found = check_bulk(bulk, level)
         _cards(bulk, found)
         for text in found.findings:
@@ -47,7 +53,7 @@ def bulk_panel(entries: list[Entry]) -> None:
         if not found.findings:
             st.success("The matrix fits the signature.", icon=":material/check_circle:")
         if level.degs:
-            _deconvolution(bulk, found, level)
+            _deconvolution(bulk, found, level, made_of)
     except CellucidError as error:
         show_error(error)
 
@@ -62,7 +68,14 @@ def _cards(bulk: Bulk, found: BulkCheck) -> None:
     ids.metric("Gene ids", found.bulk_ids, border=True)
 
 
-def _deconvolution(bulk: Bulk, found: BulkCheck, level: Level) -> None:
+def _read(upload: Any, level: Level) -> Bulk:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bulk"
+        path.write_bytes(upload.getbuffer())
+        return read_bulk(path, upload.name, level.genes)
+
+
+def _deconvolution(bulk: Bulk, found: BulkCheck, level: Level, made_of: tuple[str, ...]) -> None:
     how, scale = st.columns(2)
     method = how.selectbox("Method", list(_METHODS), format_func=_METHODS.__getitem__, key="bulk_method")
     logged = scale.selectbox(
@@ -73,7 +86,9 @@ def _deconvolution(bulk: Bulk, found: BulkCheck, level: Level) -> None:
         key=f"bulk_logged_{found.looks_logged}",
     )
     with st.spinner("Estimating fractions …"):
-        result = deconvolve(bulk, level, method, logged=logged)  # type: ignore[arg-type]
+        result = remembered(
+            "fractions", (*made_of, method, logged), lambda: deconvolve(bulk, level, method, logged=logged)
+        )
     st.altair_chart(charts.stacked_fractions(result.fractions), width="stretch")
     st.caption(
         f"Estimated from {len(result.genes):,} DEGs; each sample sums to 100 %. "

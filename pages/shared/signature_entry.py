@@ -23,6 +23,7 @@ from cellucid_core.library import (
     write_signature,
 )
 from pages.shared.label_columns import label_columns
+from pages.shared.remembered import remembered
 from pages.shared.workspace import literal, show_error, widget_key, workspace
 
 _MOST_GENES = 200
@@ -156,9 +157,17 @@ def _compare(level: Level, name: str) -> None:
     )
     if column is None:
         return
+    view = work.view
+    made_of = (name, level.name, view.dataset.content_hash, view.mapping.digest(), column)
+    # Every gene of the dataset is read: only when asked for, and once.
+    asked = st.button("Compare", key=f"compare_go_{name}", icon=":material/compare_arrows:")
+    if asked:
+        st.session_state["compared"] = made_of
+    if st.session_state.get("compared") != made_of:
+        return
     try:
         with st.spinner("Comparing …"):
-            result = compare_types(level, work.view, column)
+            result = remembered("comparison", made_of, lambda: compare_types(level, view, column))
     except CellucidError as error:
         show_error(error)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cellucid_core.library import list_entries
+from cellucid_core.library import list_entries, write_signature
 from tests.pages.test_pages import odd_datasets, texts, widget
 
 
@@ -56,6 +56,38 @@ def test_build_open_score_delete(open_app, demo):
     app.button(key=f"delete_{entry.id}").click().run()
     assert not app.exception
     assert list_entries() == []
+
+
+def test_comparison_is_made_when_asked_for(open_app):
+    app = build(open_app("signature_library.py"))
+    (entry,) = list_entries()
+    assert "genes that both have" not in texts(app)
+    app.button(key=f"compare_go_{entry.id}").click().run()
+    assert not app.exception
+    assert "over the 765 genes that both have" in texts(app)
+
+
+def test_files_are_read_and_bulk_is_checked(open_app, tmp_path, demo_view):
+    from tests.library.signatures_made import make_signature
+
+    app = open_app("signature_library.py")
+    uploads = [element for element in app.get("file_uploader") if element.label == "A signature file"]
+    path = write_signature(make_signature(), tmp_path / "made.pickle")
+    uploads[0].upload(path.name, path.read_bytes()).run()
+    assert not app.exception
+    assert "3 cell types, 12 genes, 2 DEGs" in texts(app).replace("\\", "")
+    widget(app, "button", "Add it to the library").click().run()
+    assert [entry.dataset for entry in list_entries()] == ["Lung “1”"]
+    (box,) = [element for element in app.get("file_uploader") if element.label.startswith("A bulk matrix")]
+    rows = "\n".join(f"G{i},{i * 37 + 5},{i * 11 + 2}" for i in range(12))
+    box.upload("bulk.csv", f"gene,s1,s2\n{rows}\n".encode()).run()
+    assert not app.exception
+    assert widget(app, "metric", "Genes matched").value == "12 of 12"
+    assert "need at least as many" in texts(app)  # two DEGs for three types
+    (box,) = [element for element in app.get("file_uploader") if element.label == "A signature file"]
+    box.upload("evil.pickle", b"\x80\x04cos\nsystem\nX\x04\x00\x00\x00true\x85R.").run()
+    assert not app.exception
+    assert "os.system" in texts(app).replace("\\", "")
 
 
 def test_a_second_entry_is_opened_when_it_is_built(open_app):
