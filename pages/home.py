@@ -56,8 +56,9 @@ HOME = st.Page(home, title="Start", icon=":material/home:", default=True)
 PREFLIGHT = st.Page("upload_preflight.py", title="Upload & Preflight", icon=":material/fact_check:")
 EXPORT = st.Page("export.py", title="Export", icon=":material/archive:")
 SIGNATURE = st.Page("gene_signature.py", title="Gene Signature", icon=":material/query_stats:")
+LIBRARY = st.Page("signature_library.py", title="Signature Library", icon=":material/library_books:")
 
-page = st.navigation({"Dataset": [HOME, PREFLIGHT], "Work": [EXPORT, SIGNATURE]})
+page = st.navigation({"Dataset": [HOME, PREFLIGHT], "Work": [EXPORT, SIGNATURE, LIBRARY]})
 apply_style()
 if "started" not in st.session_state:
     st.session_state["started"] = True

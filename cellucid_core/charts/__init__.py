@@ -27,6 +27,14 @@ from cellucid_core.charts.evidence import (
     library_trend,
 )
 from cellucid_core.charts.image import MIME, chart_image
+from cellucid_core.charts.signatures import (
+    FRONT_CAPTION,
+    TREE_CAPTION,
+    correlation_heatmap,
+    level_tree,
+    pareto_front,
+    stacked_fractions,
+)
 from cellucid_core.charts.tables import DOTS_CAPTION, HEATMAP_CAPTION, dot_plot, signature_heatmap
 
 __all__ = [
@@ -35,10 +43,12 @@ __all__ = [
     "CONTRIBUTION_CAPTION",
     "CUMULATIVE_CAPTION",
     "DOTS_CAPTION",
+    "FRONT_CAPTION",
     "HEATMAP_CAPTION",
     "HISTOGRAM_CAPTION",
     "MAX_POINTS",
     "MIME",
+    "TREE_CAPTION",
     "TREND_CAPTION",
     "VIOLIN_CAPTION",
     "board_height",
@@ -46,12 +56,16 @@ __all__ = [
     "chance_histogram",
     "chart_image",
     "contribution_bars",
+    "correlation_heatmap",
     "cumulative",
     "dot_plot",
     "drawing_board",
     "embedding",
     "histogram",
+    "level_tree",
     "library_trend",
+    "pareto_front",
     "signature_heatmap",
+    "stacked_fractions",
     "violin",
 ]

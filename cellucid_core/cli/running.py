@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cellucid_core.cli import datasets, demo, export, preflight, score, verify
+from cellucid_core.cli import datasets, demo, export, preflight, score, signature, verify
 from cellucid_core.cli.arguments import BAD_INPUT, DONE, REFUSED, Parser
 from cellucid_core.errors import CellucidError, InputError, WorkRefused
 
-_COMMANDS = (preflight, export, verify, score, datasets, demo)
+_COMMANDS = (preflight, export, verify, score, signature, datasets, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

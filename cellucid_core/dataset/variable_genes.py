@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,19 +20,28 @@ from cellucid_core.errors import WorkRefused
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
 
+Flavor = Literal["seurat", "cell_ranger"]
+
 _BINS = 20
 #: Genes between two reports.
 _BLOCK = 512
+#: The normal distribution's third quartile: a median absolute deviation over it is a standard deviation.
+_QUARTILE = 0.6744897501960817
 
 
 def highly_variable(
-    expression: Expression, n: int, threads: int = 1, *, factor: np.ndarray | None = None
+    expression: Expression,
+    n: int,
+    threads: int = 1,
+    *,
+    factor: np.ndarray | None = None,
+    flavor: Flavor = "seurat",
 ) -> tuple[np.ndarray, list[str]]:
     """Return the `n` most variable genes.
 
     Parameters
     ----------
-    expression, threads, factor
+    expression, threads, factor, flavor
         As in `variability`.
     n
         How many. Genes without any variance are never taken, so there can be fewer.
@@ -47,7 +56,7 @@ def highly_variable(
     WorkRefused
         If no gene varies.
     """
-    score, warnings = variability(expression, threads, factor=factor)
+    score, warnings = variability(expression, threads, factor=factor, flavor=flavor)
     positions, more = most_variable(score, n)
     return positions, [*warnings, *more]
 
@@ -57,6 +66,7 @@ def variability(
     threads: int = 1,
     *,
     factor: np.ndarray | None = None,
+    flavor: Flavor = "seurat",
     report: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, list[str]]:
     """Return how variable each gene is, as `normalized_dispersion` measures it.
@@ -71,6 +81,8 @@ def variability(
     factor
         (n_cells,) what values that are not logged are multiplied by; without it logs are taken back, and counts are
         brought to the median depth.
+    flavor
+        As scanpy's ``flavor``.
     report
         Called with (genes done, all genes); it may raise to cancel.
 
@@ -96,10 +108,11 @@ def variability(
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, expression.n_genes, _BLOCK):
             block = range(start, min(start + _BLOCK, expression.n_genes))
-            moments += pool.map(lambda g: _moments(expression, g, scale), block)
+            moments += pool.map(lambda g: _moments(expression, g, scale, flavor), block)
             if report is not None:
                 report(block.stop, expression.n_genes)
-    return normalized_dispersion(np.array([m for m, _ in moments]), np.array([v for _, v in moments])), warnings
+    dispersion = normalized_dispersion if flavor == "seurat" else cell_ranger_dispersion
+    return dispersion(np.array([m for m, _ in moments]), np.array([v for _, v in moments])), warnings
 
 
 def most_variable(score: np.ndarray, n: int) -> tuple[np.ndarray, list[str]]:
@@ -130,17 +143,21 @@ def looks_like_counts(expression: Expression, n_sample: int = 50) -> bool:
     return above_one
 
 
-def _moments(expression: Expression, position: int, scale: np.ndarray | None) -> tuple[float, float]:
-    """Mean and sample variance of one gene, on the scale of normalized counts."""
+def _moments(expression: Expression, position: int, scale: np.ndarray | None, flavor: Flavor) -> tuple[float, float]:
+    """Mean and sample variance of one gene: ``seurat`` of normalized counts, ``cell_ranger`` of their logarithms."""
     cells, values = expression.gene_stored(position)
     n = expression.n_cells
     finite = np.isfinite(values)
     if not finite.all():
         n -= int((~finite).sum())
         cells, values = cells[finite], values[finite]
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         # scanpy takes expm1 in the matrix's own type; a later sum in float64 must start from the same numbers.
-        level = np.expm1(values).astype(np.float64) if scale is None else values.astype(np.float64) * scale[cells]
+        if scale is not None:
+            level = values.astype(np.float64) * scale[cells]
+            level = np.log1p(level) if flavor == "cell_ranger" else level
+        else:
+            level = (values if flavor == "cell_ranger" else np.expm1(values)).astype(np.float64)
     if n < 2:
         return 0.0, 0.0
     mean = float(level.sum()) / n
@@ -175,3 +192,30 @@ def normalized_dispersion(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
     center = center.where(~alone, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return ((table["dispersion"] - center) / width).to_numpy(dtype=np.float64)
+
+
+def cell_ranger_dispersion(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return how far each gene's dispersion lies from its bin's median, in the bin's median absolute deviations.
+
+    The ``cell_ranger`` flavor of scanpy (Zheng et al. 2017): 20 bins by quantiles of the mean; nothing is logged here.
+
+    Parameters
+    ----------
+    mean, variance
+        (n_genes,) of log values.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n_genes,); NaN for a gene without variance, or in a bin whose dispersions are all the same.
+    """
+    mean = np.where(mean == 0, 1e-12, mean)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dispersion = variance / mean
+    inner = np.unique(np.percentile(mean, np.arange(10, 105, 5)))
+    of_bin = pd.Series(dispersion).groupby(np.digitize(mean, inner, right=True))
+    middle = of_bin.transform("median")
+    deviation = (pd.Series(dispersion) - middle).abs().groupby(np.digitize(mean, inner, right=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = (dispersion - middle.to_numpy()) / (deviation.transform("median").to_numpy() / _QUARTILE)
+    return np.where(variance > 0, score, np.nan)

@@ -1,0 +1,46 @@
+"""Signature library: build processed signatures with levels, read and write them, keep them, and use them.
+
+Built from the open dataset (`build_signature`), read from every format without running anything (`read_signature`),
+kept on the server (`entries`), compared with other data, and used on bulk samples for a quick deconvolution.
+"""
+
+from __future__ import annotations
+
+from cellucid_core.library.build import FLAVORS, BuildSettings, build_signature
+from cellucid_core.library.bulk import Bulk, BulkCheck, check_bulk, read_bulk
+from cellucid_core.library.compare import Comparison, compare_types
+from cellucid_core.library.deconvolution import Deconvolution, deconvolve
+from cellucid_core.library.entries import Entry, add_entry, delete_entry, entry_file, list_entries, read_entry
+from cellucid_core.library.formats import SUFFIXES, read_signature, write_signature
+from cellucid_core.library.levels import read_labels
+from cellucid_core.library.model import Level, Signature
+from cellucid_core.library.specific_genes import centroid_correlation, specific_genes, type_degs
+
+__all__ = [
+    "FLAVORS",
+    "SUFFIXES",
+    "BuildSettings",
+    "Bulk",
+    "BulkCheck",
+    "Comparison",
+    "Deconvolution",
+    "Entry",
+    "Level",
+    "Signature",
+    "add_entry",
+    "build_signature",
+    "centroid_correlation",
+    "check_bulk",
+    "compare_types",
+    "deconvolve",
+    "delete_entry",
+    "entry_file",
+    "list_entries",
+    "read_bulk",
+    "read_entry",
+    "read_labels",
+    "read_signature",
+    "specific_genes",
+    "type_degs",
+    "write_signature",
+]

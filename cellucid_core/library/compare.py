@@ -1,0 +1,99 @@
+"""An entry's cell types beside the open dataset's groups of cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from cellucid_core.errors import InputError, WorkRefused
+from cellucid_core.library.build import scaling
+from cellucid_core.library.levels import read_labels
+from cellucid_core.library.model import Level
+from cellucid_core.library.statistics import type_statistics
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import View
+
+_FEWEST = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """How alike cell types and groups are.
+
+    Attributes
+    ----------
+    correlation
+        Cell types × groups, Pearson correlation of their means over the shared genes.
+    n_genes
+        How many genes that are.
+    best
+        Group → the cell type that is most like it.
+    warnings
+        What to know about it.
+    """
+
+    correlation: pd.DataFrame
+    n_genes: int
+    best: dict[str, str]
+    warnings: list[str]
+
+
+def compare_types(level: Level, view: View, column: str, *, genes: Literal["shared", "degs"] = "shared") -> Comparison:
+    """Correlate the cell types of a level with the groups of a dataset.
+
+    Parameters
+    ----------
+    level
+        A level of a signature.
+    view
+        The dataset as mapped; values that are not logged are normalized and logged.
+    column
+        obs column that groups the cells.
+    genes
+        Over all genes that both have, or only over the level's DEGs among them.
+
+    Raises
+    ------
+    InputError
+        If the column does not group cells.
+    WorkRefused
+        If there is no matrix, or fewer than ten genes are shared.
+    """
+    expression = view.expression
+    if expression is None:
+        raise WorkRefused("This dataset has no expression matrix.", "Choose one on Upload & Preflight.")
+    place: dict[str, int] = {}
+    for i, gene in enumerate(map(str, view.gene_ids)):
+        place.setdefault(gene, i)
+    wanted = level.degs if genes == "degs" else level.genes
+    shared = [gene for gene in wanted if gene in place]
+    if len(shared) < _FEWEST:
+        raise WorkRefused(
+            f"The signature and the dataset share {len(shared):,} genes; a comparison needs {_FEWEST}.",
+            "Check that both name genes in the same way (symbols or Ensembl ids).",
+        )
+    labels = read_labels(view, column)
+    if not labels.types:
+        raise InputError(f"The column {column!r} has no labels.", "Choose another column.")
+    factor, warnings = scaling(view, normalize=True)
+    ((means, _),) = type_statistics(
+        expression, [(labels.codes, len(labels.types))], factor, genes=[place[gene] for gene in shared]
+    )
+    table = _correlate(level.mean.loc[shared].to_numpy(), means)
+    correlation = pd.DataFrame(table, index=pd.Index(level.cell_types, dtype=object), columns=labels.types)
+    best = {group: str(correlation[group].idxmax()) for group in labels.types}
+    return Comparison(correlation, len(shared), best, warnings)
+
+
+def _correlate(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the Pearson correlation of each column with each; 0 with a constant."""
+    sides = []
+    for values in (one, other):
+        centred = values - values.mean(axis=0)
+        size = np.linalg.norm(centred, axis=0)
+        sides.append(np.divide(centred, size, out=np.zeros_like(centred), where=size > 0))
+    return np.asarray(sides[0].T @ sides[1])

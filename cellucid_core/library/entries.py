@@ -1,0 +1,202 @@
+"""The library's entries on the server: one folder each, with the portable file and a record, for everybody to use."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellucid_core.dataset.home import home_folder
+from cellucid_core.errors import InputError, WorkRefused
+from cellucid_core.library.build import now
+from cellucid_core.library.formats import read_signature
+from cellucid_core.library.formats.portable import write_h5
+from cellucid_core.library.model import Signature
+from cellucid_core.names import safe_key
+
+_FILE, _RECORD = "signature.h5", "record.json"
+_HIDDEN = "."
+_KEY_TYPES = 6
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One signature of the library, as the table shows it.
+
+    Attributes
+    ----------
+    id
+        Name of its folder.
+    dataset, source, created_at, added_at
+        Of the signature, and when it joined the library (ISO 8601).
+    size
+        Of the portable file, bytes.
+    levels
+        Per level: ``level``, ``cell_types`` (name → cells), ``genes``, ``hvgs``, ``degs``.
+    record
+        How it was built: file hash, matrix, columns, settings, versions.
+    """
+
+    id: str
+    dataset: str
+    source: str
+    created_at: str
+    added_at: str
+    size: int
+    levels: list[dict[str, Any]]
+    record: dict[str, Any]
+    _owner: str
+
+    def owned_by(self, token: str) -> bool:
+        """Tell whether the one with this token added it."""
+        return bool(self._owner) and hmac.compare_digest(self._owner, _sealed(token, self.id))
+
+    def key_types(self, level: int) -> list[str]:
+        """Return the cell types of a level with most cells, at most six."""
+        cells = self.levels[level]["cell_types"]
+        return sorted(cells, key=lambda name: -(cells[name] or 0))[:_KEY_TYPES]
+
+
+def add_entry(signature: Signature, owner: str) -> Entry:
+    """Keep a signature on the server; it is listed once it is complete.
+
+    Parameters
+    ----------
+    signature
+        What to keep.
+    owner
+        A token that only the one who adds it knows; only with it can the entry be deleted.
+
+    Raises
+    ------
+    InputError
+        If the disk is full or cannot be written.
+    """
+    parent = home_folder("library")
+    name = f"{safe_key(signature.dataset)[:60].strip('._') or 'signature'}-{secrets.token_hex(4)}"
+    draft = parent / f"{_HIDDEN}{name}"
+    try:
+        draft.mkdir()
+        write_h5(signature, draft / _FILE)
+        content = {
+            "id": name,
+            "dataset": signature.dataset,
+            "source": signature.source,
+            "created_at": signature.created_at,
+            "added_at": now(),
+            "size": (draft / _FILE).stat().st_size,
+            "levels": [level.summary() for level in signature.levels],
+            "record": signature.record,
+            "owner": _sealed(owner, name),
+        }
+        (draft / _RECORD).write_text(json.dumps(content, ensure_ascii=False, indent=2), encoding="utf-8")
+        draft.rename(parent / name)
+    except OSError as error:
+        raise InputError(
+            f"The signature could not be kept ({os.strerror(error.errno) if error.errno else error}).",
+            "Free some disk space, or point CELLUCID_HOME to a larger disk.",
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return entry(name)
+
+
+def list_entries() -> list[Entry]:
+    """Return all entries, newest first; folders that hold none are passed over."""
+    found = []
+    for folder in home_folder("library").iterdir():
+        if folder.name.startswith(_HIDDEN):
+            continue
+        try:
+            found.append(entry(folder.name))
+        except InputError:
+            continue
+    return sorted(found, key=lambda one: (one.added_at, one.id), reverse=True)
+
+
+def entry(name: str) -> Entry:
+    """Return one entry.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    try:
+        content = json.loads((_folder(name) / _RECORD).read_text(encoding="utf-8"))
+        return Entry(
+            id=name,
+            dataset=str(content["dataset"]),
+            source=str(content["source"]),
+            created_at=str(content["created_at"]),
+            added_at=str(content["added_at"]),
+            size=int(content["size"]),
+            levels=[dict(level) for level in content["levels"]],
+            record=dict(content["record"]),
+            _owner=str(content["owner"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"The library has no entry {name!r}.", "It may have been deleted; look at the table again."
+        ) from error
+
+
+def entry_file(name: str) -> Path:
+    """Return the portable file of an entry.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    path = _folder(name) / _FILE
+    if not path.is_file():
+        raise InputError(f"The library has no entry {name!r}.", "It may have been deleted; look at the table again.")
+    return path
+
+
+def read_entry(name: str) -> Signature:
+    """Return the signature of an entry.
+
+    Raises
+    ------
+    InputError
+        If there is none, or its file is damaged.
+    """
+    return read_signature(entry_file(name), f"{name}.h5")
+
+
+def delete_entry(name: str, owner: str) -> None:
+    """Delete an entry.
+
+    Raises
+    ------
+    WorkRefused
+        If somebody else added it.
+    InputError
+        If there is none.
+    """
+    if not entry(name).owned_by(owner):
+        raise WorkRefused(f"The entry {name} was added by somebody else.", "Ask them to delete it.")
+    folder = _folder(name)
+    # Gone from the list at once, whatever happens to its files.
+    aside = folder.with_name(f"{_HIDDEN}{name}.deleted")
+    folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _folder(name: str) -> Path:
+    if safe_key(name) != name:
+        raise InputError(f"The library has no entry {name!r}.", "Choose one from the table.")
+    return home_folder("library") / name
+
+
+def _sealed(token: str, name: str) -> str:
+    """Return what is kept of a token: enough to recognise it, not enough to use it."""
+    return hashlib.sha256(f"{name}\0{token}".encode()).hexdigest()

@@ -1,0 +1,14 @@
+"""AutoGeneS: the genes that tell cell types apart best, found by a genetic algorithm with two objectives.
+
+Aliee & Theis (2021), "AutoGeneS: Automatic gene selection using multi-objective optimization for RNA-seq
+deconvolution", Cell Systems 12(7): among sets of a fixed number of genes, those with the least correlation between the
+cell types' centroids and the greatest distances between them. No set is best in both; what is found is the Pareto
+front, and the set that is used is picked from it by weights.
+"""
+
+from __future__ import annotations
+
+from cellucid_core.library.marker_genes.fitness import Fitness
+from cellucid_core.library.marker_genes.search import MarkerSearch, find_markers, hypervolume
+
+__all__ = ["Fitness", "MarkerSearch", "find_markers", "hypervolume"]

@@ -1,0 +1,194 @@
+"""The search: NSGA-II, generation by generation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cellucid_core.errors import InputError
+from cellucid_core.library.marker_genes.fitness import Fitness
+from cellucid_core.library.marker_genes.variation import cross, mutate, random_masks
+
+POPULATION = 100
+#: As in `autogenes`: of ten children seven are mated and three mutated; each gene changes with one in a thousand.
+_MATED = 0.7
+_FLIP = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class MarkerSearch:
+    """What a search found.
+
+    Attributes
+    ----------
+    front
+        (n, 2) the objectives of each set on the Pareto front, by rising correlation: the sum of absolute pairwise
+        correlations (to be low) and the sum of pairwise distances (to be high).
+    masks
+        (n, n_genes) bool, the sets themselves.
+    generations
+        How many generations were run.
+    weights
+        By which a set is picked: of correlation and of distance.
+    """
+
+    front: np.ndarray
+    masks: np.ndarray
+    generations: int
+    weights: tuple[float, float] = (-1.0, 1.0)
+
+    @property
+    def chosen(self) -> int:
+        """The set with the highest weighted sum of its objectives, each divided by its maximum (as `autogenes`)."""
+        best = self.front.max(axis=0)
+        scaled = self.front / np.where(best > 0, best, 1.0)
+        return int(np.argmax(scaled @ np.asarray(self.weights)))
+
+    @property
+    def genes(self) -> np.ndarray:
+        """Positions of the picked set's genes, ascending int64."""
+        return np.flatnonzero(self.masks[self.chosen]).astype(np.int64)
+
+
+def find_markers(
+    centroids: np.ndarray,
+    n_genes: int,
+    *,
+    generations: int = 5000,
+    population: int = POPULATION,
+    seed: int = 0,
+    weights: Sequence[float] = (-1.0, 1.0),
+    progress: Callable[[int, int], None] | None = None,
+) -> MarkerSearch:
+    """Find sets of genes that tell cell types apart.
+
+    NSGA-II (Deb, Pratap, Agarwal & Meyarivan 2002): parents and children compete; whole non-dominated fronts survive,
+    and of the last one those in the least crowded places. Sorting and crowding are pymoo's.
+
+    Parameters
+    ----------
+    centroids
+        (n_types, n_candidates) mean of each candidate gene in each cell type.
+    n_genes
+        How many genes a set has.
+    generations, population
+        How long and how broadly to search.
+    seed
+        Same seed, same result.
+    weights
+        By which the set that is used is picked, of correlation and of distance.
+    progress
+        Called with generations done and in all; an exception that it raises ends the search.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two cell types, too few candidates, or a value that is not finite.
+    """
+    from threadpoolctl import threadpool_limits
+
+    centroids = np.asarray(centroids, dtype=np.float64)
+    _check(centroids, n_genes, generations, population)
+    rng = np.random.default_rng(seed)
+    fitness = Fitness(centroids)
+    n_candidates = centroids.shape[1]
+    masks = np.unique(random_masks(population, n_candidates, n_genes, rng), axis=0)
+    largest_swap = min(n_genes, n_candidates - n_genes)
+    # The products are small: threads would only wait for one another, above all on a busy machine, and would make the
+    # last digits, and with them the search, depend on the number of cores.
+    with threadpool_limits(1, "blas"):
+        values = fitness(masks)
+        for generation in range(generations if largest_swap else 0):
+            children = _children(masks, population, largest_swap, rng)
+            masks, values = _survivors(
+                np.concatenate([masks, children]), np.concatenate([values, fitness(children)]), population
+            )
+            if progress is not None:
+                progress(generation + 1, generations)
+    best = _fronts(values)[0]
+    order = best[np.lexsort((values[best, 1], values[best, 0]))]
+    return MarkerSearch(values[order], masks[order], generations, (float(weights[0]), float(weights[1])))
+
+
+def hypervolume(front: np.ndarray, reference: tuple[float, float]) -> float:
+    """Return the area that a front dominates, up to a reference point that is worse in both objectives.
+
+    Parameters
+    ----------
+    front
+        (n, 2) correlation (low is good) and distance (high is good).
+    reference
+        A correlation and a distance; points that are not better in both add nothing.
+    """
+    inside = front[(front[:, 0] < reference[0]) & (front[:, 1] > reference[1])]
+    area, reached = 0.0, reference[1]
+    for correlation, distance in inside[np.lexsort((-inside[:, 1], inside[:, 0]))]:
+        if distance > reached:
+            area += (reference[0] - correlation) * (distance - reached)
+            reached = distance
+    return float(area)
+
+
+def _check(centroids: np.ndarray, n_genes: int, generations: int, population: int) -> None:
+    n_types, n_candidates = centroids.shape
+    if n_types < 2:
+        raise InputError("Markers tell cell types apart, and there is only one.", "Choose another column.")
+    if not np.isfinite(centroids).all():
+        raise InputError("Some means are not finite.", "Choose another matrix, or leave those cells out.")
+    if not n_types <= n_genes <= n_candidates:
+        raise InputError(
+            f"{n_genes:,} marker genes cannot be chosen for {n_types:,} cell types from {n_candidates:,} variable "
+            "genes.",
+            f"Ask for {n_types:,} to {n_candidates:,} genes."
+            if n_types <= n_candidates
+            else "Take more variable genes, or a coarser level.",
+        )
+    if generations < 1 or population < 4:
+        raise InputError("A search needs at least 1 generation and 4 individuals.", "Raise them.")
+
+
+def _children(masks: np.ndarray, n: int, largest_swap: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the next generation's children, before selection."""
+    n_mated = int(rng.binomial(n, _MATED))
+    parents = rng.integers(0, len(masks), n)
+    partners = rng.integers(0, len(masks), n_mated)
+    mated = cross(masks[parents[:n_mated]], masks[partners], rng)
+    flips = rng.binomial(masks.shape[1], _FLIP, n - n_mated)
+    swaps = np.clip(flips // 2, 1, largest_swap)
+    return np.concatenate([mated, mutate(masks[parents[n_mated:]], swaps, rng)])
+
+
+def _survivors(masks: np.ndarray, values: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Keep the best `n` by fronts and crowding."""
+    # Equal objectives are the same set: kept once, or copies of a good one would fill the population.
+    _, first = np.unique(values, axis=0, return_index=True)
+    masks, values = masks[np.sort(first)], values[np.sort(first)]
+    kept: list[np.ndarray] = []
+    left = n
+    for front in _fronts(values, n):
+        if len(front) <= left:
+            kept.append(front)
+        else:
+            kept.append(front[np.argsort(-_crowding(values[front]), kind="stable")[:left]])
+        left -= len(kept[-1])
+        if left == 0:
+            break
+    chosen = np.concatenate(kept)
+    return masks[chosen], values[chosen]
+
+
+def _fronts(values: np.ndarray, enough: int | None = None) -> list[np.ndarray]:
+    from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
+    # pymoo minimizes.
+    fronts: list[np.ndarray] = NonDominatedSorting().do(values * (1.0, -1.0), n_stop_if_ranked=enough)
+    return fronts
+
+
+def _crowding(values: np.ndarray) -> np.ndarray:
+    from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
+
+    crowding: np.ndarray = calc_crowding_distance(values)
+    return crowding

@@ -1,0 +1,118 @@
+"""Mean and variance of each gene in each cell type, of several levels in one pass over the gene-major store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Expression
+
+#: How often progress is told, in genes.
+_STEP = 64
+
+
+def type_statistics(
+    expression: Expression,
+    levels: Sequence[tuple[np.ndarray, int]],
+    factor: np.ndarray | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    genes: Sequence[int] | np.ndarray | None = None,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return means and variances of every gene in every cell type.
+
+    Cells that agree in all levels are summed together, about the mean of their group, so that nothing is lost to
+    cancellation; the groups are then put together to types (Chan, Golub & LeVeque 1979, "Updating formulae and a
+    pairwise algorithm for computing sample variances").
+
+    Parameters
+    ----------
+    expression
+        The matrix, whole genes at a time.
+    levels
+        For each level the (n_cells,) place of each cell's type (−1 is left out), and the number of types.
+    factor
+        (n_cells,) what values are multiplied by before log1p is taken of them; None for values that are logs already.
+    progress
+        Called with genes done and in all; an exception that it raises ends the work.
+    genes
+        Positions of the genes to read, in the order of the result; None for all.
+
+    Returns
+    -------
+    list of tuple
+        For each level mean and variance (ddof 0), each (n_genes, n_types) float64. Values that are not finite are left
+        out; a gene without a finite value in a type has 0.
+    """
+    groups, n_cells_of = _groups([codes for codes, _ in levels])
+    n_groups = len(n_cells_of)
+    members = [_members(groups, codes, n_groups) for codes, _ in levels]
+    positions = range(expression.n_genes) if genes is None else [int(gene) for gene in genes]
+    n_genes = len(positions)
+    results = [(np.zeros((n_genes, n)), np.zeros((n_genes, n))) for _, n in levels]
+    for row, gene in enumerate(positions):
+        count, mean, squares = _gene(expression, gene, groups, n_cells_of, factor)
+        for (means, variances), member, (_, n_types) in zip(results, members, levels, strict=True):
+            means[row], variances[row] = _together(count, mean, squares, member, n_types)
+        if progress is not None and (row % _STEP == 0 or row == n_genes - 1):
+            progress(row + 1, n_genes)
+    return results
+
+
+def _groups(codes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Number the combinations of labels that cells have, and count their cells."""
+    groups = np.zeros(len(codes[0]), np.int64)
+    for labels in codes:
+        # Numbered anew after each level, so that many levels never overflow.
+        _, groups = np.unique(groups * (int(labels.max(initial=-1)) + 2) + labels + 1, return_inverse=True)
+    return groups.astype(np.intp), np.bincount(groups).astype(np.float64)
+
+
+def _members(groups: np.ndarray, codes: np.ndarray, n_groups: int) -> np.ndarray:
+    """Return the type that each group belongs to in one level, −1 for none."""
+    member = np.full(n_groups, -1, np.int64)
+    member[groups] = codes
+    return member
+
+
+def _gene(
+    expression: Expression, gene: int, groups: np.ndarray, n_cells_of: np.ndarray, factor: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return cells, mean and sum of squares about the mean of one gene in each group."""
+    n = len(n_cells_of)
+    if expression.is_sparse:
+        cells, stored = expression.gene_stored(gene)
+        of, weights = groups[cells], None if factor is None else factor[cells]
+    else:
+        stored, of, weights = expression.gene(gene), groups, factor
+    values = stored.astype(np.float64)
+    if weights is not None:
+        values = np.log1p(values * weights)
+    finite = np.isfinite(values)
+    count = n_cells_of
+    if not finite.all():
+        count = n_cells_of - np.bincount(of[~finite], minlength=n)
+        of, values = of[finite], values[finite]
+    some = np.maximum(count, 1)
+    mean = np.bincount(of, weights=values, minlength=n) / some
+    values -= mean[of]
+    squares = np.bincount(of, weights=values * values, minlength=n)
+    if expression.is_sparse:
+        squares += (count - np.bincount(of, minlength=n)) * mean * mean
+    return count, mean, squares
+
+
+def _together(
+    count: np.ndarray, mean: np.ndarray, squares: np.ndarray, member: np.ndarray, n_types: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put groups together to types; return their means and variances."""
+    used = member >= 0
+    of = member[used]
+    count, mean, squares = count[used], mean[used], squares[used]
+    total = np.maximum(np.bincount(of, weights=count, minlength=n_types), 1)
+    means = np.bincount(of, weights=count * mean, minlength=n_types) / total
+    about = squares + count * np.square(mean - means[of])
+    return means, np.bincount(of, weights=about, minlength=n_types) / total

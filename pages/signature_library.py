@@ -1,0 +1,250 @@
+"""Signature Library: the team's signatures; build one, read one, use one, check bulk samples against one."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from cellucid_core.dataset import View
+from cellucid_core.errors import CellucidError
+from cellucid_core.library import (
+    FLAVORS,
+    BuildSettings,
+    Entry,
+    Signature,
+    add_entry,
+    build_signature,
+    list_entries,
+    read_signature,
+)
+from pages.shared.bulk_panel import bulk_panel
+from pages.shared.label_columns import label_columns
+from pages.shared.opening import demo_button
+from pages.shared.signature_entry import entry_panel
+from pages.shared.workspace import kept, literal, show_error, workspace
+
+#: Seconds between two drawings of the progress bar.
+_TELL_EVERY = 0.2
+_OPEN, _NEXT = "library_entry", "library_entry_next"
+
+
+def owner() -> str:
+    """Return the token that marks what this session adds as its own."""
+    if "library_owner" not in st.session_state:
+        st.session_state["library_owner"] = secrets.token_hex(16)
+    token: str = st.session_state["library_owner"]
+    return token
+
+
+def add(signature: Signature) -> None:
+    """Add a signature and show it."""
+    added = add_entry(signature, owner())
+    # The box that it is chosen in has been drawn already in this run.
+    st.session_state[_NEXT] = added.id
+    st.session_state["library_said"] = f"{signature.dataset} joined the library."
+    st.rerun()
+
+
+def table_of(found: list[Entry]) -> pd.DataFrame:
+    rows = [
+        {
+            "Dataset": entry.dataset,
+            "Level": level["level"],
+            "Cell types": len(level["cell_types"]),
+            "Key cell types": ", ".join(entry.key_types(i)),
+            "Genes": level["genes"],
+            "DEGs": level["degs"],
+            "Source": entry.source,
+            "Date": (entry.created_at or entry.added_at)[:10],
+            "Size (MB)": entry.size / 1e6,
+        }
+        for entry in found
+        for i, level in enumerate(entry.levels)
+    ]
+    return pd.DataFrame(rows)
+
+
+def list_panel(found: list[Entry]) -> None:
+    # A place of its own: when the message goes, nothing below it moves, and open tabs stay open.
+    with st.container():
+        if said := st.session_state.pop("library_said", None):
+            st.success(literal(said), icon=":material/check_circle:")
+    if not found:
+        st.info(
+            "No signature is here yet. Build one from the open dataset, or read a file: both stand above.",
+            icon=":material/library_books:",
+        )
+        return
+    whole = st.column_config.NumberColumn(format="localized", width="small")
+    st.dataframe(
+        table_of(found),
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "Cell types": whole,
+            "Genes": whole,
+            "DEGs": whole,
+            "Level": st.column_config.TextColumn(width="small"),
+            "Key cell types": st.column_config.TextColumn(width="medium"),
+            "Source": st.column_config.TextColumn(width="small"),
+            "Date": st.column_config.TextColumn(width="small"),
+            "Size (MB)": st.column_config.NumberColumn(format="%.1f", width="small"),
+        },
+    )
+    names = {entry.id: entry for entry in found}
+    asked = st.session_state.pop(_NEXT, st.session_state.get(_OPEN))
+    st.session_state[_OPEN] = asked if asked in names else found[0].id
+    chosen = st.selectbox(
+        "Open",
+        list(names),
+        key=_OPEN,
+        format_func=lambda name: f"{names[name].dataset} · added {names[name].added_at[:16].replace('T', ' ')}",
+    )
+    with st.container(border=True):
+        try:
+            entry_panel(names[chosen], owner())
+        except CellucidError as error:
+            show_error(error)
+
+
+def build_panel() -> None:
+    if workspace().dataset is None:
+        st.markdown("**Open a dataset to build a signature from its cell types.**")
+        if demo_button("library_demo", primary=True):
+            st.rerun()
+        return
+    view = workspace().view
+    if view.expression is None:
+        st.info("This dataset has no expression matrix, so there is nothing to average.", icon=":material/info:")
+        return
+    columns = label_columns(view)
+    if not columns:
+        st.info("No column groups the cells into cell types.", icon=":material/info:")
+        return
+    chosen = st.multiselect(
+        "Levels, the broadest first",
+        columns,
+        default=columns[:1],
+        **kept("library_levels"),
+        help="Columns that name cell types, such as major, subtype, detailed. Their order is the order of the levels.",
+    )
+    settings = build_settings(view)
+    source = st.text_input("Source", **kept("library_source"), placeholder="Where the data come from: a DOI, a link")
+    if st.button("Build", type="primary", icon=":material/construction:", disabled=not chosen):
+        bar = st.progress(0.0, text="Starting …")
+        st.button("Cancel", key="library_cancel", icon=":material/close:")
+
+        told = 0.0
+
+        def report(what: str, share: float) -> None:
+            nonlocal told
+            if time.monotonic() - told > _TELL_EVERY:  # a search has thousands of generations
+                told = time.monotonic()
+                bar.progress(min(1.0, share), text=f"{what} …")
+
+        signature = build_signature(
+            view,
+            chosen,
+            settings,
+            source=source.strip(),
+            progress=report,
+        )
+        add(signature)
+
+
+def build_settings(view: View) -> BuildSettings:
+    """Draw the settings and return them."""
+    normalize = True
+    scale = view.dataset.scale(view.mapping.matrix or "")
+    if scale.kind in ("counts", "fractional", "normalized", "TPM"):
+        st.warning(f"The matrix holds {literal(scale.words)}; signatures are of log-normalized values.")
+        normalize = st.toggle("Normalize to 10,000 per cell and log", value=True, **kept("library_normalize"))
+    hvg, degs, generations, seed = st.columns(4)
+    n_hvg = hvg.number_input(
+        "Variable genes",
+        2,
+        max(2, view.n_genes),
+        min(2000, max(2, view.n_genes)),
+        **kept("library_hvg"),
+        help="Markers are chosen among these.",
+    )
+    n_degs = degs.number_input(
+        "DEGs",
+        2,
+        max(2, view.n_genes),
+        None,
+        placeholder="automatic",
+        **kept("library_degs"),
+        help="Marker genes that AutoGeneS picks. Automatic: a fifth of the variable genes, at most 400.",
+    )
+    n_generations = generations.number_input(
+        "Generations", 1, 100_000, 5000, **kept("library_generations"), help="How long AutoGeneS searches."
+    )
+    start = seed.number_input("Seed", 0, 2**32 - 1, 0, **kept("library_seed"), help="Same seed, same markers.")
+    flavor = st.segmented_control(
+        "Variable genes by",
+        list(FLAVORS),
+        default=FLAVORS[0],
+        **kept("library_flavor"),
+        required=True,
+        help="The flavours of scanpy.pp.highly_variable_genes.",
+    )
+    return BuildSettings(
+        n_hvg=int(n_hvg),
+        n_degs=None if n_degs is None else int(n_degs),
+        generations=int(n_generations),
+        seed=int(start),
+        flavor=flavor or FLAVORS[0],
+        normalize=normalize,
+    )
+
+
+def read_panel() -> None:
+    upload = st.file_uploader(
+        "A signature file",
+        key="library_upload",
+        help="Pickle, Statescope table (.txt), HDF5, zarr or CSV in a zip. Pickles are read without running them.",
+    )
+    if upload is None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "signature"
+        path.write_bytes(upload.getbuffer())
+        signature = read_signature(path, upload.name)
+    for level in signature.levels:
+        st.markdown(
+            f"**{literal(level.name)}**: {len(level.cell_types):,} cell types, {len(level.mean):,} genes, "
+            f"{len(level.degs):,} DEGs"
+        )
+        st.caption(literal(", ".join(level.cell_types)))
+    for note in signature.notes:
+        st.info(literal(note), icon=":material/info:")
+    if st.button("Add it to the library", type="primary", icon=":material/library_add:"):
+        add(signature)
+
+
+st.title("Signature Library", anchor=False)
+st.caption("What each gene does in each cell type, level by level, for deconvolution and scoring.")
+found = list_entries()
+signatures, build, read, bulk = st.tabs(
+    ["Signatures", "Build from the open dataset", "Read a file", "Check a bulk matrix"]
+)
+draws: list[tuple[Any, Callable[[], None]]] = [
+    (signatures, lambda: list_panel(found)),
+    (build, build_panel),
+    (read, read_panel),
+    (bulk, lambda: bulk_panel(found)),
+]
+for tab, draw in draws:
+    with tab:
+        try:
+            draw()
+        except CellucidError as error:
+            show_error(error)

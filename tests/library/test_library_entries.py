@@ -1,0 +1,57 @@
+"""Entries on the server: complete or absent, everybody's to use, their maker's to delete."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cellucid_core.errors import InputError, WorkRefused
+from cellucid_core.library import add_entry, delete_entry, entry_file, list_entries, read_entry
+from tests.library.signatures_made import make_signature
+from tests.library.test_signature_formats import same
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("cellucid_core.library.entries.home_folder", lambda *parts: tmp_path)
+    return tmp_path
+
+
+def test_an_entry_is_kept_listed_read_and_deleted(folder):
+    first = add_entry(make_signature(), "me")
+    second = add_entry(make_signature(), "you")
+    assert {entry.id for entry in list_entries()} == {first.id, second.id}
+    same(read_entry(first.id), make_signature())
+    assert first.record == {"matrix": "X"}
+    assert first.size == entry_file(first.id).stat().st_size
+    assert [level["degs"] for level in first.levels] == [2, 2]
+    assert first.key_types(0) == ["NK/ILC", "B", "T cell"]
+    assert "me" not in (folder / first.id / "record.json").read_text(encoding="utf-8").split('"owner"')[1]
+    assert (first.owned_by("me"), first.owned_by("you"), first.owned_by("")) == (True, False, False)
+    with pytest.raises(WorkRefused, match="somebody else"):
+        delete_entry(first.id, "you")
+    delete_entry(first.id, "me")
+    assert [entry.id for entry in list_entries()] == [second.id]
+    assert sorted(path.name for path in folder.iterdir()) == [second.id]
+    for name in (first.id, "../x", "..", "", ".hidden"):
+        for work in (read_entry, lambda name: delete_entry(name, "me")):
+            with pytest.raises(InputError):
+                work(name)
+
+
+def test_half_written_and_foreign_folders_are_no_entries(folder, monkeypatch):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cellucid_core.library.entries.write_h5", fail)
+        with pytest.raises(InputError, match="No space left"):
+            add_entry(make_signature(), "me")
+    assert list(folder.iterdir()) == []
+    for name, content in (("a", None), ("b", "{"), ("c", "[]"), ("d", json.dumps({"id": "d"}))):
+        (folder / name).mkdir()
+        if content is not None:
+            (folder / name / "record.json").write_text(content)
+    (folder / "file").write_text("x")
+    assert list_entries() == []
