@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from functools import partial
 
@@ -12,24 +12,25 @@ from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.signature import SignatureRun, run_signature
 from pages.shared.empty import need_dataset
+from pages.shared.remembered import remembered
 from pages.shared.style import SPLIT
 from pages.shared.workspace import show_error, workspace
 from pages.signature.gene_box import commit_on_paste
 from pages.signature.inputs import Inputs, choose_inputs
-from pages.signature.result import computed, show_chance, show_embedding, show_genes, show_run, show_tests
+from pages.signature.result import show_chance, show_embedding, show_genes, show_run, show_tests
 from pages.signature.several import show_several
 from pages.signature.take_home import show_files
 
 TABS = ["Tests", "Genes", "Embedding", "Against chance", "Several signatures", "Export"]
 
 
-def run_key(view: View, inputs: Inputs) -> object:
+def run_key(view: View, inputs: Inputs) -> Hashable:
     """Return what tells a run from any other: colours do not, a page's cells do."""
     pages = tuple((page.name, page.digest()) for page in inputs.pages or ())
     return (view.dataset.content_hash, view.mapping.digest(), replace(inputs, pages=None), pages)
 
 
-def run_once(view: View, inputs: Inputs, key: object) -> SignatureRun:
+def run_once(view: View, inputs: Inputs, key: Hashable) -> SignatureRun:
     """Compute only when something that matters changed; a newer input ends the computation of an older one."""
 
     def make() -> SignatureRun:
@@ -43,7 +44,7 @@ def run_once(view: View, inputs: Inputs, key: object) -> SignatureRun:
         progress.empty()
         return run
 
-    run = computed("run", key, make)
+    run = remembered("signature run", key, make)
     # A page that only changed its colour needs no new numbers.
     return replace(run, pages=inputs.pages) if inputs.pages else run
 

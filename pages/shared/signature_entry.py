@@ -22,9 +22,12 @@ from cellucid_core.library import (
     type_degs,
     write_signature,
 )
+from cellucid_core.signature import GeneSets
+from cellucid_core.signature import Signature as GeneList
 from pages.shared.label_columns import label_columns
 from pages.shared.remembered import remembered
 from pages.shared.workspace import literal, show_error, widget_key, workspace
+from pages.signature.gene_box import use_gene_sets
 
 _MOST_GENES = 200
 
@@ -127,20 +130,31 @@ def _genes(level: Level, name: str) -> None:
     if workspace().dataset is None:
         st.caption("Open a dataset to score its cells by them.")
         return
-    text = ", ".join(f'"{gene}"' if any(c in gene for c in ",;\t ") else gene for gene in genes[:_MOST_GENES])
-    if st.button(
-        "Score them on the open dataset",
-        key=f"use_{name}",
-        type="primary",
-        icon=":material/query_stats:",
-        on_click=_take_genes,
-        args=(text,),
-    ):
+    with st.container(horizontal=True):
+        one = st.button(
+            "Score them on the open dataset",
+            key=f"use_{name}",
+            type="primary",
+            icon=":material/query_stats:",
+            on_click=_take_genes,
+            args=(level, [kind], way),
+        )
+        every = st.button(
+            "Score all cell types together",
+            key=f"use_all_{name}",
+            icon=":material/table_rows:",
+            help="One signature per cell type, as a heatmap on the Gene Signature page.",
+            on_click=_take_genes,
+            args=(level, list(level.cell_types), way),
+        )
+    if one or every:
         st.switch_page("gene_signature.py")
 
 
-def _take_genes(text: str) -> None:
-    st.session_state[widget_key("genes")] = text
+def _take_genes(level: Level, kinds: list[str], way: str) -> None:
+    choose = type_degs if way == "Its DEGs" else specific_genes
+    named = [(kind, tuple(choose(level, kind)[:_MOST_GENES])) for kind in kinds]
+    use_gene_sets(level.name, GeneSets([GeneList(kind, genes) for kind, genes in named if genes], []))
 
 
 def _compare(level: Level, name: str) -> None:

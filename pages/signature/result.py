@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Hashable
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -21,6 +21,7 @@ from cellucid_core.signature import (
     tests_table,
 )
 from pages.shared.figure import figure
+from pages.shared.remembered import remembered
 from pages.shared.workspace import kept, literal, show_error
 
 CHARTS = {
@@ -32,20 +33,9 @@ CHARTS = {
 MEASURES = {"total": "Total expression of the cell", "detected": "Detected genes of the cell"}
 _REST = "all other cells"
 _WARNINGS_SHOWN = 3
-_T = TypeVar("_T")
 
 
-def computed(name: str, key: object, make: Callable[[], _T]) -> _T:
-    """Return what `make` gives, made again only when the key changed."""
-    slot = f"signature {name}"
-    known = st.session_state.get(slot)
-    if known is None or known[0] != key:
-        st.session_state[slot] = known = (key, make())
-    made: _T = known[1]
-    return made
-
-
-def show_run(view: View, run: SignatureRun, key: object) -> None:
+def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
     """Draw the sentence, the chart with its cautions, and the pages' numbers.
 
     Parameters
@@ -66,7 +56,7 @@ def show_run(view: View, run: SignatureRun, key: object) -> None:
     )
     draw, caption = CHARTS[kind]
     colors = tuple(page.color for page in run.pages)
-    chart = computed("chart", (key, kind, colors), lambda: draw(run.pages, run.scores, run.title))
+    chart = remembered("signature chart", (key, kind, colors), lambda: draw(run.pages, run.scores, run.title))
     figure(chart, caption, f"signature_{kind.lower()}", alt=run.headline)
     for warning in run.warnings[:_WARNINGS_SHOWN]:
         st.warning(literal(warning), icon=":material/warning:")
@@ -116,9 +106,9 @@ def show_tests(run: SignatureRun) -> None:
     )
 
 
-def show_genes(view: View, run: SignatureRun, key: object) -> None:
+def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
     """Draw what each gene does, which genes carry a difference, and library size."""
-    quality = computed("quality", key, lambda: signature_quality(view, run.match, run.pages))
+    quality = remembered("signature quality", key, lambda: signature_quality(view, run.match, run.pages))
     figure(charts.dot_plot(quality.by_page), charts.DOTS_CAPTION, "signature_genes")
     st.dataframe(
         quality.genes,
@@ -137,7 +127,9 @@ def show_genes(view: View, run: SignatureRun, key: object) -> None:
     words = other.name if other else _REST
     st.markdown(f"**Which genes carry the difference between {literal(page.name)} and {literal(words)}**")
     try:
-        table = computed("contributions", (key, page.name, words), lambda: contributions(view, run.match, page, other))
+        table = remembered(
+            "signature contributions", (key, page.name, words), lambda: contributions(view, run.match, page, other)
+        )
         figure(
             charts.contribution_bars(table, page.name, words), charts.CONTRIBUTION_CAPTION, "signature_contributions"
         )
@@ -146,7 +138,7 @@ def show_genes(view: View, run: SignatureRun, key: object) -> None:
     except CellucidError as error:
         show_error(error)
     st.markdown("**How the score goes with library size**")
-    size = computed("library size", key, lambda: library_size(view, run.raw, run.pages))
+    size = remembered("signature library size", key, lambda: library_size(view, run.raw, run.pages))
     measure = st.segmented_control(
         "Library size",
         list(MEASURES),
@@ -184,7 +176,7 @@ def _pair(run: SignatureRun, name: str) -> tuple[Page, Page | None]:
     return pages[first], None if second is None else pages[second]
 
 
-def show_chance(view: View, run: SignatureRun, key: object) -> None:
+def show_chance(view: View, run: SignatureRun, key: Hashable) -> None:
     """Draw where the signature falls among random gene sets."""
     st.markdown(
         "Would any genes do? The separation of two pages (Cohen's d of the mean score) next to that of random gene "
@@ -193,7 +185,7 @@ def show_chance(view: View, run: SignatureRun, key: object) -> None:
     page, other = _pair(run, "chance")
     n_sets = st.select_slider("Random gene sets", [100, 200, 500, 1000, 2000], 500, **kept("chance_sets"))
     slot = (key, page.name, other and other.name, n_sets)
-    known = st.session_state.get("signature chance")
+    known = st.session_state.get("remembered signature chance")
     if known is None or known[0] != slot:
         if not st.button("Compare with chance", icon=":material/casino:", type="primary"):
             return
@@ -203,8 +195,8 @@ def show_chance(view: View, run: SignatureRun, key: object) -> None:
             bar.progress(min(1.0, share), text=f"Scoring random gene sets … {share:.0%}")
 
         try:
-            computed(
-                "chance",
+            remembered(
+                "signature chance",
                 slot,
                 lambda: against_chance(
                     view,
@@ -221,7 +213,7 @@ def show_chance(view: View, run: SignatureRun, key: object) -> None:
             return
         finally:
             bar.empty()
-    found = st.session_state["signature chance"][1]
+    found = st.session_state["remembered signature chance"][1]
     random = found.random[np.isfinite(found.random)]
     beyond = float(np.mean(np.abs(random) >= abs(found.d))) if len(random) else 0.0
     st.markdown(
@@ -234,7 +226,7 @@ def show_chance(view: View, run: SignatureRun, key: object) -> None:
         st.caption(literal(note))
 
 
-def show_embedding(view: View, run: SignatureRun, key: object) -> None:
+def show_embedding(view: View, run: SignatureRun, key: Hashable) -> None:
     """Draw the cells, coloured by their score."""
     dimension = 2 if 2 in view.dimensions else (view.dimensions[-1] if view.dimensions else None)
     if dimension is None:
@@ -246,4 +238,8 @@ def show_embedding(view: View, run: SignatureRun, key: object) -> None:
         finite = np.isfinite(xy).all(axis=1)
         return charts.embedding(xy[finite], run.raw[finite], run.title)
 
-    figure(computed("embedding", key, draw), "Each cell at its place, coloured by its score", "signature_embedding")
+    figure(
+        remembered("signature embedding", key, draw),
+        "Each cell at its place, coloured by its score",
+        "signature_embedding",
+    )

@@ -8,10 +8,10 @@ from cellucid_core import charts
 from cellucid_core.dataset import View
 from cellucid_core.signature import ManySignatures, long_csv, score_many, wide_csv
 from pages.shared.figure import figure
+from pages.shared.remembered import remembered
 from pages.shared.workspace import literal, widget_key, workspace
 from pages.signature.gene_box import CHOSEN
 from pages.signature.inputs import Inputs
-from pages.signature.result import computed
 
 _PICKED = "several_picked"
 
@@ -37,11 +37,11 @@ def show_several(view: View, inputs: Inputs) -> None:
         inputs.repeats,
         inputs.seed,
     )
-    many = computed("many", key, lambda: _score(view, inputs))
+    many = remembered("signature many", key, lambda: _score(view, inputs))
     scored = many.table["note"] == ""
     if scored.any():
         figure(
-            computed("heatmap", key, lambda: charts.signature_heatmap(many.long)),
+            remembered("signature heatmap", key, lambda: charts.signature_heatmap(many.long)),
             charts.HEATMAP_CAPTION,
             "signatures_heatmap",
         )

@@ -219,7 +219,7 @@ def test_rename_recolour_delete(open_app):
     assert compared(app) == {"CD19+ B-1": 60, "CD19+ B": 95}, "chosen under its new name"
     app.color_picker[0].set_value("#123456").run()
     assert app.session_state["workspace"].pages.get("p1").color == "#123456"
-    assert app.session_state["signature run"][1].pages[0].name == "CD19+ B-1"
+    assert app.session_state["remembered signature run"][1].pages[0].name == "CD19+ B-1"
     widget(app, "selectbox", "Against").select("Rest of \x1fp1").run()
     assert compared(app) == {"CD19+ B-1": 60, "Rest of CD19+ B-1": 640}
     app.button(key="delete_p1").click().run()

@@ -38,7 +38,7 @@ def test_every_score_scale_and_chart(open_app, demo_view, method, how):
     widget(app, "text_area", "Signature genes").set_value("CD79A, MS4A1, CD3D").run()
     widget(app, "selectbox", "Score").select(method)
     widget(app, "selectbox", "Scale").select(how).run()
-    run = app.session_state["signature run"][1]
+    run = app.session_state["remembered signature run"][1]
     expected = run_signature(demo_view, "CD79A, MS4A1, CD3D", method=method, normalize=how, pages=run.pages)
     np.testing.assert_allclose(run.summary["mean"], expected.summary["mean"])
     for chart in CHARTS:
@@ -54,7 +54,7 @@ def test_a_gmt_file_is_scored_at_once_and_each_of_its_signatures_is_shown(open_a
     upload(app, "immune.gmt", GMT)
     assert widget(app, "selectbox", "Signature").options == ["T cells", "B cells", "cd79a"]
     assert "2 found · 0 missing" in texts(app)
-    many = app.session_state["signature many"][1]
+    many = app.session_state["remembered signature many"][1]
     assert list(many.table["highest"][:2]) == [
         many.long[many.long["signature"] == name].sort_values("mean")["page"].iloc[-1]
         for name in ("T cells", "B cells")
@@ -71,7 +71,7 @@ def test_a_gmt_file_is_scored_at_once_and_each_of_its_signatures_is_shown(open_a
 def test_weights_are_used_and_a_plain_list_goes_into_the_box(open_app, demo_view):
     app = open_app("gene_signature.py")
     upload(app, "weights.csv", b"gene,weight\nCD79A,3\nMS4A1,1\n")
-    run = app.session_state["signature run"][1]
+    run = app.session_state["remembered signature run"][1]
     ids = demo_view.gene_ids.tolist()
     x = demo_view.expression.block([ids.index("CD79A"), ids.index("MS4A1")]).astype(float)
     np.testing.assert_allclose(run.raw, (3 * x[0] + x[1]) / 4)
@@ -91,9 +91,9 @@ def test_genes_and_library_size(open_app, demo_view):
     app = open_app("gene_signature.py")
     open_tab(app, "Genes")
     assert len(charts_of(app)) == 4
-    quality = app.session_state["signature quality"][1]
+    quality = app.session_state["remembered signature quality"][1]
     gene = quality.genes.iloc[0]
-    pages = app.session_state["signature run"][1].pages
+    pages = app.session_state["remembered signature run"][1].pages
     cells = np.unique(np.concatenate([page.cells for page in pages]))
     values = demo_view.expression.gene(demo_view.gene_ids.tolist().index(gene["gene"]))[cells]
     assert gene["mean"] == pytest.approx(values.mean(), rel=1e-6)
@@ -109,7 +109,7 @@ def test_chance_is_asked_for_and_then_shown(open_app):
     widget(app, "button", "Compare with chance").click().run()
     assert "empirical p" in texts(app)
     assert len(charts_of(app)) == 2
-    found = app.session_state["signature chance"][1]
+    found = app.session_state["remembered signature chance"][1]
     assert found.p_value >= 1 / 501
 
 
