@@ -1,14 +1,24 @@
 """Start of the dashboard: ``streamlit run app.py`` finds this ASGI app and serves it.
 
-The page script is ``pages/home.py``; what a browser needs besides pages (downloads, health) are routes of
+The page script is ``pages/home.py``; what a browser needs besides pages (uploads, downloads, health) are routes of
 `cellucid_core.serving`.
 """
 
 from __future__ import annotations
 
+import sys
+
 import streamlit as st
 
+from cellucid_core.configuration import check_configuration
+from cellucid_core.errors import CellucidError
 from cellucid_core.serving import routes
+
+try:
+    check_configuration()
+except CellucidError as wrong:
+    print(wrong, file=sys.stderr)
+    sys.exit(2)
 
 app = st.App("pages/home.py", routes=routes())
 
