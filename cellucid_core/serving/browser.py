@@ -2,7 +2,8 @@
 
 Every browser gets a random cookie with its first page. Pages read it with the websocket's other cookies, so what a
 browser uploaded can be told from what another one uploaded, without a login. Scripts cannot read it (HttpOnly) and
-other sites cannot send it (SameSite=Strict).
+other sites cannot make it sent with what changes something (SameSite=Lax; Strict would give a
+browser that follows a link in a mail a second identity).
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class BrowserCookie:
 
         async def with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("set-cookie", f"{cookie}; SameSite=Strict{secure}")
+                MutableHeaders(scope=message).append("set-cookie", f"{cookie}; SameSite=Lax{secure}")
             await send(message)
 
         await self.app(scope, receive, with_cookie)

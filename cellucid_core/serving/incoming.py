@@ -140,14 +140,6 @@ def find_upload(token: str, owner: str | None) -> Upload | None:
     return None if _expired(record, read_configuration()) else record
 
 
-def append(token: str, upload: Upload, pieces: Iterator[bytes], digest: bytes | None = None) -> Upload:
-    """Append what arrived; for tests and small bodies. See `Growing`."""
-    with Growing(token, upload) as growing:
-        for piece in pieces:
-            growing.write(piece)
-        return growing.commit(digest)
-
-
 class Growing:
     """An upload that is being written to. The caller holds the lock of `lock_file`.
 
@@ -203,6 +195,8 @@ class Growing:
         if digest is not None and not secrets.compare_digest(self._hash.digest(), digest):
             raise ValueError("checksum mismatch")
         upload = replace(self._upload, offset=self._upload.offset + self._written, changed=time.time())
+        if not _data(self._token).exists():
+            raise InputError(f"The upload of {upload.name} was cancelled.", "Upload the file again.")
         if upload.offset == upload.size:
             os.fsync(self._file.fileno())
         _save(self._token, upload)
