@@ -287,5 +287,3 @@ def configuration_table() -> str:
         about = setting.metadata
         lines.append(f"| `{about['variable']}` | {about['unset']} | {about['meaning']} |")
     return "\n".join(lines)
-
-

@@ -82,7 +82,12 @@ def test_liveness_and_readiness(client, home, monkeypatch):
 def test_metrics_are_off_unless_asked_for(client, monkeypatch):
     assert client.get("/metrics").status_code == 404
     monkeypatch.setenv("CELLUCID_METRICS", SECRET)
-    for wrong in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Bearer ä".encode()}, {"Authorization": "Bearer"}):
+    for wrong in (
+        {},
+        {"Authorization": "Bearer x"},
+        {"Authorization": "Bearer ä".encode()},
+        {"Authorization": "Bearer"},
+    ):
         assert client.get("/metrics", headers=wrong).status_code == 401
     assert values(client, Authorization=f"Bearer {SECRET}")
 
