@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cellucid_core.atomic import complete_or_absent
@@ -41,9 +41,10 @@ def content_hash(path: Path, *, remember: bool = True) -> str:
         if not remember:
             return _hash(path)
         stamp = _stamp(path)
-        note = home_folder("hashes") / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:40]}.json"
+        note = note_of(path)
         known = _known(note)
         if known.get("stamp") == stamp[0]:
+            os.utime(note)  # tells that the file is in use
             return known["hash"]
         began = time.time_ns()
         digest = _hash(path)
@@ -55,6 +56,37 @@ def content_hash(path: Path, *, remember: bool = True) -> str:
             f"{path.name} cannot be read ({error.strerror or error}).", "Check its permissions and the disk."
         ) from error
     return digest
+
+
+def once_per_content(path: Path, what: str, check: Callable[[], None]) -> None:
+    """Run a check of a file, unless the file passed it before and is as it was.
+
+    Parameters
+    ----------
+    path
+        A regular file.
+    what
+        The check's name, of letters.
+    check
+        Raises if the file does not pass.
+    """
+    note = note_of(path).with_suffix(f".{what}")
+    stamp = _stamp(path)
+    try:
+        if note.read_text(encoding="ascii") == stamp[0]:
+            return
+    except (OSError, ValueError):
+        pass
+    began = time.time_ns()
+    check()
+    if stamp[1] < began - _SETTLED_NS and _stamp(path) == stamp:
+        with complete_or_absent(note) as draft:
+            draft.write_text(stamp[0], encoding="ascii")
+
+
+def note_of(path: Path) -> Path:
+    """Return the file that remembers the hash of a path; its time says when the path was last opened."""
+    return home_folder("hashes") / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:40]}.json"
 
 
 def combined_hash(digest: str, *choices: str) -> str:

@@ -1,19 +1,15 @@
-"""The list of routes that the dashboard serves beside its pages."""
+"""What the dashboard serves beside its pages, and what every request passes through."""
 
 from __future__ import annotations
 
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from cellucid_core.serving import downloads, uploads
 from cellucid_core.serving.browser_cookie import BrowserCookie
-from cellucid_core.serving.downloads import PREFIX, download
-
-
-async def health(request: Request) -> Response:
-    """Answer that the process is alive."""
-    return JSONResponse({"status": "ok"})
+from cellucid_core.serving.headers import SecurityHeaders
+from cellucid_core.serving.health import health, ready
+from cellucid_core.serving.watching import Watch, Watched, metrics
 
 
 def routes(base_path: str = "") -> list[BaseRoute]:
@@ -22,17 +18,41 @@ def routes(base_path: str = "") -> list[BaseRoute]:
     Parameters
     ----------
     base_path
-        Streamlit's ``server.baseUrlPath``, under which downloads are served, too; a proxy that strips it finds them
-        without it. The health check is for machines beside the server and stays where it is.
+        Streamlit's ``server.baseUrlPath``, under which everything is served, too; a proxy that strips it, and who asks
+        on the machine itself, finds it without.
     """
-    base = base_path.strip("/")
-    places = dict.fromkeys([f"/{base}" if base else "", ""])
-    return [
-        *(Route(f"{place}/{PREFIX}/{{token}}", download, methods=["GET", "HEAD"]) for place in places),
-        Route("/healthz", health, methods=["GET"]),
-    ]
+    found: list[BaseRoute] = []
+    for base in dict.fromkeys([_base(base_path), ""]):
+        upload = f"{base}/{uploads.PREFIX}"
+        found += [
+            Route(f"{base}/{downloads.PREFIX}/{{token}}", downloads.download, methods=["GET", "HEAD"]),
+            Route(upload, uploads.begin, methods=["POST"]),
+            Route(upload, uploads.abilities, methods=["OPTIONS"]),
+            Route(f"{upload}/{{token}}", uploads.state, methods=["HEAD"]),
+            Route(f"{upload}/{{token}}", uploads.grow, methods=["PATCH"]),
+            Route(f"{upload}/{{token}}", uploads.cancel, methods=["DELETE"]),
+            Route(f"{base}/healthz", health, methods=["GET"]),
+            Route(f"{base}/healthz/ready", ready, methods=["GET"]),
+            Route(f"{base}/metrics", metrics, methods=["GET"]),
+        ]
+    return found
 
 
 def middleware(base_path: str = "") -> list[Middleware]:
-    """Return the middleware for ``st.App(middleware=…)``."""
-    return [Middleware(BrowserCookie, base_path=base_path)]
+    """Return what ``st.App(middleware=…)`` wraps itself in: counters and logs, headers, the browser's cookie."""
+    watch = Watch()
+    return [
+        Middleware(Watched, watch=watch),
+        Middleware(SecurityHeaders, watch=watch),
+        Middleware(BrowserCookie, base_path=base_path),
+    ]
+
+
+def upload_address(base_path: str = "") -> str:
+    """Return the address that uploads begin at, below Streamlit's ``server.baseUrlPath``."""
+    return f"{_base(base_path)}/{uploads.PREFIX}"
+
+
+def _base(base_path: str) -> str:
+    trimmed = base_path.strip("/")
+    return f"/{trimmed}" if trimmed else ""

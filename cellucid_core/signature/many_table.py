@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellucid_core.cell_pages import Page
+from cellucid_core.csv_safety import neutral
 from cellucid_core.names import unique
 from cellucid_core.signature.many import ManySignatures, iter_scores
 from cellucid_core.signature.table import number_field, quoted
@@ -50,9 +51,9 @@ def long_csv(view: View, many: ManySignatures) -> Iterator[str]:
     yield "signature,cell_id,page,score,cell_index\n"
     ids = [quoted(cell) for cell in view.cell_ids]
     index = view.cell_index.tolist()
-    names = [quoted(page.name) for page in many.pages]
+    names = [quoted(neutral(page.name)) for page in many.pages]
     for i, scores in _all_scores(view, many):
-        title = quoted(many.signatures[i].name)
+        title = quoted(neutral(many.signatures[i].name))
         for page, name in zip(many.pages, names, strict=True):
             for at in range(0, page.n, _AT_ONCE):
                 cells = page.cells[at : at + _AT_ONCE]
@@ -101,7 +102,7 @@ def _page_columns(pages: Sequence[Page], n_cells: int) -> tuple[list[str], list[
     if not (times > 1).any():
         text = np.full(n_cells, "", dtype=object)
         for page in pages:
-            text[page.cells] = quoted(page.name)
+            text[page.cells] = quoted(neutral(page.name))
         return ["page"], [text.tolist()]
     columns = []
     for page in pages:

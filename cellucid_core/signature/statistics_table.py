@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from cellucid_core.csv_safety import neutral_table
 from cellucid_core.signature.run import SignatureRun
 
 
 def summary_csv(run: SignatureRun) -> str:
     """Return one row per page as CSV, see `summarize`; numbers read back as they were, an undefined one is empty."""
-    return run.summary.to_csv(index=False, lineterminator="\n")
+    return neutral_table(run.summary, exact=()).to_csv(index=False, lineterminator="\n")
 
 
 def statistics_csv(run: SignatureRun) -> str:
@@ -50,4 +51,4 @@ def statistics_csv(run: SignatureRun) -> str:
     table = pd.DataFrame(rows, columns=columns)
     if rows:
         table["n_b"] = table["n_b"].astype("Int64")
-    return table.to_csv(index=False, lineterminator="\n")
+    return neutral_table(table, exact=()).to_csv(index=False, lineterminator="\n")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.atomic import complete_or_absent
+from cellucid_core.csv_safety import neutral_table
 from cellucid_core.errors import InputError
 from cellucid_core.names import unique
 from cellucid_core.signature.run import SignatureRun
@@ -44,7 +45,8 @@ def obs_csv(view: View, run: SignatureRun) -> Iterator[str]:
     frame = pd.DataFrame({name: np.asarray(values) if not isinstance(values, pd.Categorical) else values
                           for name, values in table.items()})  # fmt: skip
     for at in range(0, max(view.n_cells, 1), _ROWS_AT_ONCE):
-        yield frame.iloc[at : at + _ROWS_AT_ONCE].to_csv(index=False, header=at == 0, lineterminator="\n")
+        part = neutral_table(frame.iloc[at : at + _ROWS_AT_ONCE], exact=("cell_id",))
+        yield part.to_csv(index=False, header=at == 0, lineterminator="\n")
 
 
 def write_h5ad(view: View, run: SignatureRun, target: Path) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from cellucid_core.csv_safety import NOTE
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
 from cellucid_core.signature import (
@@ -33,6 +34,7 @@ def show_files(view: View, run: SignatureRun, key: object) -> None:
         "One row per page and cell: `cell_id` exactly as in the file, so that it joins back, `page`, `score`, "
         "`raw_score` before scaling, `genes_used`, and `cell_index`, the row in the file."
     )
+    st.caption(NOTE)
     with st.container(horizontal=True):
         _download(
             "Download the scores (CSV)",
