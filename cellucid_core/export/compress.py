@@ -96,7 +96,8 @@ def _best_way(view: memoryview, level: int) -> str:
     start = max(0, len(view) - length) // 2 // 8 * 8  # whole numbers of every width
     piece = view[start : start + length]
     sizes = {way: len(_deflate(piece, level, way)) for way in _WAYS}
-    return next(way for way in _WAYS if sizes[way] <= _NEARLY * min(sizes.values()))
+    slack = 1.0 if level >= _THOROUGH else _NEARLY
+    return next(way for way in _WAYS if sizes[way] <= slack * min(sizes.values()))
 
 
 def _deflate(view: memoryview, level: int, way: str) -> bytes:

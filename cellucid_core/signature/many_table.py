@@ -33,7 +33,7 @@ def wide_csv(view: View, many: ManySignatures) -> Iterator[str]:
     with _spooled(view, many, rows) as scores:
         header, page_text = _page_columns(many.pages, view.n_cells)
         names = unique(["cell_id", "cell_index", *header, *(many.signatures[i].name for i in rows)])
-        yield ",".join(map(quoted, names)) + "\n"
+        yield ",".join(quoted(neutral(name)) for name in names) + "\n"
         step = max(1, _AT_ONCE // max(len(rows), 1))
         for at in range(0, view.n_cells, step):
             end = min(view.n_cells, at + step)
