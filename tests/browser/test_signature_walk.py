@@ -1,0 +1,62 @@
+"""The Gene Signature page as users walk it: a paste is taken at once, a file of signatures, pictures in both themes."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_walk import chart, go, open_demo
+
+pytestmark = pytest.mark.browser
+
+GMT = "T cells\tof a paper\tCD3D\tCD3E\nB cells\tof a paper\tCD79A\tMS4A1\nMonocytes\t\tLYZ\tCST3\n"
+
+
+def test_a_pasted_list_is_taken_without_leaving_the_box(page):
+    open_demo(page)
+    go(page, "Gene Signature", "Gene Signature")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("navigator.clipboard.writeText('CD79A\\nMS4A1')")
+    box = page.get_by_role("textbox", name="Signature genes")
+    box.fill("")
+    box.press("Control+V")
+    expect(page.get_by_text("2 found · 0 missing · 0 repeated")).to_be_visible()
+    expect(page.get_by_role("heading", name="CD19+ B scores highest")).to_be_visible()
+    expect(box).to_be_focused()
+
+
+def test_a_file_of_signatures_one_row_shown_and_a_picture_saved(page, tmp_path):
+    (tmp_path / "immune.gmt").write_text(GMT)
+    open_demo(page)
+    go(page, "Gene Signature", "Gene Signature")
+    page.get_by_role("button", name="From a file").click()
+    uploads = page.get_by_test_id("stFileUploaderDropzoneInput")
+    uploads.first.set_input_files(tmp_path / "immune.gmt")
+    expect(page.get_by_role("button", name="Paste genes instead")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("tab", name="Several signatures").click()
+    expect(page.get_by_text("3 signatures of immune.gmt")).to_be_visible()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="One column per signature (CSV)").click()
+    lines = saved.value.path().read_text().splitlines()
+    assert lines[0] == '"cell_id","cell_index","page","T cells","B cells","Monocytes"'
+    assert len(lines) == 701
+    chart(page)
+    page.get_by_role("button", name="image").first.click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as PNG").first.click()
+    assert saved.value.suggested_filename == "signature_violin.png"
+    assert saved.value.path().read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_both_themes_draw_and_no_page_is_wider_than_its_window(browser, address, theme):
+    context = browser.new_context(viewport={"width": 800, "height": 900}, color_scheme=theme)
+    page = context.new_page()
+    page.goto(address)
+    open_demo(page)
+    page.evaluate("[...document.querySelectorAll('a')].find(a => a.textContent.includes('Gene Signature')).click()")
+    page.get_by_role("heading", name="Gene Signature", exact=True).wait_for()
+    chart(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    context.close()
