@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import InputError
 
 
@@ -16,13 +17,7 @@ def cellucid_home() -> Path:
     InputError
         If the folder cannot be made or written to.
     """
-    named = os.environ.get("CELLUCID_HOME")
-    if named:
-        home = Path(named).expanduser()
-    else:
-        from platformdirs import user_cache_path
-
-        home = user_cache_path("cellucid-dashboard", appauthor=False)
+    home = read_configuration().home
     try:
         home.mkdir(parents=True, exist_ok=True)
         if not os.access(home, os.W_OK | os.X_OK):

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellucid_core.configuration import read_configuration
 from cellucid_core.dataset.kinds import is_openable_folder, may_hold_data
 from cellucid_core.errors import InputError
 
-#: Environment variable with the folders, separated like PATH (``:``; ``;`` on Windows).
-ROOTS_VARIABLE = "CELLUCID_DATA_ROOTS"
 #: Most datasets that are listed, and how deep below a root they may lie.
 MAX_LISTED, MAX_DEPTH = 2000, 6
 
@@ -42,9 +41,7 @@ class ServerFile:
 
 def data_roots() -> tuple[Path, ...]:
     """Return the folders that the operator configured, those that exist, in order, each once."""
-    named = os.environ.get(ROOTS_VARIABLE, "").split(os.pathsep)
-    roots = [Path(name).expanduser().resolve() for name in named if name.strip()]
-    return tuple(dict.fromkeys(root for root in roots if root.is_dir()))
+    return tuple(root for root in read_configuration().data_roots if root.is_dir())
 
 
 def server_files() -> list[ServerFile]:

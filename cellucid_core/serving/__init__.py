@@ -1,8 +1,24 @@
-"""Routes beside the pages: streamed downloads and a health check. Starlette only, no Streamlit."""
+"""Routes beside the pages: uploads, downloads, health, metrics. Starlette only, no Streamlit."""
 
 from __future__ import annotations
 
+from cellucid_core.serving.browser import browser_of
 from cellucid_core.serving.downloads import download_address, offer_download
-from cellucid_core.serving.routing import routes
+from cellucid_core.serving.incoming import take_upload, upload_suffix
+from cellucid_core.serving.routing import middleware, routes, upload_address
+from cellucid_core.serving.starting import lifespan
+from cellucid_core.serving.watching import log_error, start_logging
 
-__all__ = ["download_address", "offer_download", "routes"]
+__all__ = [
+    "browser_of",
+    "download_address",
+    "lifespan",
+    "log_error",
+    "middleware",
+    "offer_download",
+    "routes",
+    "start_logging",
+    "take_upload",
+    "upload_address",
+    "upload_suffix",
+]

@@ -1,22 +1,59 @@
-"""The list of routes that the dashboard serves beside its pages."""
+"""What the dashboard serves beside its pages, and what every request passes through."""
 
 from __future__ import annotations
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
-from cellucid_core.serving.downloads import PREFIX, download
+from cellucid_core.serving import downloads, uploads
+from cellucid_core.serving.browser import BrowserCookie
+from cellucid_core.serving.headers import SecurityHeaders
+from cellucid_core.serving.health import health, ready
+from cellucid_core.serving.watching import Watch, Watched, metrics
 
 
-async def health(request: Request) -> Response:
-    """Answer that the process is alive."""
-    return JSONResponse({"status": "ok"})
+def routes(base_path: str = "") -> list[BaseRoute]:
+    """Return the routes for ``st.App(routes=…)``.
 
-
-def routes() -> list[BaseRoute]:
-    """Return the routes for ``st.App(routes=…)``."""
-    return [
-        Route(f"/{PREFIX}/{{token}}", download, methods=["GET", "HEAD"]),
-        Route("/healthz", health, methods=["GET"]),
+    Parameters
+    ----------
+    base_path
+        Streamlit's ``server.baseUrlPath``: everything is served below it. Health and metrics also without it, for
+        those who ask on the machine itself.
+    """
+    base = _base(base_path)
+    upload = f"{base}/{uploads.PREFIX}"
+    watched = [
+        ("/healthz", health),
+        ("/healthz/ready", ready),
+        ("/metrics", metrics),
     ]
+    return [
+        Route(f"{base}/{downloads.PREFIX}/{{token}}", downloads.download, methods=["GET", "HEAD"]),
+        Route(upload, uploads.begin, methods=["POST"]),
+        Route(upload, uploads.abilities, methods=["OPTIONS"]),
+        Route(f"{upload}/{{token}}", uploads.state, methods=["HEAD"]),
+        Route(f"{upload}/{{token}}", uploads.grow, methods=["PATCH"]),
+        Route(f"{upload}/{{token}}", uploads.cancel, methods=["DELETE"]),
+        *(Route(f"{at}{path}", answer, methods=["GET"]) for at in dict.fromkeys(["", base]) for path, answer in watched),
+    ]
+
+
+def middleware(base_path: str = "") -> list[Middleware]:
+    """Return what ``st.App(middleware=…)`` wraps itself in: counters and logs, headers, the browser's cookie."""
+    watch = Watch()
+    return [
+        Middleware(Watched, watch=watch),
+        Middleware(SecurityHeaders, watch=watch),
+        Middleware(BrowserCookie, path=_base(base_path) or "/"),
+    ]
+
+
+def upload_address(base_path: str = "") -> str:
+    """Return the address that uploads begin at, below Streamlit's ``server.baseUrlPath``."""
+    return f"{_base(base_path)}/{uploads.PREFIX}"
+
+
+def _base(base_path: str) -> str:
+    trimmed = base_path.strip("/")
+    return f"/{trimmed}" if trimmed else ""

@@ -11,10 +11,8 @@ import streamlit as st
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset import (
     DEMO,
-    SUPPORTED,
     Dataset,
     View,
-    check_file_name,
     default_mapping,
     open_dataset,
     server_files,
@@ -23,6 +21,8 @@ from cellucid_core.dataset import (
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import preflight
+from cellucid_core.serving import upload_suffix
+from pages.shared.upload import finish, take, uploaded_token
 from pages.shared.workspace import Source, show_error, workspace
 
 
@@ -67,7 +67,7 @@ def try_source(source: Source) -> bool:
 def keep_upload(upload: object) -> Path:
     """Write an uploaded file to disk under the hash of its bytes and return its path."""
     data: memoryview = upload.getbuffer()  # type: ignore[attr-defined]
-    suffix = "".join(Path(str(upload.name)).suffixes[-2:]).lower()  # type: ignore[attr-defined]
+    suffix = upload_suffix(str(upload.name))  # type: ignore[attr-defined]
     folder = home_folder("uploads")
     target = folder / f"{hashlib.sha256(data).hexdigest()}{suffix}"
     if not target.exists():
@@ -78,30 +78,22 @@ def keep_upload(upload: object) -> Path:
 
 def upload_box(key: str) -> bool:
     """Draw the upload box; tell whether a dataset was opened from it in this run."""
-    upload = st.file_uploader(
-        "A single-cell file",
-        type=None,
-        key=key,
-        help=f"{SUPPORTED}. The file stays on this server and is never changed.",
-        label_visibility="collapsed",
-    )
-    if upload is None:
-        return False
-    tried = st.session_state.get(f"{key}_tried")
-    if tried is None or tried[0] != upload.file_id:
+    token = uploaded_token(key)
+    if token is not None:
         error: CellucidError | None = None
         try:
-            check_file_name(upload.name)
-            name = upload.name.removesuffix("".join(Path(upload.name).suffixes[-2:])) or upload.name
-            open_source(Source(str(keep_upload(upload)), name))
+            path, file_name = take(token)
+            open_source(Source(str(path), file_name.removesuffix("".join(path.suffixes)) or file_name))
         except CellucidError as refused:
             error = refused
-        # Remembered, so that the message stays while the file stands in the box.
-        st.session_state[f"{key}_tried"] = tried = (upload.file_id, error)
+        finish(key, token)
+        # Kept, so that the message stays until something else is uploaded.
+        st.session_state[f"{key}_error"] = error
         if error is None:
             return True
-    if tried[1] is not None:
-        show_error(tried[1])
+        st.rerun()  # so that the box is drawn free again
+    if (kept := st.session_state.get(f"{key}_error")) is not None:
+        show_error(kept)
     return False
 
 

@@ -1,0 +1,291 @@
+"""What an operator configures: environment variables, read into one typed value, wrong ones refused in a sentence.
+
+`docs/hosting.md` shows the same table; a test compares them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from cellucid_core.errors import InputError
+
+_SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SIZES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+_DURATIONS = {"s": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400, "week": 604800}
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+#: Fewest characters of the secret that opens the metrics.
+MIN_SECRET = 16
+METRICS = ("off", "on")
+
+
+def parse_size(text: str) -> int:
+    """Return bytes: "20 GB" (decimal), "512 MiB" (binary), or a plain number of bytes.
+
+    Raises
+    ------
+    ValueError
+        If it is no size.
+    """
+    match = _AMOUNT.fullmatch(text.strip())
+    if match is None or match[2].upper() not in _SIZES:
+        raise ValueError("a size such as 20 GB")
+    return round(float(match[1]) * _SIZES[match[2].upper()])
+
+
+def parse_duration(text: str) -> int:
+    """Return seconds: "30 days", "12 hours", "90 min".
+
+    Raises
+    ------
+    ValueError
+        If it is no duration; a number without a unit is none.
+    """
+    match = _AMOUNT.fullmatch(text.strip())
+    unit = match[2].lower() if match else ""
+    seconds = _DURATIONS.get(unit) or _DURATIONS.get(unit.removesuffix("s"))
+    if match is None or seconds is None:
+        raise ValueError("a duration such as 30 days or 12 hours")
+    return round(float(match[1]) * seconds)
+
+
+def format_size(size: float) -> str:
+    """Return a size for people: "1.2 MB"."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1000
+    raise AssertionError
+
+
+def _at_least(parse: Callable[[str], int], least: int, words: str) -> Callable[[str], int]:
+    def checked(text: str) -> int:
+        try:
+            value = parse(text)
+        except OverflowError:
+            raise ValueError(words) from None
+        if value < least:
+            raise ValueError(words)
+        return value
+
+    return checked
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def checked(text: str) -> str:
+        if text.strip().lower() not in words:
+            raise ValueError(" or ".join(words))
+        return text.strip().lower()
+
+    return checked
+
+
+def _metrics(text: str) -> str:
+    if text.strip().lower() in METRICS:
+        return text.strip().lower()
+    if len(text.strip()) < MIN_SECRET or not text.strip().isascii():
+        raise ValueError(f"on, off, or a secret of at least {MIN_SECRET} characters")
+    return text.strip()
+
+
+def _folders(text: str) -> tuple[Path, ...]:
+    named = [Path(name).expanduser() for name in text.split(os.pathsep) if name.strip()]
+    if any("\0" in str(path) or not path.is_absolute() for path in named):
+        raise ValueError(f"full paths of folders, separated by {os.pathsep}")
+    return tuple(dict.fromkeys(path.resolve() for path in named))
+
+
+def _folder(text: str) -> Path:
+    if "\0" in text:
+        raise ValueError("the path of a folder")
+    return Path(text).expanduser()
+
+
+def _default_home() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("cellucid-dashboard", appauthor=False)
+
+
+def machine_memory() -> int:
+    """Return the bytes of memory that this process may use: the machine's, or its container's limit if that is less."""
+    limits = []
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            limits.append(int(Path(file).read_text(encoding="ascii")))
+        except (OSError, ValueError):  # not Linux, another version of cgroups, or "max"
+            continue
+    try:
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        limits.append(8 * 2**30)
+    return min(limits)
+
+
+def _setting(variable: str, parse: Callable[[str], Any], unset: str, meaning: str, **how: Any) -> Any:
+    """Describe a field: its variable, how it is read, its default in words, what it means."""
+    return field(metadata={"variable": variable, "parse": parse, "unset": unset, "meaning": meaning}, **how)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All that the environment configures; every field's metadata name its variable and say what it means."""
+
+    home: Path = _setting(
+        "CELLUCID_HOME",
+        _folder,
+        "the user's cache folder",
+        "Folder for uploads, stores and exports. Put it on a large, fast disk.",
+        default_factory=_default_home,
+    )
+    data_roots: tuple[Path, ...] = _setting(
+        "CELLUCID_DATA_ROOTS",
+        _folders,
+        "none",
+        "Folders whose files users may open without uploading them, separated like PATH. Links in them are refused.",
+        default=(),
+    )
+    open: Literal["", "demo"] = _setting(
+        "CELLUCID_OPEN", _one_of("", "demo"), "nothing", "`demo` opens the demo in every new session.", default=""
+    )
+    upload_limit: int = _setting(
+        "CELLUCID_UPLOAD_LIMIT",
+        _at_least(parse_size, 10**6, "a size of at least 1 MB, such as 20 GB"),
+        "20 GB",
+        "Largest file that can be uploaded.",
+        default=20 * 10**9,
+    )
+    quota: int = _setting(
+        "CELLUCID_QUOTA",
+        _at_least(parse_size, 10**6, "a size of at least 1 MB, such as 100 GB"),
+        "100 GB",
+        "Most that one browser may have uploaded at a time, finished or not.",
+        default=100 * 10**9,
+    )
+    free_space: int = _setting(
+        "CELLUCID_FREE_SPACE",
+        _at_least(parse_size, 0, "a size such as 2 GB"),
+        "2 GB",
+        "Disk space that uploads leave free; below it the server says that it is not ready.",
+        default=2 * 10**9,
+    )
+    upload_lifetime: int = _setting(
+        "CELLUCID_UPLOAD_LIFETIME",
+        _at_least(parse_duration, 60, "a duration of at least a minute, such as 2 days"),
+        "2 days",
+        "How long an interrupted upload can be taken up again.",
+        default=2 * 86400,
+    )
+    time_to_live: int = _setting(
+        "CELLUCID_TIME_TO_LIVE",
+        _at_least(parse_duration, 3600, "a duration of at least an hour, such as 30 days"),
+        "30 days",
+        "Uploads and what was computed from them are deleted when nobody has opened them for so long.",
+        default=30 * 86400,
+    )
+    memory: int = _setting(
+        "CELLUCID_MEMORY",
+        _at_least(parse_size, 10**8, "a size of at least 100 MB, such as 8 GB"),
+        "half of the machine's or container's",
+        "Most memory that the tables and arrays of one dataset may take; what declares more is refused.",
+        default_factory=lambda: max(10**8, machine_memory() // 2),
+    )
+    unpacked_limit: int = _setting(
+        "CELLUCID_UNPACKED_LIMIT",
+        _at_least(parse_size, 10**6, "a size of at least 1 MB, such as 64 GB"),
+        "64 GB",
+        "Most that an archive or a compressed matrix may unpack to on the disk.",
+        default=64 * 10**9,
+    )
+    metrics: str = _setting(
+        "CELLUCID_METRICS",
+        _metrics,
+        "off",
+        "`on` serves `/metrics` to everybody who reaches the server; a secret, to those who send it as a bearer token.",
+        default="off",
+    )
+    log: str = _setting(
+        "CELLUCID_LOG", _one_of("json", "text", "off"), "text", "How requests and errors are logged.", default="text"
+    )
+
+
+def read_configuration(environment: Mapping[str, str] | None = None) -> Configuration:
+    """Read the environment.
+
+    Parameters
+    ----------
+    environment
+        Variables and their values; by default the process's own. Empty values count as not given.
+
+    Raises
+    ------
+    InputError
+        If a value makes no sense.
+    """
+    environment = os.environ if environment is None else environment
+    values = {}
+    for setting in fields(Configuration):
+        variable = setting.metadata["variable"]
+        text = environment.get(variable, "")
+        if not text.strip():
+            continue
+        try:
+            value = setting.metadata["parse"](text)
+        except ValueError as error:
+            shown = "its value" if variable == "CELLUCID_METRICS" else repr(text[:60])
+            raise InputError(
+                f"{variable} cannot be {shown}.", f"Give it {error}, or leave it out ({setting.metadata['unset']})."
+            ) from None
+        values[setting.name] = value
+    return Configuration(**values)
+
+
+def check_configuration(environment: Mapping[str, str] | None = None) -> Configuration:
+    """Read the environment for a server that is about to start, and try what it names.
+
+    Raises
+    ------
+    InputError
+        If a value makes no sense, contradicts another, or names a folder that is not there; or a name is misspelt.
+    """
+    environment = os.environ if environment is None else environment
+    found = read_configuration(environment)
+    known = [setting.metadata["variable"] for setting in fields(Configuration)]
+    for variable in sorted(set(environment).difference(known)):
+        meant = get_close_matches(variable, known, 1, 0.87) if variable.startswith("CELLUCID") else []
+        if meant:
+            raise InputError(f"There is no setting {variable}.", f"Perhaps {meant[0]} is meant.")
+    for root in found.data_roots:
+        if not root.is_dir():
+            raise InputError(
+                f"CELLUCID_DATA_ROOTS names {root}, which is no folder.", "Make it, or take it out of the list."
+            )
+        if found.home.resolve() == root or found.home.resolve().is_relative_to(root):
+            raise InputError(
+                f"CELLUCID_HOME ({found.home}) lies in {root} of CELLUCID_DATA_ROOTS, so users could open each "
+                "other's uploads.",
+                "Put it elsewhere.",
+            )
+    if found.quota < found.upload_limit:
+        raise InputError(
+            f"CELLUCID_QUOTA ({format_size(found.quota)}) is less than CELLUCID_UPLOAD_LIMIT "
+            f"({format_size(found.upload_limit)}).",
+            "Raise the quota, or lower the limit.",
+        )
+    return found
+
+
+def configuration_table() -> str:
+    """Return the settings as a Markdown table, as `docs/hosting.md` shows them."""
+    lines = ["| Variable | By default | What it means |", "| --- | --- | --- |"]
+    for setting in fields(Configuration):
+        about = setting.metadata
+        lines.append(f"| `{about['variable']}` | {about['unset']} | {about['meaning']} |")
+    return "\n".join(lines)
+
+

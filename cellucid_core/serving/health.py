@@ -1,0 +1,45 @@
+"""Is the server alive, and can it take work?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from cellucid_core.configuration import read_configuration
+from cellucid_core.dataset.home import cellucid_home
+from cellucid_core.errors import CellucidError
+
+
+async def health(request: Request) -> Response:
+    """GET: the process is alive."""
+    return JSONResponse({"status": "ok"})
+
+
+async def ready(request: Request) -> Response:
+    """GET: whether work can be sent here, 503 if not; what is wrong, but no paths and no sizes."""
+    checks = await to_thread.run_sync(readiness)
+    good = all(checks.values())
+    return JSONResponse({"status": "ready" if good else "not ready", "checks": checks}, 200 if good else 503)
+
+
+def readiness() -> dict[str, bool]:
+    """Return what was checked and whether it is well: settings, the home folder can be written, its disk has room."""
+    checks = dict.fromkeys(("configuration", "home", "space"), False)
+    try:
+        settings = read_configuration()
+        checks["configuration"] = True
+        home = cellucid_home()
+        with tempfile.TemporaryFile(dir=home) as file:  # permissions alone do not tell of a read-only or a full disk
+            file.write(b"x")
+            file.flush()
+            os.fsync(file.fileno())
+        checks["home"] = True
+        checks["space"] = shutil.disk_usage(home).free >= settings.free_space
+    except (CellucidError, OSError):
+        pass
+    return checks

@@ -1,0 +1,318 @@
+"""Uploads on their way: a file that grows, a record of how far it is trusted, and its place when it is complete.
+
+An upload is named by a random token that only the browser that began it knows; on disk it is named by the token's hash.
+The record says how many bytes were received whole: what a dropped connection or a killed server left beyond is cut off
+before the next byte is written. Nothing is kept in memory, so an upload outlives the server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from cellucid_core.atomic import complete_or_absent
+from cellucid_core.configuration import Configuration, format_size, read_configuration
+from cellucid_core.dataset import check_file_name
+from cellucid_core.dataset.home import home_folder
+from cellucid_core.errors import InputError
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_PIECE = 4 * 2**20
+
+
+class TooLarge(InputError):
+    """More than the limit, the quota or the disk allows."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The record of an upload.
+
+    Attributes
+    ----------
+    name
+        What the user's file is called, without folders.
+    size
+        Bytes it will have.
+    owner
+        The browser that began it (`browser.browser_of`).
+    offset
+        Bytes received and trusted.
+    changed
+        When it last grew, in seconds since 1970.
+    kept
+        Its file's name among the finished uploads, once it is complete and was taken.
+    """
+
+    name: str
+    size: int
+    owner: str
+    offset: int
+    changed: float
+    kept: str = ""
+
+
+def _folder() -> Path:
+    return home_folder("incoming")
+
+
+def _stem(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()[:40]
+
+
+def _data(token: str) -> Path:
+    return _folder() / f"{_stem(token)}.data"
+
+
+def lock_file(token: str) -> Path:
+    """Return the file whose lock a writer of this upload holds."""
+    return _folder() / f"{_stem(token)}.lock"
+
+
+def clean_name(name: str) -> str:
+    """Return a file's name as it is shown: the last part of a path, no control or invisible characters, not long."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    shown = "".join(c for c in last if unicodedata.category(c)[0] != "C").strip()
+    if len(shown) > 200:  # the endings tell the format
+        shown = shown[:160] + shown[-40:]
+    return shown or "upload"
+
+
+def begin_upload(name: str, size: int, owner: str) -> str:
+    """Make room for an upload and return its token.
+
+    Raises
+    ------
+    InputError
+        If a file of that name cannot be opened, or is empty.
+    TooLarge
+        If it is more than the limit, the browser's quota, or the disk.
+    """
+    name = clean_name(name)
+    check_file_name(name)
+    if size < 1:
+        raise InputError(f"{name} is empty (0 bytes).", "Save or download it again, then open it.")
+    settings = read_configuration()
+    if size > settings.upload_limit:
+        raise TooLarge(
+            f"{name} has {format_size(size)}; this server takes files of at most {format_size(settings.upload_limit)}.",
+            "Leave out cells, genes or layers, or ask the server's operator for more.",
+        )
+    records = [record for _, record in _records()]
+    mine = sum(record.size for record in records if record.owner == owner)
+    if mine + size > settings.quota:
+        raise TooLarge(
+            f"{name} has {format_size(size)}; of your {format_size(settings.quota)} on this server "
+            f"{format_size(max(0, settings.quota - mine))} are left.",
+            f"Uploads that nobody opens are deleted after {settings.time_to_live // 86400 or 1:,} days.",
+        )
+    coming = sum(record.size - record.offset for record in records if not record.kept)
+    _require_room(size + coming, name, settings)
+    token = secrets.token_urlsafe(32)
+    _data(token).touch(mode=0o600)
+    _save(token, Upload(name, size, owner, 0, time.time()))
+    return token
+
+
+def _require_room(size: int, name: str, settings: Configuration) -> None:
+    if size + settings.free_space > shutil.disk_usage(_folder()).free:
+        raise TooLarge(
+            f"The server's disk has no room for {name}.", "Ask its operator to free some space, or try again later."
+        )
+
+
+def find_upload(token: str, owner: str | None) -> Upload | None:
+    """Return an upload's record; None if there is none, it is another browser's, or it has expired."""
+    if owner is None or not _TOKEN.fullmatch(token):
+        return None
+    record = _read(_folder() / f"{_stem(token)}.json")
+    if record is None or not secrets.compare_digest(record.owner, owner):
+        return None
+    return None if _expired(record, read_configuration()) else record
+
+
+class Growing:
+    """An upload that is being written to. The caller holds the lock of `lock_file`.
+
+    Parameters
+    ----------
+    token, upload
+        The upload, as `find_upload` returned it under the lock.
+    """
+
+    def __init__(self, token: str, upload: Upload) -> None:
+        self._token, self._upload = token, upload
+        self._hash = hashlib.sha256()
+        self._written = 0
+        self._committed = False
+        path = _data(token)
+        if not path.exists() or path.stat().st_size < upload.offset:
+            raise InputError(f"What was received of {upload.name} is gone.", "Upload it again.")
+        _require_room(0, upload.name, read_configuration())
+        self._file = path.open("r+b", buffering=0)
+        self._file.truncate(upload.offset)
+        self._file.seek(upload.offset)
+
+    def write(self, piece: bytes) -> None:
+        """Write the next bytes.
+
+        Raises
+        ------
+        TooLarge
+            If they are more than was announced, or the disk is full.
+        """
+        if self._upload.offset + self._written + len(piece) > self._upload.size:
+            raise TooLarge(f"{self._upload.name} is longer than announced.", "Upload it again.")
+        self._hash.update(piece)
+        view = memoryview(piece)
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise TooLarge(
+                f"The server's disk has no room for the rest of {self._upload.name} ({os.strerror(error.errno or 0)}).",
+                "Ask its operator to free some space; the upload goes on where it stopped.",
+            ) from error
+        self._written += len(piece)
+
+    def commit(self, digest: bytes | None = None) -> Upload:
+        """Trust what was written and return the new record.
+
+        Raises
+        ------
+        ValueError
+            If its SHA-256 is not the one given; nothing of it is kept.
+        """
+        if digest is not None and not secrets.compare_digest(self._hash.digest(), digest):
+            raise ValueError("checksum mismatch")
+        upload = replace(self._upload, offset=self._upload.offset + self._written, changed=time.time())
+        if not _data(self._token).exists():
+            raise InputError(f"The upload of {upload.name} was cancelled.", "Upload the file again.")
+        if upload.offset == upload.size:
+            os.fsync(self._file.fileno())
+        _save(self._token, upload)
+        self._committed = True
+        return upload
+
+    def __enter__(self) -> Growing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if not self._committed:
+                self._file.truncate(self._upload.offset)
+        except OSError:  # the record says what is trusted, whatever lies beyond
+            pass
+        finally:
+            self._file.close()
+
+
+def cancel_upload(token: str) -> None:
+    """Forget an upload that is not complete and give its disk space back."""
+    for suffix in (".json", ".data", ".lock"):
+        (_folder() / f"{_stem(token)}{suffix}").unlink(missing_ok=True)
+
+
+def take_upload(token: str, owner: str | None, progress: Callable[[float], None] | None = None) -> tuple[Path, str]:
+    """Put a complete upload in its place, named by its content, and return its path and the user's name for it.
+
+    May be called again, with the same result.
+
+    Parameters
+    ----------
+    token, owner
+        As for `find_upload`.
+    progress
+        Called with the share that is done while the file is hashed.
+
+    Raises
+    ------
+    InputError
+        If there is no such upload, or it is not complete.
+    """
+    upload = find_upload(token, owner)
+    if upload is None:
+        raise InputError("This upload is not on the server any more.", "Upload the file again.")
+    uploads = home_folder("uploads")
+    if upload.kept and (uploads / upload.kept).is_file():
+        (uploads / upload.kept).touch()
+        return uploads / upload.kept, upload.name
+    source = _data(token)
+    if upload.offset != upload.size or not source.is_file() or source.stat().st_size != upload.size:
+        raise InputError(f"{upload.name} has not arrived completely.", "Upload it again.")
+    state, done = hashlib.sha256(), 0
+    with source.open("rb") as file:
+        while piece := file.read(_PIECE):
+            state.update(piece)
+            done += len(piece)
+            if progress is not None:
+                progress(done / upload.size)
+    target = uploads / f"{state.hexdigest()}{upload_suffix(upload.name)}"
+    if target.exists():
+        source.unlink()
+        target.touch()
+    else:
+        source.chmod(0o644)
+        source.replace(target)
+    _save(token, replace(upload, kept=target.name, changed=time.time()))
+    return target, upload.name
+
+
+def upload_suffix(name: str) -> str:
+    """Return the endings under which an upload is kept, for what is told by them: ``.csv.gz`` of ``a.b.csv.gz``."""
+    suffix = "".join(Path(name).suffixes[-2:]).lower()
+    return suffix if re.fullmatch(r"(\.[a-z0-9]{1,12}){0,2}", suffix) else ""
+
+
+def sweep_incoming(now: float | None = None) -> int:
+    """Delete uploads that expired and files without a record; return how many files went."""
+    now = time.time() if now is None else now
+    settings = read_configuration()
+    alive = {path.stem for path, record in _records() if not _expired(record, settings, now)}
+    gone = 0
+    for path in _folder().iterdir():
+        try:
+            # What begins just now has data before it has a record.
+            if path.name.partition(".")[0] not in alive and now - path.stat().st_mtime > 60:
+                path.unlink(missing_ok=True)
+                gone += 1
+        except OSError:
+            continue
+    return gone
+
+
+def _expired(upload: Upload, settings: Configuration, now: float | None = None) -> bool:
+    lifetime = settings.time_to_live if upload.kept else settings.upload_lifetime
+    return (time.time() if now is None else now) - upload.changed > lifetime
+
+
+def _records() -> Iterator[tuple[Path, Upload]]:
+    for path in _folder().glob("*.json"):
+        record = _read(path)
+        if record is not None:
+            yield path, record
+
+
+def _read(path: Path) -> Upload | None:
+    try:
+        record = Upload(**json.loads(path.read_text(encoding="utf-8")))
+        sound = 0 <= int(record.offset) <= int(record.size) and isinstance(record.owner, str)
+        sound = sound and isinstance(record.name, str) and float(record.changed) >= 0
+        # A damaged record must not name a file elsewhere.
+        return record if sound and record.kept == Path(record.kept).name else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _save(token: str, upload: Upload) -> None:
+    with complete_or_absent(_folder() / f"{_stem(token)}.json") as draft:
+        draft.write_text(json.dumps(asdict(upload)), encoding="utf-8")

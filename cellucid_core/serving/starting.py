@@ -1,0 +1,113 @@
+"""What a server does besides answering: sweep what killed processes left and what nobody has opened for long."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+
+from cellucid_core.configuration import read_configuration
+from cellucid_core.dataset.home import cellucid_home
+from cellucid_core.serving.incoming import sweep_incoming
+from cellucid_core.serving.watching import LOGGER, log_error
+
+#: Drafts (hidden names) that nothing was written to for so long belong to no living process.
+_DRAFT_SECONDS = 3600.0
+#: Folders whose files can be made again from an upload, and uploads themselves.
+_USED_UP = ("uploads", "unpacked", "rewritten", "stores", "hashes", "exports", "downloads")
+_PAUSE = 3600.0
+
+
+def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) -> int:
+    """Delete half-made files, expired uploads, and what nobody has opened for ``CELLUCID_TIME_TO_LIVE``.
+
+    Parameters
+    ----------
+    now
+        Seconds since 1970; by default the time.
+    draft_seconds
+        How long a draft must have been left alone.
+
+    Returns
+    -------
+    int
+        How many files and folders went.
+    """
+    now = time.time() if now is None else now
+    home, lifetime = cellucid_home(), read_configuration().time_to_live
+    gone = sweep_incoming(now)
+    for name in _USED_UP:
+        for path in _entries(home / name):
+            age = now - _last_used(path)
+            if path.suffix == ".lock":  # deleting a lock that is held would let two in
+                continue
+            if age > (draft_seconds if _is_draft(path) else lifetime):
+                _delete(path)
+                gone += 1
+    for path in _entries(home / "incoming"):
+        if _is_draft(path) and now - _last_used(path) > draft_seconds:
+            _delete(path)
+            gone += 1
+    return gone
+
+
+def _is_draft(path: Path) -> bool:
+    # `complete_or_absent` and stores begin hidden; folders of `tempfile` are where zips are unpacked to.
+    return path.name.startswith((".", "tmp"))
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    try:
+        yield from list(folder.iterdir())
+    except OSError:
+        return
+
+
+def _last_used(path: Path) -> float:
+    """Return when something was last written or marked as used, of a folder also any file in it."""
+    latest = 0.0
+    for file in (path, *(_entries(path) if path.is_dir() and not path.is_symlink() else ())):
+        with suppress(OSError):
+            latest = max(latest, file.lstat().st_mtime)
+    return latest
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+@asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[None]:
+    """Sweep when the server starts and every hour; for ``st.App(lifespan=…)``."""
+    # What was half-made when the last server died has nobody left to finish it once this one alone runs here; others
+    # may share the folder, so drafts still get their hour.
+    task = asyncio.create_task(_sweep_again_and_again())
+    LOGGER.info("started")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        LOGGER.info("stopped")
+
+
+async def _sweep_again_and_again() -> None:
+    while True:
+        try:
+            gone = await to_thread.run_sync(sweep)
+            if gone:
+                LOGGER.info("swept", extra={"facts": {"files": gone}})
+        except Exception as error:  # a disk that fails now may work in an hour; serving goes on
+            log_error(error, "sweep")
+        await asyncio.sleep(_PAUSE)
