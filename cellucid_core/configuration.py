@@ -58,7 +58,7 @@ def format_size(size: float) -> str:
     """Return a size for people: "1.2 MB"."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000 or unit == "GB":
-            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f}".removesuffix(".0") + f" {unit}"
         size /= 1000
     raise AssertionError
 

@@ -117,7 +117,7 @@ def test_the_manual_shows_the_settings_as_they_are():
 
 
 def test_units():
-    assert [format_size(n) for n in (3, 1234, 5 * 10**6, 2.5e12)] == ["3 bytes", "1.2 kB", "5.0 MB", "2,500.0 GB"]
+    assert [format_size(n) for n in (3, 1234, 5 * 10**6, 2.5e12)] == ["3 bytes", "1.2 kB", "5 MB", "2,500 GB"]
 
 
 def test_a_wrong_value_stops_the_start(tmp_path):

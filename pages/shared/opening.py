@@ -78,22 +78,23 @@ def keep_upload(upload: object) -> Path:
 
 def upload_box(key: str) -> bool:
     """Draw the upload box; tell whether a dataset was opened from it in this run."""
-    token = uploaded_token(key)
-    if token is not None:
-        error: CellucidError | None = None
-        try:
+    token = None
+    try:
+        token = uploaded_token(key)
+        if token is not None:
             path, file_name = take(token)
             open_source(Source(str(path), file_name.removesuffix("".join(path.suffixes)) or file_name))
-        except CellucidError as refused:
-            error = refused
-        finish(key, token)
-        # Kept, so that the message stays until something else is uploaded.
-        st.session_state[f"{key}_error"] = error
-        if error is None:
+            st.session_state.pop(f"{key}_error", None)
+            finish(key, token)
             return True
-        st.rerun()  # so that the box is drawn free again
-    if (kept := st.session_state.get(f"{key}_error")) is not None:
-        show_error(kept)
+    except CellucidError as refused:
+        # Kept, so that the message stays until something else is uploaded.
+        st.session_state[f"{key}_error"] = refused
+        if token is not None:
+            finish(key, token)
+            st.rerun()  # so that the box is drawn free again
+    if (error := st.session_state.get(f"{key}_error")) is not None:
+        show_error(error)
     return False
 
 

@@ -9,12 +9,14 @@ const GIVE_UP_AFTER = 15 * 60;
 // Transfers outlive the box: a user may walk through other pages meanwhile.
 const transfers = (globalThis.__cellucidTransfers ??= new Map());
 
+const short = (number) => number.toFixed(1).replace(/\.0$/, "");
+
 const inUnits = (bytes) => {
   for (const unit of ["bytes", "kB", "MB"]) {
-    if (bytes < 1000) return unit === "bytes" ? `${bytes} bytes` : `${bytes.toFixed(1)} ${unit}`;
+    if (bytes < 1000) return unit === "bytes" ? `${bytes} bytes` : `${short(bytes)} ${unit}`;
     bytes /= 1000;
   }
-  return `${bytes.toFixed(1)} GB`;
+  return `${short(bytes)} GB`;
 };
 
 const inTime = (seconds) => {
@@ -25,7 +27,12 @@ const inTime = (seconds) => {
 
 const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
-class Refused extends Error {}
+class Refused extends Error {
+  constructor(what, mend) {
+    super(`${what} ${mend}`);
+    Object.assign(this, { what, mend });
+  }
+}
 
 class Transfer {
   constructor(file, address) {
@@ -59,7 +66,8 @@ class Transfer {
         if (this.state === "cancelled") return;
         lost ??= Date.now();
         if (error instanceof Refused || Date.now() - lost > GIVE_UP_AFTER * 1000) {
-          this.change("failed", error instanceof Refused ? error.message : "The server cannot be reached.");
+          this.refused = error instanceof Refused ? error : new Refused("The server cannot be reached.", "Try again.");
+          this.change("failed", this.refused.message);
           return;
         }
         this.change("waiting", `The connection dropped at ${inUnits(this.offset)}; it goes on by itself.`);
@@ -186,7 +194,7 @@ class Transfer {
 // What the server says in a sentence cannot be helped by trying again; anything else may be a proxy's bad moment.
 function problem(answer) {
   const said = told(answer);
-  if (said && ![423, 460, 503, 507].includes(answer.status)) return new Refused(`${said.what} ${said.mend}`.trim());
+  if (said && ![423, 460, 503, 507].includes(answer.status)) return new Refused(said.what, said.mend);
   return new Error("unreachable");
 }
 
@@ -222,24 +230,30 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let said = "";
   let patience = null;
 
-  const draw = (error = null) => {
+  const draw = () => {
     const transfer = transfers.get(box);
+    if (transfer?.state === "failed") return refuse(transfer.refused);
     const busy = transfer && ["sending", "waiting"].includes(transfer.state);
-    const failed = error ?? (transfer?.state === "failed" ? transfer.words : null);
     part(".name").textContent = transfer ? transfer.file.name : "Drop a file here";
-    part(".quiet").textContent = failed ?? (transfer ? transfer.words : data.hint);
-    part(".quiet").classList.toggle("quiet", true);
+    part(".quiet").textContent = transfer ? transfer.words : data.hint;
     const bar = part("progress");
     bar.hidden = !busy;
     bar.value = transfer ? (transfer.shown ?? 0) / transfer.file.size : 0;
-    part(".browse").hidden = Boolean(transfer) && !failed;
+    part(".browse").hidden = Boolean(transfer);
     part(".cancel").hidden = !busy;
     part(".open").hidden = !(transfer?.state === "arrived" && transfer.impatient);
     // For screen readers: changes of state and every quarter, not every piece.
     const quarter = transfer ? Math.floor(bar.value * 4) * 25 : 0;
-    const now = failed ?? (busy && transfer.state === "sending" ? `${quarter} % uploaded` : (transfer?.words ?? ""));
+    const now = transfer?.state === "sending" ? `${quarter} % uploaded` : (transfer?.words ?? "");
     if (now !== said) status.textContent = said = now;
     if (transfer?.state === "arrived" && !transfer.announced) hand(transfer);
+  };
+
+  // What cannot be uploaded is said on the page, where all other errors are.
+  const refuse = ({ what, mend }) => {
+    transfers.delete(box);
+    draw();
+    setTriggerValue("refused", { what, mend });
   };
 
   const hand = (transfer) => {
@@ -256,13 +270,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
 
   const start = (files) => {
-    if (transfers.has(box) && transfers.get(box).state !== "failed") return;
-    transfers.delete(box);
-    if (files.length !== 1) return draw(files.length ? "One file at a time, please." : null);
-    const [file] = files;
-    if (file.size > data.limit) {
-      return draw(`${file.name} has ${inUnits(file.size)}; at most ${inUnits(data.limit)} can be uploaded.`);
+    if (transfers.has(box) || !files.length) return;
+    if (files.length > 1) {
+      return refuse({ what: `These are ${files.length} files.`, mend: "Upload one, or a zip of what belongs together." });
     }
+    const [file] = files;
     const transfer = new Transfer(file, data.address);
     transfer.draw = draw;
     transfers.set(box, transfer);
@@ -299,7 +311,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     event.preventDefault();
     zone.classList.remove("over");
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.());
-    if (entries.some((entry) => entry?.isDirectory)) return draw("Folders go as a zip: zip it, then drop the zip.");
+    if (entries.some((entry) => entry?.isDirectory)) {
+      return refuse({ what: "This is a folder.", mend: "Zip it, then drop the zip." });
+    }
     start([...event.dataTransfer.files]);
   };
   draw();

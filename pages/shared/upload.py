@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from cellucid_core.configuration import format_size, read_configuration
+from cellucid_core.errors import InputError
 from cellucid_core.serving import browser_of, take_upload, upload_address
 
 _HERE = Path(__file__).parent
@@ -25,6 +26,11 @@ def uploaded_token(key: str) -> str | None:
     ----------
     key
         The box's key. What arrives is to be noted with `finish`, so that the box is free again.
+
+    Raises
+    ------
+    InputError
+        In the run in which a file was refused before or while it was sent.
     """
     limit = read_configuration().upload_limit
     state = st.session_state.get(key)
@@ -34,13 +40,15 @@ def uploaded_token(key: str) -> str | None:
         data={
             "box": key,
             "address": upload_address(str(st.get_option("server.baseUrlPath") or "")),
-            "limit": limit,
             "hint": f"Up to {format_size(limit)}. A dropped connection goes on where it stopped.",
             "seen": seen,
             "done": st.session_state.get(f"{key}_done"),
         },
         on_uploaded_change=lambda: None,
+        on_refused_change=lambda: None,
     )
+    if isinstance(result.refused, dict):
+        raise InputError(*(str(result.refused.get(part, ""))[:500] for part in ("what", "mend")))
     token: str | None = result.uploaded
     return token
 
