@@ -11,10 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cellucid_core.atomic import complete_or_absent
+from cellucid_core.configuration import format_size, read_configuration
 from cellucid_core.errors import InputError
 
-#: Most bytes that an archive may unpack to.
-MAX_BYTES = 64 * 2**30
 #: Most entries; a zarr folder of a large atlas has some hundred thousand.
 MAX_ENTRIES = 2_000_000
 #: Free space that unpacking leaves on the disk.
@@ -30,7 +29,7 @@ def checked_entries(archive: zipfile.ZipFile, file_name: str) -> list[str]:
     ------
     InputError
         If a name leads outside, is there twice or stands for a link, if something is encrypted, or if the declared
-        sizes exceed `MAX_BYTES`.
+        sizes exceed ``CELLUCID_UNPACKED_LIMIT``.
     """
     total, names = 0, []
     entries = archive.infolist()
@@ -48,10 +47,9 @@ def checked_entries(archive: zipfile.ZipFile, file_name: str) -> list[str]:
         total += entry.file_size
         if not (entry.is_dir() or name.startswith("__MACOSX/") or name.rpartition("/")[2] == ".DS_Store"):
             names.append(name)
-    if total > MAX_BYTES:
-        raise InputError(
-            f"{file_name} unpacks to {total / 2**30:,.0f} GB.", f"At most {MAX_BYTES // 2**30} GB are unpacked."
-        )
+    limit = read_configuration().unpacked_limit
+    if total > limit:
+        raise InputError(f"{file_name} unpacks to {format_size(total)}.", f"At most {format_size(limit)} are unpacked.")
     if len(set(names)) < len(names):
         raise InputError(f"{file_name} holds a file twice.", "Zip it anew.")
     return names
@@ -106,7 +104,7 @@ def gunzip(path: Path, target: Path, file_name: str) -> None:
     InputError
         If it is damaged, or too large.
     """
-    limit = min(MAX_BYTES, shutil.disk_usage(target.parent).free - _SPARE)
+    limit = min(read_configuration().unpacked_limit, shutil.disk_usage(target.parent).free - _SPARE)
     try:
         with gzip.open(path) as source:
             _copy(source, target, limit, file_name)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from scipy import sparse
 
+from cellucid_core.dataset.limits import require_disk, require_memory
 from cellucid_core.dataset.matrix import FileMatrix, exact_float
 from cellucid_core.errors import InputError
 
@@ -59,11 +60,27 @@ def build_store(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, o
             f"The matrix has {matrix.shape[0]:,} cells.",
             "At most 2,147,483,647 cells can be opened at a time.",
         )
+    _require_room(matrix, folder)
     if matrix.layout == "dense":
         return _build_dense(matrix, folder, report)
     if matrix.layout == "csr":
         return _build_from_rows(matrix, folder, report)
     return _build_from_columns(matrix, folder, report)
+
+
+def _require_room(matrix: FileMatrix, folder: Path) -> None:
+    """Refuse a matrix whose declared shape or entries would fill the memory or the disk."""
+    n_cells, n_genes = matrix.shape
+    what = f"The matrix {matrix.name} ({n_cells:,} × {n_genes:,})"
+    # What is held per cell and per gene while the matrix is read: pointers, sums, counts.
+    require_memory((n_cells + n_genes) * 64.0, what)
+    value = max(4, matrix.dtype.itemsize)
+    if matrix.layout == "dense":
+        require_memory(max(n_cells, n_genes) * float(value), what)
+        require_disk(n_cells * n_genes * float(value), folder, what)
+        return
+    require_memory(8.0 * matrix.element["indptr"].shape[0], what)
+    require_disk(matrix.element["indices"].shape[0] * (4.0 + value), folder, what)
 
 
 def _meta(matrix: FileMatrix, *, sparse: bool, dtype: np.dtype, n_stored: int) -> dict[str, object]:

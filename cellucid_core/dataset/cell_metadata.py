@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cellucid_core.dataset.formats.matrix_market import require_text
 from cellucid_core.dataset.formats.text_table import read_layout
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.rewriting import as_categories
@@ -24,6 +25,7 @@ def read_cell_metadata(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"There is no file {path}.", "Check the path of the cell metadata.")
     layout = read_layout(path, path.name)
+    require_text(path, path.name)
     try:
         table = pd.read_csv(
             path,

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from cellucid_core.dataset.limits import declared_size, require_memory
 from cellucid_core.dataset.matrix import FileMatrix, Layout
 from cellucid_core.dataset.model import Dataset, Graph
 from cellucid_core.dataset.source import Source
@@ -76,6 +77,7 @@ def read_arrays(group: Any, section: str, unreadable: dict[str, str]) -> dict[st
     arrays = {}
     for key in _keys(group, section):
         try:
+            require_memory(declared_size(group[section][key]), f"{section}['{key}']")
             arrays[key] = _as_array(read_elem(group[section][key]))
         except Exception as error:  # a broken element is reported, the others still serve
             unreadable[f"{section}['{key}']"] = first_line(error)
@@ -145,6 +147,7 @@ def _shape(element: Any) -> tuple[int, ...]:
 def _table(element: Any, what: str) -> pd.DataFrame:
     from anndata.io import read_elem
 
+    require_memory(declared_size(element), f"The table {what}")
     table = read_elem(element)
     if not isinstance(table, pd.DataFrame):
         raise InputError(f"{what} is not a table.", MEND)
@@ -175,5 +178,6 @@ def _as_array(value: Any) -> np.ndarray:
 def _read_graph(element: Any) -> sparse.csr_matrix:
     from anndata.io import read_elem
 
+    require_memory(declared_size(element), "The graph")
     value = read_elem(element)
     return sparse.csr_matrix(value.to_numpy() if isinstance(value, pd.DataFrame) else value)

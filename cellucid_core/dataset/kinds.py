@@ -15,6 +15,7 @@ from typing import Literal
 
 from cellucid_core.dataset.archive import checked_entries
 from cellucid_core.dataset.foreign import foreign_by_content, foreign_by_name
+from cellucid_core.dataset.hdf5_safety import check_hdf5
 from cellucid_core.errors import InputError
 
 Kind = Literal["h5ad", "h5mu", "10x h5", "10x matrix folder", "loom", "zarr", "table", "prepared export"]
@@ -155,9 +156,12 @@ def hdf5_kind(path: Path, file_name: str) -> Kind:
 
     try:
         with h5py.File(path, "r", locking="best-effort") as file:
+            check_hdf5(file, file_name)  # before any link is followed
             names = set(file.keys())
             groups = [name for name in names if isinstance(file.get(name), h5py.Group)]
             inner = {name: set(file[name].keys()) for name in groups}
+    except InputError:
+        raise
     except Exception as error:  # h5py raises many types for broken content
         raise InputError(
             f"{file_name} is damaged or was cut off while it was copied.",

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from cellucid_core.dataset import View, check_file_name, default_mapping, open_dataset, server_files, server_path
-from cellucid_core.dataset import archive as archive_module
 from cellucid_core.errors import InputError
 from tests.dataset.test_formats_open import counts, make_mudata, write_10x_folder, write_10x_h5, zip_of
 from tests.making import make_adata
@@ -290,9 +289,9 @@ def test_hostile_zips(tmp_path, monkeypatch):
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "/etc/passwd")
     refused(path, "link")
-    monkeypatch.setattr(archive_module, "MAX_BYTES", 1000)
+    monkeypatch.setenv("CELLUCID_UNPACKED_LIMIT", "1 MB")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("x.h5ad", b"\0" * 10_000)
+        archive.writestr("x.h5ad", b"\0" * 1_000_001)
     refused(path, "unpacks to")
     assert not list(tmp_path.glob("*.h5ad"))
 
@@ -334,9 +333,9 @@ def test_zips_of_nothing_or_too_much(tmp_path):
 
 
 def test_gzip_bombs_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive_module, "MAX_BYTES", 10_000)
+    monkeypatch.setenv("CELLUCID_UNPACKED_LIMIT", "1 MB")
     make_adata().write_h5ad(tmp_path / "x.h5ad")
-    (tmp_path / "x.h5ad.gz").write_bytes(gzip.compress((tmp_path / "x.h5ad").read_bytes() + b"\0" * 10**6))
+    (tmp_path / "x.h5ad.gz").write_bytes(gzip.compress((tmp_path / "x.h5ad").read_bytes() + b"\0" * 10**7))
     refused(tmp_path / "x.h5ad.gz", "more than it should")
 
 

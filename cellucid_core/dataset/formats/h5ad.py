@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cellucid_core.dataset.elements import is_old_layout, read_elements
+from cellucid_core.dataset.limits import declared_size, require_memory
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.rewriting import read_rewritten, write_adata
 from cellucid_core.dataset.source import Source
@@ -39,6 +40,7 @@ def read_h5ad(source: Source) -> Dataset:
     try:
         if not is_old_layout(file):
             return read_elements(file, source)
+        require_memory(declared_size(file), f"{source.file_name}, in its old layout,")
     except BaseException:
         file.close()
         raise

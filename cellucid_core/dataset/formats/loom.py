@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cellucid_core.dataset.formats.h5ad import open_hdf5
+from cellucid_core.dataset.limits import declared_size, require_memory
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.rewriting import read_rewritten, write_adata
 from cellucid_core.dataset.source import Source
@@ -36,6 +37,7 @@ def _write(source: Source, target: Path) -> Iterable[str]:
     with open_hdf5(source) as file:
         columns, rows = (set(file[axis].keys()) for axis in ("col_attrs", "row_attrs"))
         shape, dtype = file["matrix"].shape, file["matrix"].dtype
+        require_memory(declared_size(file), source.file_name)
     if len(shape) != 2:
         raise InputError(
             f"The matrix of {source.file_name} has {len(shape)} dimensions.", "Write it again with loompy."

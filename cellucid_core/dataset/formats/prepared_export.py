@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from cellucid_core.dataset.limits import require_disk, require_memory
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.rewriting import GrowingFile, read_rewritten
 from cellucid_core.dataset.source import Source
@@ -40,6 +41,10 @@ def _write(source: Source, target: Path) -> Iterable[str]:
             reasons = " ".join(structure.problems[:2])
             raise InputError(f"{source.file_name} is no prepared export that can be read: {reasons}", _AGAIN)
         _require_files(structure, files, source)
+        n = float(structure.n_cells)
+        width = 100 + 8 * len(structure.columns) + 12 * (len(structure.points) + len(structure.vectors))
+        require_memory(n * width + 16.0 * (structure.graph.n_edges if structure.graph else 0), source.file_name)
+        require_disk(n * 4 * len(structure.genes), target.parent, source.file_name)
         tables = _tables(structure, files)
         with GrowingFile(target, tables) as file:
             for block in _gene_blocks(structure, files):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.dataset.formats.h5ad import open_hdf5
+from cellucid_core.dataset.limits import declared_size, require_memory
 from cellucid_core.dataset.matrix import FileMatrix
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.source import Source
@@ -90,6 +91,7 @@ def _features(group: Any) -> pd.DataFrame:
 
 
 def _texts(dataset: Any) -> np.ndarray:
+    require_memory(declared_size(dataset), "A list of names")
     values = dataset[()]
     if values.dtype.kind == "b":
         return np.asarray(values)

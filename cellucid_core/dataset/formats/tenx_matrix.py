@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.dataset.archive import unpack_folder
+from cellucid_core.dataset.formats.matrix_market import check_header, require_text
 from cellucid_core.dataset.formats.tenx_h5 import GENE_EXPRESSION
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.dataset.model import Dataset
@@ -60,7 +61,11 @@ def _read(source: Source, folder: Path) -> Dataset:
 
 
 def _find(folder: Path, file_name: str) -> tuple[Path, Path, Path]:
-    names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    names = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.is_file() and not path.is_symlink() and not path.name.startswith(".")
+    )
     matrices = [name for name in names if name.lower().removesuffix(".gz").endswith(_MATRIX)]
     if len(matrices) != 1:
         raise InputError(
@@ -82,6 +87,7 @@ def _find(folder: Path, file_name: str) -> tuple[Path, Path, Path]:
 
 
 def _rows(path: Path, file_name: str) -> pd.DataFrame:
+    require_text(path, file_name)
     try:
         return pd.read_csv(
             path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE, encoding="utf-8"
@@ -110,6 +116,7 @@ def _write(
     from scipy.io import mmread
 
     barcodes = _rows(barcodes_file, source.file_name)[0].to_numpy()
+    check_header(matrix, f"{matrix.name} of {source.file_name}", (len(var), len(barcodes)))
     try:
         counts: Any = mmread(matrix)
     except Exception as error:  # scipy raises many types for broken content

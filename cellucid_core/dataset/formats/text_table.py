@@ -23,6 +23,10 @@ PIECE_CHARS = 16 * 2**20
 MAX_LINE = 256 * 2**20
 _SEPARATORS = ("\t", ",", ";", "|")
 _SAMPLE_LINES = 50
+#: Text of the first lines that is looked at, beyond two.
+_SAMPLE_CHARS = 32 * 2**20
+#: Most fields of a line; each takes some hundred bytes while a table is read.
+MAX_FIELDS = 5_000_000
 _DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
 _MISSING = frozenset(["", "NA", "NaN", "nan", "N/A", "null", "NULL", "None", "<NA>", "#N/A"])
 
@@ -66,6 +70,8 @@ def read_layout(path: Path, file_name: str) -> Layout:
     lines = []
     for line, _ in zip(_lines(path, encoding, file_name), range(_SAMPLE_LINES), strict=False):
         lines.append(line)
+        if len(lines) > 2 and sum(map(len, lines)) > _SAMPLE_CHARS:
+            break
     if len(lines) < 2:
         raise InputError(
             f"{file_name} has {'no line' if not lines else 'a header but no further line'}.",
@@ -76,6 +82,10 @@ def read_layout(path: Path, file_name: str) -> Layout:
         raise InputError(
             f"{file_name} is no table: its lines are not separated by tabs, commas or semicolons.",
             "Save it as CSV or TSV with a header.",
+        )
+    if max(line.count(separator) for line in lines) >= MAX_FIELDS:
+        raise InputError(
+            f"{file_name} has a line of more than {MAX_FIELDS:,} fields.", "Write it as .h5ad, which has no such limit."
         )
     rows = [_fields(line, separator, number, file_name) for number, line in enumerate(lines, 1)]
     header, body = rows[0], rows[1:]

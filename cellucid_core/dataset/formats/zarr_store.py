@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cellucid_core.dataset.elements import is_old_layout, read_elements
+from cellucid_core.dataset.limits import declared_size, require_memory
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.rewriting import read_rewritten, write_adata
 from cellucid_core.dataset.source import Source
+from cellucid_core.dataset.zarr_safety import check_zarr, guarded_store
 from cellucid_core.errors import InputError
 
 
@@ -18,10 +20,8 @@ def read_zarr(source: Source) -> Dataset:
     """Open an AnnData in zarr format 2 or 3."""
     import zarr
 
-    store: Any = source.path
-    if source.path.is_file():
-        store = zarr.storage.ZipStore(source.path, mode="r")
-    group: Any = zarr.open_group(store, mode="r", path=source.inside.rstrip("/"))
+    group: Any = zarr.open_group(guarded_store(source.path), mode="r", path=source.inside.rstrip("/"))
+    check_zarr(group, source.file_name)
     names = set(group.keys())
     if "tables" in names and "obs" not in names:
         tables = ", ".join(sorted(group["tables"].keys())) or "none"
@@ -42,6 +42,8 @@ def read_zarr(source: Source) -> Dataset:
         )
     if not is_old_layout(group):
         return read_elements(group, source)
+
+    require_memory(declared_size(group), f"{source.file_name}, in its old layout,")
 
     def write(target: Path) -> Iterable[str]:
         import anndata

@@ -1,0 +1,95 @@
+"""How much a file may make us allocate: what it declares is checked before anything is read.
+
+A few bytes can declare an array of a million times a million values, and every library allocates it when asked.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cellucid_core.configuration import format_size, read_configuration
+from cellucid_core.errors import InputError
+
+#: Bytes that a text takes in memory at least, as a Python object and its place in an array.
+TEXT_BYTES = 64
+#: Free space that is left on the disk.
+SPARE = 2**30
+#: Deepest nesting and most objects of one file.
+MAX_DEPTH, MAX_OBJECTS = 32, 1_000_000
+
+
+def require_memory(size: float, what: str) -> None:
+    """Refuse what would take more memory than ``CELLUCID_MEMORY``.
+
+    Parameters
+    ----------
+    size
+        Bytes.
+    what
+        Its name, for the message.
+
+    Raises
+    ------
+    InputError
+        If it is too much.
+    """
+    limit = read_configuration().memory
+    if size > limit:
+        raise InputError(
+            f"{what} would take {format_size(size)} of memory; this server has {format_size(limit)} for a dataset.",
+            "If it is meant to be so large, open a part of it, or raise CELLUCID_MEMORY.",
+        )
+
+
+def require_disk(size: float, folder: Path, what: str) -> None:
+    """Refuse what would take more of the disk than ``CELLUCID_UNPACKED_LIMIT``, or than is free.
+
+    Raises
+    ------
+    InputError
+        If it is too much.
+    """
+    limit = read_configuration().unpacked_limit
+    if size > limit:
+        raise InputError(
+            f"{what} would take {format_size(size)} on the disk; this server unpacks at most {format_size(limit)}.",
+            "If it is meant to be so large, open a part of it, or raise CELLUCID_UNPACKED_LIMIT.",
+        )
+    if size > shutil.disk_usage(folder).free - SPARE:
+        raise InputError(
+            f"{what} would take {format_size(size)}, more than the disk has room for.",
+            "Free some disk space, or point CELLUCID_HOME to a larger disk.",
+        )
+
+
+def declared_size(element: Any) -> float:
+    """Return the bytes that reading an HDF5 or zarr group or array whole would take, by what it declares.
+
+    Parameters
+    ----------
+    element
+        An h5py or zarr group or array, whose links `check_hdf5` has checked.
+    """
+    return sum(_array_size(array.shape, array.dtype) for array in _arrays(element, MAX_DEPTH))
+
+
+def _arrays(element: Any, depth: int) -> Iterable[Any]:
+    if hasattr(element, "dtype"):
+        yield element
+    elif hasattr(element, "keys") and depth > 0:
+        for key in element:
+            try:
+                member = element[key]
+            except (KeyError, ValueError, OSError):  # a link to nothing; whoever reads it says so
+                continue
+            yield from _arrays(member, depth - 1)
+
+
+def _array_size(shape: Any, dtype: Any) -> float:
+    kind = getattr(dtype, "kind", "O")
+    item = TEXT_BYTES if kind in "OT" else max(1, int(getattr(dtype, "itemsize", TEXT_BYTES)))
+    return float(math.prod(int(n) for n in shape or ()) * item)
