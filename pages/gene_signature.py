@@ -10,6 +10,7 @@ import streamlit as st
 from cellucid_core import charts
 from cellucid_core.cell_pages import Page, choose_pages, pages_from_column
 from cellucid_core.dataset import View
+from cellucid_core.csv_safety import NOTE
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.signature import (
     GeneMatch,
@@ -203,6 +204,7 @@ def show_result(view: View, run: SignatureRun) -> None:
             "One row per page and cell: `cell_id` exactly as in the file, so that it joins back, `page`, `score`, "
             "`raw_score` before scaling, `genes_used`, and `cell_index`, the row in the file."
         )
+        st.caption(NOTE)
         st.download_button(
             "Download the scores (CSV)",
             data=lambda: "".join(csv_chunks(run.table(view))).encode(),

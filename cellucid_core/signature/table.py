@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.cell_pages import Page
+from cellucid_core.csv_safety import neutral
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -84,13 +85,16 @@ def write_csv(table: pd.DataFrame, target: str | Path | IO[str]) -> None:
 
 
 def csv_chunks(table: pd.DataFrame) -> Iterator[str]:
-    """Yield the CSV of a scores table in pieces of bounded size, the header first."""
+    """Yield the CSV of a scores table in pieces of bounded size, the header first.
+
+    Ids are exact; names of pages that a spreadsheet would run are made `neutral`.
+    """
     yield ",".join(COLUMNS) + "\n"
     for at in range(0, len(table), _ROWS_AT_ONCE):
         rows = table.iloc[at : at + _ROWS_AT_ONCE]
         columns = zip(
             map(_quoted, rows["cell_id"]),
-            map(_quoted, rows["page"]),
+            (_quoted(neutral(str(page))) for page in rows["page"]),
             map(_number, rows["score"].tolist()),
             map(_number, rows["raw_score"].tolist()),
             rows["genes_used"].tolist(),
