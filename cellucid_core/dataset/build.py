@@ -79,6 +79,7 @@ def _require_room(matrix: FileMatrix, folder: Path) -> None:
         require_memory(max(n_cells, n_genes) * float(value), what)
         require_disk(n_cells * n_genes * float(value), folder, what)
         return
+    matrix.check_parts()
     require_memory(8.0 * matrix.element["indptr"].shape[0], what)
     require_disk(matrix.element["indices"].shape[0] * (4.0 + value), folder, what)
 

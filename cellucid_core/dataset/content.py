@@ -41,9 +41,10 @@ def content_hash(path: Path, *, remember: bool = True) -> str:
         if not remember:
             return _hash(path)
         stamp = _stamp(path)
-        note = home_folder("hashes") / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:40]}.json"
+        note = note_of(path)
         known = _known(note)
         if known.get("stamp") == stamp[0]:
+            os.utime(note)  # tells that the file is in use
             return known["hash"]
         began = time.time_ns()
         digest = _hash(path)
@@ -55,6 +56,11 @@ def content_hash(path: Path, *, remember: bool = True) -> str:
             f"{path.name} cannot be read ({error.strerror or error}).", "Check its permissions and the disk."
         ) from error
     return digest
+
+
+def note_of(path: Path) -> Path:
+    """Return the file that remembers the hash of a path; its time says when the path was last opened."""
+    return home_folder("hashes") / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:40]}.json"
 
 
 def combined_hash(digest: str, *choices: str) -> str:

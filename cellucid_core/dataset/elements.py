@@ -166,6 +166,8 @@ def _as_array(value: Any) -> np.ndarray:
     if isinstance(value, pd.DataFrame):
         value = value.to_numpy()
     elif hasattr(value, "toarray"):  # sparse, of whichever kind
+        _check_sparse(value)
+        require_memory(float(value.shape[0]) * value.shape[1] * value.dtype.itemsize, "A sparse array, filled up,")
         value = value.toarray()
     elif isinstance(value, MappingABC):
         raise TypeError("a group of arrays, not an array")
@@ -179,5 +181,21 @@ def _read_graph(element: Any) -> sparse.csr_matrix:
     from anndata.io import read_elem
 
     require_memory(declared_size(element), "The graph")
-    value = read_elem(element)
-    return sparse.csr_matrix(value.to_numpy() if isinstance(value, pd.DataFrame) else value)
+    try:
+        value = read_elem(element)
+        if sparse.issparse(value):
+            _check_sparse(value)
+        return sparse.csr_matrix(value.to_numpy() if isinstance(value, pd.DataFrame) else value)
+    except Exception as error:
+        raise InputError(f"The neighbour graph cannot be read ({first_line(error)}).", MEND) from error
+
+
+def _check_sparse(value: Any) -> None:
+    """Check all indices; what scipy computes with one that is out of range, nobody knows.
+
+    Raises
+    ------
+    ValueError
+        If the matrix contradicts itself.
+    """
+    value.check_format(full_check=True)

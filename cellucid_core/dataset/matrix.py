@@ -62,6 +62,7 @@ class FileMatrix:
         InputError
             If the pointers do not fit the matrix.
         """
+        self.check_parts()
         pointers = self.stored("indptr", slice(None)).astype(np.int64)
         major = self.shape[0] if self.layout == "csr" else self.shape[1]
         stored = self.element["indices"].shape[0]
@@ -74,6 +75,23 @@ class FileMatrix:
         if not sound:
             raise self.damaged("its row pointers do not fit its entries")
         return pointers
+
+    def check_parts(self) -> None:
+        """Check that the parts of a sparse matrix are lists of numbers, pointers and indices whole ones.
+
+        Raises
+        ------
+        InputError
+            If they are not.
+        """
+        for part, kinds in (("indptr", "iu"), ("indices", "iu"), ("data", "biuf")):
+            try:
+                array = self.element[part]
+                fits = len(array.shape) == 1 and np.dtype(array.dtype).kind in kinds
+            except (KeyError, AttributeError, TypeError, OSError):  # not there, or a group
+                fits = False
+            if not fits:
+                raise self.damaged(f"its {part} are not as a sparse matrix has them")
 
     def stored(self, part: str | None, selection: Any) -> np.ndarray:
         """Return what the file keeps: a selection of a dense matrix (part None), or of one part of a sparse one.

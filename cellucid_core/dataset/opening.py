@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +89,8 @@ def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str |
                 gunzip(source.path, inner, file_name)
             else:
                 unpack_entry(source.path, found.inside, inner, file_name)
+        with suppress(OSError):
+            os.utime(inner)  # it is in use: see `serving.starting.sweep`
         found = recognise(inner, inner_name)
         kind = found.kind
         source = replace(source, path=inner, file_name=inner_name, inside=found.inside)

@@ -6,6 +6,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset.elements import read_elements
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.dataset.model import Dataset
+from cellucid_core.dataset.seal import is_sound, seal
 from cellucid_core.dataset.source import Source
 from cellucid_core.errors import InputError
 
@@ -50,15 +52,16 @@ def read_rewritten(source: Source, identity: str, write: Callable[[Path], Iterab
 
     folder = home_folder("rewritten")
     target = folder / f"v{_VERSION}-{identity[:40]}.h5ad"
-    notes_file = target.with_suffix(".json")
-    if not target.exists():
+    notes_file, record = target.with_suffix(".json"), target.with_suffix(".seal.json")
+    if not is_sound(record):
         with FileLock(f"{target}.lock"):
-            if not target.exists():
+            if not is_sound(record):
                 try:
                     with complete_or_absent(target) as draft:
                         notes = list(write(draft))
                         with complete_or_absent(notes_file) as notes_draft:
                             notes_draft.write_text(json.dumps(notes), encoding="utf-8")
+                    seal([target, notes_file], record)
                 except OSError as error:
                     if error.errno is None:  # h5py's own, about the content
                         raise
@@ -66,6 +69,8 @@ def read_rewritten(source: Source, identity: str, write: Callable[[Path], Iterab
                         f"{source.file_name} could not be rewritten ({os.strerror(error.errno)}).",
                         "Free some disk space, or point CELLUCID_HOME to a larger disk.",
                     ) from error
+    with suppress(OSError):
+        os.utime(record)  # it is in use: see `serving.starting.sweep`
     dataset = read_elements(h5py.File(target, "r", locking="best-effort"), source)
     for table in (dataset.obs, *dataset.variables.values()):
         table.columns = [str(column).replace(_SLASH, "/") for column in table.columns]

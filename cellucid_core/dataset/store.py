@@ -1,7 +1,8 @@
 """The gene-major store: a matrix turned once, memory-mapped, shared by everybody who opens the same file.
 
 A store is a folder of ``.npy`` files plus ``meta.json``; its place follows from the content of the file it was made
-from, so it never has to be invalidated, and the same file uploaded by two people is turned once.
+from, so it never has to be invalidated, and the same file uploaded by two people is turned once. One that was damaged
+is noticed by its checksums and built again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,9 +24,12 @@ import numpy as np
 from cellucid_core.dataset.build import build_store, forget
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.dataset.matrix import BLOCK_BYTES, FileMatrix
+from cellucid_core.dataset.seal import is_sound, seal
 from cellucid_core.errors import InputError
 
 _VERSION = 1
+#: The note by which damage is found out.
+_SEAL = "seal.json"
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ def open_store(content_hash: str, matrix: FileMatrix, report: Callable[[float], 
     """Return the gene-major store of a matrix, building it if nobody has yet.
 
     Two processes that open the same file at once do not get in each other's way: one builds, the other waits, and a
-    store only appears under its name when it is complete.
+    store only appears under its name when it is complete. A damaged one is built again.
 
     Parameters
     ----------
@@ -161,10 +166,12 @@ def open_store(content_hash: str, matrix: FileMatrix, report: Callable[[float], 
     parent = home_folder("stores")
     name = f"v{_VERSION}-{content_hash[:40]}-{layer}"
     folder = parent / name
-    if not (folder / "meta.json").exists():
+    if not is_sound(folder / _SEAL):
         with FileLock(parent / f"{name}.lock"):
-            if not (folder / "meta.json").exists():
+            if not is_sound(folder / _SEAL):
                 _build(matrix, parent, folder, report or (lambda share: None))
+    with suppress(OSError):
+        os.utime(folder)  # it is in use: see `serving.starting.sweep`
     return Store(folder)
 
 
@@ -183,6 +190,9 @@ def _build(matrix: FileMatrix, parent: Path, folder: Path, report: Callable[[flo
         if not cells_done:
             np.save(draft / "cell_total.npy", total)
             np.save(draft / "cell_detected.npy", detected)
+        seal([path for path in draft.iterdir() if path.is_file()], draft / _SEAL)
+        if folder.exists():  # damaged; who has it mapped keeps what is mapped
+            folder.replace(Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent)))
         draft.replace(folder)
         report(1.0)
     except OSError as error:
@@ -191,7 +201,8 @@ def _build(matrix: FileMatrix, parent: Path, folder: Path, report: Callable[[flo
             "Free some disk space, or point CELLUCID_HOME to a larger disk.",
         ) from error
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        for rest in parent.glob(f".{folder.name}.*"):
+            shutil.rmtree(rest, ignore_errors=True)
 
 
 def scan(store: Store, *, with_cells: bool = True) -> tuple[GeneStats, np.ndarray, np.ndarray]:

@@ -192,8 +192,12 @@ class View:
         Raises
         ------
         InputError
-            If its shape is not the dataset's.
+            If its shape is not the dataset's, or it cannot be read.
         """
+        return self._graph
+
+    @cached_property
+    def _graph(self) -> sparse.csr_matrix | None:
         if self.mapping.connectivities is None:
             return None
         graph = self.dataset.graphs[self.mapping.connectivities]

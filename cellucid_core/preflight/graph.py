@@ -6,16 +6,29 @@ import numpy as np
 from scipy import sparse
 
 from cellucid_core.dataset import AppliedFix, Mapping, View
+from cellucid_core.errors import InputError
 from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 
 
 def connectivity_shape(view: View, scope: Scope) -> Finding | None:
-    """The graph is not n_cells × n_cells."""
+    """The graph is not n_cells × n_cells, or cannot be read."""
     key = view.mapping.connectivities
     if key is None:
         return None
     shape, n = view.dataset.graphs[key].shape, view.dataset.n_cells
     if shape == (n, n):
+        try:
+            view.graph()
+        except InputError as error:
+            return Finding(
+                "connectivity-shape",
+                "error",
+                "The neighbour graph cannot be read",
+                f"{key}: {error.what} The other parts of the file are sound.",
+                count=1,
+                examples=(key,),
+                fix="Leave the graph out",
+            )
         return None
     return Finding(
         "connectivity-shape",
@@ -32,7 +45,7 @@ def connectivity_shape(view: View, scope: Scope) -> Finding | None:
 def fix_connectivity_shape(view: View, scope: Scope) -> Mapping:
     """Leave the graph out."""
     key = view.mapping.connectivities
-    fix = AppliedFix("connectivity-shape", f"Neighbour graph {key} left out: wrong shape", f"del adata.obsp[{key!r}]")
+    fix = AppliedFix("connectivity-shape", f"Neighbour graph {key} left out: wrong shape or damaged", f"del adata.obsp[{key!r}]")
     return view.mapping.with_fix(fix, connectivities=None)
 
 
@@ -41,7 +54,10 @@ def connectivity_values(view: View, scope: Scope) -> Finding | None:
     key = view.mapping.connectivities
     if key is None or view.dataset.graphs[key].shape != (view.dataset.n_cells, view.dataset.n_cells):
         return None
-    graph = view.graph()
+    try:
+        graph = view.graph()
+    except InputError:  # which `connectivity_shape` says
+        return None
     if graph is None:
         return None
     row = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))

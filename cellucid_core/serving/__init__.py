@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cellucid_core.serving.browser import browser_of
+from cellucid_core.serving.browser_cookie import COOKIE, browser_of
 from cellucid_core.serving.downloads import download_address, offer_download
 from cellucid_core.serving.incoming import take_upload, upload_suffix
 from cellucid_core.serving.routing import middleware, routes, upload_address
@@ -10,6 +10,7 @@ from cellucid_core.serving.starting import lifespan
 from cellucid_core.serving.watching import log_error, start_logging
 
 __all__ = [
+    "COOKIE",
     "browser_of",
     "download_address",
     "lifespan",

@@ -22,8 +22,10 @@ from pathlib import Path
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.configuration import Configuration, format_size, read_configuration
 from cellucid_core.dataset import check_file_name
+from cellucid_core.dataset.content import content_hash
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import InputError
+from cellucid_core.serving.browser_cookie import fingerprint
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _PIECE = 4 * 2**20
@@ -44,7 +46,7 @@ class Upload:
     size
         Bytes it will have.
     owner
-        The browser that began it (`browser.browser_of`).
+        Hash of the cookie of the browser that began it (`browser_cookie.fingerprint`).
     offset
         Bytes received and trusted.
     changed
@@ -87,8 +89,17 @@ def clean_name(name: str) -> str:
     return shown or "upload"
 
 
-def begin_upload(name: str, size: int, owner: str) -> str:
+def begin_upload(name: str, size: int, browser: str) -> str:
     """Make room for an upload and return its token.
+
+    Parameters
+    ----------
+    name
+        What the user's file is called.
+    size
+        Its bytes.
+    browser
+        Value of the cookie of the browser that sends it (`browser_cookie.browser_of`).
 
     Raises
     ------
@@ -107,6 +118,7 @@ def begin_upload(name: str, size: int, owner: str) -> str:
             f"{name} has {format_size(size)}; this server takes files of at most {format_size(settings.upload_limit)}.",
             "Leave out cells, genes or layers, or ask the server's operator for more.",
         )
+    owner = fingerprint(browser)
     records = [record for _, record in _records()]
     mine = sum(record.size for record in records if record.owner == owner)
     if mine + size > settings.quota:
@@ -130,12 +142,12 @@ def _require_room(size: int, name: str, settings: Configuration) -> None:
         )
 
 
-def find_upload(token: str, owner: str | None) -> Upload | None:
+def find_upload(token: str, browser: str | None) -> Upload | None:
     """Return an upload's record; None if there is none, it is another browser's, or it has expired."""
-    if owner is None or not _TOKEN.fullmatch(token):
+    if browser is None or not _TOKEN.fullmatch(token):
         return None
     record = _read(_folder() / f"{_stem(token)}.json")
-    if record is None or not secrets.compare_digest(record.owner, owner):
+    if record is None or not secrets.compare_digest(record.owner, fingerprint(browser)):
         return None
     return None if _expired(record, read_configuration()) else record
 
@@ -222,15 +234,15 @@ def cancel_upload(token: str) -> None:
         (_folder() / f"{_stem(token)}{suffix}").unlink(missing_ok=True)
 
 
-def take_upload(token: str, owner: str | None, progress: Callable[[float], None] | None = None) -> tuple[Path, str]:
+def take_upload(token: str, browser: str | None, progress: Callable[[float], None] | None = None) -> tuple[Path, str]:
     """Put a complete upload in its place, named by its content, and return its path and the user's name for it.
 
     May be called again, with the same result.
 
     Parameters
     ----------
-    token, owner
-        As for `find_upload`.
+    token, browser
+        The upload's name, and the cookie of the browser that asks for it.
     progress
         Called with the share that is done while the file is hashed.
 
@@ -239,12 +251,11 @@ def take_upload(token: str, owner: str | None, progress: Callable[[float], None]
     InputError
         If there is no such upload, or it is not complete.
     """
-    upload = find_upload(token, owner)
+    upload = find_upload(token, browser)
     if upload is None:
         raise InputError("This upload is not on the server any more.", "Upload the file again.")
     uploads = home_folder("uploads")
     if upload.kept and (uploads / upload.kept).is_file():
-        (uploads / upload.kept).touch()
         return uploads / upload.kept, upload.name
     source = _data(token)
     if upload.offset != upload.size or not source.is_file() or source.stat().st_size != upload.size:
@@ -257,10 +268,9 @@ def take_upload(token: str, owner: str | None, progress: Callable[[float], None]
             if progress is not None:
                 progress(done / upload.size)
     target = uploads / f"{state.hexdigest()}{upload_suffix(upload.name)}"
-    if target.exists():
+    if target.exists() and content_hash(target) == state.hexdigest():
         source.unlink()
-        target.touch()
-    else:
+    else:  # new, or what lay there was damaged
         source.chmod(0o644)
         source.replace(target)
     _save(token, replace(upload, kept=target.name, changed=time.time()))

@@ -6,7 +6,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
 from cellucid_core.serving import downloads, uploads
-from cellucid_core.serving.browser import BrowserCookie
+from cellucid_core.serving.browser_cookie import BrowserCookie
 from cellucid_core.serving.headers import SecurityHeaders
 from cellucid_core.serving.health import health, ready
 from cellucid_core.serving.watching import Watch, Watched, metrics
@@ -18,25 +18,24 @@ def routes(base_path: str = "") -> list[BaseRoute]:
     Parameters
     ----------
     base_path
-        Streamlit's ``server.baseUrlPath``: everything is served below it. Health and metrics also without it, for
-        those who ask on the machine itself.
+        Streamlit's ``server.baseUrlPath``, under which everything is served, too; a proxy that strips it, and who asks
+        on the machine itself, finds it without.
     """
-    base = _base(base_path)
-    upload = f"{base}/{uploads.PREFIX}"
-    watched = [
-        ("/healthz", health),
-        ("/healthz/ready", ready),
-        ("/metrics", metrics),
-    ]
-    return [
-        Route(f"{base}/{downloads.PREFIX}/{{token}}", downloads.download, methods=["GET", "HEAD"]),
-        Route(upload, uploads.begin, methods=["POST"]),
-        Route(upload, uploads.abilities, methods=["OPTIONS"]),
-        Route(f"{upload}/{{token}}", uploads.state, methods=["HEAD"]),
-        Route(f"{upload}/{{token}}", uploads.grow, methods=["PATCH"]),
-        Route(f"{upload}/{{token}}", uploads.cancel, methods=["DELETE"]),
-        *(Route(f"{at}{path}", answer, methods=["GET"]) for at in dict.fromkeys(["", base]) for path, answer in watched),
-    ]
+    found: list[BaseRoute] = []
+    for base in dict.fromkeys([_base(base_path), ""]):
+        upload = f"{base}/{uploads.PREFIX}"
+        found += [
+            Route(f"{base}/{downloads.PREFIX}/{{token}}", downloads.download, methods=["GET", "HEAD"]),
+            Route(upload, uploads.begin, methods=["POST"]),
+            Route(upload, uploads.abilities, methods=["OPTIONS"]),
+            Route(f"{upload}/{{token}}", uploads.state, methods=["HEAD"]),
+            Route(f"{upload}/{{token}}", uploads.grow, methods=["PATCH"]),
+            Route(f"{upload}/{{token}}", uploads.cancel, methods=["DELETE"]),
+            Route(f"{base}/healthz", health, methods=["GET"]),
+            Route(f"{base}/healthz/ready", ready, methods=["GET"]),
+            Route(f"{base}/metrics", metrics, methods=["GET"]),
+        ]
+    return found
 
 
 def middleware(base_path: str = "") -> list[Middleware]:
@@ -45,7 +44,7 @@ def middleware(base_path: str = "") -> list[Middleware]:
     return [
         Middleware(Watched, watch=watch),
         Middleware(SecurityHeaders, watch=watch),
-        Middleware(BrowserCookie, path=_base(base_path) or "/"),
+        Middleware(BrowserCookie, base_path=base_path),
     ]
 
 

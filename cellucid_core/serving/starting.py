@@ -13,6 +13,7 @@ from typing import Any
 from anyio import to_thread
 
 from cellucid_core.configuration import read_configuration
+from cellucid_core.dataset.content import note_of
 from cellucid_core.dataset.home import cellucid_home
 from cellucid_core.serving.incoming import sweep_incoming
 from cellucid_core.serving.watching import LOGGER, log_error
@@ -43,11 +44,14 @@ def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) ->
     home, lifetime = cellucid_home(), read_configuration().time_to_live
     gone = sweep_incoming(now)
     for name in _USED_UP:
-        for path in _entries(home / name):
-            age = now - _last_used(path)
+        entries = list(_entries(home / name))
+        used: dict[str, float] = {}
+        for path in entries:  # files that belong together are told by the beginning of their names
+            used[_group(path)] = max(used.get(_group(path), 0), _last_used(path), _last_hashed(path))
+        for path in entries:
             if path.suffix == ".lock":  # deleting a lock that is held would let two in
                 continue
-            if age > (draft_seconds if _is_draft(path) else lifetime):
+            if now - used[_group(path)] > (draft_seconds if _is_draft(path) else lifetime):
                 _delete(path)
                 gone += 1
     for path in _entries(home / "incoming"):
@@ -60,6 +64,17 @@ def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) ->
 def _is_draft(path: Path) -> bool:
     # `complete_or_absent` and stores begin hidden; folders of `tempfile` are where zips are unpacked to.
     return path.name.startswith((".", "tmp"))
+
+
+def _group(path: Path) -> str:
+    return path.name if _is_draft(path) else path.name.split(".")[0]
+
+
+def _last_hashed(path: Path) -> float:
+    """Return when `content_hash` last knew a file: opening leaves the file itself as it is."""
+    with suppress(OSError):
+        return note_of(path).stat().st_mtime
+    return 0.0
 
 
 def _entries(folder: Path) -> Iterator[Path]:

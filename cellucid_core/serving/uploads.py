@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import InputError
-from cellucid_core.serving.browser import browser_of, is_own_request
+from cellucid_core.serving.browser_cookie import browser_of
 from cellucid_core.serving.incoming import (
     Growing,
     TooLarge,
@@ -28,6 +28,7 @@ from cellucid_core.serving.incoming import (
     find_upload,
     lock_file,
 )
+from cellucid_core.serving.same_site import is_own_request
 
 PREFIX = "cellucid/upload"
 VERSION = "1.0.0"

@@ -68,6 +68,6 @@ def take(token: str) -> tuple[Path, str]:
     """
     bar = st.progress(0.0, text="Checking what arrived …")
     try:
-        return take_upload(token, browser_of(st.context.cookies), lambda share: bar.progress(min(1.0, share)))
+        return take_upload(token, browser_of(st.context.cookies.to_dict()), lambda share: bar.progress(min(1.0, share)))
     finally:
         bar.empty()
