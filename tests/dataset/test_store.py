@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import anndata
 import h5py
 import numpy as np
@@ -12,6 +14,7 @@ from scipy import sparse
 from cellucid_core.dataset import View, default_mapping, open_dataset
 from cellucid_core.dataset import matrix as matrix_module
 from cellucid_core.errors import InputError
+from tests.making import make_adata
 
 
 def random_matrix(n_cells=37, n_genes=11, seed=0, dtype=np.float32):
@@ -205,3 +208,84 @@ def test_the_same_content_is_turned_once(tmp_path, monkeypatch):
     assert first.store("X").folder == second.store("X").folder
     monkeypatch.setattr("cellucid_core.dataset.store.build_store", None)  # would fail if it were called again
     assert second.store("X").n_genes == 11
+
+
+# ---- damage -------------------------------------------------------------------------------------------------------
+
+
+def _store_folder(home):
+    return next(path for path in (home / "stores").iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+@pytest.fixture
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("CELLUCID_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize("part", ["data.npy", "indices.npy", "indptr.npy", "genes.npz", "cell_total.npy", "meta.json"])
+@pytest.mark.parametrize("damage", ["bit", "cut", "gone"])
+def test_a_damaged_store_is_noticed_and_built_again(own_home, opened, part, damage):
+    adata = make_adata()
+    dataset = opened(adata)
+    dataset.store("X")
+    file = _store_folder(own_home) / part
+    data = bytearray(file.read_bytes())
+    if damage == "gone":
+        file.unlink()
+    else:
+        data[len(data) // 2] ^= 4
+        file.write_bytes(data if damage == "bit" else data[:-3])
+    store = dataset.store("X")
+    built = sparse.csc_matrix((store.data, store.indices, store.indptr), shape=adata.shape)
+    assert (built != adata.X.tocsc()).nnz == 0
+    np.testing.assert_allclose(store.cell_total, np.asarray(adata.X.sum(axis=1)).ravel(), rtol=1e-6)
+    assert [path.name for path in (own_home / "stores").iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_sound_store_is_not_built_again(own_home, opened):
+    dataset = opened(make_adata())
+    dataset.store("X")
+    before = (_store_folder(own_home) / "data.npy").stat().st_ino
+    dataset.store("X")
+    assert (_store_folder(own_home) / "data.npy").stat().st_ino == before
+
+
+def test_large_files_are_read_again_when_they_changed_or_after_a_day(tmp_path, monkeypatch):
+    from cellucid_core.dataset import seal as seal_module
+
+    monkeypatch.setattr(seal_module, "_SMALL", 10)
+    (tmp_path / "large").write_bytes(bytes(1000))
+    seal_module.seal([tmp_path / "large"], tmp_path / "seal.json")
+    read = []
+    crc = seal_module._crc
+    monkeypatch.setattr(seal_module, "_crc", lambda path: read.append(path.name) or crc(path))
+    now = time.time()
+    assert seal_module.is_sound(tmp_path / "seal.json", now)
+    assert read == []
+    assert seal_module.is_sound(tmp_path / "seal.json", now + 2 * 86400)
+    assert read == ["large"]
+    assert seal_module.is_sound(tmp_path / "seal.json", now + 2 * 86400)
+    assert read == ["large"]
+    (tmp_path / "large").write_bytes(bytes(999) + b"x")
+    assert not seal_module.is_sound(tmp_path / "seal.json", now + 2 * 86400)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"x": 1}', '{"../../etc/passwd": {"size": 1}}'])
+def test_a_damaged_record_vouches_for_nothing(tmp_path, text):
+    from cellucid_core.dataset.seal import is_sound
+
+    (tmp_path / "seal.json").write_text(text)
+    assert not is_sound(tmp_path / "seal.json")
+    assert not is_sound(tmp_path / "nowhere.json")
+
+
+def test_a_damaged_rewritten_file_is_written_again(own_home, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("cell,CD3D,CD3E\n" + "".join(f"c{i},{i},{i + 1}\n" for i in range(50)))
+    first = open_dataset(path).obs.index.tolist()
+    rewritten = next((own_home / "rewritten").glob("*.h5ad"))
+    data = bytearray(rewritten.read_bytes())
+    data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
+    rewritten.write_bytes(data)
+    assert open_dataset(path).obs.index.tolist() == first
