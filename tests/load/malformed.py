@@ -238,7 +238,7 @@ def main() -> int:
             target = folder / f"{number}-{path.name}"
             how = mutate(path, rng, target)
             if options.only is not None:
-                print(path.name, how, target.stat().st_size)
+                print(path.name, how, target.stat().st_size, flush=True)
                 print(open_and_use(target))
                 return 0
             result = watched(target)

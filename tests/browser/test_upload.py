@@ -1,0 +1,149 @@
+"""The upload box in a real Chromium: a large file, a connection that drops, a cancelled upload, a hostile one."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from tests.making import make_adata
+
+pytestmark = pytest.mark.browser
+PICKER = "stFileUploaderDropzoneInput"
+PIECE = 8 * 2**20
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A file of 30 MB that does not compress."""
+    adata = make_adata(1000, 30)
+    adata.obsm["X_noise"] = np.random.default_rng(0).normal(size=(1000, 3900))
+    path = tmp_path_factory.mktemp("large") / "large.h5ad"
+    adata.write_h5ad(path)
+    assert path.stat().st_size > 30e6
+    return path
+
+
+@pytest.fixture
+def slow(page):
+    """A connection that takes some seconds for the file, and can be cut."""
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+
+    def speed(upload, *, offline=False):
+        conditions = {"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload}
+        network.send("Network.emulateNetworkConditions", conditions)
+
+    speed(3_000_000)
+    return speed
+
+
+def incoming(home):
+    return list((home / "incoming").glob("*.data"))
+
+
+def wait_for_a_piece(page, home):
+    """Wait until the server has a whole piece of the file."""
+    for _ in range(600):
+        if any(path.stat().st_size >= PIECE for path in incoming(home)):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("nothing arrived")
+
+
+def test_a_dropped_connection_goes_on_where_it_stopped(page, slow, large, home):
+    sent = []
+    page.on("request", lambda request: sent.append(request) if request.method == "PATCH" else None)
+    page.get_by_test_id(PICKER).set_input_files(large)
+    expect(page.get_by_role("progressbar", name="Uploaded")).to_be_visible()
+    wait_for_a_piece(page, home)
+    expect(page.get_by_text("MB/s")).to_have_text(re.compile(r"MB of 3\d.* MB · .* MB/s · \d+ s left"))
+    slow(0, offline=True)
+    expect(page.get_by_text("The connection dropped")).to_be_visible()
+    page.wait_for_timeout(1500)
+    before = len(sent)
+    slow(-1)
+    page.get_by_role("heading", name="Upload & Preflight").wait_for(timeout=60_000)
+    expect(page.get_by_test_id("stMetric").first).to_contain_text("1,000")
+    offsets = [int(request.headers["upload-offset"]) for request in sent[before:]]
+    assert offsets[0] >= PIECE
+    assert not incoming(home)
+
+
+def test_cancel_frees_the_box_and_the_disk(page, slow, large, home):
+    page.get_by_test_id(PICKER).set_input_files(large)
+    cancel = page.get_by_role("button", name="Cancel")
+    wait_for_a_piece(page, home)
+    cancel.click()
+    browse = page.get_by_role("button", name="Browse files")
+    expect(browse).to_be_visible()
+    expect(browse).to_be_focused()
+    for _ in range(100):
+        if not incoming(home):
+            break
+        page.wait_for_timeout(100)
+    assert not incoming(home)
+
+
+def test_after_a_reload_the_same_file_goes_on(page, slow, large, home):
+    page.get_by_test_id(PICKER).set_input_files(large)
+    wait_for_a_piece(page, home)
+    page.reload()
+    sent = []
+    page.on("request", lambda request: sent.append(request) if request.method == "PATCH" else None)
+    slow(-1)
+    page.get_by_test_id(PICKER).set_input_files(large)
+    page.get_by_role("heading", name="Upload & Preflight").wait_for(timeout=60_000)
+    assert int(sent[0].headers["upload-offset"]) >= PIECE
+
+
+def test_an_upload_goes_on_while_other_pages_are_looked_at(page, slow, large):
+    page.get_by_test_id(PICKER).set_input_files(large)
+    expect(page.get_by_role("progressbar", name="Uploaded")).to_be_visible()
+    page.get_by_test_id("stSidebarNav").get_by_text("Gene Signature", exact=True).click()
+    page.get_by_role("heading", name="Gene Signature", exact=True).wait_for()
+    page.get_by_test_id("stSidebarNav").get_by_text("Start", exact=True).click()
+    slow(-1)
+    page.get_by_role("heading", name="Upload & Preflight").wait_for(timeout=60_000)
+    expect(page.get_by_test_id("stMetric").first).to_contain_text("1,000")
+
+
+def test_what_is_dropped(page):
+    """A drop of two files, then of one; the keyboard reaches the button."""
+    drop = """(names) => {
+        const zone = [...document.querySelectorAll('*')].map((e) => e.shadowRoot?.querySelector('.zone')).find(Boolean);
+        const data = new DataTransfer();
+        for (const name of names) data.items.add(new File(['id,CD3D,CD3E\\nx,1,2\\ny,3,4\\n'], name));
+        zone.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+    }"""
+    expect(page.get_by_role("button", name="Browse files")).to_be_visible()
+    page.evaluate(drop, ["a.csv", "b.csv"])
+    expect(page.get_by_test_id("stAlert").filter(has_text="These are 2 files")).to_be_visible()
+    page.evaluate(drop, ["a.csv"])
+    page.get_by_role("heading", name="Upload & Preflight").wait_for()
+
+
+def test_names_in_a_file_run_nothing(page, tmp_path):
+    hostile = "<img src=x onerror=\"window.pwned=1\"><script>window.pwned=1</script>"
+    adata = make_adata(60, 4)
+    adata.var_names = [hostile, "datum.x", "a.b['c']", "');window.pwned=1;('"]
+    adata.obs_names = [f"{hostile}{i}" for i in range(60)]
+    adata.obs["cell_type"] = [(hostile, "');window.pwned=1;('", "datum.x")[i % 3] for i in range(60)]
+    adata.obs["cell_type"] = adata.obs["cell_type"].astype("category")
+    adata.obs["');window.pwned=1;('"] = np.arange(60.0)
+    path = tmp_path / "<img src=x onerror=window.pwned=1>.h5ad"
+    adata.write_h5ad(path)
+    page.get_by_test_id(PICKER).set_input_files(path)
+    page.get_by_role("heading", name="Upload & Preflight").wait_for()
+    page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg.marks").first.wait_for()
+    page.get_by_test_id("stSidebarNav").get_by_text("Gene Signature", exact=True).click()
+    genes = page.get_by_role("textbox", name="Signature genes")
+    genes.fill("datum.x")
+    genes.press("Control+Enter")
+    expect(page.get_by_text("1 found")).to_be_visible()
+    page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg.marks").first.wait_for()
+    page.get_by_test_id("stSidebarNav").get_by_text("Export", exact=True).click()
+    page.get_by_role("heading", name="Export for Cellucid").wait_for()
+    assert page.evaluate("window.pwned") is None
