@@ -1,3 +1,4 @@
+# ruff: noqa: RUF009 - `_setting` returns a `dataclasses.field`
 """What an operator configures: environment variables, read into one typed value, wrong ones refused in a sentence.
 
 `docs/hosting.md` shows the same table; a test compares them.
@@ -287,5 +288,3 @@ def configuration_table() -> str:
         about = setting.metadata
         lines.append(f"| `{about['variable']}` | {about['unset']} | {about['meaning']} |")
     return "\n".join(lines)
-
-

@@ -15,8 +15,8 @@ _STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 #: What pages say beside a download.
 NOTE = (
-    "Cell ids are exact. Other texts that a spreadsheet would take for a formula (they begin with =, +, - or @) have an "
-    "apostrophe in front."
+    "Cell ids are exact. Other texts that a spreadsheet would take for a formula (they begin with =, +, - or @) "
+    "have an apostrophe in front."
 )
 
 

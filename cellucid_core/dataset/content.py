@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cellucid_core.atomic import complete_or_absent
@@ -56,6 +56,32 @@ def content_hash(path: Path, *, remember: bool = True) -> str:
             f"{path.name} cannot be read ({error.strerror or error}).", "Check its permissions and the disk."
         ) from error
     return digest
+
+
+def once_per_content(path: Path, what: str, check: Callable[[], None]) -> None:
+    """Run a check of a file, unless the file passed it before and is as it was.
+
+    Parameters
+    ----------
+    path
+        A regular file.
+    what
+        The check's name, of letters.
+    check
+        Raises if the file does not pass.
+    """
+    note = note_of(path).with_suffix(f".{what}")
+    stamp = _stamp(path)
+    try:
+        if note.read_text(encoding="ascii") == stamp[0]:
+            return
+    except (OSError, ValueError):
+        pass
+    began = time.time_ns()
+    check()
+    if stamp[1] < began - _SETTLED_NS and _stamp(path) == stamp:
+        with complete_or_absent(note) as draft:
+            draft.write_text(stamp[0], encoding="ascii")
 
 
 def note_of(path: Path) -> Path:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Literal
 
 from cellucid_core.dataset.archive import checked_entries
+from cellucid_core.dataset.content import once_per_content
 from cellucid_core.dataset.foreign import foreign_by_content, foreign_by_name
+from cellucid_core.dataset.hdf5_heaps import check_heaps
 from cellucid_core.dataset.hdf5_safety import check_hdf5
 from cellucid_core.errors import InputError
 
@@ -154,6 +156,7 @@ def hdf5_kind(path: Path, file_name: str) -> Kind:
     """
     import h5py
 
+    once_per_content(path, "heaps", lambda: check_heaps(path, file_name))
     try:
         with h5py.File(path, "r", locking="best-effort") as file:
             check_hdf5(file, file_name)  # before any link is followed

@@ -106,7 +106,7 @@ def guarded_store(path: Any) -> Any:
             if lengths is not None:
                 return lengths.get(key, 0)
             try:
-                return (path / key).stat().st_size
+                return int((path / key).stat().st_size)
             except OSError:  # nothing of that name
                 return 0
 

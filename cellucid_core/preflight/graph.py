@@ -45,7 +45,9 @@ def connectivity_shape(view: View, scope: Scope) -> Finding | None:
 def fix_connectivity_shape(view: View, scope: Scope) -> Mapping:
     """Leave the graph out."""
     key = view.mapping.connectivities
-    fix = AppliedFix("connectivity-shape", f"Neighbour graph {key} left out: wrong shape or damaged", f"del adata.obsp[{key!r}]")
+    fix = AppliedFix(
+        "connectivity-shape", f"Neighbour graph {key} left out: wrong shape or damaged", f"del adata.obsp[{key!r}]"
+    )
     return view.mapping.with_fix(fix, connectivities=None)
 
 

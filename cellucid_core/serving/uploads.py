@@ -94,7 +94,9 @@ async def grow(request: Request) -> Response:
     except InputError as error:
         return _sentence(410, error.what, error.mend)
     except ValueError as error:
-        return _sentence(460 if "mismatch" in str(error) else 400, "A piece was damaged on its way.", "It is sent again.")
+        return _sentence(
+            460 if "mismatch" in str(error) else 400, "A piece was damaged on its way.", "It is sent again."
+        )
     except (ClientDisconnect, TimeoutError):
         return _answer(408)
     finally:

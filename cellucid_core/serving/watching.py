@@ -169,8 +169,8 @@ _METHODS = frozenset(["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"
 def route_name(scope: Scope) -> str:
     """Return the pattern of one of our own routes, ``page`` for what Streamlit serves."""
     # Starlette's Route leaves its endpoint in the scope; ours are functions of this package.
-    endpoint = scope.get("endpoint")
-    if getattr(endpoint, "__module__", "").startswith("cellucid_core."):
+    endpoint: Any = scope.get("endpoint")
+    if str(getattr(endpoint, "__module__", "")).startswith("cellucid_core."):
         return f"{endpoint.__module__.rpartition('.')[2]}.{endpoint.__name__}"
     return "page"
 

@@ -67,7 +67,11 @@ def take(token: str) -> tuple[Path, str]:
         If it is not there, or not this browser's.
     """
     bar = st.progress(0.0, text="Checking what arrived …")
+
+    def report(share: float) -> None:
+        bar.progress(min(1.0, share), text="Checking what arrived …")
+
     try:
-        return take_upload(token, browser_of(st.context.cookies.to_dict()), lambda share: bar.progress(min(1.0, share)))
+        return take_upload(token, browser_of(st.context.cookies.to_dict()), report)
     finally:
         bar.empty()

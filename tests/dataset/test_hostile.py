@@ -455,3 +455,32 @@ def test_hostile_names_everywhere_open_and_export(tmp_path):
             assert ".." not in name.split("/")
             assert name.isascii()
             assert all(ord(c) >= 32 for c in name)
+
+
+# ---- HDF5: heaps that never end ------------------------------------------------------------------------------------
+
+
+def test_a_heap_that_never_ends(h5ad):
+    """Zeros over texts of variable length: the library would look at the same place for ever."""
+    data = bytearray(h5ad.read_bytes())
+    at = data.index(b"GCOL\x01\0\0\0")
+    size = int.from_bytes(data[at + 8 : at + 16], "little")
+    data[at + 16 : at + size] = bytes(size - 16)
+    h5ad.write_bytes(data)
+    refused(h5ad, "texts cannot be read")
+
+
+def test_heaps_across_pieces_and_beyond_the_end(tmp_path, monkeypatch):
+    from cellucid_core.dataset import hdf5_heaps
+
+    monkeypatch.setattr(hdf5_heaps, "_PIECE", 50)
+    path = tmp_path / "x"
+    text = b"\1\0\1\0" + bytes(4) + (5).to_bytes(8, "little") + bytes(8)
+    sound = b"GCOL\1\0\0\0" + (64).to_bytes(8, "little") + text + bytes(8) + (24).to_bytes(8, "little") + bytes(8)
+    endless = sound[:40] + bytes(24)
+    for before in range(120):
+        path.write_bytes(b"G" * before + sound + sound[:30])
+        hdf5_heaps.check_heaps(path, "x")
+        path.write_bytes(b"G" * before + sound + endless)
+        with pytest.raises(InputError, match="texts"):
+            hdf5_heaps.check_heaps(path, "x")

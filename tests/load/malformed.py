@@ -109,7 +109,9 @@ def structure(path: Path, rng: np.random.Generator) -> str:
         names: list[str] = []
         file.visit(names.append)
         name = str(rng.choice(names))
-        change = str(rng.choice(["delete", "huge", "kind", "short", "attribute", "attribute", "noise", "swap", "scalar"]))
+        change = str(
+            rng.choice(["delete", "huge", "kind", "short", "attribute", "attribute", "noise", "swap", "scalar"])
+        )
         node = file[name]
         attributes = dict(node.attrs)
         if change == "attribute" and attributes:

@@ -82,8 +82,9 @@ def test_liveness_and_readiness(client, home, monkeypatch):
 def test_metrics_are_off_unless_asked_for(client, monkeypatch):
     assert client.get("/metrics").status_code == 404
     monkeypatch.setenv("CELLUCID_METRICS", SECRET)
-    for wrong in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Bearer ä".encode()}, {"Authorization": "Bearer"}):
-        assert client.get("/metrics", headers=wrong).status_code == 401
+    assert client.get("/metrics").status_code == 401
+    for wrong in ("Bearer x", "Bearer ä".encode(), "Bearer", f"Basic {SECRET}x"):
+        assert client.get("/metrics", headers={"Authorization": wrong}).status_code == 401
     assert values(client, Authorization=f"Bearer {SECRET}")
 
 

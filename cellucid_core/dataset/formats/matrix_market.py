@@ -44,7 +44,7 @@ def check_header(path: Path, file_name: str, expected: tuple[int, int]) -> None:
             words = file.readline(1000).split()
             size = file.readline(1000).split()
             read = 0
-            while size[:1] and size[0].startswith(b"%") or not size:
+            while not size or size[0].startswith(b"%"):
                 line = file.readline(_MAX_HEADER)
                 read += len(line)
                 if not line or read > _MAX_HEADER:
