@@ -9,8 +9,8 @@ import streamlit as st
 
 from cellucid_core import charts
 from cellucid_core.cell_pages import Page, choose_pages, pages_from_column
-from cellucid_core.dataset import View
 from cellucid_core.csv_safety import NOTE
+from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.signature import (
     GeneMatch,

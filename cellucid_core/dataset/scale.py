@@ -114,7 +114,8 @@ def scale_of(sample: np.ndarray | sparse.csr_matrix) -> MatrixScale:
         Some whole cells, (n_cells, n_genes).
     """
     half = sample.dtype == np.float16
-    rows = sparse.csr_matrix(sample, dtype=np.float64)
+    # A copy: without, zeros would be taken out of the indices that the sample shares.
+    rows = sparse.csr_matrix(sample, dtype=np.float64, copy=True)
     rows.data = np.where(np.isfinite(rows.data), rows.data, 0)
     lost = rows.nnz - np.count_nonzero(rows.data)
     rows.eliminate_zeros()

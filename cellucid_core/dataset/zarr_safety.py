@@ -16,9 +16,9 @@ from cellucid_core.errors import InputError
 #: Codecs that only rearrange or compress, by their names in zarr 2 and 3. Pickle is not among them, nor are codecs
 #: that some installed package might add.
 CODECS = frozenset(
-    ["bytes", "transpose", "crc32c", "crc32", "adler32", "fletcher32", "sharding_indexed", "vlen-utf8", "vlen-bytes"]
-    + ["vlen-array", "blosc", "zstd", "gzip", "zlib", "lz4", "lzma", "bz2", "shuffle", "bitround", "delta"]
-    + ["fixedscaleoffset", "quantize", "packbits", "categorize", "astype", "base64", "json2", "msgpack2", "zfpy"]
+    {"bytes", "transpose", "crc32c", "crc32", "adler32", "fletcher32", "sharding_indexed", "vlen-utf8", "vlen-bytes"}
+    | {"vlen-array", "blosc", "zstd", "gzip", "zlib", "lz4", "lzma", "bz2", "shuffle", "bitround", "delta", "quantize"}
+    | {"fixedscaleoffset", "packbits", "categorize", "astype", "base64", "json2", "msgpack2", "zfpy"}
 )
 #: Most bytes of a metadata document.
 MAX_METADATA = 64 * 2**20

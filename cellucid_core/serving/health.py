@@ -1,4 +1,4 @@
-"""Is the server alive, and can it take work?"""
+"""Whether the server is alive, and can take work."""
 
 from __future__ import annotations
 

@@ -484,3 +484,19 @@ def test_heaps_across_pieces_and_beyond_the_end(tmp_path, monkeypatch):
         path.write_bytes(b"G" * before + sound + endless)
         with pytest.raises(InputError, match="texts"):
             hdf5_heaps.check_heaps(path, "x")
+
+
+def test_judging_values_leaves_the_sample_as_it_is():
+    """NaN beside values below zero: what is taken out to judge must not be taken out of the matrix."""
+    from scipy import sparse
+
+    from cellucid_core.dataset.scale import scale_of
+
+    rng = np.random.default_rng(0)
+    dense = rng.normal(0, 50, (40, 30)) * (rng.random((40, 30)) < 0.4)
+    dense[dense > 60] = np.nan
+    for dtype in (np.float64, np.float32):
+        sample = sparse.csr_matrix(dense.astype(dtype))
+        assert scale_of(sample).kind == "signed"
+        sample.check_format(full_check=True)
+        np.testing.assert_array_equal(sample.toarray(), dense.astype(dtype))
