@@ -109,11 +109,12 @@ class Transfer {
 
   async sendPiece() {
     const from = this.offset;
-    const body = await this.file.slice(from, from + this.piece).arrayBuffer();
+    // A piece of the file itself: the browser reads it from disk while it sends, beside the page's own thread.
+    const body = this.file.slice(from, from + this.piece);
     const headers = { "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(from) };
     // Browsers give checksums only to pages that came by HTTPS or from this machine.
     if (globalThis.crypto?.subtle) {
-      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", body));
+      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await body.arrayBuffer()));
       headers["Upload-Checksum"] = `sha256 ${btoa(String.fromCharCode(...digest))}`;
     }
     if (this.state !== "sending") return;
