@@ -85,13 +85,13 @@ def upload_box(key: str) -> bool:
             path, file_name = take(token)
             open_source(Source(str(path), file_name.removesuffix("".join(path.suffixes)) or file_name))
             st.session_state.pop(f"{key}_error", None)
-            finish(key, token)
+            finish(token)
             return True
     except CellucidError as refused:
         # Kept, so that the message stays until something else is uploaded.
         st.session_state[f"{key}_error"] = refused
         if token is not None:
-            finish(key, token)
+            finish(token)
             st.rerun()  # so that the box is drawn free again
     if (error := st.session_state.get(f"{key}_error")) is not None:
         show_error(error)

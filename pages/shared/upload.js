@@ -6,8 +6,8 @@ const SMALLEST_PIECE = 2 ** 18;
 const LONGEST_PAUSE = 15;
 const GIVE_UP_AFTER = 15 * 60;
 
-// Transfers outlive the box: a user may walk through other pages meanwhile.
-const transfers = (globalThis.__cellucidTransfers ??= new Map());
+// A transfer outlives its box: a user may walk through other pages meanwhile, and every box shows it.
+const running = (globalThis.__cellucidUpload ??= { transfer: null });
 
 const short = (number) => number.toFixed(1).replace(/\.0$/, "");
 
@@ -227,19 +227,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const zone = part(".zone");
   const input = part("input");
   const status = part("[role=status]");
-  const box = data.box;
   let said = "";
   let patience = null;
 
   const draw = () => {
-    const transfer = transfers.get(box);
+    const { transfer } = running;
     if (transfer?.state === "failed") return refuse(transfer.refused);
     const busy = transfer && ["sending", "waiting"].includes(transfer.state);
     part(".name").textContent = transfer ? transfer.file.name : "Drop a file here";
     part(".quiet").textContent = transfer ? transfer.words : data.hint;
     const bar = part("progress");
     bar.hidden = !busy;
-    bar.value = transfer ? (transfer.shown ?? 0) / transfer.file.size : 0;
+    bar.value = transfer ? (transfer.shown ?? 0) / Math.max(1, transfer.file.size) : 0;
     part(".browse").hidden = Boolean(transfer);
     part(".cancel").hidden = !busy;
     part(".open").hidden = !(transfer?.state === "arrived" && transfer.impatient);
@@ -252,7 +251,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   // What cannot be uploaded is said on the page, where all other errors are.
   const refuse = ({ what, mend }) => {
-    transfers.delete(box);
+    running.transfer = null;
     draw();
     setTriggerValue("refused", { what, mend });
   };
@@ -271,22 +270,22 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
 
   const start = (files) => {
-    if (transfers.has(box) || !files.length) return;
+    if (running.transfer || !files.length) return;
     if (files.length > 1) {
       return refuse({ what: `These are ${files.length} files.`, mend: "Upload one, or a zip of what belongs together." });
     }
     const [file] = files;
     const transfer = new Transfer(file, data.address);
     transfer.draw = draw;
-    transfers.set(box, transfer);
+    running.transfer = transfer;
     draw();
     transfer.run();
   };
 
-  const current = transfers.get(box);
+  const current = running.transfer;
   if (current) {
     current.draw = draw;
-    if (data.done && current.token === data.done) transfers.delete(box);
+    if (data.done && current.token === data.done) running.transfer = null;
     else if (data.seen && current.token === data.seen) Object.assign(current, { state: "opening", words: "Opening …" });
   }
 
@@ -296,10 +295,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     start(files);
   };
   part(".browse").onclick = () => input.click();
-  part(".open").onclick = () => hand(transfers.get(box));
+  part(".open").onclick = () => hand(running.transfer);
   part(".cancel").onclick = () => {
-    transfers.get(box)?.cancel();
-    transfers.delete(box);
+    running.transfer?.cancel();
+    running.transfer = null;
     draw();
     part(".browse").focus();
   };
@@ -321,6 +320,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   return () => {
     clearTimeout(patience);
-    if (transfers.has(box)) transfers.get(box).draw = () => {};
+    if (running.transfer?.draw === draw) running.transfer.draw = () => {};
   };
 }

@@ -10,6 +10,7 @@ from cellucid_core.configuration import format_size, read_configuration
 from cellucid_core.errors import InputError
 from cellucid_core.serving import browser_of, take_upload, upload_address
 
+_DONE = "upload_done"
 _HERE = Path(__file__).parent
 _box = st.components.v2.component(
     "cellucid_upload",
@@ -25,7 +26,7 @@ def uploaded_token(key: str) -> str | None:
     Parameters
     ----------
     key
-        The box's key. What arrives is to be noted with `finish`, so that the box is free again.
+        The box's key. What arrives is to be noted with `finish`, so that all boxes are free again.
 
     Raises
     ------
@@ -38,11 +39,10 @@ def uploaded_token(key: str) -> str | None:
     result = _box(
         key=key,
         data={
-            "box": key,
             "address": upload_address(str(st.get_option("server.baseUrlPath") or "")),
             "hint": f"Up to {format_size(limit)}. A dropped connection goes on where it stopped.",
             "seen": seen,
-            "done": st.session_state.get(f"{key}_done"),
+            "done": st.session_state.get(_DONE),
         },
         on_uploaded_change=lambda: None,
         on_refused_change=lambda: None,
@@ -53,9 +53,9 @@ def uploaded_token(key: str) -> str | None:
     return token
 
 
-def finish(key: str, token: str) -> None:
-    """Note that an upload was dealt with, so that the box takes another one in the next run."""
-    st.session_state[f"{key}_done"] = token
+def finish(token: str) -> None:
+    """Note that an upload was dealt with, so that boxes take another one in the next run."""
+    st.session_state[_DONE] = token
 
 
 def take(token: str) -> tuple[Path, str]:
