@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+
 from cellucid_core.errors import InputError
 
-#: Signature, version 1, three reserved bytes.
-_SIGNATURE = b"GCOL\x01\x00\x00\x00"
+#: What a collection begins with; then version 1 and three reserved bytes.
+_SIGNATURE, _VERSION = b"GCOL", b"\x01\x00\x00\x00"
 _HEADER, _OBJECT = 16, 16
-_PIECE = 16 * 2**20
+_PIECE = 2**18  # fits into a core's cache
 
 
 def check_heaps(path: Path, file_name: str) -> None:
@@ -36,24 +38,26 @@ def check_heaps(path: Path, file_name: str) -> None:
 
 
 def _collections(file: IO[bytes]) -> Iterator[int]:
-    """Yield where signatures stand; reading in pieces is much faster than a memory map."""
-    start, rest = 0, b""
+    """Yield where signatures stand, at any byte."""
+    word = int.from_bytes(_SIGNATURE, "little")
+    start = 0
     while True:
-        file.seek(start + len(rest))
+        file.seek(start)
         piece = file.read(_PIECE)
-        if not piece:
+        if len(piece) < len(_SIGNATURE):
             return
-        data = rest + piece
-        found = data.find(_SIGNATURE)
-        while found >= 0:
-            yield start + found
-            found = data.find(_SIGNATURE, found + 1)
-        keep = min(len(data), len(_SIGNATURE) - 1)
-        start, rest = start + len(data) - keep, data[len(data) - keep :]
+        # Four comparisons of whole words are several times as fast as `bytes.find`.
+        for shift in range(4):
+            words = np.frombuffer(piece, "<u4", (len(piece) - shift) // 4, shift)
+            for at in np.flatnonzero(words == word).tolist():
+                yield start + shift + 4 * at
+        start += len(piece) - 3
 
 
 def _is_endless(file: IO[bytes], at: int) -> bool:
     file.seek(at + len(_SIGNATURE))
+    if file.read(len(_VERSION)) != _VERSION:
+        return False
     size = int.from_bytes(file.read(8), "little")
     place = _HEADER
     while place + _OBJECT <= size:

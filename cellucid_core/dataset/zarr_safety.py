@@ -80,6 +80,7 @@ def guarded_store(path: Any) -> Any:
     import zipfile
 
     import zarr
+    from zarr.abc.store import Store
     from zarr.storage import WrapperStore
 
     if path.is_file():
@@ -102,6 +103,12 @@ def guarded_store(path: Any) -> Any:
                 _check_value(key, value.to_bytes())
             return value
 
+        # Other ways to read, which some versions have, would pass the wrapped store's `get` by.
+        _supports_sync_io = False
+
+        async def get_partial_values(self, prototype: Any, key_ranges: Any) -> list[Any]:
+            return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
+
         async def _length(self, key: str) -> int:
             if lengths is not None:
                 return lengths.get(key, 0)
@@ -110,6 +117,9 @@ def guarded_store(path: Any) -> Any:
             except OSError:  # nothing of that name
                 return 0
 
+    for name in ("get_ranges", "_get_many"):
+        if hasattr(Store, name):
+            setattr(Guarded, name, getattr(Store, name))
     return Guarded(inner)
 
 

@@ -291,7 +291,7 @@ def test_zarr_chunks_of_terabytes(zarr_folder):
     else:
         metadata["chunk_grid"]["configuration"]["chunk_shape"] = [HUGE]
     path.write_text(json.dumps({**metadata, "shape": [HUGE]}))
-    refused(zarr_folder, "pieces")
+    refused(zarr_folder)
 
 
 class _Evil:
@@ -358,7 +358,7 @@ def test_a_zip_with_an_enormous_document(tmp_path):
     path = zip_of(tmp_path / "x.zarr", tmp_path / "x.zip")
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    document = next(name for name in parts if name.rpartition("/")[2] in ("zarr.json", ".zgroup"))
+    document = min((name for name in parts if name.rpartition("/")[2] in ("zarr.json", ".zgroup")), key=len)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in parts.items():
             archive.writestr(name, data + b" " * 70 * 2**20 if name == document else data)
