@@ -65,8 +65,8 @@ def main() -> int:
             server.send_signal(signal.SIGTERM)
             server.wait(30)
     print(
-        f"{size / 1e9:.1f} GB in {seconds:.0f} s ({size / seconds / 1e6:.0f} MB/s); memory {before / 1e6:.0f} MB before, "
-        f"{peak / 1e6:.0f} MB at its highest, {after / 1e6:.0f} MB after"
+        f"{size / 1e9:.1f} GB in {seconds:.0f} s ({size / seconds / 1e6:.0f} MB/s); "
+        f"memory {before / 1e6:.0f} MB before, {peak / 1e6:.0f} MB at its highest, {after / 1e6:.0f} MB after"
     )
     return 1 if peak - before > ALLOWED else 0
 
@@ -80,7 +80,8 @@ def send(port: int, size: int) -> None:
     answer = connection.getresponse()
     answer.read()
     location = answer.getheader("Location")
-    assert answer.status == 201 and location, answer.status
+    assert answer.status == 201, answer.status
+    assert location
     zeros = bytes(PIECE)
     for offset in range(0, size, PIECE):
         piece = zeros[: size - offset]
