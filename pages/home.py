@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import streamlit as st
 
+from cellucid_core.configuration import read_configuration
 from cellucid_core.dataset import DEMO
 from pages.shared.opening import demo_button, server_box, try_source, upload_box
 from pages.shared.sidebar import draw_sidebar
@@ -63,7 +62,7 @@ apply_style()
 if "started" not in st.session_state:
     st.session_state["started"] = True
     # What the README's first command ends on; a new session of a hosted server starts empty.
-    if os.environ.get("CELLUCID_OPEN") == DEMO and try_source(Source(DEMO)):
+    if read_configuration().open == DEMO and try_source(Source(DEMO)):
         st.switch_page(PREFLIGHT)
 draw_sidebar()
 page.run()

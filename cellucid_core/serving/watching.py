@@ -220,11 +220,18 @@ def start_logging(how: str) -> None:
         LOGGER.addHandler(logging.NullHandler())
         LOGGER.setLevel(logging.CRITICAL + 1)
         return
+    if how == "json":
+        # Streamlit logs the same errors with their messages, which may quote data.
+        logging.getLogger("streamlit.error_util").addFilter(_nothing)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if how == "json" else _Text())
     LOGGER.addHandler(handler)
     # In a terminal one wants to see what went wrong; a log collector, what went on.
     LOGGER.setLevel(logging.INFO if how == "json" else logging.WARNING)
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    return False
 
 
 def log_error(error: BaseException, where: str) -> None:

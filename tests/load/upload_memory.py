@@ -66,8 +66,7 @@ def main() -> int:
             server.wait(30)
     print(
         f"{size / 1e9:.1f} GB in {seconds:.0f} s ({size / seconds / 1e6:.0f} MB/s); "
-        f"memory {before / 1e6:.0f} MB before, "
-        f"{peak / 1e6:.0f} MB at its highest, {after / 1e6:.0f} MB after"
+        f"memory {before / 1e6:.0f} MB before, {peak / 1e6:.0f} MB at its highest, {after / 1e6:.0f} MB after"
     )
     return 1 if peak - before > ALLOWED else 0
 

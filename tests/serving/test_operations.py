@@ -124,6 +124,7 @@ def log():
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     LOGGER.handlers[:], LOGGER.propagate = before[0], before[2]
     LOGGER.setLevel(before[1])
+    logging.getLogger("streamlit.error_util").filters.clear()
 
 
 def test_logs_tell_routes_and_never_tokens_or_messages(client, log):
@@ -141,6 +142,7 @@ def test_logs_tell_routes_and_never_tokens_or_messages(client, log):
     error = next(line for line in lines if line["event"] == "error")
     assert error["type"] == "KeyError"
     assert any("_broken" in where for where in error["lines"])
+    assert not logging.getLogger("streamlit.error_util").filter(logging.makeLogRecord({}))
 
 
 def test_logs_can_be_off(capsys):
