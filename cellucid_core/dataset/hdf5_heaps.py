@@ -7,6 +7,7 @@ of a file are looked at before it is opened. Source: HDF5 File Format Specificat
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -18,6 +19,8 @@ from cellucid_core.errors import InputError
 #: What a collection begins with; then version 1 and three reserved bytes.
 _SIGNATURE, _VERSION = b"GCOL", b"\x01\x00\x00\x00"
 _HEADER, _OBJECT = 16, 16
+#: Of an object: its index, and behind the number of references and a gap its length.
+_HEAD = struct.Struct("<H6xQ")
 _PIECE = 2**18  # fits into a core's cache
 
 
@@ -60,12 +63,14 @@ def _is_endless(file: IO[bytes], at: int) -> bool:
         return False
     size = int.from_bytes(file.read(8), "little")
     place = _HEADER
+    piece, begins = b"", 0  # a texts' heap has thousands of objects: they are read many at a time
     while place + _OBJECT <= size:
-        file.seek(at + place)
-        head = file.read(_OBJECT)
-        if len(head) < _OBJECT:  # cut off: the library notices
-            return False
-        index, length = int.from_bytes(head[:2], "little"), int.from_bytes(head[8:], "little")
+        if not begins <= place <= begins + len(piece) - _OBJECT:
+            file.seek(at + place)
+            piece, begins = file.read(_PIECE), place
+            if len(piece) < _OBJECT:  # cut off: the library notices
+                return False
+        index, length = _HEAD.unpack_from(piece, place - begins)
         # Free space (index 0) is as long as it says; objects have a header besides, and fill up eight bytes.
         step = length if index == 0 else _OBJECT + (length + 7) // 8 * 8
         if step == 0:

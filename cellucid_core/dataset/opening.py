@@ -24,6 +24,7 @@ DEMO = "demo"
 
 #: A file in an archive in an archive is opened; deeper nesting is somebody's mistake.
 _MAX_DEPTH = 3
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _ENDINGS = (".gz", ".zip", ".h5ad", ".h5mu", ".h5", ".hdf5", ".zarr", ".loom", ".csv", ".tsv", ".txt", ".tab")
 
 
@@ -70,11 +71,14 @@ def open_dataset(
 
 
 def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str | Path | None) -> Dataset:
-    found = recognise(path, file_name)
-    # Hashing a large file takes seconds, in which its tables can be read.
+    # Hashing a large file takes seconds, in which it can be checked and its tables be read.
     hashing = ThreadPoolExecutor(1)
-    digest = hashing.submit(content_hash, path)
-    hashing.shutdown(wait=False)
+    early = hashing.submit(content_hash, path) if _is_hdf5(path) else None  # what cannot be opened is not hashed
+    try:
+        found = recognise(path, file_name)
+        digest = early or hashing.submit(content_hash, path)
+    finally:
+        hashing.shutdown(wait=False)
     source = Source(path, _stem(file_name), file_name, digest.result, found.inside, modality)
     kind: Kind | None = found.kind
     depth = 0
@@ -103,6 +107,14 @@ def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str |
         identity = combined_hash(dataset.content_hash, "cell metadata", content_hash(metadata))
         dataset = with_cell_metadata(dataset, table, metadata.name, identity)
     return replace(dataset, path=path, name=_stem(file_name), id=safe_key(_stem(file_name)))
+
+
+def _is_hdf5(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_HDF5)) == _HDF5
+    except OSError:  # a folder, or nothing at all
+        return False
 
 
 def _read(kind: Kind, source: Source) -> Dataset:
