@@ -110,10 +110,12 @@ def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str |
 
 
 def _is_hdf5(path: Path) -> bool:
+    if not path.is_file():  # reading a pipe would wait for ever
+        return False
     try:
         with path.open("rb") as file:
             return file.read(len(_HDF5)) == _HDF5
-    except OSError:  # a folder, or nothing at all
+    except OSError:  # told when it is opened
         return False
 
 
