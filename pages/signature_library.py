@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,20 +26,13 @@ from cellucid_core.library import (
 from pages.shared.bulk_panel import bulk_panel
 from pages.shared.label_columns import label_columns
 from pages.shared.opening import demo_button
+from pages.shared.owner import owner
 from pages.shared.signature_entry import entry_panel
 from pages.shared.workspace import kept, literal, show_error, workspace
 
 #: Seconds between two drawings of the progress bar.
 _TELL_EVERY = 0.2
 _OPEN, _NEXT = "library_entry", "library_entry_next"
-
-
-def owner() -> str:
-    """Return the token that marks what this session adds as its own."""
-    if "library_owner" not in st.session_state:
-        st.session_state["library_owner"] = secrets.token_hex(16)
-    token: str = st.session_state["library_owner"]
-    return token
 
 
 def add(signature: Signature) -> None:

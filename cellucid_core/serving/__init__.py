@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cellucid_core.serving.browser_cookie import COOKIE, browser_of
+from cellucid_core.serving.browser_cookie import COOKIE, browser_of, fingerprint
 from cellucid_core.serving.downloads import download_address, offer_download
 from cellucid_core.serving.incoming import take_upload, upload_suffix
 from cellucid_core.serving.routing import middleware, routes, upload_address
@@ -13,6 +13,7 @@ __all__ = [
     "COOKIE",
     "browser_of",
     "download_address",
+    "fingerprint",
     "lifespan",
     "log_error",
     "middleware",
