@@ -17,6 +17,7 @@ import zlib
 from typing import Any
 
 import numpy as np
+from isal import isal_zlib
 from zlib_ng import zlib_ng
 
 Buffer = bytes | bytearray | memoryview
@@ -29,11 +30,12 @@ _THOROUGH = 8
 _CLASSES = 16
 #: zlib's default: blocks of 16,384 symbols, so that the codes follow a vector whose values drift.
 _MEMORY_LEVEL = 8
-#: Searching with zlib, or with zlib-ng; and zlib-ng without searching.
+#: Searching with zlib, or with zlib-ng; zlib-ng without searching; ISA-L, with a short look or a longer one.
 _SEARCH, _QUICK_SEARCH, _HUFFMAN, _RUNS = "search", "quick search", "huffman", "runs"
-#: Fastest first: the first one that is nearly the smallest writes the file.
-_WAYS = (_HUFFMAN, _RUNS, _QUICK_SEARCH, _SEARCH)
-_NEARLY = 1.005
+_GLANCE, _LOOK = "glance", "look"
+#: Fastest first: the first one that is nearly the smallest, and no larger than zlib's, writes the file.
+_WAYS = (_GLANCE, _RUNS, _HUFFMAN, _LOOK, _QUICK_SEARCH, _SEARCH)
+_NEARLY, _AS_ZLIB = 1.04, 1.005
 #: zlib-ng's levels below this one search too little, and those from it on are as fast as any.
 _QUICK_LEVEL = 5
 
@@ -96,11 +98,14 @@ def _best_way(view: memoryview, level: int) -> str:
     start = max(0, len(view) - length) // 2 // 8 * 8  # whole numbers of every width
     piece = view[start : start + length]
     sizes = {way: len(_deflate(piece, level, way)) for way in _WAYS}
-    slack = 1.0 if level >= _THOROUGH else _NEARLY
-    return next(way for way in _WAYS if sizes[way] <= slack * min(sizes.values()))
+    least = min(sizes.values())
+    most = least if level >= _THOROUGH else max(least, min(_NEARLY * least, _AS_ZLIB * sizes[_SEARCH]))
+    return next(way for way in _WAYS if sizes[way] <= most)
 
 
 def _deflate(view: memoryview, level: int, way: str) -> bytes:
+    if way in (_GLANCE, _LOOK):
+        return isal_zlib.compress(view, 1 if way == _GLANCE else 3, -zlib.MAX_WBITS)
     make: Any = zlib.compressobj if way == _SEARCH else zlib_ng.compressobj
     level = max(level, _QUICK_LEVEL) if way == _QUICK_SEARCH else level
     strategy = {_HUFFMAN: zlib.Z_HUFFMAN_ONLY, _RUNS: zlib.Z_RLE}.get(way, zlib.Z_DEFAULT_STRATEGY)

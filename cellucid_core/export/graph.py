@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from cellucid_core.compiled import compiled
 from cellucid_core.errors import WorkRefused
 
+#: Smaller graphs are not worth loading a compiler for.
+_COMPILED_FROM = 200_000
 #: Rows that are merged and cut at a time.
 _ROWS = 65_536
 
@@ -45,8 +49,8 @@ def edges(matrix: sparse.csr_matrix) -> Edges:
 
     A pair of cells is an edge if either direction has a weight other than 0 (``export-format.md``, connectivity).
     Weights are forgotten, so a NaN or negative weight is an edge like any other, as in cellucid 0.0.9; a cell is no
-    neighbour of itself. Linear in the number of stored entries, of which only positions are held, twice; most graphs
-    have both directions of every pair, and need no merging.
+    neighbour of itself. Linear in the number of stored entries. Most graphs have both directions of every pair, and
+    need no merging.
 
     Parameters
     ----------
@@ -64,10 +68,12 @@ def edges(matrix: sparse.csr_matrix) -> Edges:
     if not matrix.has_canonical_format:
         matrix = matrix.copy()  # what follows works in place
         matrix.sum_duplicates()
+    dtype = np.dtype(index_dtype(n_cells)).newbyteorder("<")
+    if matrix.nnz >= _COMPILED_FROM and (found := _symmetric_edges(matrix, dtype)) is not None:
+        return found
     forward = _pattern(matrix)
     backward = forward.tocsc()  # read as rows, the transposed pattern; its columns come out sorted
     same = np.array_equal(forward.indptr, backward.indptr) and np.array_equal(forward.indices, backward.indices)
-    dtype = np.dtype(index_dtype(n_cells)).newbyteorder("<")
     sources, destinations = [], []
     for start in range(0, n_cells, _ROWS):
         stop = min(n_cells, start + _ROWS)
@@ -86,6 +92,59 @@ def edges(matrix: sparse.csr_matrix) -> Edges:
         parts.clear()
     degrees = np.bincount(ends[0], minlength=n_cells) + np.bincount(ends[1], minlength=n_cells)
     return Edges(ends[0], ends[1], int(degrees.max(initial=0)))
+
+
+def _symmetric_edges(matrix: sparse.csr_matrix, dtype: np.dtype[Any]) -> Edges | None:
+    """Return the edges of a matrix whose every pair is stored in both directions, None if it is another one."""
+    most = (matrix.nnz + 1) // 2
+    sources, destinations = np.empty(most, dtype), np.empty(most, dtype)
+    following = np.zeros(matrix.shape[0], np.int64)
+    n_edges, max_neighbors = compiled(_take_upper)(
+        matrix.indptr, matrix.indices, matrix.data, sources, destinations, following
+    )
+    return None if n_edges < 0 else Edges(sources[:n_edges], destinations[:n_edges], max_neighbors)
+
+
+def _take_upper(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    weights: np.ndarray,
+    sources: np.ndarray,
+    destinations: np.ndarray,
+    following: np.ndarray,
+) -> tuple[int, int]:
+    """Take the entries right of the diagonal, and see whether each has its mirror image (to be `compiled`).
+
+    Rows are sorted, so the mirror images of a row's entries turn up in the same order while later rows are read:
+    ``following[c]`` is where the next one of row c stands.
+
+    Returns
+    -------
+    tuple
+        Number of edges, −1 if an entry has no mirror image; largest number of neighbours.
+    """
+    n_edges, n_mirrored, max_neighbors = 0, 0, 0
+    for row in range(len(indptr) - 1):
+        following[row] = n_edges
+        neighbors = 0
+        for k in range(indptr[row], indptr[row + 1]):
+            column = indices[k]
+            if weights[k] == 0 or column == row:
+                continue
+            neighbors += 1
+            if column > row:
+                if n_edges == len(sources):
+                    return -1, 0
+                sources[n_edges], destinations[n_edges] = row, column
+                n_edges += 1
+                continue
+            mirror = following[column]
+            if mirror >= n_edges or sources[mirror] != column or destinations[mirror] != row:
+                return -1, 0
+            following[column] = mirror + 1
+            n_mirrored += 1
+        max_neighbors = max(max_neighbors, neighbors)
+    return (n_edges if n_edges == n_mirrored else -1), max_neighbors
 
 
 def _pattern(matrix: sparse.csr_matrix) -> sparse.csr_matrix:

@@ -206,7 +206,7 @@ class _Check:
 
     def _read(self, name: str, count: int, dtype: np.dtype[Any]) -> np.ndarray:
         """Return a whole array, for comparing: its length is the source's."""
-        pieces = list(read_array(self.files, name, count, dtype))
+        pieces = list(read_array(self.files, name, count, dtype, own=self.checksums is not None))
         return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, dtype), *pieces])
 
     def _guarded(self, name: str, check: Callable[[], Found], needs: tuple[str, ...] = ()) -> Found:

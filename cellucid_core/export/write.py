@@ -6,8 +6,10 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,26 +152,28 @@ def write(
         path = sink.finish()
         error_steps: float | None = None
         arrays = 0
-        if verify:
-            first = writer.total // 2
-            seen = read_back(
-                path,
-                view,
-                min_points=settings.centroid_min_points,
-                checksums=sink.checksums,
-                threads=settings.threads,
-                progress=lambda done, total: report(
-                    Progress(first + first * done // max(1, total), writer.total, "Reading back")
-                ),
-            )
-            if not seen.ok:
-                raise WorkRefused(
-                    f"What was written differs from its source: {seen.problems[0]}",
-                    "Nothing was kept; please report this.",
+        with ThreadPoolExecutor(1) as beside:
+            hashing = beside.submit(sha256_of, path) if path.is_file() else None
+            if verify:
+                first = writer.total // 2
+                seen = read_back(
+                    path,
+                    view,
+                    min_points=settings.centroid_min_points,
+                    checksums=sink.checksums,
+                    threads=settings.threads,
+                    progress=lambda done, total: report(
+                        Progress(first + first * done // max(1, total), writer.total, "Reading back")
+                    ),
                 )
-            error_steps, arrays = seen.max_error_steps, seen.arrays
+                if not seen.ok:
+                    raise WorkRefused(
+                        f"What was written differs from its source: {seen.problems[0]}",
+                        "Nothing was kept; please report this.",
+                    )
+                error_steps, arrays = seen.max_error_steps, seen.arrays
+            sha256 = None if hashing is None else hashing.result()
         size = path.stat().st_size if path.is_file() else sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
-        sha256 = sha256_of(path) if path.is_file() else None
         sink.publish()
         report(Progress(writer.total, writer.total, "Done"))
         return ExportResult(
@@ -204,6 +208,16 @@ def _spare_the_input(view: View, target: str | Path) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What one step made: files, and what the manifests say of them."""
+
+    what: str
+    files: list[_File]
+    fields: list[obs_files.ObsField] = field(default_factory=list)
+    entries: list[list[Any]] = field(default_factory=list)
+
+
 class _Writer:
     """The steps of one export, in the order of its files."""
 
@@ -232,12 +246,14 @@ class _Writer:
     def run(self, dataset_id: str, created: datetime) -> None:
         """Write all files."""
         view, settings = self.view, self.settings
-        for name, data in in_order(self._coordinates(), settings.threads):
-            self._add("Writing coordinates", [(name, data)])
-        fields = []
-        for field, files in in_order(self._columns(), settings.threads):
-            self._add("Writing columns", files)
-            fields.append(field)
+        fields: list[obs_files.ObsField] = []
+        entries: list[list[Any]] = []
+        # One stream, so that no thread waits for the last column before it begins with the genes.
+        steps = chain(self._coordinates(), self._columns(), self._gene_blocks())
+        for made in in_order(steps, settings.threads):
+            self._add(made.what, made.files)
+            fields += made.fields
+            entries += made.entries
         suffix, level = settings.suffix, settings.manifest_compression
         obs = obs_files.manifest(
             fields,
@@ -249,10 +265,6 @@ class _Writer:
         )
         self._add("Writing columns", [("obs_manifest.json", to_json(obs))])
         if self.genes.ids:
-            entries: list[list[Any]] = []
-            for written, files in in_order(self._gene_blocks(), settings.threads):
-                self._add("Writing genes", files)
-                entries += written
             var = gene_files.manifest(
                 entries,
                 view.n_cells,
@@ -290,15 +302,15 @@ class _Writer:
             return name, bytes(raw)
         return name + ".gz", compressor.gzip(raw) if compressor else gzip_bytes(raw, level)
 
-    def _coordinates(self) -> Iterator[Callable[[], _File]]:
-        for d, points in self.points.items():
-            yield lambda d=d, points=points: self._file(f"points_{d}d.bin", points.array)  # type: ignore[misc]
-        for name, d, array in self.vectors.arrays:
-            yield lambda name=name, d=d, array=array: self._file(  # type: ignore[misc]
-                f"vectors/{name}_{d}d.bin", array
+    def _coordinates(self) -> Iterator[Callable[[], _Made]]:
+        arrays = [(f"points_{d}d.bin", points.array) for d, points in self.points.items()]
+        arrays += [(f"vectors/{name}_{d}d.bin", array) for name, d, array in self.vectors.arrays]
+        for name, array in arrays:
+            yield lambda name=name, array=array: _Made(  # type: ignore[misc]
+                "Writing coordinates", [self._file(name, array)]
             )
 
-    def _columns(self) -> Iterator[Callable[[], tuple[obs_files.ObsField, list[_File]]]]:
+    def _columns(self) -> Iterator[Callable[[], _Made]]:
         latent = self._latent() if self._has_categories else np.zeros((0, 0), np.float32)
         points = {d: item.array for d, item in self.points.items()}
         for key in self.view.obs_keys:
@@ -313,9 +325,7 @@ class _Writer:
             )
         return latent
 
-    def _column(
-        self, key: str, points: dict[int, np.ndarray], latent: np.ndarray
-    ) -> tuple[obs_files.ObsField, list[_File]]:
+    def _column(self, key: str, points: dict[int, np.ndarray], latent: np.ndarray) -> _Made:
         settings, series = self.settings, self.view.obs(key)
         name = self.view.exported_name(key)
         if self.view.kind(key) == "continuous":
@@ -335,13 +345,14 @@ class _Writer:
             )
         files = [self._file(path, array) for path, array in field.files]
         # Only what the manifest needs is kept until the end.
-        return obs_files.ObsField(field.key, field.kind, field.entry, (), field.n_categories), files
+        slim = obs_files.ObsField(field.key, field.kind, field.entry, (), field.n_categories)
+        return _Made("Writing columns", files, fields=[slim])
 
-    def _gene_blocks(self) -> Iterator[Callable[[], tuple[list[list[Any]], list[_File]]]]:
+    def _gene_blocks(self) -> Iterator[Callable[[], _Made]]:
         for block in gene_files.blocks(len(self.genes.ids), self.view.n_cells, self.settings.var_quantization):
             yield lambda block=block: self._gene_block(block)  # type: ignore[misc]
 
-    def _gene_block(self, block: range) -> tuple[list[list[Any]], list[_File]]:
+    def _gene_block(self, block: range) -> _Made:
         expression, bits = self.view.expression, self.settings.var_quantization
         assert expression is not None
         entries, files = [], []
@@ -352,7 +363,7 @@ class _Writer:
             entries.append([gene, *encoded.limits])
             files.append(self._file(gene_files.path(gene, bits), encoded.array, compressor))
         expression.forget()
-        return entries, files
+        return _Made("Writing genes", files, entries=entries)
 
     def _write_graph(self) -> int | None:
         if self._graph is None:

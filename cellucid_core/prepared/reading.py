@@ -24,6 +24,8 @@ _CHUNK = 4 * 2**20
 _LITTER = frozenset([".DS_Store", "Thumbs.db", "desktop.ini"])
 
 
+Buffer = bytes | bytearray
+
 #: The fixed part of an entry's local header: signature, flags, method, checksum, the two sizes (all ones where a ZIP64
 #: field has them), and the lengths of its name and of its extra fields.
 _HEADER = struct.Struct("<4s2xHH4xIIIHH")
@@ -269,7 +271,9 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def read_array(files: ExportFiles, name: str, count: int, dtype: np.dtype[Any]) -> Iterator[np.ndarray]:
+def read_array(
+    files: ExportFiles, name: str, count: int, dtype: np.dtype[Any], *, own: bool = False
+) -> Iterator[np.ndarray]:
     """Read a binary piece by piece, decompressed if its name ends in ``.gz``.
 
     Parameters
@@ -278,6 +282,9 @@ def read_array(files: ExportFiles, name: str, count: int, dtype: np.dtype[Any]) 
         Numbers that it should hold.
     dtype
         Their type.
+    own
+        Whether the stored bytes are known to be those that we wrote. Then gzip data are unpacked by libdeflate, which
+        is quicker and another program than wrote them, but does not tell whether something follows them.
 
     Yields
     ------
@@ -290,12 +297,12 @@ def read_array(files: ExportFiles, name: str, count: int, dtype: np.dtype[Any]) 
         As soon as it is found to be longer, shorter, cut or changed.
     """
     length = count * dtype.itemsize
-    short = _read_whole(files, name, length) if 0 < length <= _CHUNK else None
+    short = _read_whole(files, name, length, own) if 0 < length <= _CHUNK else None
     for data in _even(_read_raw(files, name, length)) if short is None else [short]:
         yield np.frombuffer(data, dtype)
 
 
-def _read_whole(files: ExportFiles, name: str, length: int) -> bytes | None:
+def _read_whole(files: ExportFiles, name: str, length: int, own: bool) -> Buffer | None:
     """Read a short binary in one step, or return None if it is stored in a way that does not allow that."""
     try:
         data = files.whole(name, length + length // 64 + 1024)
@@ -304,11 +311,24 @@ def _read_whole(files: ExportFiles, name: str, length: int) -> bytes | None:
     except Exception as error:
         raise DamagedError(f"it cannot be read ({error})") from None
     if data is not None and name.endswith(".gz"):
+        if own:
+            return _unpack(data, length)
         pieces = list(_gunzip(io.BytesIO(data), length))
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
     if data is not None:
         _check_length(len(data), length)
     return data
+
+
+def _unpack(data: bytes, length: int) -> Buffer:
+    from deflate import DeflateError, gzip_decompress
+
+    try:
+        unpacked: Buffer = gzip_decompress(data, length)
+    except DeflateError as error:
+        raise DamagedError(f"its gzip data are damaged, or longer than {length:,} bytes ({error})") from None
+    _check_length(len(unpacked), length)
+    return unpacked
 
 
 def _even(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -15,11 +15,11 @@ import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cellucid_core.compiled import compiled
 from cellucid_core.signature.genes import GeneMatch
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _gather(expression: Expression, genes: np.ndarray, first: int, last: int) ->
 
 def _count(expression: Expression, table: _Table, offset: int, threads: int, progress: Callable[[float], None]) -> None:
     """Count every value of the table's cells, the first of which is `offset`, against the signatures' values there."""
-    kernel = _compiled()
+    kernel = compiled(_count_gene)
     n_cells = len(table.start) - 1
     parts = max(1, min(threads, n_cells // _CELLS_PER_THREAD))
     bounds = np.linspace(0, n_cells, parts + 1).astype(np.int64)
@@ -190,7 +190,7 @@ def _count_gene(
     cells: np.ndarray,
     values: np.ndarray,
 ) -> None:
-    """Count one gene's values against the table (compiled by `_compiled`).
+    """Count one gene's values against the table (to be `compiled`).
 
     ``above[j]`` grows where a value stands between entry j and the next higher one of its cell, so that the number of
     values above entry j is the sum of ``above`` from j to the cell's end; ``tied`` counts at the first of
@@ -216,18 +216,6 @@ def _count_gene(
             above[low - 1] += 1
         if low < end and value[low] == this:
             tied[low] += 1
-
-
-@cache
-def _compiled() -> Callable[..., Any]:
-    """Compile `_count_gene`; numba is imported only when UCell is asked for."""
-    from numba import njit
-
-    try:
-        compiled: Callable[..., Any] = njit(nogil=True, cache=True)(_count_gene)
-    except RuntimeError:  # no folder to keep the compiled code in
-        compiled = njit(nogil=True)(_count_gene)
-    return compiled
 
 
 def _gaps(table: _Table) -> np.ndarray:
