@@ -16,14 +16,17 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from scipy import sparse
 
+from cellucid_core.compiled import compiled
 from cellucid_core.dataset.limits import require_disk, require_memory
 from cellucid_core.dataset.matrix import FileMatrix, exact_float
 from cellucid_core.errors import InputError
 
 Report = Callable[[float], None]
 
-#: Mean entries per gene and block from which a block is copied gene by gene.
-_LONG_RUN = 64
+#: Matrices with fewer entries are not worth loading a compiler for.
+_COMPILED_FROM = 1_000_000
+#: Entries that fit the cache of a processor together with what is made of them.
+_AT_ONCE = 2**16
 
 
 def build_store(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
@@ -131,15 +134,17 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[s
 
     filled = first[:-1].copy()
     total, detected = np.zeros(matrix.shape[0]), np.zeros(matrix.shape[0], np.int64)
+    place = compiled(_place_rows) if len(indices) >= _COMPILED_FROM else _place_block
 
-    def read(start: int, stop: int) -> sparse.csc_matrix:
-        block = matrix.read_major(pointers, start, stop)
+    def read(start: int, stop: int) -> sparse.csr_matrix:
+        return matrix.read_major(pointers, start, stop)
+
+    for done, ((start, stop), block) in enumerate(zip(blocks, _one_ahead(read, blocks), strict=True), 1):
         # Here a cell's entries lie together; in the finished store they are spread over all of it.
-        total[start:stop], detected[start:stop] = _cell_sums(block)
-        return block.tocsc()
-
-    for done, ((start, _), block) in enumerate(zip(blocks, _one_ahead(read, blocks), strict=True), 1):
-        filled += _scatter(block, start, filled, indices, data)
+        sums = total[start:stop], detected[start:stop]
+        # A memmap pays for its class on every slice.
+        parts = indices.view(np.ndarray), data.view(np.ndarray)
+        place(block.indptr, block.indices, block.data, start, filled, *parts, *sums)
         forget(indices, data)
         report(0.3 + 0.7 * done / len(blocks))
 
@@ -155,8 +160,8 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[s
 
 
 def _one_ahead(
-    read: Callable[[int, int], sparse.csc_matrix], blocks: Iterable[tuple[int, int]]
-) -> Iterator[sparse.csc_matrix]:
+    read: Callable[[int, int], sparse.csr_matrix], blocks: Iterable[tuple[int, int]]
+) -> Iterator[sparse.csr_matrix]:
     """Yield what `read` returns for each block, reading the next one while the last one is used."""
     with ThreadPoolExecutor(1) as reader:
         following = None
@@ -168,36 +173,88 @@ def _one_ahead(
             yield following.result()
 
 
-def _cell_sums(block: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sum of each cell's finite values (float64) and how many of them are above 0 (int64)."""
-    finite = np.isfinite(block.data)
-    values = block.data if finite.all() else np.where(finite, block.data, 0)
-    ends, filled = block.indptr[:-1], np.diff(block.indptr) > 0
-    total, detected = np.zeros(block.shape[0]), np.zeros(block.shape[0], np.int64)
-    if filled.any():
-        total[filled] = np.add.reduceat(values, ends[filled], dtype=np.float64)
-        detected[filled] = np.add.reduceat(values > 0, ends[filled], dtype=np.int64)
-    return total, detected
+def _place_rows(
+    indptr: np.ndarray,
+    genes: np.ndarray,
+    values: np.ndarray,
+    start: int,
+    filled: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    total: np.ndarray,
+    detected: np.ndarray,
+) -> None:
+    """Put a block of cells behind what each gene has already (to be `compiled`).
+
+    Parameters
+    ----------
+    indptr, genes, values
+        The block, as a CSR matrix keeps it.
+    start
+        Its first cell.
+    filled
+        Where each gene's next entry goes; moved on.
+    indices, data
+        The store's parts, written to.
+    total, detected
+        Per cell of the block, written to: the sum of finite values, and how many of them are above 0.
+    """
+    # Few rows at a time are sorted by gene in the processor's cache; then each gene's run is copied at once. Placing
+    # single entries would touch another page of memory with each.
+    n_genes, stop = len(filled), 0
+    at = np.empty(n_genes + 1, np.int64)
+    while stop < len(indptr) - 1:
+        begin, stop = stop, stop + 1
+        while stop < len(indptr) - 1 and indptr[stop + 1] - indptr[begin] <= _AT_ONCE:
+            stop += 1
+        offset, size = indptr[begin], indptr[stop] - indptr[begin]
+        few_cells, few_values = np.empty(size, np.int32), np.empty(size, values.dtype)
+        at[:] = 0
+        for k in range(offset, offset + size):
+            at[genes[k] + 1] += 1
+        for gene in range(n_genes):
+            at[gene + 1] += at[gene]
+        for row in range(begin, stop):
+            row_sum, row_detected = 0.0, 0
+            for k in range(indptr[row], indptr[row + 1]):
+                value, place = values[k], at[genes[k]]
+                at[genes[k]] = place + 1
+                few_cells[place], few_values[place] = start + row, value
+                if np.isfinite(value):
+                    row_sum += value
+                    row_detected += value > 0
+            total[row], detected[row] = row_sum, row_detected
+        run = 0  # `at` holds the ends of the runs now
+        for gene in range(n_genes):
+            for k in range(run, at[gene]):
+                indices[filled[gene] + k - run], data[filled[gene] + k - run] = few_cells[k], few_values[k]
+            filled[gene] += at[gene] - run
+            run = at[gene]
 
 
-def _scatter(
-    block: sparse.csc_matrix, start: int, filled: np.ndarray, indices: np.ndarray, data: np.ndarray
-) -> np.ndarray:
-    """Put a block of cells behind what each gene has already, and return how many entries each gene got."""
-    counts: np.ndarray = np.diff(block.indptr)
-    cells = block.indices + np.int32(start)
-    indices, data = indices.view(np.ndarray), data.view(np.ndarray)  # a memmap pays for its class on every slice
-    if block.nnz >= _LONG_RUN * len(counts):  # copying runs is several times as fast as placing single entries
-        for gene in np.flatnonzero(counts):
-            at, run = int(filled[gene]), slice(int(block.indptr[gene]), int(block.indptr[gene + 1]))
-            end = at + int(counts[gene])
-            indices[at:end] = cells[run]
-            data[at:end] = block.data[run]
-        return counts
-    target = np.repeat(filled - block.indptr[:-1], counts) + np.arange(block.nnz)
-    indices[target] = cells
-    data[target] = block.data
-    return counts
+def _place_block(
+    indptr: np.ndarray,
+    genes: np.ndarray,
+    values: np.ndarray,
+    start: int,
+    filled: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    total: np.ndarray,
+    detected: np.ndarray,
+) -> None:
+    """Do what `_place_rows` does, with what numpy has."""
+    n_cells = len(indptr) - 1
+    cells = np.repeat(np.arange(n_cells), np.diff(indptr))
+    finite = np.isfinite(values)
+    total += np.bincount(cells[finite], values[finite], n_cells)
+    detected += np.bincount(cells[finite & (values > 0)], minlength=n_cells)
+    order = np.argsort(genes, kind="stable")
+    counts = np.bincount(genes, minlength=len(filled))
+    target = np.repeat(filled - np.cumsum(counts) + counts, counts) + np.arange(len(genes))
+    indices[target] = start + cells[order]
+    data[target] = values[order]
+    filled += counts
 
 
 def _build_from_columns(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
