@@ -18,6 +18,8 @@ from cellucid_core.serving.browser_cookie import browser_of
 from cellucid_core.serving.same_site import is_own_request
 from cellucid_core.serving.sign_in import signed_in_user
 
+#: Streamlit's scripts, styles and fonts.
+_PUBLIC = "/static/"
 #: Ours; Streamlit's files of sessions; and all of Streamlit's inner routes but those that a page needs to come up.
 _GUARDED = re.compile(
     r"/(cellucid|media|app/static)(/|$)"
@@ -62,7 +64,7 @@ class Guard:
         if _AUTH.search(path) and not _from_here(connection):
             return _sentence(scope, "Another site sent you here.", "Open the dashboard itself to sign in or out.")
         # Anywhere in the path: what a proxy put before it must not open the door.
-        if not _GUARDED.search(path) or read_configuration().sign_in != "required":
+        if path.startswith(_PUBLIC) or not _GUARDED.search(path) or read_configuration().sign_in != "required":
             return None
         if await to_thread.run_sync(signed_in_user, browser_of(connection.cookies)) is not None:
             return None

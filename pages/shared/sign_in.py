@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,6 +70,7 @@ def admit() -> Visit:
 
 def draw_door(visit: Visit) -> None:
     """Draw what somebody sees who is not admitted."""
+    st.space("large")
     with st.container(horizontal_alignment="center"), st.container(border=True, width=480, key="door"):
         st.title("Cellucid Dashboard", anchor=False)
         if visit.refused is not None:
@@ -94,10 +96,13 @@ def draw_account(visit: Visit) -> None:
             st.caption("What you make belongs to this browser. Sign in to have it in every browser.")
             _sign_in_button("Sign in")
             return
-        name = visit.sign_in.name or visit.sign_in.email or "Signed in"
-        st.markdown(f":material/account_circle: **{literal(name)}**")
-        if visit.sign_in.email and visit.sign_in.email != name:
-            st.caption(literal(visit.sign_in.email))
+        # No Markdown, which would make a link of every address.
+        lines = [escape(line) for line in (visit.sign_in.name, visit.sign_in.email) if line] or ["Signed in"]
+        st.html(
+            f'<div style="overflow-wrap: anywhere; line-height: 1.4"><strong>{lines[0]}</strong>'
+            + "".join(f'<div style="opacity: 0.75">{line}</div>' for line in lines[1:])
+            + "</div>"
+        )
         _sign_out_button()
 
 
