@@ -217,6 +217,14 @@ def test_who_says_no_at_the_provider_is_at_the_door_again(visitor):
     page.get_by_role("heading", name=DOOR).wait_for()
 
 
+def test_at_another_name_of_the_server_one_is_sent_to_the_right_one(visitor, closed):
+    page = visitor()
+    page.goto(closed.replace("127.0.0.1", "localhost"))
+    link = page.get_by_role("link", name="Open the dashboard there")
+    expect(link).to_have_attribute("href", closed)
+    expect(page.get_by_role("button", name="Sign in")).to_have_count(0)
+
+
 def test_what_is_closed_to_strangers_and_to_other_sites(visitor, closed):
     page = visitor()
     ask = page.context.request
