@@ -59,7 +59,9 @@ class BrowserCookie:
                 if changed and self._forget is not None:
                     await to_thread.run_sync(self._forget, browser)
                 if new or changed:
-                    MutableHeaders(scope=message).append("set-cookie", cookie + ("; Secure" if secure else ""))
+                    MutableHeaders(scope=message).append("set-cookie", cookie)
+                if secure:  # Streamlit's cookies, too: one of them says who is signed in
+                    message["headers"] = [_secured(name, value) for name, value in message["headers"]]
             await send(message)
 
         await self._app(scope, receive, with_cookie)
@@ -69,6 +71,11 @@ def _is_document(scope: Scope) -> bool:
     headers = HTTPConnection(scope).headers
     wanted = headers.get("sec-fetch-dest", "document")  # older browsers do not say
     return scope["method"] == "GET" and wanted in ("document", "iframe") and "text/html" in headers.get("accept", "")
+
+
+def _secured(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    cookie = name == b"set-cookie" and not value.lower().endswith(b"; secure")
+    return name, value + b"; Secure" if cookie else value
 
 
 def _changes_user(message: Message) -> bool:

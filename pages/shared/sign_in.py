@@ -74,6 +74,8 @@ def draw_door(visit: Visit) -> None:
     with st.container(horizontal_alignment="center"), st.container(border=True, width=480, key="door"):
         st.title("Cellucid Dashboard", anchor=False)
         if visit.refused is not None:
+            claims = _claims() or {}
+            _draw_person(*(str(claims.get(part) or "")[:200] for part in ("name", "email")))
             st.warning(literal(visit.refused.what), icon=":material/lock:")
             st.markdown(literal(visit.refused.mend))
             sign_in, leave = st.columns(2)
@@ -93,17 +95,21 @@ def draw_account(visit: Visit) -> None:
         return
     with st.sidebar, st.container(border=True, key="account"):
         if visit.sign_in is None:
-            st.caption("What you make belongs to this browser. Sign in to have it in every browser.")
+            st.caption("Sign in, and what you make from then on is yours in every browser.")
             _sign_in_button("Sign in")
             return
-        # No Markdown, which would make a link of every address.
-        lines = [escape(line) for line in (visit.sign_in.name, visit.sign_in.email) if line] or ["Signed in"]
-        st.html(
-            f'<div style="overflow-wrap: anywhere; line-height: 1.4"><strong>{lines[0]}</strong>'
-            + "".join(f'<div style="opacity: 0.75">{line}</div>' for line in lines[1:])
-            + "</div>"
-        )
+        _draw_person(visit.sign_in.name, visit.sign_in.email)
         _sign_out_button()
+
+
+def _draw_person(name: str, email: str) -> None:
+    # No Markdown, which would make a link of every address.
+    lines = [escape(line) for line in (name, email) if line] or ["Signed in"]
+    st.html(
+        f'<div style="overflow-wrap: anywhere; line-height: 1.4"><strong>{lines[0]}</strong>'
+        + "".join(f'<div style="opacity: 0.75">{line}</div>' for line in lines[1:])
+        + "</div>"
+    )
 
 
 def _sign_in_button(label: str, *, primary: bool = False) -> None:

@@ -103,4 +103,5 @@ def test_who_does_not_count_as_signed_in_sees_why(show, monkeypatch, mode, more,
     assert titles(app) == ["Cellucid Dashboard"]
     assert labels(app) == ["Sign in again", "Sign out"]
     assert words in app.warning[0].value
+    assert any("ada@institute.org" in str(element.proto) for element in app.main if element.type == "html")
     assert signed_in_user(ME) is None

@@ -175,3 +175,10 @@ def test_signing_in_and_out_begin_a_new_browser(client):
     (next_one,) = [value for value in back.headers.get_list("set-cookie") if value.startswith(COOKIE)]
     assert next_one.split(";")[0] not in (given.split(";")[0], f"{COOKIE}={ME}")
     assert "set-cookie" not in client.get(f"/{BASE}/export").headers
+
+
+def test_over_https_every_cookie_is_secure(client):
+    for headers, secure in (({"X-Forwarded-Proto": "https"}, True), ({}, False)):
+        given = client.get(f"/{BASE}/oauth2callback", headers=headers).headers.get_list("set-cookie")
+        assert len(given) == 2
+        assert {value.endswith("; Secure") for value in given} == {secure}
