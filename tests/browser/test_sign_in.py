@@ -123,9 +123,10 @@ def inside(page):
     return page.get_by_test_id("stSidebar")
 
 
-def in_library(page):
-    go(page, "Signature Library", "Signature Library")
+def delete_box(page):
+    """Wait for the entry, and return what only its owner sees."""
     expect(page.get_by_role("heading", name="Lung “1”")).to_be_visible()
+    expect(page.get_by_role("tab", name="Download")).to_be_visible()  # drawn after it
     return page.get_by_test_id("stPopover").filter(has_text="Delete")
 
 
@@ -157,7 +158,8 @@ def test_from_the_door_to_the_library_and_out_again(visitor, tmp_path):
     ).set_input_files(file)
     page.get_by_role("button", name="Add it to the library").click()
     page.get_by_role("tab", name="Signatures").click()
-    expect(in_library(page)).to_be_visible()
+    expect(page.get_by_text("joined the library")).to_be_visible()
+    expect(delete_box(page)).to_be_visible()
     other_tab = page.context.new_page()
     other_tab.goto(page.url)
     inside_again = other_tab.get_by_test_id("stSidebar")
@@ -185,13 +187,15 @@ def test_from_the_door_to_the_library_and_out_again(visitor, tmp_path):
     sign_in(page, "bob")
     inside(page)
     assert page.context.request.get(address).status == 403
-    expect(in_library(page)).to_have_count(0)
+    go(page, "Signature Library", "Signature Library")
+    expect(delete_box(page)).to_have_count(0)
 
     elsewhere = visitor()
     sign_in(elsewhere, "ada")
     inside(elsewhere)
     assert elsewhere.context.request.get(address).ok  # hers wherever she is signed in
-    in_library(elsewhere).get_by_role("button").click()
+    go(elsewhere, "Signature Library", "Signature Library")
+    delete_box(elsewhere).get_by_role("button").click()
     elsewhere.get_by_role("button", name="Delete it").click()
     expect(elsewhere.get_by_text("No signature is here yet")).to_be_visible()
 
