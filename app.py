@@ -7,20 +7,37 @@ The page script is ``pages/home.py``; what a browser needs besides pages (upload
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from cellucid_core.configuration import check_configuration
-from cellucid_core.errors import CellucidError
-from cellucid_core.serving import lifespan, log_error, middleware, routes, start_logging
+from cellucid_core.errors import CellucidError, InputError
+from cellucid_core.serving import check_auth_section, lifespan, log_error, middleware, routes, start_logging
 
+
+def auth_section() -> dict[str, Any] | None:
+    """Return ``[auth]`` of Streamlit's secrets, None if there is none."""
+    try:
+        section = st.secrets.get("auth")
+    except FileNotFoundError:  # also what Streamlit says of a file that is no TOML, which it quotes
+        if any(Path(file).is_file() for file in st.get_option("secrets.files")):
+            raise InputError("Streamlit's secrets cannot be read.", "Check that the file is TOML.") from None
+        return None
+    return dict(section) if isinstance(section, Mapping) else None
+
+
+base_path = str(st.get_option("server.baseUrlPath") or "")
 try:
     settings = check_configuration()
+    if settings.sign_in != "off":
+        check_auth_section(auth_section(), base_path)
 except CellucidError as wrong:
     print(wrong, file=sys.stderr)
     sys.exit(2)
 start_logging(settings.log)
-base_path = str(st.get_option("server.baseUrlPath") or "")
 
 app = st.App(
     "pages/home.py",

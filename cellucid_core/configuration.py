@@ -23,6 +23,8 @@ _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
 #: Fewest characters of the secret that opens the metrics.
 MIN_SECRET = 16
 METRICS = ("off", "on")
+#: An e-mail address, or only its domain. ASCII: other letters may look the same, or become the same as small letters.
+_USER = re.compile(r"[!-?A-~]*@[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
 
 
 def parse_size(text: str) -> int:
@@ -65,12 +67,16 @@ def format_size(size: float) -> str:
 
 
 def _at_least(parse: Callable[[str], int], least: int, words: str) -> Callable[[str], int]:
+    return _between(parse, least, None, words)
+
+
+def _between(parse: Callable[[str], int], least: int, most: int | None, words: str) -> Callable[[str], int]:
     def checked(text: str) -> int:
         try:
             value = parse(text)
         except OverflowError:
             raise ValueError(words) from None
-        if value < least:
+        if value < least or (most is not None and value > most):
             raise ValueError(words)
         return value
 
@@ -94,8 +100,16 @@ def _metrics(text: str) -> str:
     return text.strip()
 
 
+def _users(text: str) -> tuple[str, ...]:
+    """Read e-mail addresses and ``@domain``s; small letters, because nobody means another person by capitals."""
+    users = [user.strip().lower() for user in text.split(",") if user.strip()]
+    if not users or not all(_USER.fullmatch(user) for user in users):
+        raise ValueError("e-mail addresses or domains such as @institute.org, separated by commas")
+    return tuple(dict.fromkeys(users))
+
+
 def _folders(text: str) -> tuple[Path, ...]:
-    named = [Path(name).expanduser() for name in text.split(os.pathsep) if name.strip()]
+    named = [_expanded(name) for name in text.split(os.pathsep) if name.strip()]
     if any("\0" in str(path) or not path.is_absolute() for path in named):
         raise ValueError(f"full paths of folders, separated by {os.pathsep}")
     return tuple(dict.fromkeys(path.resolve() for path in named))
@@ -104,7 +118,14 @@ def _folders(text: str) -> tuple[Path, ...]:
 def _folder(text: str) -> Path:
     if "\0" in text:
         raise ValueError("the path of a folder")
-    return Path(text).expanduser()
+    return _expanded(text)
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~somebody whom the system does not know
+        raise ValueError("the path of a folder") from None
 
 
 def _default_home() -> Path:
@@ -165,7 +186,7 @@ class Configuration:
         "CELLUCID_QUOTA",
         _at_least(parse_size, 10**6, "a size of at least 1 MB, such as 100 GB"),
         "100 GB",
-        "Most that one browser may have uploaded at a time, finished or not.",
+        "Most that one user, or one browser where nobody is signed in, may have uploaded at a time, finished or not.",
         default=100 * 10**9,
     )
     free_space: int = _setting(
@@ -202,6 +223,27 @@ class Configuration:
         "64 GB",
         "Most that an archive or a compressed matrix may unpack to on the disk.",
         default=64 * 10**9,
+    )
+    sign_in: Literal["off", "optional", "required"] = _setting(
+        "CELLUCID_SIGN_IN",
+        _one_of("off", "optional", "required"),
+        "off",
+        "`required` shows nothing to who has not signed in; `optional` lets everybody in and offers it.",
+        default="off",
+    )
+    sign_in_lifetime: int = _setting(
+        "CELLUCID_SIGN_IN_LIFETIME",
+        _between(parse_duration, 300, 30 * 86400, "a duration from 5 minutes to 30 days, such as 12 hours"),
+        "12 hours",
+        "How long after signing in users have to do it again.",
+        default=12 * 3600,
+    )
+    allowed_users: tuple[str, ...] = _setting(
+        "CELLUCID_ALLOWED_USERS",
+        _users,
+        "everybody whom the provider lets in",
+        "Who may sign in: e-mail addresses, or domains such as `@institute.org`, separated by commas.",
+        default=(),
     )
     metrics: str = _setting(
         "CELLUCID_METRICS",
@@ -277,6 +319,11 @@ def check_configuration(environment: Mapping[str, str] | None = None) -> Configu
             f"CELLUCID_QUOTA ({format_size(found.quota)}) is less than CELLUCID_UPLOAD_LIMIT "
             f"({format_size(found.upload_limit)}).",
             "Raise the quota, or lower the limit.",
+        )
+    if found.allowed_users and found.sign_in == "off":
+        raise InputError(
+            "CELLUCID_ALLOWED_USERS says who may sign in, but CELLUCID_SIGN_IN is off.",
+            "Set CELLUCID_SIGN_IN to required or optional, or take the list away.",
         )
     return found
 

@@ -8,6 +8,7 @@ from cellucid_core.configuration import read_configuration
 from cellucid_core.dataset import DEMO
 from pages.shared.opening import demo_button, server_box, try_source, upload_box
 from pages.shared.sidebar import draw_sidebar
+from pages.shared.sign_in import admit, draw_account, draw_door
 from pages.shared.style import apply_style
 from pages.shared.workspace import Source, literal, workspace
 
@@ -57,12 +58,20 @@ EXPORT = st.Page("export.py", title="Export", icon=":material/archive:")
 SIGNATURE = st.Page("gene_signature.py", title="Gene Signature", icon=":material/query_stats:")
 LIBRARY = st.Page("signature_library.py", title="Signature Library", icon=":material/library_books:")
 
-page = st.navigation({"Dataset": [HOME, PREFLIGHT], "Work": [EXPORT, SIGNATURE, LIBRARY]})
+visit = admit()
+page = st.navigation(
+    {"Dataset": [HOME, PREFLIGHT], "Work": [EXPORT, SIGNATURE, LIBRARY]},
+    position="sidebar" if visit.admitted else "hidden",
+)
 apply_style()
+if not visit.admitted:
+    draw_door(visit)
+    st.stop()
 if "started" not in st.session_state:
     st.session_state["started"] = True
     # What the README's first command ends on; a new session of a hosted server starts empty.
     if read_configuration().open == DEMO and try_source(Source(DEMO)):
         st.switch_page(PREFLIGHT)
 draw_sidebar()
+draw_account(visit)
 page.run()

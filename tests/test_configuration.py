@@ -71,12 +71,17 @@ def test_everything_given(tmp_path):
             "CELLUCID_QUOTA": "5 GB",
             "CELLUCID_TIME_TO_LIVE": "7 days",
             "CELLUCID_METRICS": "a-secret-of-some-length",
+            "CELLUCID_SIGN_IN": " Required ",
+            "CELLUCID_SIGN_IN_LIFETIME": "8 hours",
+            "CELLUCID_ALLOWED_USERS": "Ada@Elsewhere.org, @institute.org,,ada@elsewhere.org",
             "CELLUCID_LOG": "",
         }
     )
     assert found.data_roots == tuple(roots)
     assert (found.open, found.upload_limit, found.quota, found.log) == ("demo", 3 * 10**9, 5 * 10**9, "text")
     assert found.time_to_live == 7 * 86400
+    assert (found.sign_in, found.sign_in_lifetime) == ("required", 8 * 3600)
+    assert found.allowed_users == ("ada@elsewhere.org", "@institute.org")
     assert found.metrics == "a-secret-of-some-length"
 
 
@@ -90,6 +95,15 @@ def test_everything_given(tmp_path):
         ({"CELLUCID_DATA_ROOTS": "relative"}, "CELLUCID_DATA_ROOTS cannot be"),
         ({"CELLUCID_DATA_ROOTS": "/nowhere/at/all"}, "no folder"),
         ({"CELLUCID_OPEN": "something"}, "CELLUCID_OPEN cannot be"),
+        ({"CELLUCID_HOME": "~nobody-of-this-name/x"}, "CELLUCID_HOME cannot be"),
+        ({"CELLUCID_SIGN_IN": "yes"}, "CELLUCID_SIGN_IN cannot be 'yes'"),
+        ({"CELLUCID_SIGN_IN_LIFETIME": "10 s"}, "CELLUCID_SIGN_IN_LIFETIME cannot be"),
+        ({"CELLUCID_SIGN_IN_LIFETIME": "31 days"}, "CELLUCID_SIGN_IN_LIFETIME cannot be"),
+        ({"CELLUCID_SIGN_IN": "required", "CELLUCID_ALLOWED_USERS": ","}, "CELLUCID_ALLOWED_USERS cannot be"),
+        ({"CELLUCID_SIGN_IN": "required", "CELLUCID_ALLOWED_USERS": "institute.org"}, "CELLUCID_ALLOWED_USERS cannot"),
+        ({"CELLUCID_SIGN_IN": "required", "CELLUCID_ALLOWED_USERS": "a@b.org c@d.org"}, "CELLUCID_ALLOWED_USERS"),
+        ({"CELLUCID_SIGN_IN": "required", "CELLUCID_ALLOWED_USERS": "@b.org@d.org"}, "CELLUCID_ALLOWED_USERS"),
+        ({"CELLUCID_ALLOWED_USERS": "@institute.org"}, "but CELLUCID_SIGN_IN is off"),
         ({"CELLUCID_UPLOAD_LIMITS": "3 GB"}, "no setting CELLUCID_UPLOAD_LIMITS"),
     ],
 )

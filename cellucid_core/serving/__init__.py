@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from cellucid_core.serving.auth_section import check_auth_section
 from cellucid_core.serving.browser_cookie import COOKIE, browser_of, fingerprint
 from cellucid_core.serving.downloads import download_address, offer_download
 from cellucid_core.serving.incoming import take_upload, upload_suffix
 from cellucid_core.serving.routing import middleware, routes, upload_address
+from cellucid_core.serving.sign_in import SignIn, end_sign_in, note_sign_in, read_sign_in, user_of
 from cellucid_core.serving.starting import lifespan
 from cellucid_core.serving.watching import log_error, start_logging
 
 __all__ = [
     "COOKIE",
+    "SignIn",
     "browser_of",
+    "check_auth_section",
     "download_address",
+    "end_sign_in",
     "fingerprint",
     "lifespan",
     "log_error",
     "middleware",
+    "note_sign_in",
     "offer_download",
+    "read_sign_in",
     "routes",
     "start_logging",
     "take_upload",
     "upload_address",
     "upload_suffix",
+    "user_of",
 ]

@@ -9,20 +9,24 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from anyio import to_thread
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "cellucid_browser"
+#: Streamlit's cookie of who is signed in.
+USER_COOKIE = b"_streamlit_user="
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class BrowserCookie:
-    """ASGI middleware that gives every browser its cookie with the first page.
+    """ASGI middleware that gives a browser its cookie with the first page, another when somebody signs in or out.
 
-    Only documents set it: what a page loads at once with many requests would else bring several.
+    Only documents set it: what a page loads at once with many requests would else bring several. Another, because
+    the next person at this browser must not go on where the last one was, nor somebody who knew the cookie before.
 
     Parameters
     ----------
@@ -30,23 +34,34 @@ class BrowserCookie:
         What answers the requests.
     base_path
         Streamlit's ``server.baseUrlPath``; the cookie is sent nowhere else.
+    forget
+        Called with a cookie that is taken away.
     """
 
-    def __init__(self, app: ASGIApp, base_path: str = "") -> None:
+    def __init__(self, app: ASGIApp, base_path: str = "", forget: Callable[[str | None], None] | None = None) -> None:
         self._app = app
         self._path = "/" + base_path.strip("/")
+        self._forget = forget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, with a cookie where the browser has none."""
-        if scope["type"] != "http" or not _is_document(scope) or browser_of(HTTPConnection(scope).cookies):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        browser = browser_of(HTTPConnection(scope).cookies)
+        new = browser is None and _is_document(scope)
         secure = "https" in (scope.get("scheme"), HTTPConnection(scope).headers.get("x-forwarded-proto"))
         cookie = f"{COOKIE}={secrets.token_urlsafe(32)}; Path={self._path}; HttpOnly; SameSite=Lax"
 
         async def with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("set-cookie", cookie + ("; Secure" if secure else ""))
+                changed = _changes_user(message)
+                if changed and self._forget is not None:
+                    await to_thread.run_sync(self._forget, browser)
+                if new or changed:
+                    MutableHeaders(scope=message).append("set-cookie", cookie)
+                if secure:  # Streamlit's cookies, too: one of them says who is signed in
+                    message["headers"] = [_secured(name, value) for name, value in message["headers"]]
             await send(message)
 
         await self._app(scope, receive, with_cookie)
@@ -56,6 +71,16 @@ def _is_document(scope: Scope) -> bool:
     headers = HTTPConnection(scope).headers
     wanted = headers.get("sec-fetch-dest", "document")  # older browsers do not say
     return scope["method"] == "GET" and wanted in ("document", "iframe") and "text/html" in headers.get("accept", "")
+
+
+def _secured(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    cookie = name == b"set-cookie" and not value.lower().endswith(b"; secure")
+    return name, value + b"; Secure" if cookie else value
+
+
+def _changes_user(message: Message) -> bool:
+    """Tell whether an answer of Streamlit signs somebody in or out."""
+    return any(name == b"set-cookie" and value.startswith(USER_COOKIE) for name, value in message["headers"])
 
 
 def browser_of(cookies: Mapping[str, str]) -> str | None:

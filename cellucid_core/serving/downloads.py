@@ -1,4 +1,4 @@
-"""Downloads streamed from disk under links that cannot be guessed, expire, and work in one browser.
+"""Downloads streamed from disk under links that cannot be guessed, expire, and work in one browser or for one user.
 
 A link names a random token; the token's record is a small JSON file beside the other state, so a link outlives a
 restart of the server and needs nothing global. Ranges and conditional requests are Starlette's.
@@ -16,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from cellucid_core.dataset.home import home_folder
-from cellucid_core.serving.browser_cookie import browser_of, fingerprint
+from cellucid_core.serving.browser_cookie import browser_of
+from cellucid_core.serving.sign_in import holder_of
 
 #: Seconds a link works.
 LIFETIME = 12 * 3600
@@ -34,7 +35,8 @@ def offer_download(path: Path, file_name: str, browser: str, lifetime: float = L
     file_name
         The name the browser gives it.
     browser
-        Value of the cookie `browser_cookie.COOKIE` of the session that may download it.
+        Value of the cookie `browser_cookie.COOKIE` of the session that may download it; if somebody is signed in
+        there, the link is theirs, and not the browser's.
     lifetime
         Seconds until the link expires.
     """
@@ -44,7 +46,7 @@ def offer_download(path: Path, file_name: str, browser: str, lifetime: float = L
     record = {
         "path": str(path.resolve()),
         "file_name": file_name,
-        "browser": fingerprint(browser),
+        "browser": holder_of(browser),
         "expires": time.time() + lifetime,
     }
     draft = folder / f".{token}"
@@ -60,14 +62,15 @@ def download_address(token: str, base_path: str = "") -> str:
 
 
 async def download(request: Request) -> Response:
-    """Stream the file a token stands for; 404 for tokens that are unknown or expired, 403 for other browsers."""
+    """Stream the file a token stands for; 404 for tokens that are unknown or expired, 403 for others."""
     record = _record(request.path_params["token"])
     if record is None:
         return PlainTextResponse("This download link has expired. Make the file again in the dashboard.", 404)
     browser = browser_of(request.cookies)
-    if browser is None or not secrets.compare_digest(fingerprint(browser), record["browser"]):
+    if browser is None or not secrets.compare_digest(holder_of(browser), record["browser"]):
         return PlainTextResponse(
-            "This download link works only in the browser that made it. Open the dashboard and make the file there.",
+            "This download link works only in the browser that made it, or for the user who was signed in there. "
+            "Open the dashboard and make the file there.",
             403,
         )
     return FileResponse(

@@ -25,7 +25,7 @@ from cellucid_core.dataset import check_file_name
 from cellucid_core.dataset.content import content_hash
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import InputError
-from cellucid_core.serving.browser_cookie import fingerprint
+from cellucid_core.serving.sign_in import holder_of
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _PIECE = 4 * 2**20
@@ -46,7 +46,7 @@ class Upload:
     size
         Bytes it will have.
     owner
-        Hash of the cookie of the browser that began it (`browser_cookie.fingerprint`).
+        Whose it is: the user who was signed in, or the browser that began it (`sign_in.holder_of`).
     offset
         Bytes received and trusted.
     changed
@@ -106,7 +106,7 @@ def begin_upload(name: str, size: int, browser: str) -> str:
     InputError
         If a file of that name cannot be opened, or is empty.
     TooLarge
-        If it is more than the limit, the browser's quota, or the disk.
+        If it is more than the limit, the user's or browser's quota, or the disk.
     """
     name = clean_name(name)
     check_file_name(name)
@@ -118,7 +118,7 @@ def begin_upload(name: str, size: int, browser: str) -> str:
             f"{name} has {format_size(size)}; this server takes files of at most {format_size(settings.upload_limit)}.",
             "Leave out cells, genes or layers, or ask the server's operator for more.",
         )
-    owner = fingerprint(browser)
+    owner = holder_of(browser)
     records = [record for _, record in _records()]
     mine = sum(record.size for record in records if record.owner == owner)
     if mine + size > settings.quota:
@@ -143,11 +143,11 @@ def _require_room(size: int, name: str, settings: Configuration) -> None:
 
 
 def find_upload(token: str, browser: str | None) -> Upload | None:
-    """Return an upload's record; None if there is none, it is another browser's, or it has expired."""
+    """Return an upload's record; None if there is none, it is another's, or it has expired."""
     if browser is None or not _TOKEN.fullmatch(token):
         return None
     record = _read(_folder() / f"{_stem(token)}.json")
-    if record is None or not secrets.compare_digest(record.owner, fingerprint(browser)):
+    if record is None or not secrets.compare_digest(record.owner, holder_of(browser)):
         return None
     return None if _expired(record, read_configuration()) else record
 

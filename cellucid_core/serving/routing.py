@@ -7,8 +7,10 @@ from starlette.routing import BaseRoute, Route
 
 from cellucid_core.serving import downloads, uploads
 from cellucid_core.serving.browser_cookie import BrowserCookie
+from cellucid_core.serving.guard import Guard
 from cellucid_core.serving.headers import SecurityHeaders
 from cellucid_core.serving.health import health, ready
+from cellucid_core.serving.sign_in import end_sign_in
 from cellucid_core.serving.watching import Watch, Watched, metrics
 
 
@@ -39,12 +41,13 @@ def routes(base_path: str = "") -> list[BaseRoute]:
 
 
 def middleware(base_path: str = "") -> list[Middleware]:
-    """Return what ``st.App(middleware=…)`` wraps itself in: counters and logs, headers, the browser's cookie."""
+    """Return what ``st.App(middleware=…)`` wraps itself in: counters and logs, headers, who may, the cookie."""
     watch = Watch()
     return [
         Middleware(Watched, watch=watch),
         Middleware(SecurityHeaders, watch=watch),
-        Middleware(BrowserCookie, base_path=base_path),
+        Middleware(Guard, base_path=base_path),
+        Middleware(BrowserCookie, base_path=base_path, forget=end_sign_in),
     ]
 
 

@@ -16,6 +16,7 @@ from cellucid_core.configuration import read_configuration
 from cellucid_core.dataset.content import note_of
 from cellucid_core.dataset.home import cellucid_home
 from cellucid_core.serving.incoming import sweep_incoming
+from cellucid_core.serving.sign_in import sweep_sign_ins
 from cellucid_core.serving.watching import LOGGER, log_error
 
 #: Drafts (hidden names) that nothing was written to for so long belong to no living process.
@@ -42,7 +43,7 @@ def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) ->
     """
     now = time.time() if now is None else now
     home, lifetime = cellucid_home(), read_configuration().time_to_live
-    gone = sweep_incoming(now)
+    gone = sweep_incoming(now) + sweep_sign_ins(now)
     for name in _USED_UP:
         entries = list(_entries(home / name))
         used: dict[str, float] = {}

@@ -1,0 +1,257 @@
+"""Signing in with a real OpenID Connect provider, below a base path behind which everything is closed."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from cellucid_core.library import write_signature
+from tests.browser.conftest import serve
+from tests.browser.test_walk import go, open_demo
+from tests.library.signatures_made import make_signature
+
+pytestmark = pytest.mark.browser
+DOOR = "Cellucid Dashboard"
+INSIDE = "Check, export and score single-cell data"
+PEOPLE = [
+    {"sub": "ada", "name": "Ada *Lovelace* <b>", "email": "Ada@Institute.org", "email_verified": True},
+    {"sub": "bob", "name": "Bob", "email": "bob@institute.org", "email_verified": True},
+    {"sub": "eve", "name": "Eve", "email": "eve@elsewhere.org", "email_verified": True},
+    {"sub": "mallory", "name": "Mallory", "email": "ada@institute.org", "email_verified": False},
+]
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory):
+    """A provider's process on a free port, which knows the people above."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    users = [part for person in PEOPLE for part in ("--user-claims", json.dumps(person))]
+    log = tmp_path_factory.mktemp("provider") / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), *users],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            for _ in range(300):
+                try:
+                    urllib.request.urlopen(f"{address}/.well-known/openid-configuration", timeout=1)
+                    break
+                except OSError:
+                    assert process.poll() is None, log.read_text()
+                    time.sleep(0.1)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def closed(provider, demo, tmp_path_factory):
+    """The address of a dashboard that only the institute's people may use."""
+    secrets = tmp_path_factory.mktemp("secrets") / "secrets.toml"
+    secrets.write_text(
+        f"""[auth]
+redirect_uri = "http://127.0.0.1:{{port}}/team/cells/oauth2callback"
+cookie_secret = "of-a-test-0123456789-abcdefghijklmnopqrstuvwxyz"
+client_id = "cellucid"
+client_secret = "not-checked"
+server_metadata_url = "{provider}/.well-known/openid-configuration"
+"""
+    )
+    with serve(
+        tmp_path_factory.mktemp("closed"),
+        CELLUCID_SIGN_IN="required",
+        CELLUCID_ALLOWED_USERS="@institute.org",
+        STREAMLIT_SECRETS_FILES=str(secrets),
+        STREAMLIT_SERVER_BASE_URL_PATH="team/cells",
+    ) as address:
+        yield f"{address}/team/cells/"
+
+
+@pytest.fixture
+def visitor(browser, closed):
+    """Return a function that opens the dashboard in a browser of its own."""
+    contexts = []
+
+    def visit():
+        context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
+        context.set_default_timeout(30_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(closed)
+        page.get_by_role("heading", name=DOOR).wait_for()
+        return page
+
+    yield visit
+    for context in contexts:
+        for page in context.pages:
+            assert page.get_by_test_id("stException").count() == 0
+        context.close()
+
+
+def sign_in(page, person, name="Sign in"):
+    page.get_by_role("button", name=name).click()
+    subject = page.locator("input[name=sub][type=text]")  # the provider's form differs between its versions
+    subject.fill(person)
+    subject.press("Enter")
+
+
+def sign_out(page):
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="End session").click()
+    page.get_by_role("heading", name=DOOR).wait_for()
+
+
+def inside(page):
+    page.get_by_role("heading", name=INSIDE).wait_for()
+    return page.get_by_test_id("stSidebar")
+
+
+def delete_box(page):
+    """Wait for the entry, and return what only its owner sees."""
+    expect(page.get_by_role("heading", name="Lung “1”")).to_be_visible()
+    expect(page.get_by_role("tab", name="Download")).to_be_visible()  # drawn after it
+    return page.get_by_test_id("stPopover").filter(has_text="Delete")
+
+
+def test_from_the_door_to_the_library_and_out_again(visitor, tmp_path):
+    page = visitor()
+    expect(page.get_by_test_id("stSidebarNav")).to_have_count(0)
+    expect(page.get_by_text("The demo")).to_have_count(0)
+    sign_in(page, "ada")
+    sidebar = inside(page)
+    expect(sidebar).to_contain_text("Ada *Lovelace* <b>")
+    expect(sidebar).to_contain_text("Ada@Institute.org")
+    expect(sidebar.get_by_role("link", name="Ada@Institute.org")).to_have_count(0)
+
+    open_demo(page)
+    go(page, "Export", "Export for Cellucid")
+    page.get_by_role("button", name="Export", exact=True).click()
+    link = page.get_by_role("link", name="Download")
+    with page.expect_download() as saved:
+        link.click()
+    assert saved.value.path().stat().st_size > 10_000
+    address = f"http://{urlsplit(page.url).netloc}{link.get_attribute('href')}"
+
+    go(page, "Signature Library", "Signature Library")
+    page.get_by_role("tab", name="Read a file").click()
+    file = tmp_path / "lung.pickle"
+    write_signature(make_signature(), file)
+    page.get_by_test_id("stFileUploader").filter(has_text="A signature file").locator(
+        "input[type=file]"
+    ).set_input_files(file)
+    page.get_by_role("button", name="Add it to the library").click()
+    page.get_by_role("tab", name="Signatures").click()
+    expect(page.get_by_text("joined the library")).to_be_visible()
+    expect(delete_box(page)).to_be_visible()
+    other_tab = page.context.new_page()
+    other_tab.goto(page.url)
+    inside_again = other_tab.get_by_test_id("stSidebar")
+    expect(inside_again).to_contain_text("Ada *Lovelace*")
+    cookies = page.context.cookies()
+    assert page.context.request.get(address).ok
+
+    sign_out(page)
+    expect(page.get_by_test_id("stSidebarNav")).to_have_count(0)
+    assert page.context.request.get(address).status == 403
+    # The other tab still has its connection; the next thing that is done there ends it.
+    other_tab.get_by_test_id("stSidebarNav").get_by_text("Export", exact=True).click()
+    expect(other_tab.get_by_text("You signed out, or signed in anew")).to_be_visible()
+    other_tab.close()
+
+    # Who kept the cookies has nothing of them.
+    page.context.clear_cookies()
+    page.context.add_cookies(cookies)
+    assert page.context.request.get(address).status == 403
+    page.reload()
+    expect(page.get_by_text("You signed out, or signed in anew")).to_be_visible()
+    page.context.clear_cookies()
+
+    page.reload()
+    sign_in(page, "bob")
+    inside(page)
+    assert page.context.request.get(address).status == 403
+    go(page, "Signature Library", "Signature Library")
+    expect(delete_box(page)).to_have_count(0)
+
+    elsewhere = visitor()
+    sign_in(elsewhere, "ada")
+    inside(elsewhere)
+    assert elsewhere.context.request.get(address).ok  # hers wherever she is signed in
+    go(elsewhere, "Signature Library", "Signature Library")
+    delete_box(elsewhere).get_by_role("button").click()
+    elsewhere.get_by_role("button", name="Delete it").click()
+    expect(elsewhere.get_by_text("No signature is here yet")).to_be_visible()
+
+
+@pytest.mark.parametrize("person", ["eve", "mallory"])
+def test_who_is_not_on_the_list_sees_a_sentence_and_can_leave(visitor, closed, person):
+    page = visitor()
+    sign_in(page, person)
+    expect(page.get_by_text("This account may not use this server.")).to_be_visible()
+    expect(page.get_by_test_id("stSidebarNav")).to_have_count(0)
+    page.goto(f"{closed}export")
+    expect(page.get_by_text("This account may not use this server.")).to_be_visible()
+    assert page.context.request.get(f"{closed}cellucid/download/{'A' * 43}").status == 403
+    sign_out(page)
+    sign_in(page, "bob")
+    expect(inside(page)).to_contain_text("Bob")
+
+
+def test_who_says_no_at_the_provider_is_at_the_door_again(visitor):
+    page = visitor()
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Deny").click()
+    page.get_by_role("heading", name=DOOR).wait_for()
+
+
+def test_at_another_name_of_the_server_one_is_sent_to_the_right_one(visitor, closed):
+    page = visitor()
+    page.goto(closed.replace("127.0.0.1", "localhost"))
+    link = page.get_by_role("link", name="Open the dashboard there")
+    expect(link).to_have_attribute("href", closed)
+    expect(page.get_by_role("button", name="Sign in")).to_have_count(0)
+
+
+def test_what_is_closed_to_strangers_and_to_other_sites(visitor, closed):
+    page = visitor()
+    ask = page.context.request
+    for path in ("media/x.png", "cellucid/download/x", "_stcore/metrics", "_stcore/upload_file/a/b"):
+        assert ask.get(f"{closed}{path}").status == 403, path
+    began = ask.post(f"{closed}cellucid/upload", headers={"Upload-Length": "1", "Tus-Resumable": "1.0.0"})
+    assert began.status == 403
+    assert began.json()["what"] == "You are not signed in."
+    assert ask.get(f"{closed}_stcore/health").ok
+    for way in ("login", "logout"):
+        assert ask.get(f"{closed}auth/{way}", headers={"Sec-Fetch-Site": "cross-site"}).status == 403
+    # Made up, or of somebody else's sign-in: Authlib does not know the state, and nobody is signed in.
+    ask.get(f"{closed}oauth2callback?code=x&state=y")
+    assert "_streamlit_user" not in {cookie["name"] for cookie in page.context.cookies()}
+
+    socket_address = f"ws{closed.removeprefix('http')}_stcore/stream"
+    with connect(socket_address, origin=closed.removesuffix("/team/cells/")):
+        pass
+    for origin, more in (("http://localhost:1", {}), (None, {"Sec-Fetch-Site": "same-site"})):
+        with (
+            pytest.raises(InvalidStatus) as refused,
+            connect(socket_address, origin=origin, additional_headers=more),
+        ):
+            pass
+        assert refused.value.response.status_code == 403
