@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,10 @@ from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.export import genes as gene_files
 from cellucid_core.export import graph as graph_files
 from cellucid_core.export import obs as obs_files
+from cellucid_core.export.cautions import cautions
 from cellucid_core.export.chosen_genes import ChosenGenes, choose_genes
 from cellucid_core.export.compress import Compressor, gzip_bytes
+from cellucid_core.export.estimate import Estimator
 from cellucid_core.export.identity import fixed_time, identity, to_json
 from cellucid_core.export.parallel import in_order
 from cellucid_core.export.plan import name_warnings, refusals
@@ -62,7 +64,7 @@ class ExportResult:
     max_error_steps
         Largest error of a decoded value, in quantization steps; None if not verified.
     fixes, warnings
-        In plain words.
+        In plain words; the last warnings are what the viewer will suffer from (`cautions`).
     arrays
         Number of arrays that were read back and compared; 0 if not verified.
     sha256
@@ -138,7 +140,8 @@ def write(
         check_target(target, settings.format)
         report(Progress(0, 1, "Choosing genes" if settings.genes.kind == "hvg" else "Looking at names"))
         genes = choose_genes(view, settings)
-        return write_ready(view, settings, genes, target, progress=progress, verify=verify, force=force)
+        result = write_ready(view, settings, genes, target, progress=progress, verify=verify, force=force)
+        return _with_cautions(result, view, settings, Estimator(view).n_categories())
     with open_sink(target, dataset_id, stamp=stamp, force=force) as sink:
         report(Progress(0, 1, "Looking at names"))
         if genes is None:
@@ -172,7 +175,7 @@ def write(
         sha256 = sha256_of(path) if path.is_file() else None
         sink.publish()
         report(Progress(writer.total, writer.total, "Done"))
-        return ExportResult(
+        result = ExportResult(
             sink.target,
             sink.files,
             size,
@@ -186,6 +189,24 @@ def write(
             arrays,
             sha256,
         )
+        return _with_cautions(result, view, settings, writer.n_categories, writer.gene_bytes)
+
+
+def _with_cautions(
+    result: ExportResult, view: View, settings: ExportSettings, n_categories: dict[str, int], gene_bytes: int = 0
+) -> ExportResult:
+    """Add what the plan warns of: on the command line there is no plan to read first."""
+    known = cautions(
+        view,
+        settings,
+        n_genes=result.n_genes,
+        n_categories=n_categories,
+        files=result.files,
+        estimated_bytes=result.bytes,
+        gene_bytes=gene_bytes,
+        raw_bytes=result.bytes,  # asked for only where nothing is compressed
+    )
+    return replace(result, warnings=(*result.warnings, *map(str, known)))
 
 
 def sha256_of(path: Path) -> str:
@@ -228,6 +249,8 @@ class _Writer:
         n_files = len(self.points) + len(self.vectors.arrays) + n_obs + 2
         n_files += len(genes.ids) + bool(len(genes.ids)) + (0 if self._graph is None else 3)
         self.total = n_files * steps_per_file
+        self.n_categories: dict[str, int] = {}
+        self.gene_bytes = 0
 
     def run(self, dataset_id: str, created: datetime) -> None:
         """Write all files."""
@@ -238,6 +261,8 @@ class _Writer:
         for field, files in in_order(self._columns(), settings.threads):
             self._add("Writing columns", files)
             fields.append(field)
+        counts = zip(view.obs_keys, (field.n_categories for field in fields), strict=True)
+        self.n_categories = {key: count for key, count in counts if count is not None}
         suffix, level = settings.suffix, settings.manifest_compression
         obs = obs_files.manifest(
             fields,
@@ -252,6 +277,7 @@ class _Writer:
             entries: list[list[Any]] = []
             for written, files in in_order(self._gene_blocks(), settings.threads):
                 self._add("Writing genes", files)
+                self.gene_bytes += sum(len(data) for _, data in files)
                 entries += written
             var = gene_files.manifest(
                 entries,
