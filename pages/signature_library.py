@@ -28,7 +28,7 @@ from pages.shared.label_columns import label_columns
 from pages.shared.opening import demo_button
 from pages.shared.owner import owner
 from pages.shared.signature_entry import entry_panel
-from pages.shared.workspace import kept, literal, show_error, workspace
+from pages.shared.workspace import counted, kept, literal, show_error, workspace
 
 #: Seconds between two drawings of the progress bar.
 _TELL_EVERY = 0.2
@@ -212,8 +212,8 @@ def read_panel() -> None:
         signature = read_signature(path, upload.name)
     for level in signature.levels:
         st.markdown(
-            f"**{literal(level.name)}**: {len(level.cell_types):,} cell types, {len(level.mean):,} genes, "
-            f"{len(level.degs):,} DEGs"
+            f"**{literal(level.name)}**: {counted(len(level.cell_types), 'cell type')}, "
+            f"{counted(len(level.mean), 'gene')}, {counted(len(level.degs), 'DEG')}"
         )
         st.caption(literal(", ".join(level.cell_types)))
     for note in signature.notes:

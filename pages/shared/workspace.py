@@ -206,6 +206,11 @@ def show_error(error: CellucidError) -> None:
     st.error(f"**{literal(error.what)}** {literal(error.mend)}", icon=":material/error:")
 
 
+def counted(n: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: ``1 gene``, ``1,234 genes``."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
 def literal(text: object) -> str:
     """Return text that Markdown shows as it is: names in data may look like markup, colours or icons."""
     special = "\\`*_{}[]()<>#+-.!|~$:&"

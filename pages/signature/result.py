@@ -22,7 +22,7 @@ from cellucid_core.signature import (
 )
 from pages.shared.figure import figure
 from pages.shared.remembered import remembered
-from pages.shared.workspace import kept, literal, show_error
+from pages.shared.workspace import counted, kept, literal, show_error
 
 CHARTS = {
     "Violin": (charts.violin, charts.VIOLIN_CAPTION),
@@ -48,7 +48,7 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
     st.subheader(literal(run.headline), anchor=False)
     matrix = view.mapping.matrix or ""
     st.caption(
-        f"{len(run.match.found):,} of {run.match.n_asked:,} genes found · "
+        f"{len(run.match.found):,} of {counted(run.match.n_asked, 'gene')} found · "
         f"scored on {literal(matrix)} ({view.dataset.scale(matrix).words})"
     )
     kind = st.segmented_control(
@@ -218,7 +218,7 @@ def show_chance(view: View, run: SignatureRun, key: Hashable) -> None:
     beyond = float(np.mean(np.abs(random) >= abs(found.d))) if len(random) else 0.0
     st.markdown(
         f"**d = {found.d:.2f}** between {literal(found.pages[0])} and {literal(found.pages[1])}; "
-        f"{beyond:.1%} of {len(random):,} random sets of {found.n_genes:,} genes separate them as much "
+        f"{beyond:.1%} of {len(random):,} random sets of {counted(found.n_genes, 'gene')} separate them as much "
         f"(empirical p = {found.p_value:.3g})."
     )
     figure(charts.chance_histogram(found.d, found.random, found.p_value), charts.CHANCE_CAPTION, "signature_chance")

@@ -22,6 +22,11 @@ def choose(page, label, option):
     page.keyboard.press("Escape")
 
 
+def drawn(page):
+    """Wait until the page is drawn to its end: until then, what is clicked on may still be that of the page before."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
 def number(page, label, value):
     field = page.get_by_label(label, exact=True)
     field.fill(str(value))
@@ -58,11 +63,11 @@ def test_build_download_read_and_score(page, tmp_path):
     page.get_by_role("button", name="Add it to the library").click()
     page.get_by_role("tab", name="Signatures").click()
     expect(page.get_by_text("joined the library")).to_be_visible()
-    # Until the page is drawn to its end, the level to click on is still the other entry's.
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    drawn(page)  # the level to click on is the new entry's now
 
     page.get_by_role("radio", name="bulk_labels").or_(page.get_by_role("button", name="bulk_labels")).first.click()
-    expect(page.get_by_text("joined the library")).to_have_count(0)  # the page was drawn anew
+    expect(page.get_by_text("joined the library")).to_have_count(0)  # the page is drawn anew
+    drawn(page)
     page.get_by_role("tab", name="Genes").click()
     code = page.get_by_test_id("stCode").filter(visible=True)
     expect(code).to_be_visible()

@@ -103,7 +103,7 @@ def test_genes_in_the_order_asked_for_with_the_missing_told(tmp_path):
     assert [field[0] for field in fields] == ["G7", "G2"]
     assert "nope" in result.warnings[0]
     assert "repeated" in result.warnings[1]
-    with pytest.raises(InputError, match="None of the 1 genes"):
+    with pytest.raises(InputError, match="The gene 'nope' is not"):
         write(view, ExportSettings(genes=GeneChoice("list", ids=("nope",))), tmp_path / "y.zip")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.zip"]
 
