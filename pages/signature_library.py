@@ -27,7 +27,7 @@ from pages.shared.bulk_panel import bulk_panel
 from pages.shared.label_columns import label_columns
 from pages.shared.opening import demo_button
 from pages.shared.owner import owner
-from pages.shared.signature_entry import entry_panel
+from pages.shared.signature_entry import entry_labels, entry_panel
 from pages.shared.workspace import counted, kept, literal, show_error, workspace
 
 #: Seconds between two drawings of the progress bar.
@@ -97,7 +97,7 @@ def list_panel(found: list[Entry]) -> None:
         "Open",
         list(names),
         key=_OPEN,
-        format_func=lambda name: f"{names[name].dataset} · added {names[name].added_at[:16].replace('T', ' ')}",
+        format_func=entry_labels(found).__getitem__,
     )
     with st.container(border=True):
         try:

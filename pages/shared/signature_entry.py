@@ -49,6 +49,19 @@ def signature_of(entry: Entry) -> Signature:
     return _signature_of(str(entry_file(entry.id)), f"{entry.id}.h5")
 
 
+def entry_labels(entries: list[Entry]) -> dict[str, str]:
+    """Return what to call each entry in a box, by its id.
+
+    No two are the same: a box tells its options apart by their words alone, so that of two entries with the same ones
+    only the first could be chosen.
+    """
+    words = [f"{entry.dataset} · added {entry.added_at[:16].replace('T', ' ')}" for entry in entries]
+    return {
+        entry.id: label if words.count(label) == 1 else f"{label} ({words[: place + 1].count(label)})"
+        for place, (entry, label) in enumerate(zip(entries, words, strict=True))
+    }
+
+
 def entry_panel(entry: Entry, owner: str) -> None:
     """Draw an entry and what can be done with it."""
     signature = signature_of(entry)
