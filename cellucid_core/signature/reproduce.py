@@ -79,9 +79,7 @@ def _joining(view: View, used: set[str], file: str | Path | None) -> list[str]:
         f"table = pd.read_csv({str(file if file is not None else table.path.name)!r}, sep={table.separator!r}, "
         f"decimal={table.decimal!r}, encoding={table.encoding!r},"
     )
-    how = (
-        f"header=None, skiprows=1, usecols={places}, dtype={{0: str}}, index_col=0, low_memory=False"
-    )
+    how = f"header=None, skiprows=1, usecols={places}, dtype={{0: str}}, index_col=0, low_memory=False"
     return [
         "# Columns of the table that joined the cells",
         reading,
@@ -231,7 +229,7 @@ def _keys(run: SignatureRun) -> list[str]:
 
 
 def _conditions(view: View, pages: Sequence[Page], columns: Sequence[str] | None) -> dict[int, tuple[str, str]]:
-    """Return for each page that is a category, or the rest of one, its column and the condition that picks its cells."""
+    """Return for each page that is a category, or the rest of one, its column and what picks its cells."""
     wanted = {id(page): page for page in pages if page.n < view.n_cells}
     found: dict[int, tuple[str, str]] = {}
     for column in map(str, view.dataset.obs.columns if columns is None else columns):
