@@ -6,11 +6,11 @@ Swept is what killed processes left and what nobody has opened for long.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def warm_up() -> None:
     """Import what the first chart and the first test would otherwise wait for, about a second."""
     for name in _FIRST_NEEDED:
         try:
-            importlib.import_module(name)
+            import_module(name)
         except Exception as error:  # whoever needs it will say so
             log_error(error, "warm-up")
 

@@ -328,7 +328,7 @@ def test_the_compose_file_is_strict():
 
 def test_what_charts_and_tests_need_is_imported_when_the_server_starts(home, monkeypatch):
     imported, told = [], []
-    monkeypatch.setattr("cellucid_core.serving.starting.importlib.import_module", _import(imported))
+    monkeypatch.setattr("cellucid_core.serving.starting.import_module", _import(imported))
     monkeypatch.setattr("cellucid_core.serving.starting.log_error", lambda error, place: told.append(place))
 
     async def start():
