@@ -27,8 +27,8 @@ from pages.shared.bulk_panel import bulk_panel
 from pages.shared.label_columns import label_columns
 from pages.shared.opening import demo_button
 from pages.shared.owner import owner
-from pages.shared.signature_entry import entry_panel
-from pages.shared.workspace import kept, literal, show_error, workspace
+from pages.shared.signature_entry import entry_labels, entry_panel
+from pages.shared.workspace import counted, kept, literal, show_error, workspace
 
 #: Seconds between two drawings of the progress bar.
 _TELL_EVERY = 0.2
@@ -97,7 +97,7 @@ def list_panel(found: list[Entry]) -> None:
         "Open",
         list(names),
         key=_OPEN,
-        format_func=lambda name: f"{names[name].dataset} · added {names[name].added_at[:16].replace('T', ' ')}",
+        format_func=entry_labels(found).__getitem__,
     )
     with st.container(border=True):
         try:
@@ -212,8 +212,8 @@ def read_panel() -> None:
         signature = read_signature(path, upload.name)
     for level in signature.levels:
         st.markdown(
-            f"**{literal(level.name)}**: {len(level.cell_types):,} cell types, {len(level.mean):,} genes, "
-            f"{len(level.degs):,} DEGs"
+            f"**{literal(level.name)}**: {counted(len(level.cell_types), 'cell type')}, "
+            f"{counted(len(level.mean), 'gene')}, {counted(len(level.degs), 'DEG')}"
         )
         st.caption(literal(", ".join(level.cell_types)))
     for note in signature.notes:

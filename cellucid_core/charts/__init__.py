@@ -27,6 +27,7 @@ from cellucid_core.charts.evidence import (
     library_trend,
 )
 from cellucid_core.charts.image import MIME, chart_image
+from cellucid_core.charts.layout import vega_lite
 from cellucid_core.charts.signatures import (
     FRONT_CAPTION,
     TREE_CAPTION,
@@ -67,5 +68,6 @@ __all__ = [
     "pareto_front",
     "signature_heatmap",
     "stacked_fractions",
+    "vega_lite",
     "violin",
 ]

@@ -115,9 +115,10 @@ def cumulative(
         alt.Tooltip("score:Q", format=".4~g", title="score"),
         alt.Tooltip("share:Q", format=".1%", title="cells at or below"),
     ]
-    line = base.mark_line(interpolate="step-after", strokeWidth=2, clip=True)
+    # No sentence for screen readers about every point, as in `violin`.
+    line = base.mark_line(interpolate="step-after", strokeWidth=2, clip=True, aria=False)
     # Points that nobody sees are what the pointer finds.
-    points = base.mark_point(size=60, opacity=0, filled=True).encode(tooltip=tooltip)
+    points = base.mark_point(size=60, opacity=0, filled=True, aria=False).encode(tooltip=tooltip)
     return (
         alt.layer(line, points)
         .properties(width="container", height=_HEIGHT, autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))

@@ -93,14 +93,15 @@ def violin(
     sides = _Sides(alt, plan, title)
     area = (
         alt.Chart(inline(alt, outline))
-        .mark_area(orient="vertical" if plan.rows else "horizontal", opacity=0.85, strokeWidth=1)
+        # Vega would write a sentence for screen readers about every point of the outline: half of its work.
+        .mark_area(orient="vertical" if plan.rows else "horizontal", opacity=0.85, strokeWidth=1, aria=False)
         .encode(
             **sides.place("left:Q", "right:Q"),
             **sides.value("score:Q"),
             color=_color(alt, drawn),
             stroke=_color(alt, drawn, stroke=True),  # keeps a tail of no visible width in one piece
             detail="at:N",
-            tooltip=[alt.Tooltip("page:N", title="page"), alt.Tooltip("score:Q", format=".4~g", title="score")],
+            tooltip=[alt.Tooltip("page:N", title="page")],  # an area is one mark: it has no score to tell
         )
     )
     return _finish(alt, [area, *_summary_marks(alt, drawn, sides, 9)], plan)
@@ -322,13 +323,11 @@ def _short(values: np.ndarray) -> list[float]:
 
 def _finish(alt: Any, layers: list[Any], plan: Layout) -> Any:
     """Put the layers together, as wide as their container."""
-    return (
-        alt.layer(*layers)
-        .properties(
-            width="container",
-            height=plan.height,
-            # The height is the plot's: labels of several lines must not eat it up.
-            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        )
-        .configure_view(strokeWidth=0)
+    return alt.layer(
+        *layers,
+        width="container",
+        height=plan.height,
+        # The height is the plot's: labels of several lines must not eat it up.
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        config=alt.Config(view=alt.ViewConfig(strokeWidth=0)),
     )

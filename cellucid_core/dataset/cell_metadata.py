@@ -9,7 +9,7 @@ import pandas as pd
 
 from cellucid_core.dataset.formats.matrix_market import require_text
 from cellucid_core.dataset.formats.text_table import read_layout
-from cellucid_core.dataset.model import Dataset
+from cellucid_core.dataset.model import Dataset, JoinedTable
 from cellucid_core.dataset.rewriting import as_categories
 from cellucid_core.errors import InputError
 
@@ -56,15 +56,15 @@ def read_cell_metadata(path: Path) -> pd.DataFrame:
     return as_categories(table.loc[:, ~table.columns.duplicated()])
 
 
-def with_cell_metadata(dataset: Dataset, table: pd.DataFrame, file_name: str, digest: str) -> Dataset:
+def with_cell_metadata(dataset: Dataset, table: pd.DataFrame, path: Path, digest: str) -> Dataset:
     """Return a dataset whose cell table has the columns of a metadata table, joined by cell id.
 
     Parameters
     ----------
     table
         As `read_cell_metadata` returns it.
-    file_name
-        For messages.
+    path
+        What it was read from.
     digest
         The dataset's identity with this table.
 
@@ -73,6 +73,7 @@ def with_cell_metadata(dataset: Dataset, table: pd.DataFrame, file_name: str, di
     InputError
         If not a single cell is in it.
     """
+    file_name = path.name
     found = dataset.obs.index.isin(table.index)
     if not found.any():
         raise InputError(
@@ -85,4 +86,7 @@ def with_cell_metadata(dataset: Dataset, table: pd.DataFrame, file_name: str, di
     notes = list(dataset.notes)
     if not found.all():
         notes.append(f"{int((~found).sum()):,} cells are not in {file_name}; they have no values in its columns.")
-    return replace(dataset, obs=obs, content_hash=digest, notes=tuple(notes))
+    layout = read_layout(path, file_name)
+    columns = layout.columns if layout.corner is not None else layout.columns[1:]
+    joined_table = JoinedTable(path, tuple(columns), layout.separator, layout.decimal, layout.encoding)
+    return replace(dataset, obs=obs, content_hash=digest, notes=tuple(notes), joined=joined_table)

@@ -36,6 +36,27 @@ class Graph:
     read: Callable[[], sparse.csr_matrix]
 
 
+@dataclass(frozen=True)
+class JoinedTable:
+    """A file of cell metadata whose columns joined a dataset's cell table.
+
+    Attributes
+    ----------
+    path
+        The file.
+    columns
+        Its columns behind the cell ids, in order.
+    separator, decimal, encoding
+        As `pandas.read_csv` takes them.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    separator: str
+    decimal: str
+    encoding: str
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """One opened file.
@@ -74,6 +95,8 @@ class Dataset:
         The dataset as the file has it, where this one is turned.
     scales
         What each matrix holds, as far as anyone asked (`scale`).
+    joined
+        The file of cell metadata that the user gave beside it.
     """
 
     id: str
@@ -93,6 +116,7 @@ class Dataset:
     turn: Turn = ""
     source: Dataset | None = None
     scales: dict[str, tuple[FileMatrix, MatrixScale]] = field(default_factory=dict, repr=False)
+    joined: JoinedTable | None = None
 
     @property
     def n_cells(self) -> int:

@@ -105,7 +105,7 @@ def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str |
     if table is not None and cell_metadata is not None:
         metadata = Path(cell_metadata)
         identity = combined_hash(dataset.content_hash, "cell metadata", content_hash(metadata))
-        dataset = with_cell_metadata(dataset, table, metadata.name, identity)
+        dataset = with_cell_metadata(dataset, table, metadata, identity)
     return replace(dataset, path=path, name=_stem(file_name), id=safe_key(_stem(file_name)))
 
 

@@ -97,7 +97,9 @@ class GeneChooser:
         positions = positions[np.sort(first)]
         if missing and not len(positions):
             raise InputError(
-                f"None of the {len(missing):,} genes is in the dataset ({some(missing)}).",
+                f"The gene {missing[0]!r} is not in the dataset."
+                if len(missing) == 1
+                else f"None of the {len(missing):,} genes is in the dataset ({some(missing)}).",
                 f"Its gene ids look like {', '.join(map(str, view.gene_ids[:3]))}.",
             )
         absent = tuple(dict.fromkeys(missing))

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -19,8 +19,10 @@ from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.export import genes as gene_files
 from cellucid_core.export import graph as graph_files
 from cellucid_core.export import obs as obs_files
+from cellucid_core.export.cautions import cautions
 from cellucid_core.export.chosen_genes import ChosenGenes, choose_genes
 from cellucid_core.export.compress import Compressor, gzip_bytes
+from cellucid_core.export.estimate import Estimator
 from cellucid_core.export.identity import fixed_time, identity, to_json
 from cellucid_core.export.parallel import in_order
 from cellucid_core.export.plan import name_warnings, refusals
@@ -64,7 +66,7 @@ class ExportResult:
     max_error_steps
         Largest error of a decoded value, in quantization steps; None if not verified.
     fixes, warnings
-        In plain words.
+        In plain words; the last warnings are what the viewer will suffer from (`cautions`).
     arrays
         Number of arrays that were read back and compared; 0 if not verified.
     sha256
@@ -140,7 +142,8 @@ def write(
         check_target(target, settings.format)
         report(Progress(0, 1, "Choosing genes" if settings.genes.kind == "hvg" else "Looking at names"))
         genes = choose_genes(view, settings)
-        return write_ready(view, settings, genes, target, progress=progress, verify=verify, force=force)
+        result = write_ready(view, settings, genes, target, progress=progress, verify=verify, force=force)
+        return _with_cautions(result, view, settings, Estimator(view).n_categories())
     with open_sink(target, dataset_id, stamp=stamp, force=force) as sink:
         report(Progress(0, 1, "Looking at names"))
         if genes is None:
@@ -176,7 +179,7 @@ def write(
         size = path.stat().st_size if path.is_file() else sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
         sink.publish()
         report(Progress(writer.total, writer.total, "Done"))
-        return ExportResult(
+        result = ExportResult(
             sink.target,
             sink.files,
             size,
@@ -190,6 +193,24 @@ def write(
             arrays,
             sha256,
         )
+        return _with_cautions(result, view, settings, writer.n_categories, writer.gene_bytes)
+
+
+def _with_cautions(
+    result: ExportResult, view: View, settings: ExportSettings, n_categories: dict[str, int], gene_bytes: int = 0
+) -> ExportResult:
+    """Add what the plan warns of: on the command line there is no plan to read first."""
+    known = cautions(
+        view,
+        settings,
+        n_genes=result.n_genes,
+        n_categories=n_categories,
+        files=result.files,
+        estimated_bytes=result.bytes,
+        gene_bytes=gene_bytes,
+        raw_bytes=result.bytes,  # asked for only where nothing is compressed
+    )
+    return replace(result, warnings=(*result.warnings, *map(str, known)))
 
 
 def sha256_of(path: Path) -> str:
@@ -242,6 +263,8 @@ class _Writer:
         n_files = len(self.points) + len(self.vectors.arrays) + n_obs + 2
         n_files += len(genes.ids) + bool(len(genes.ids)) + (0 if self._graph is None else 3)
         self.total = n_files * steps_per_file
+        self.n_categories: dict[str, int] = {}
+        self.gene_bytes = 0
 
     def run(self, dataset_id: str, created: datetime) -> None:
         """Write all files."""
@@ -254,6 +277,10 @@ class _Writer:
             self._add(made.what, made.files)
             fields += made.fields
             entries += made.entries
+            if made.entries:
+                self.gene_bytes += sum(len(data) for _, data in made.files)
+        counts = zip(view.obs_keys, (field.n_categories for field in fields), strict=True)
+        self.n_categories = {key: count for key, count in counts if count is not None}
         suffix, level = settings.suffix, settings.manifest_compression
         obs = obs_files.manifest(
             fields,

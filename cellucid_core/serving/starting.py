@@ -1,4 +1,7 @@
-"""What a server does besides answering: sweep what killed processes left and what nobody has opened for long."""
+"""What a server does besides answering: import early what is slow to import, and sweep what nobody needs any more.
+
+Swept is what killed processes left and what nobody has opened for long.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,8 @@ _DRAFT_SECONDS = 3600.0
 #: Folders whose files can be made again from an upload, and uploads themselves.
 _USED_UP = ("uploads", "unpacked", "rewritten", "stores", "hashes", "exports", "downloads")
 _PAUSE = 3600.0
+#: Packages that charts and tests need, and that the command line and a page without data do without.
+_FIRST_NEEDED = ("altair", "scipy.stats")
 
 
 def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) -> int:
@@ -107,15 +113,25 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     """Sweep when the server starts and every hour; for ``st.App(lifespan=…)``."""
     # What was half-made when the last server died has nobody left to finish it once this one alone runs here; others
     # may share the folder, so drafts still get their hour.
-    task = asyncio.create_task(_sweep_again_and_again())
+    tasks = [asyncio.create_task(_sweep_again_and_again()), asyncio.create_task(to_thread.run_sync(warm_up))]
     LOGGER.info("started")
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         LOGGER.info("stopped")
+
+
+def warm_up() -> None:
+    """Import what the first chart and the first test would otherwise wait for, about a second."""
+    for name in _FIRST_NEEDED:
+        try:
+            import_module(name)
+        except Exception as error:  # whoever needs it will say so
+            log_error(error, "warm-up")
 
 
 async def _sweep_again_and_again() -> None:

@@ -74,7 +74,8 @@ class Chance:
         valid = self.random[np.isfinite(self.random)]
         above = int((np.abs(valid) >= abs(self.d)).sum())
         low, high = (float(q) for q in np.quantile(valid, [0.025, 0.975])) if len(valid) else (math.nan, math.nan)
-        sets = f"{len(self.random):,} random sets of {self.n_genes:,} genes of like expression"
+        genes = "1 gene" if self.n_genes == 1 else f"{self.n_genes:,} genes"
+        sets = f"{len(self.random):,} random sets of {genes} of like expression"
         return (
             f"{above:,} of {sets} separate {self.pages[0]} and {self.pages[1]} at least as strongly "
             f"(|d| ≥ {abs(self.d):.2f}; empirical p = {self.p_value:.2g}). "

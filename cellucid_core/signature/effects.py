@@ -50,7 +50,7 @@ class Sample:
             return cls(n, float(values[0]), 0.0, values, counts)
         mean = float(finite.mean())
         deviation = finite - mean
-        return cls(n, mean, float(deviation @ deviation), values, counts)
+        return cls(n, mean, float((deviation * deviation).sum()), values, counts)
 
     @property
     def variance(self) -> float:

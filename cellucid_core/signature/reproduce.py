@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,12 @@ _WIDTH = 96
 
 
 def python_code(
-    view: View, run: SignatureRun, *, columns: Sequence[str] | None = None, file: str | Path | None = None
+    view: View,
+    run: SignatureRun,
+    *,
+    columns: Sequence[str] | None = None,
+    file: str | Path | None = None,
+    cell_metadata: str | Path | None = None,
 ) -> str:
     """Return a script that computes scores, means per page and tests of a run again.
 
@@ -46,11 +51,15 @@ def python_code(
         rows of its cells. None: all columns of the cell table.
     file
         What to read; by default the dataset's file name, to be edited.
+    cell_metadata
+        The table that joined the cells, where there is one; by default its file name, to be edited.
     """
     path = str(file if file is not None else view.dataset.path.name)
+    known = _conditions(view, run.pages, columns)
+    used = {column for column, _ in known.values()} | {run.sample_key or ""}
     parts = [
-        _reading(view, run, path),
-        _pages(view, run, columns),
+        _reading(view, run, path, _joining(view, used, cell_metadata)),
+        _pages(view, run, {page: condition for page, (_, condition) in known.items()}),
         _scoring(view, run),
         NORMALIZE[run.normalization],
         SUMMARY,
@@ -59,8 +68,29 @@ def python_code(
     return "\n".join(part.strip("\n") + "\n" for part in parts if part)
 
 
-def _reading(view: View, run: SignatureRun, path: str) -> str:
-    """Read the file; leave out what was left out; find the columns of the genes."""
+def _joining(view: View, used: set[str], file: str | Path | None) -> list[str]:
+    """Read those of the used columns that stand in the table beside the file, and join them by cell id."""
+    table = view.dataset.joined
+    columns = [] if table is None else [name for name in dict.fromkeys(table.columns) if name in used]
+    if table is None or not columns:
+        return []
+    places = [0, *(table.columns.index(name) + 1 for name in columns)]
+    reading = (
+        f"table = pd.read_csv({str(file if file is not None else table.path.name)!r}, sep={table.separator!r}, "
+        f"decimal={table.decimal!r}, encoding={table.encoding!r},"
+    )
+    how = f"header=None, skiprows=1, usecols={places}, dtype={{0: str}}, index_col=0, low_memory=False"
+    return [
+        "# Columns of the table that joined the cells",
+        reading,
+        f"                    {how})",
+        _assigned("table.columns = ", columns),
+        "obs = obs.drop(columns=table.columns, errors='ignore').join(table)",
+    ]
+
+
+def _reading(view: View, run: SignatureRun, path: str, joining: Sequence[str]) -> str:
+    """Read the file, and the table beside it; leave out what was left out; find the columns of the genes."""
     mapping = view.mapping
     lines = ["import anndata", "import numpy as np", "import pandas as pd", "from scipy import sparse, stats", ""]
     suffix = Path(path.removesuffix(".zip")).suffix.lower()
@@ -86,7 +116,7 @@ def _reading(view: View, run: SignatureRun, path: str) -> str:
             lines.append(f"X = X[:, {_indices(mapping.genes_kept)}]  # the genes that were kept")
         lines.append("# Gene ids as they were mended")
         lines.append(_assigned("gene_ids = np.array(", list(map(str, view.gene_ids)), ", dtype=object)"))
-    lines.append("obs = adata.obs")
+    lines += ["obs = adata.obs", *joining]
     if not view.all_cells:
         lines.append(f"left_out = {_indices(np.asarray(mapping.cells_out))}")
         lines.append("kept = np.setdiff1d(np.arange(adata.n_obs), left_out)")
@@ -178,9 +208,8 @@ def _unsigned(gene: str) -> str:
     return gene[:-1] if gene[-1:] in "+-" else gene
 
 
-def _pages(view: View, run: SignatureRun, columns: Sequence[str] | None) -> str:
+def _pages(view: View, run: SignatureRun, known: Mapping[int, str]) -> str:
     """Write each page as a condition where it is a category, as its rows where it is not."""
-    known = _conditions(view, run.pages, columns)
     lines = ["# The rows of each page's cells", "pages = {}"]
     for name, page in zip(_keys(run), run.pages, strict=True):
         condition = known.get(id(page))
@@ -199,10 +228,10 @@ def _keys(run: SignatureRun) -> list[str]:
     return unique([page.name for page in run.pages])
 
 
-def _conditions(view: View, pages: Sequence[Page], columns: Sequence[str] | None) -> dict[int, str]:
-    """Return for each page that is a category, or the rest of one, the condition that picks its cells."""
+def _conditions(view: View, pages: Sequence[Page], columns: Sequence[str] | None) -> dict[int, tuple[str, str]]:
+    """Return for each page that is a category, or the rest of one, its column and what picks its cells."""
     wanted = {id(page): page for page in pages if page.n < view.n_cells}
-    found: dict[int, str] = {}
+    found: dict[int, tuple[str, str]] = {}
     for column in map(str, view.dataset.obs.columns if columns is None else columns):
         if len(found) == len(wanted):
             break
@@ -234,7 +263,7 @@ def _conditions(view: View, pages: Sequence[Page], columns: Sequence[str] | None
                 condition = f"obs[{column!r}].astype(str) == {group!r}"
             mask = ~mask if rest else mask
             if int(mask.sum()) == page.n and mask[page.cells].all():
-                found[key] = f"~({condition})" if rest else condition
+                found[key] = (column, f"~({condition})" if rest else condition)
     return found
 
 

@@ -13,7 +13,7 @@ from cellucid_core.errors import CellucidError
 from cellucid_core.library import Bulk, BulkCheck, Entry, Level, check_bulk, deconvolve, read_bulk
 from cellucid_core.library.deconvolution import Logged, Method
 from pages.shared.remembered import remembered
-from pages.shared.signature_entry import signature_of
+from pages.shared.signature_entry import entry_labels, signature_of
 from pages.shared.style import CARDS
 from pages.shared.workspace import literal, show_error
 
@@ -32,7 +32,8 @@ def bulk_panel(entries: list[Entry]) -> None:
         st.info("Build a signature or read a file first; bulk samples are checked against it.", icon=":material/info:")
         return
     pick, at = st.columns(2)
-    entry = pick.selectbox("Signature", entries, format_func=lambda one: one.dataset, key="bulk_entry")
+    labels = entry_labels(entries)
+    entry = pick.selectbox("Signature", entries, format_func=lambda one: labels[one.id], key="bulk_entry")
     signature = signature_of(entry)
     names = [level.name for level in signature.levels]
     level = signature.level(at.selectbox("Level", names, key=f"bulk_level_{entry.id}"))

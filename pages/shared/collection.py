@@ -15,7 +15,7 @@ from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.export import Collection, add_to_root, read_root, remove_from_root, write_datasets, zip_root
 from pages.shared.download import download_link, offer
-from pages.shared.workspace import literal, show_error
+from pages.shared.workspace import counted, literal, show_error
 
 _KEY, _ZIP, _ERROR = "collection", "collection_zip", "collection_error"
 #: Seconds after which a collection that nobody changed is deleted, with its session long gone.
@@ -74,8 +74,8 @@ def _show_members(found: Collection) -> None:
     for number, member in enumerate(found.members):
         text, remove = st.columns([6, 1], vertical_alignment="center")
         text.markdown(
-            f"**{literal(member.name)}**  \n:small[{literal(member.id)} · {member.n_cells:,} cells · "
-            f"{member.n_genes:,} genes]"
+            f"**{literal(member.name)}**  \n:small[{literal(member.id)} · {counted(member.n_cells, 'cell')} · "
+            f"{counted(member.n_genes, 'gene')}]"
         )
         remove.button(
             "",

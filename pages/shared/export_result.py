@@ -19,7 +19,7 @@ from cellucid_core.prepared.decoding import PreparedExport
 from cellucid_core.prepared.structure import Categories
 from pages.shared.collection import collection_box
 from pages.shared.download import download_link, offer
-from pages.shared.workspace import literal, show_error, workspace
+from pages.shared.workspace import counted, literal, show_error, workspace
 
 SUFFIXES = {"compact": ".zip", "h5ad": ".h5ad", "zarr.zip": ".zarr.zip"}
 #: Exports of the most recent days are kept for their links.
@@ -187,7 +187,7 @@ def _download(done: Finished) -> None:
 
 def _summary(done: Finished) -> None:
     result = done.result
-    st.markdown(f"{result.n_cells:,} cells · {result.n_genes:,} genes")
+    st.markdown(f"{counted(result.n_cells, 'cell')} · {counted(result.n_genes, 'gene')}")
     for fix in result.fixes:
         st.markdown(f":material/build: {literal(fix)}")
     if done.left_out:

@@ -23,7 +23,7 @@ def figure(chart: Any, caption: str, file_name: str, *, alt: str | None = None) 
     alt
         What the chart shows, for those who cannot see it.
     """
-    st.altair_chart(chart, width="stretch", alt=alt or caption)
+    st.vega_lite_chart(charts.vega_lite(chart), width="stretch", alt=alt or caption)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(caption, width="stretch")
         with st.popover("", icon=":material/image:", type="tertiary", help="Save the picture", key=f"save_{file_name}"):

@@ -26,7 +26,7 @@ from cellucid_core.cell_pages import (
     read_areas,
     uniquely_named,
 )
-from cellucid_core.charts import board_height, drawing_board
+from cellucid_core.charts import board_height, drawing_board, histogram, vega_lite
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
 from pages.shared.column_pages import CHOOSE_NEXT, MINE, column_pages
@@ -126,6 +126,9 @@ def _colors(view: View, column: str | None) -> list[str]:
 
 
 def _draw(view: View, column: str | None) -> None:
+    if view.dimensions == (1,):
+        _draw_on_a_line(view, column)
+        return
     xy, where = drawing_coordinates(view)
     with st.container(key=f"{SPLIT}_board"):
         left, right = st.columns([1.7, 1], gap="medium")
@@ -156,6 +159,21 @@ def _draw(view: View, column: str | None) -> None:
                 _next_name(),
             )
         _legend(_board_pages(view, column))
+
+
+def _draw_on_a_line(view: View, column: str | None) -> None:
+    """Show where the cells are along a 1D embedding; a range of it is what a lasso is elsewhere."""
+    where = view.mapping.embeddings[1]
+    st.markdown("The embedding has one dimension: choose a range of it.")
+    st.vega_lite_chart(_line(view, view.dataset.content_hash, view.mapping.digest(), column), width="stretch")
+    _limits(view, column, where, np.asarray(view.embedding(1)[:, 0], dtype=np.float64))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _line(_view: View, content: str, mapping: str, column: str | None) -> dict[str, object]:
+    along = np.asarray(_view.embedding(1)[:, 0], dtype=np.float64)
+    pages = _board_pages(_view, column)[:MOST_IN_SIGHT] or [Page("All cells", np.arange(_view.n_cells))]
+    return vega_lite(histogram(pages, [along[page.cells] for page in pages], _view.mapping.embeddings[1]))
 
 
 def _board_pages(view: View, column: str | None) -> list[Page]:
@@ -195,7 +213,11 @@ def _range(view: View, column: str | None) -> None:
         if len(place) == 0 or view.expression is None:
             raise InputError(f"The gene {gene!r} is not in the dataset.", "Write it as the dataset does.")
         what, values = gene, view.expression.gene(int(place[0])).astype(np.float64)
-    numbers = column_values(view, what) if values is None else values
+    _limits(view, column, what, column_values(view, what) if values is None else values)
+
+
+def _limits(view: View, column: str | None, what: str, numbers: np.ndarray) -> None:
+    """Draw the limits of a range of numbers, (n_cells,), and offer the page of the cells between them."""
     unit = st.segmented_control(
         "Limits as", ["Values", "Quantiles"], default="Values", key="new_page_unit", required=True
     )
@@ -213,7 +235,7 @@ def _range(view: View, column: str | None) -> None:
     _offer(
         view,
         column,
-        lambda: MadePages([page_from_range(view, what, low, high, values=values)], []),
+        lambda: MadePages([page_from_range(view, what, low, high, values=numbers)], []),
         ("range", what, low, high),
         f"{what} {low:.4g}–{high:.4g}",
     )
@@ -239,7 +261,7 @@ def _ids(view: View, column: str | None) -> None:
 
 def _combine(view: View, column: str | None) -> None:
     own = [(page.id, page.in_view(view)) for page in workspace().pages]
-    all_pages = uniquely_named([*_column_pages(view, column), *(page for _, page in own)])
+    all_pages = uniquely_named([*_column_pages(view, column), *(page for _, page in own if page.n)])
     by_name = {page.name: page for page in all_pages}
     names = st.multiselect(
         "Pages",

@@ -51,8 +51,9 @@ def page_panel(view: View) -> PageChoice:
     )
     of_column = [] if column is None else column_pages(view, column)
     own = [(MINE + page.id, page.in_view(view)) for page in workspace().pages]
-    options = [*(page.name for page in of_column), *(key for key, _ in own)]
-    pages = dict(zip(options, uniquely_named([*of_column, *(page for _, page in own)]), strict=True))
+    compared = [(key, page) for key, page in own if page.n]  # fixes may have left out every cell of a page
+    options = [*(page.name for page in of_column), *(key for key, _ in compared)]
+    pages = dict(zip(options, uniquely_named([*of_column, *(page for _, page in compared)]), strict=True))
     chosen = _choose(column, pages)
     choice = st.selectbox(
         "Against",
@@ -112,6 +113,11 @@ def _own_pages(view: View, column: str | None, own: dict[str, Page]) -> None:
         with st.container(key=OWN_PAGES, height=height, gap="xsmall"):
             for page in made:
                 _row(page.id, own[MINE + page.id], page.made)
+        if gone := [page.name for page in own.values() if not page.n]:
+            st.caption(
+                f":material/info: All cells of {literal(', '.join(gone))} are left out by your choices on the Upload & "
+                f"Preflight page: {'it is' if len(gone) == 1 else 'they are'} not compared."
+            )
     with st.container(horizontal=True, gap="small"):
         if st.button("New page", icon=":material/add:", width="stretch", help="Draw it, or give cells another way."):
             st.session_state["new_page_open"] = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from cellucid_core.errors import CellucidError
-from pages.shared.workspace import literal, show_error, workspace
+from pages.shared.workspace import counted, literal, show_error, workspace
 
 #: Preflight's light → badge colour, icon, words.
 LIGHTS = {
@@ -35,7 +35,7 @@ def draw_sidebar() -> None:
             st.markdown(light_badge())
             view = work.view
             dimensions = ", ".join(f"{d}D" for d in view.dimensions) or "none"
-            st.caption(f"{view.n_cells:,} cells · {view.n_genes:,} genes  \nEmbedding: {dimensions}")
+            st.caption(f"{counted(view.n_cells, 'cell')} · {counted(view.n_genes, 'gene')}  \nEmbedding: {dimensions}")
         except CellucidError as error:
             show_error(error)
         if work.fixes:

@@ -26,7 +26,7 @@ from cellucid_core.signature import GeneSets
 from cellucid_core.signature import Signature as GeneList
 from pages.shared.label_columns import label_columns
 from pages.shared.remembered import remembered
-from pages.shared.workspace import literal, show_error, widget_key, workspace
+from pages.shared.workspace import counted, literal, show_error, widget_key, workspace
 from pages.signature.gene_box import use_gene_sets
 
 _MOST_GENES = 200
@@ -49,6 +49,19 @@ def signature_of(entry: Entry) -> Signature:
     return _signature_of(str(entry_file(entry.id)), f"{entry.id}.h5")
 
 
+def entry_labels(entries: list[Entry]) -> dict[str, str]:
+    """Return what to call each entry in a box, by its id.
+
+    No two are the same: a box tells its options apart by their words alone, so that of two entries with the same ones
+    only the first could be chosen.
+    """
+    words = [f"{entry.dataset} · added {entry.added_at[:16].replace('T', ' ')}" for entry in entries]
+    return {
+        entry.id: label if words.count(label) == 1 else f"{label} ({words[: place + 1].count(label)})"
+        for place, (entry, label) in enumerate(zip(entries, words, strict=True))
+    }
+
+
 def entry_panel(entry: Entry, owner: str) -> None:
     """Draw an entry and what can be done with it."""
     signature = signature_of(entry)
@@ -66,7 +79,7 @@ def entry_panel(entry: Entry, owner: str) -> None:
     st.caption(literal(" · ".join(fact for fact in facts if fact)))
     said = [*entry.record.get("warnings", []), *entry.record.get("nesting", [])]
     if said:
-        with st.expander(f":orange[:material/warning:] {len(said):,} things to know", expanded=False):
+        with st.expander(f":orange[:material/warning:] {counted(len(said), 'thing')} to know", expanded=False):
             for text in said:
                 st.markdown(f"- {literal(text)}")
     level = signature.levels[0]
@@ -125,7 +138,8 @@ def _genes(level: Level, name: str) -> None:
     st.code(", ".join(genes[:_MOST_GENES]), language=None, wrap_lines=True)
     more = f", the first {_MOST_GENES}" if len(genes) > _MOST_GENES else ""
     st.caption(
-        f"{len(genes):,} genes, the most specific first{more}. DEGs belong to the type where their mean is highest."
+        f"{counted(len(genes), 'gene')}, the most specific first{more}. "
+        "DEGs belong to the type where their mean is highest."
     )
     if workspace().dataset is None:
         st.caption("Open a dataset to score its cells by them.")
@@ -186,7 +200,7 @@ def _compare(level: Level, name: str) -> None:
         show_error(error)
         return
     st.altair_chart(charts.correlation_heatmap(result.correlation, "cell type", "group"), width="stretch")
-    st.caption(f"Pearson correlation of mean expression over the {result.n_genes:,} genes that both have.")
+    st.caption(f"Pearson correlation of mean expression over the {counted(result.n_genes, 'gene')} that both have.")
     for warning in result.warnings:
         st.warning(literal(warning), icon=":material/warning:")
 

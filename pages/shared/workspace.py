@@ -91,6 +91,7 @@ class Workspace:
     gene_files: dict[str, OpenGeneSets | None] = field(default_factory=dict)
     replaced_genes: dict[str, dict[str, str]] = field(default_factory=dict)
     _report: tuple[str, Report] | None = None
+    _seen: tuple[Dataset, Mapping, View] | None = None
 
     def open(self, dataset: Dataset, source: Source | None = None) -> None:
         """Start over with a dataset, with the choices that are right for most files."""
@@ -163,9 +164,11 @@ class Workspace:
 
     @property
     def view(self) -> View:
-        """The open dataset through the current mapping."""
+        """The open dataset through the current mapping; what it has worked out is kept while the mapping stays."""
         assert self.dataset is not None
-        return View(self.dataset, self.mapping)
+        if self._seen is None or self._seen[0] is not self.dataset or self._seen[1] is not self.mapping:
+            self._seen = (self.dataset, self.mapping, View(self.dataset, self.mapping))
+        return self._seen[2]
 
     @property
     def report(self) -> Report:
@@ -201,6 +204,11 @@ def widget_key(name: str) -> str:
 def show_error(error: CellucidError) -> None:
     """Show what happened and how to mend it."""
     st.error(f"**{literal(error.what)}** {literal(error.mend)}", icon=":material/error:")
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: ``1 gene``, ``1,234 genes``."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def literal(text: object) -> str:

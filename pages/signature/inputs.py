@@ -22,6 +22,8 @@ METHODS: dict[Method, str] = {
     "ucell": "UCell rank score",
 }
 NORMALIZATIONS: dict[Normalization, str] = {"none": "As stored", "zscore": "Z-score", "minmax": "0 to 1"}
+#: No name of a column; not None, beside which a box offers to clear the choice.
+_NONE = "\x1f"
 ADJUSTMENTS: dict[Adjustment, str] = {"bh": "Benjamini–Hochberg", "holm": "Holm"}
 
 
@@ -77,12 +79,11 @@ def _sample_column(view: View, choice: PageChoice) -> str | None:
     """Draw the choice of donors; a column that is named so is chosen at first, as cells are no replicates."""
     likely = [column for column in sample_columns(view) if column in choice.columns and column != choice.column]
     others = [column for column in choice.columns if column != choice.column and column not in likely]
-    options = [*likely, None, *others]
-    sample: str | None = st.selectbox(
+    sample = st.selectbox(
         "Donor or sample",
-        options,
-        format_func=lambda column: "Not chosen" if column is None else column,
+        [*likely, _NONE, *others],
+        format_func=lambda column: "Not chosen" if column == _NONE else column,
         **kept(f"sample {choice.column}"),
         help="Cells of one donor are not replicates. With a donor column, donors are compared first.",
     )
-    return sample
+    return None if sample == _NONE else sample

@@ -22,7 +22,7 @@ from cellucid_core.signature import (
 )
 from pages.shared.figure import figure
 from pages.shared.remembered import remembered
-from pages.shared.workspace import kept, literal, show_error
+from pages.shared.workspace import counted, kept, literal, show_error
 
 CHARTS = {
     "Violin": (charts.violin, charts.VIOLIN_CAPTION),
@@ -32,6 +32,8 @@ CHARTS = {
 }
 MEASURES = {"total": "Total expression of the cell", "detected": "Detected genes of the cell"}
 _REST = "all other cells"
+#: No name of a page; not None, beside which a box offers to clear the choice.
+_ALL_OTHERS = "\x1f"
 _WARNINGS_SHOWN = 3
 
 
@@ -48,8 +50,8 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
     st.subheader(literal(run.headline), anchor=False)
     matrix = view.mapping.matrix or ""
     st.caption(
-        f"{len(run.match.found):,} of {run.match.n_asked:,} genes found · "
-        f"scored on {literal(matrix)} ({view.dataset.scale(matrix).words})"
+        f"{len(run.match.found):,} of {counted(run.match.n_asked, 'gene')} found · "
+        f"scored on {literal(matrix)}: {view.dataset.scale(matrix).words}"
     )
     kind = st.segmented_control(
         "Chart", list(CHARTS), default="Violin", **kept("chart"), label_visibility="collapsed", required=True
@@ -111,13 +113,13 @@ def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
     quality = remembered("signature quality", key, lambda: signature_quality(view, run.match, run.pages))
     figure(charts.dot_plot(quality.by_page), charts.DOTS_CAPTION, "signature_genes")
     st.dataframe(
-        quality.genes,
+        quality.genes.assign(share=quality.genes["share"] * 100),
         hide_index=True,
         width="stretch",
         column_config={
             "weight": None if not run.match.weighted else st.column_config.NumberColumn(format="%.3g"),
             "mean": st.column_config.NumberColumn(format="%.3g"),
-            "share": st.column_config.NumberColumn("cells above 0", format="percent"),
+            "share": st.column_config.NumberColumn("cells above 0", format="%.1f %%"),
             "correlation": st.column_config.NumberColumn(
                 "r with the others", format="%.2f", help="Pearson's r with the mean of the other genes, over the cells."
             ),
@@ -165,15 +167,14 @@ def _pair(run: SignatureRun, name: str) -> tuple[Page, Page | None]:
     key = "|".join(names)
     two = len(names) == 2
     first = left.selectbox("Page", names, index=0 if two else highest, key=f"{name} page {key}")
-    others: list[str | None] = [None, *(other for other in names if other != first)]
     second = right.selectbox(
         "Against",
-        others,
+        [_ALL_OTHERS, *(other for other in names if other != first)],
         index=1 if two else 0,
-        format_func=lambda other: "All other cells" if other is None else other,
+        format_func=lambda other: "All other cells" if other == _ALL_OTHERS else other,
         key=f"{name} against {first} {key}",
     )
-    return pages[first], None if second is None else pages[second]
+    return pages[first], pages.get(second)
 
 
 def show_chance(view: View, run: SignatureRun, key: Hashable) -> None:
@@ -218,7 +219,7 @@ def show_chance(view: View, run: SignatureRun, key: Hashable) -> None:
     beyond = float(np.mean(np.abs(random) >= abs(found.d))) if len(random) else 0.0
     st.markdown(
         f"**d = {found.d:.2f}** between {literal(found.pages[0])} and {literal(found.pages[1])}; "
-        f"{beyond:.1%} of {len(random):,} random sets of {found.n_genes:,} genes separate them as much "
+        f"{beyond:.1%} of {len(random):,} random sets of {counted(found.n_genes, 'gene')} separate them as much "
         f"(empirical p = {found.p_value:.3g})."
     )
     figure(charts.chance_histogram(found.d, found.random, found.p_value), charts.CHANCE_CAPTION, "signature_chance")

@@ -9,7 +9,7 @@ from cellucid_core.dataset import View
 from cellucid_core.signature import ManySignatures, long_csv, score_many, wide_csv
 from pages.shared.figure import figure
 from pages.shared.remembered import remembered
-from pages.shared.workspace import literal, widget_key, workspace
+from pages.shared.workspace import counted, literal, widget_key, workspace
 from pages.signature.gene_box import CHOSEN
 from pages.signature.inputs import Inputs
 
@@ -62,7 +62,7 @@ def show_several(view: View, inputs: Inputs) -> None:
             "d": st.column_config.NumberColumn("d against the rest", format="%.2f"),
         },
     )
-    st.caption(f"{len(table):,} signatures of {literal(file.name)}. Choose a row to see that signature above.")
+    st.caption(f"{counted(len(table), 'signature')} of {literal(file.name)}. Choose a row to see that signature above.")
     with st.container(horizontal=True):
         st.download_button(
             "One column per signature (CSV)",
@@ -89,7 +89,7 @@ def _score(view: View, inputs: Inputs) -> ManySignatures:
     total = len(file.sets.signatures)
 
     def report(share: float) -> None:
-        bar.progress(min(1.0, share), text=f"Scoring {total:,} signatures … {share:.0%}")
+        bar.progress(min(1.0, share), text=f"Scoring {counted(total, 'signature')} … {share:.0%}")
 
     try:
         return score_many(

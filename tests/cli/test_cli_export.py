@@ -232,7 +232,7 @@ def test_fixes_reach_the_export(command, tmp_path):
         (["--threads", "0"], "threads"),
         (["--genes", "hvg:none"], "how many"),
         (["--genes", "@nowhere"], "cannot be read"),
-        (["--genes", "NOPE"], "None of the 1 genes"),
+        (["--genes", "NOPE"], "The gene 'NOPE' is not in the dataset"),
         (["--id", "../up"], "Use 'up'"),
         (["--format", "loom"], "invalid choice"),
         (["--embedding", "2d=nope"], "nope"),

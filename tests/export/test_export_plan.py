@@ -155,5 +155,5 @@ def test_cautions_about_the_data():
 
 
 def test_plan_refuses_what_write_refuses():
-    with pytest.raises(InputError, match="None of the 1 genes"):
+    with pytest.raises(InputError, match="The gene 'nope' is not"):
         plan(small_view(), ExportSettings(genes=GeneChoice("list", ids=("nope",))))

@@ -22,7 +22,7 @@ from scipy import sparse
 from cellucid_core.cli.running import main
 from cellucid_core.dataset import View, default_mapping
 from cellucid_core.errors import InputError, WorkRefused
-from cellucid_core.export import ExportSettings, GeneChoice, choose_genes, verify, write
+from cellucid_core.export import ExportSettings, GeneChoice, choose_genes, plan, verify, write
 from cellucid_core.export.cellucid_ready import plan_ready
 from cellucid_core.export.cellucid_ready.columns import Categories, stored
 from cellucid_core.export.cellucid_ready.keys import clashes, mended
@@ -48,6 +48,16 @@ def export(view, folder, kind="h5ad", **settings):
 
 
 # ---- what a file holds ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_what_the_plan_cautions_of_is_told_with_the_result(viewed, tmp_path, kind):
+    view = viewed(make_adata(), obs_keys=())
+    settings = ExportSettings(format=kind, genes=GeneChoice("none"))
+    result = write(view, settings, tmp_path / f"x.{kind}")
+    foreseen = [str(caution) for caution in plan(view, settings).cautions]
+    assert [words.split(" is exported")[0] for words in foreseen] == ["No gene", "No cell column"]
+    assert list(result.warnings[-2:]) == foreseen
 
 
 @pytest.mark.parametrize("kind", FORMATS)

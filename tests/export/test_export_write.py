@@ -78,6 +78,16 @@ def test_without_graph_vectors_genes_and_latent(tmp_path):
     assert result.n_genes == 0
 
 
+def test_what_the_plan_cautions_of_is_told_with_the_result(tmp_path):
+    obs = pd.DataFrame({"barcode": [f"cell {i}" for i in range(120)], "group": ["a", "b"] * 60})
+    view, settings = small_view(obs=obs), ExportSettings(genes=GeneChoice("none"))
+    foreseen = [str(caution) for caution in plan(view, settings).cautions]
+    result = write(view, settings, tmp_path / "x.zip")
+    assert len(foreseen) == 2
+    assert list(result.warnings[-2:]) == foreseen
+    assert any("barcode" in warning for warning in result.to_json()["warnings"])
+
+
 def test_graph_and_vectors_can_be_left_out(tmp_path):
     write(small_view(), ExportSettings(graph=False, vectors=False, genes=GeneChoice("none")), tmp_path / "x.zip")
     found = decode(tmp_path / "x.zip")
@@ -93,7 +103,7 @@ def test_genes_in_the_order_asked_for_with_the_missing_told(tmp_path):
     assert [field[0] for field in fields] == ["G7", "G2"]
     assert "nope" in result.warnings[0]
     assert "repeated" in result.warnings[1]
-    with pytest.raises(InputError, match="None of the 1 genes"):
+    with pytest.raises(InputError, match="The gene 'nope' is not"):
         write(view, ExportSettings(genes=GeneChoice("list", ids=("nope",))), tmp_path / "y.zip")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.zip"]
 

@@ -293,3 +293,47 @@ def test_saved_pages_are_of_all_cells(open_app, demo):
     work = app.session_state["workspace"]
     fewer = View(demo, replace(work.mapping, cells_out=np.arange(5)))
     assert len(json.loads(pages_to_json(fewer, work.pages))["pages"][0]["cells"]) == 60
+
+
+def test_on_a_line_a_range_is_drawn(open_app, opened):
+    adata = make_adata()
+    del adata.obsm["X_umap"], adata.obsm["X_pca"]
+    along = np.linspace(-1, 2, 60)[:, None]
+    along[3] = np.nan
+    adata.obsm["X_pseudotime"] = along
+    dataset = opened(adata)
+    app = open_app("gene_signature.py", dataset)
+    work = app.session_state["workspace"]
+    work.choose(embeddings={1: "X_pseudotime"})
+    new_page(app, "Draw")
+    assert "one dimension" in texts(app)
+    assert app.get("vega_lite_chart")
+    app.number_input(key="new_page_low X_pseudotime").set_value(5.0).run()
+    assert "No cell has" in app.error[-1].value or "upside down" in app.error[-1].value
+    app.number_input(key="new_page_low X_pseudotime").set_value(1.0).run()
+    make(app, "late")
+    assert own(app) == {"late": int((along >= 1).sum())}
+    assert "X_pseudotime from 1 to 2" in work.pages.pages[0].made
+
+
+def test_a_page_whose_cells_are_all_left_out_is_not_compared(open_app, opened):
+    dataset = opened(make_adata(80))
+    app = open_app("gene_signature.py", dataset)
+    widget(app, "text_area", "Signature genes").set_value("GENE1, GENE2, GENE3").run()
+    for name, cells in (("some", slice(0, 5)), ("others", slice(5, 15))):
+        new_page(app, "Ids")
+        app.text_area(key="new_page_ids").set_value("\n".join(dataset.obs.index[cells])).run()
+        make(app, name)
+    assert {"some", "others"} <= set(compared(app))
+    work = app.session_state["workspace"]
+    work.mapping = replace(work.mapping, cells_out=np.arange(5))
+    app.run()
+    assert not app.exception
+    assert "some" not in compared(app)
+    assert compared(app)["others"] == 10
+    assert "All cells of some are left out" in texts(app)
+    assert not any("some" in str(option) for option in widget(app, "selectbox", "Against").options)
+    work.mapping = replace(work.mapping, cells_out=np.arange(0))
+    app.run()
+    assert "left out" not in texts(app)
+    assert any("some" in str(option) for option in widget(app, "multiselect", "Pages").options)

@@ -93,8 +93,16 @@ def test_files_are_read_and_bulk_is_checked(open_app, tmp_path, demo_view):
 def test_a_second_entry_is_opened_when_it_is_built(open_app):
     app = build(build(open_app("signature_library.py")))
     assert len(list_entries()) == 2
-    assert app.session_state["library_entry"] == list_entries()[0].id
+    newest, oldest = (entry.id for entry in list_entries())
+    assert app.session_state["library_entry"] == newest
     assert "joined the library" in texts(app)
+    # Made within a minute, of the same dataset: told apart all the same.
+    for label in ("Open", "Signature"):
+        assert len(set(widget(app, "selectbox", label).options)) == 2
+    for entry in (oldest, newest):
+        widget(app, "selectbox", "Open").set_value(entry).run()
+        app.segmented_control(key=f"level_{entry}").set_value("bulk_labels").run()
+        assert app.session_state["library_entry"] == entry
 
 
 def test_somebody_else_cannot_delete(open_app):

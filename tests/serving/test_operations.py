@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -20,7 +21,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 
 from cellucid_core.serving import log_error, middleware, routes, start_logging, upload_address
-from cellucid_core.serving.starting import sweep
+from cellucid_core.serving.starting import lifespan, sweep
 from cellucid_core.serving.watching import LOGGER
 
 ROOT = Path(__file__).parents[2]
@@ -323,3 +324,27 @@ def test_the_compose_file_is_strict():
 
     environment = {name: str(value) for name, value in service["environment"].items()}
     check_configuration({**environment, "CELLUCID_DATA_ROOTS": ""})
+
+
+def test_what_charts_and_tests_need_is_imported_when_the_server_starts(home, monkeypatch):
+    imported, told = [], []
+    monkeypatch.setattr("cellucid_core.serving.starting.import_module", _import(imported))
+    monkeypatch.setattr("cellucid_core.serving.starting.log_error", lambda error, place: told.append(place))
+
+    async def start():
+        async with lifespan(None):
+            while len(imported) < 2:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(start(), 30))
+    assert imported == ["altair", "scipy.stats"]
+    assert told == ["warm-up"], "a package that is broken does not keep the server from starting"
+
+
+def _import(names):
+    def import_module(name):
+        names.append(name)
+        if name == "altair":
+            raise ImportError(name)
+
+    return import_module

@@ -133,3 +133,25 @@ def test_without_pages_and_with_mended_genes(file, tmp_path):
     result = executed(python_code(view, run, file=file), tmp_path)
     assert result["mean"]["All cells"] == pytest.approx(run.summary["mean"][0])
     assert result["tests"] == []
+
+
+@pytest.mark.parametrize("header", ["cell;", ""])
+def test_columns_of_a_table_beside_the_file(file, tmp_path, header):
+    cells = list(open_dataset(file).obs.index)
+    rng = np.random.default_rng(8)
+    lines = [f"{cell};{rng.normal():.3f};{arm};p{i % 7};{arm}" for i, cell in enumerate(cells) for arm in "ab"[i % 2]]
+    table = tmp_path / "the cells' table.csv"
+    # The file has a donor, too: the table's is meant. The last cells are not in the table.
+    table.write_text("\n".join([f"{header}age;the 'arm';donor;extra", *reversed(lines[:-9]), ""]), encoding="utf-8")
+    dataset = open_dataset(file, cell_metadata=table)
+    view = View(dataset, replace(choose(dataset, default_mapping(dataset)), cells_out=np.array([2, 3, 50])))
+    pages = choose_pages(view, "the 'arm'")
+    run = run_signature(view, ["g1", "g2", "g4"], pages=pages, sample_key="donor")
+    assert {test.unit for test in run.tests} == {"cell", "sample"}
+    code = python_code(view, run, file=file, cell_metadata=table)
+    assert code.count("the 'arm'") >= 3
+    assert "usecols=[0, 2, 3]" in code
+    check(run, executed(code, tmp_path))
+    assert "read_csv('the cells" in python_code(view, run) or 'read_csv("the cells' in python_code(view, run)
+    own = run_signature(view, ["g1"], pages=choose_pages(view, "kind"))
+    assert "read_csv" not in python_code(view, own)
