@@ -12,7 +12,8 @@ import streamlit as st
 
 from cellucid_core.configuration import check_configuration
 from cellucid_core.errors import CellucidError
-from cellucid_core.serving import lifespan, log_error, middleware, routes, start_logging
+from cellucid_core.serving import lifespan, log_error, middleware, routes, start_logging, upkeep
+from pages.shared.sessions import forget_expired
 
 try:
     settings = check_configuration()
@@ -26,7 +27,7 @@ app = st.App(
     "pages/home.py",
     routes=routes(base_path),
     middleware=middleware(base_path),
-    lifespan=lifespan,
+    lifespan=upkeep(lifespan, forget_expired),
     on_script_error=lambda error: log_error(error, "page"),
 )
 

@@ -35,6 +35,7 @@ from cellucid_core.charts.signatures import (
     pareto_front,
     stacked_fractions,
 )
+from cellucid_core.charts.specification import specification
 from cellucid_core.charts.tables import DOTS_CAPTION, HEATMAP_CAPTION, dot_plot, signature_heatmap
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "library_trend",
     "pareto_front",
     "signature_heatmap",
+    "specification",
     "stacked_fractions",
     "violin",
 ]

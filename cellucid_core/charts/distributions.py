@@ -322,13 +322,11 @@ def _short(values: np.ndarray) -> list[float]:
 
 def _finish(alt: Any, layers: list[Any], plan: Layout) -> Any:
     """Put the layers together, as wide as their container."""
-    return (
-        alt.layer(*layers)
-        .properties(
-            width="container",
-            height=plan.height,
-            # The height is the plot's: labels of several lines must not eat it up.
-            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        )
-        .configure_view(strokeWidth=0)
+    return alt.layer(
+        *layers,
+        width="container",
+        height=plan.height,
+        # The height is the plot's: labels of several lines must not eat it up.
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        config=alt.Config(view=alt.ViewConfig(strokeWidth=0)),
     )

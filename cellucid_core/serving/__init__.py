@@ -7,6 +7,7 @@ from cellucid_core.serving.downloads import download_address, offer_download
 from cellucid_core.serving.incoming import take_upload, upload_suffix
 from cellucid_core.serving.routing import middleware, routes, upload_address
 from cellucid_core.serving.starting import lifespan
+from cellucid_core.serving.upkeep import upkeep
 from cellucid_core.serving.watching import log_error, start_logging
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "routes",
     "start_logging",
     "take_upload",
+    "upkeep",
     "upload_address",
     "upload_suffix",
 ]

@@ -12,6 +12,7 @@ from cellucid_core import charts
 from cellucid_core.errors import CellucidError
 from cellucid_core.library import Bulk, BulkCheck, Entry, Level, check_bulk, deconvolve, read_bulk
 from cellucid_core.library.deconvolution import Logged, Method
+from pages.shared.figure import draw_chart
 from pages.shared.remembered import remembered
 from pages.shared.signature_entry import signature_of
 from pages.shared.style import CARDS
@@ -89,7 +90,7 @@ def _deconvolution(bulk: Bulk, found: BulkCheck, level: Level, made_of: tuple[st
         result = remembered(
             "fractions", (*made_of, method, logged), lambda: deconvolve(bulk, level, method, logged=logged)
         )
-    st.altair_chart(charts.stacked_fractions(result.fractions), width="stretch")
+    draw_chart(charts.stacked_fractions(result.fractions))
     st.caption(
         f"Estimated from {len(result.genes):,} DEGs; each sample sums to 100 %. "
         f"Fit (correlation with the samples): {result.fit.min():.2f} to {result.fit.max():.2f}. "

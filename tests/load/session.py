@@ -157,9 +157,7 @@ class Session:
     def elements(self, *kinds: str) -> list[Any]:
         """Return the page's elements of these kinds, all without kinds, from top to bottom."""
         ordered = sorted(self._nodes.items())
-        return [
-            node.proto for _, node in ordered if node.kind != "block" and (not kinds or node.kind in kinds)
-        ]
+        return [node.proto for _, node in ordered if node.kind != "block" and (not kinds or node.kind in kinds)]
 
     def find(self, label: str, *kinds: str) -> Any:
         """Return the one element of a label; a trailing … stands for anything."""
@@ -176,10 +174,9 @@ class Session:
 
     def text(self) -> str:
         """Return all that is written on the page, Markdown's escapes taken away."""
-        parts = []
-        for element in self.elements("heading", "markdown", "alert", "text", "code", "exception"):
-            parts.append(next((text for name in ("body", "code_text", "message") if (text := getattr(element, name, ""))), ""))
-        return re.sub(r"\\(.)", r"\1", "\n".join(parts))
+        elements = self.elements("heading", "markdown", "alert", "text", "code", "exception")
+        named = ([getattr(element, name, "") for name in ("body", "code_text", "message")] for element in elements)
+        return re.sub(r"\\(.)", r"\1", "\n".join("".join(texts) for texts in named))
 
     def problems(self) -> list[str]:
         """Return every exception and every red box of the page."""
