@@ -95,8 +95,8 @@ class Server:
         return found
 
     def memory(self) -> int:
-        """Return the bytes that the server and its children hold; what they share counts once."""
-        return sum(_field(Path(f"/proc/{pid}/smaps_rollup"), "Pss:") for pid in self.processes())
+        """Return the bytes that the server and its children hold, each once; without files, which the system caches."""
+        return sum(_sum(Path(f"/proc/{pid}/smaps_rollup"), "Pss_Anon:", "Pss_Shmem:") for pid in self.processes())
 
     def seconds(self) -> float:
         """Return the processor seconds that the server and its children have used."""
@@ -114,7 +114,7 @@ class Server:
         self.stop()
 
 
-def _field(file: Path, name: str) -> int:
+def _sum(file: Path, *names: str) -> int:
     with suppress(OSError):
-        return sum(int(line.split()[1]) * 1024 for line in file.read_text().splitlines() if line.startswith(name))
+        return sum(int(line.split()[1]) * 1024 for line in file.read_text().splitlines() if line.startswith(names))
     return 0
