@@ -8,17 +8,21 @@ the others' values), and scripts, fonts and styles are not fetched.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
-import itertools
+import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pyarrow
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -29,6 +33,7 @@ from websockets.sync.client import connect
 PATIENCE = 120.0
 #: Runs for which a browser keeps large messages (``global.maxCachedMessageAge``).
 _CACHED_RUNS = 2
+_TUS = {"Tus-Resumable": "1.0.0"}
 _TRIGGERS = ("button", "download_button")
 
 
@@ -53,13 +58,16 @@ class Session:
     ----------
     address
         Of the server, such as ``http://127.0.0.1:8501``.
+    cookies
+        Those that the browser has already.
     """
 
     address: str
+    cookies: httpx.Cookies | None = None
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.address, timeout=PATIENCE)
+        self.http = httpx.Client(base_url=self.address, timeout=PATIENCE, cookies=self.cookies)
         self.http.get("/", headers={"Accept": "text/html", "Sec-Fetch-Dest": "document"}).raise_for_status()
         # Where a browser asks what it may embed; the answer brings the cookie against cross-site requests.
         self.http.get("/_stcore/host-config").raise_for_status()
@@ -70,7 +78,6 @@ class Session:
         self._cached: dict[str, tuple[int, ForwardMsg]] = {}
         self._session = ""
         self._run = 0
-        self._requests = itertools.count()
         self._connect()
         self._rerun()
 
@@ -82,7 +89,9 @@ class Session:
 
     def leave(self) -> None:
         """Close the tab and the browser."""
-        self._socket.close()
+        # A server that was killed does not answer the good-bye.
+        with suppress(Exception):
+            self._socket.close()
         self.http.close()
 
     def _connect(self) -> None:
@@ -133,24 +142,13 @@ class Session:
         self._states[field_.id] = WidgetState(id=field_.id, **state)
         return self._rerun()
 
-    def begin(self, label: str) -> None:
-        """Click a button and do not wait for what comes of it."""
-        self._send(self.press(label))
-
-    def tell(self, component: str, **values: Any) -> float:
-        """Let a custom component say something; return the seconds until the page stands."""
-        import json
-
-        self._states[self._component(component)] = WidgetState(
-            id=self._component(component), json_value=json.dumps(values)
-        )
-        return self._rerun()
-
-    def _component(self, name: str) -> str:
-        found = [node for node in self.elements("bidi_component") if node.component_name.endswith(name)]
-        if not found:
-            raise PageError(f"no component {name!r}")
-        return str(found[0].id)
+    def tell(self, component: str, event: str, value: Any) -> float:
+        """Let a custom component report an event; return the seconds until the page stands."""
+        found = [one for one in self.elements("bidi_component") if one.component_name.endswith(component)]
+        if len(found) != 1:
+            raise PageError(f"{len(found)} components called {component!r}")
+        told = json.dumps([{"event": event, "value": value}])
+        return self._rerun(WidgetState(id=_make_trigger_id(found[0].id, "events"), json_trigger_value=told))
 
     # What a user sees.
 
@@ -268,6 +266,63 @@ class Session:
             self._nodes[path] = Node(name, proto, self._run)
             if getattr(proto, "set_value", False):
                 self._states.pop(proto.id, None)  # the server gave it another value, and knows it
+
+
+@dataclass
+class Upload:
+    """A file on its way in pieces, as the page's upload box sends it; goes on where an earlier attempt stopped.
+
+    Attributes
+    ----------
+    data, name
+        The file.
+    piece
+        Bytes per request.
+    location
+        Its address on the server, once that gave it one.
+    """
+
+    data: bytes
+    name: str
+    piece: int = 2**18
+    location: str | None = None
+
+    def send(self, http: httpx.Client) -> str:
+        """Send what has not arrived yet; return the token by which the page takes it."""
+        offset = self._find(http)
+        while offset < len(self.data):
+            part = self.data[offset : offset + self.piece]
+            digest = base64.b64encode(hashlib.sha256(part).digest()).decode()
+            answer = http.patch(
+                self.location or "",
+                content=part,
+                headers=_TUS
+                | {
+                    "Content-Type": "application/offset+octet-stream",
+                    "Upload-Offset": str(offset),
+                    "Upload-Checksum": f"sha256 {digest}",
+                },
+            )
+            if answer.status_code != 204:
+                raise PageError(f"a piece of {self.name} is answered with {answer.status_code}: {answer.text[:300]}")
+            offset = int(answer.headers["Upload-Offset"])
+        return (self.location or "").rpartition("/")[2]
+
+    def _find(self, http: httpx.Client) -> int:
+        """Return how much has arrived, announcing the file where nothing has."""
+        if self.location is not None:
+            answer = http.head(self.location, headers=_TUS)
+            if answer.status_code == 200:
+                return int(answer.headers["Upload-Offset"])
+            if answer.status_code != 404:
+                raise PageError(f"the upload of {self.name} is answered with {answer.status_code}")
+        name = base64.b64encode(self.name.encode()).decode()
+        described = {"Upload-Length": str(len(self.data)), "Upload-Metadata": f"filename {name}"}
+        answer = http.post("/cellucid/upload", headers=_TUS | described)
+        if answer.status_code != 201:
+            raise PageError(f"the upload of {self.name} is refused: {answer.status_code} {answer.text[:300]}")
+        self.location = answer.headers["Location"]
+        return 0
 
 
 def frame_named(session: Session, *columns: str) -> Any:
