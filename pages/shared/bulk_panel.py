@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from cellucid_core import charts
+from cellucid_core.dataset.home import scratch_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.library import Bulk, BulkCheck, Entry, Level, check_bulk, deconvolve, read_bulk
 from cellucid_core.library.deconvolution import Logged, Method
@@ -70,8 +69,8 @@ def _cards(bulk: Bulk, found: BulkCheck) -> None:
 
 
 def _read(upload: Any, level: Level) -> Bulk:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "bulk"
+    with scratch_folder() as folder:
+        path = folder / "bulk"
         path.write_bytes(upload.getbuffer())
         return read_bulk(path, upload.name, level.genes)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import streamlit as st
 
 from cellucid_core import charts
+from cellucid_core.dataset.home import scratch_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.library import (
     Entry,
@@ -222,7 +220,7 @@ class _Writing:
         self._signature, self._suffix, self._level = signature, suffix, level
 
     def __call__(self) -> bytes:
-        with tempfile.TemporaryDirectory() as folder:
-            target = Path(folder) / f"signature{self._suffix}"
+        with scratch_folder() as folder:
+            target = folder / f"signature{self._suffix}"
             write_signature(self._signature, target, level=self._level if self._suffix == ".txt" else None)
             return target.read_bytes()

@@ -215,7 +215,9 @@ def main() -> int:
     missed = False
     with (
         tempfile.TemporaryDirectory() as home,
-        Server(Path(home), STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL=str(KEPT), CELLUCID_FREE_SPACE="0") as server,
+        Server(
+            Path(home) / "home", STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL=str(KEPT), CELLUCID_FREE_SPACE="0"
+        ) as server,
     ):
         first = visit(server, oracle, sessions=1, signatures=1, first=10_000)
         if not first.errors:

@@ -23,15 +23,18 @@ class Server:
     Parameters
     ----------
     home
-        Its ``CELLUCID_HOME``, made if missing.
+        Its ``CELLUCID_HOME``, made if missing; its log and temporary files go beside it.
     environment
         Further variables.
     """
 
     def __init__(self, home: Path, **environment: str) -> None:
-        home.mkdir(parents=True, exist_ok=True)
-        self.home = home
-        self._environment = {**os.environ, "CELLUCID_HOME": str(home), **environment}
+        # Beside it, so that what is left of both can be told from what others leave.
+        self.home, self.temporary, self._log = home, home.with_name("temporary"), home.with_name("server.log")
+        for folder in (self.home, self.temporary):
+            folder.mkdir(parents=True, exist_ok=True)
+        folders = {"CELLUCID_HOME": str(home), "TMPDIR": str(self.temporary)}
+        self._environment = {**os.environ, **folders, **environment}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
@@ -41,7 +44,7 @@ class Server:
     def start(self) -> None:
         """Start, and wait until it answers."""
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true"]
-        with (self.home / "server.log").open("a") as log:
+        with self._log.open("a") as log:
             self._process = subprocess.Popen(
                 [*command, f"--server.port={self._port}", "--server.address=127.0.0.1"],
                 cwd=ROOT,
@@ -60,7 +63,7 @@ class Server:
 
     def log(self) -> str:
         """Return what it said."""
-        return (self.home / "server.log").read_text()
+        return self._log.read_text()
 
     def stop(self) -> None:
         """Stop it as an operator does."""
