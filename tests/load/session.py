@@ -15,7 +15,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -91,13 +91,14 @@ class Session:
         """Close the tab and the browser."""
         # A server that was killed does not answer the good-bye.
         with suppress(Exception):
-            self._socket.close()
+            self._open.close()
         self.http.close()
 
     def _connect(self) -> None:
         xsrf = self.http.cookies.get("_streamlit_xsrf") or "PLACEHOLDER_AUTH_TOKEN"
         place = urlsplit(self.address)
-        self._socket = connect(
+        self._open = ExitStack()
+        connecting = connect(
             f"ws://{place.netloc}/_stcore/stream",
             origin=self.address,  # type: ignore[arg-type]
             subprotocols=["streamlit", xsrf],  # type: ignore[list-item]
@@ -107,6 +108,7 @@ class Session:
             open_timeout=PATIENCE,
             ping_interval=None,
         )
+        self._socket = self._open.enter_context(connecting)
 
     # What a user does.
 

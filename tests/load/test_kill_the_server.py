@@ -1,4 +1,4 @@
-"""The server killed at three moments of somebody's work; ``python tests/load/kill_the_server.py`` does it fifty times."""
+"""The server killed at three moments of somebody's work; on demand ``kill_the_server.py`` does it fifty times."""
 
 from __future__ import annotations
 
