@@ -15,7 +15,8 @@ import streamlit as st
 
 from cellucid_core.configuration import check_configuration
 from cellucid_core.errors import CellucidError, InputError
-from cellucid_core.serving import check_auth_section, lifespan, log_error, middleware, routes, start_logging
+from cellucid_core.serving import check_auth_section, lifespan, log_error, middleware, routes, start_logging, upkeep
+from pages.shared.sessions import forget_expired
 
 
 def auth_section() -> dict[str, Any] | None:
@@ -43,7 +44,7 @@ app = st.App(
     "pages/home.py",
     routes=routes(base_path),
     middleware=middleware(base_path),
-    lifespan=lifespan,
+    lifespan=upkeep(lifespan, forget_expired),
     on_script_error=lambda error: log_error(error, "page"),
 )
 

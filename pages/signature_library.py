@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from cellucid_core.dataset import View
+from cellucid_core.dataset.home import scratch_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.library import (
     FLAVORS,
@@ -206,8 +205,8 @@ def read_panel() -> None:
     )
     if upload is None:
         return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "signature"
+    with scratch_folder() as folder:
+        path = folder / "signature"
         path.write_bytes(upload.getbuffer())
         signature = read_signature(path, upload.name)
     for level in signature.levels:

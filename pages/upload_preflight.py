@@ -12,6 +12,7 @@ from cellucid_core.dataset import Kind, View, embedding_candidates
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight.columns import column_table
 from pages.shared.empty import need_dataset
+from pages.shared.figure import draw_chart
 from pages.shared.findings import findings_panel
 from pages.shared.opening import parts_box, server_box, upload_box
 from pages.shared.style import CARDS, SPLIT
@@ -78,7 +79,7 @@ def embedding_panel(view: View) -> None:
         categorical=colors is not None or key is None,
         axes=(f"{name} 1", f"{name} 2"),
     )
-    st.altair_chart(chart, width="stretch")
+    draw_chart(chart)
     if chosen == 3:
         st.caption("The first two of three axes; the viewer shows all three.")
 

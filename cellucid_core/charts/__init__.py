@@ -27,7 +27,6 @@ from cellucid_core.charts.evidence import (
     library_trend,
 )
 from cellucid_core.charts.image import MIME, chart_image
-from cellucid_core.charts.layout import vega_lite
 from cellucid_core.charts.signatures import (
     FRONT_CAPTION,
     TREE_CAPTION,
@@ -36,6 +35,7 @@ from cellucid_core.charts.signatures import (
     pareto_front,
     stacked_fractions,
 )
+from cellucid_core.charts.specification import specification
 from cellucid_core.charts.tables import DOTS_CAPTION, HEATMAP_CAPTION, dot_plot, signature_heatmap
 
 __all__ = [
@@ -67,7 +67,7 @@ __all__ = [
     "library_trend",
     "pareto_front",
     "signature_heatmap",
+    "specification",
     "stacked_fractions",
-    "vega_lite",
     "violin",
 ]

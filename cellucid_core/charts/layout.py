@@ -141,12 +141,3 @@ def inline(alt: Any, rows: list[dict[str, Any]]) -> Any:
     data = alt.InlineData(values=[])
     data["values"] = tuple(rows)
     return data
-
-
-def vega_lite(chart: Any) -> dict[str, Any]:
-    """Return what a chart of this package is in Vega-Lite.
-
-    It is not held against the Vega-Lite schema, which takes longer than to build it; ``chart.to_dict()`` does that.
-    """
-    spec: dict[str, Any] = chart.to_dict(validate=False)
-    return spec

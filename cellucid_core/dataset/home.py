@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cellucid_core.configuration import read_configuration
@@ -35,3 +38,13 @@ def home_folder(*parts: str) -> Path:
     folder = cellucid_home().joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield an empty folder that is gone afterwards; if the process is killed meanwhile, the next sweep takes it.
+
+    The system's own temporary folder is often small, or memory, and nobody sweeps it.
+    """
+    with tempfile.TemporaryDirectory(dir=home_folder("scratch"), ignore_cleanup_errors=True) as folder:
+        yield Path(folder)

@@ -9,6 +9,7 @@ from cellucid_core.serving.incoming import take_upload, upload_suffix
 from cellucid_core.serving.routing import middleware, routes, upload_address
 from cellucid_core.serving.sign_in import SignIn, end_sign_in, note_sign_in, read_sign_in, user_of
 from cellucid_core.serving.starting import lifespan
+from cellucid_core.serving.upkeep import upkeep
 from cellucid_core.serving.watching import log_error, start_logging
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "routes",
     "start_logging",
     "take_upload",
+    "upkeep",
     "upload_address",
     "upload_suffix",
     "user_of",

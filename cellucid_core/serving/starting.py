@@ -26,7 +26,11 @@ from cellucid_core.serving.watching import LOGGER, log_error
 #: Drafts (hidden names) that nothing was written to for so long belong to no living process.
 _DRAFT_SECONDS = 3600.0
 #: Folders whose files can be made again from an upload, and uploads themselves.
-_USED_UP = ("uploads", "unpacked", "rewritten", "stores", "hashes", "exports", "downloads")
+_USED_UP = ("uploads", "unpacked", "rewritten", "stores", "hashes", "computed", "exports", "downloads", "scratch")
+#: Folders of what lasts, in which only drafts are deleted.
+_LASTING = ("incoming", "library", "demo", "demo/*", "collections", "collections/*")
+#: Folders in which `tempfile` makes others; elsewhere a name may begin as theirs do.
+_TEMPORARY = ("unpacked", "scratch")
 _PAUSE = 3600.0
 #: Packages that charts and tests need, and that the command line and a page without data do without.
 _FIRST_NEEDED = ("altair", "scipy.stats")
@@ -61,16 +65,17 @@ def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) ->
             if now - used[_group(path)] > (draft_seconds if _is_draft(path) else lifetime):
                 _delete(path)
                 gone += 1
-    for path in _entries(home / "incoming"):
-        if _is_draft(path) and now - _last_used(path) > draft_seconds:
-            _delete(path)
-            gone += 1
+    for pattern in _LASTING:
+        for path in home.glob(f"{pattern}/.*"):
+            if now - _last_used(path) > draft_seconds:
+                _delete(path)
+                gone += 1
     return gone
 
 
 def _is_draft(path: Path) -> bool:
     # `complete_or_absent` and stores begin hidden; folders of `tempfile` are where zips are unpacked to.
-    return path.name.startswith((".", "tmp"))
+    return path.name.startswith(".") or (path.name.startswith("tmp") and path.parent.name in _TEMPORARY)
 
 
 def _group(path: Path) -> str:

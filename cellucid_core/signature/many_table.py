@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.csv_safety import neutral
+from cellucid_core.dataset.home import scratch_folder
 from cellucid_core.names import unique
 from cellucid_core.signature.many import ManySignatures, iter_scores
 from cellucid_core.signature.table import number_field, quoted
@@ -76,22 +76,21 @@ class _spooled:  # noqa: N801
 
     def __init__(self, view: View, many: ManySignatures, rows: list[int]) -> None:
         self._view, self._many, self._rows = view, many, rows
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder = ExitStack()
 
     def __enter__(self) -> np.ndarray:
         if self._many.scores is not None:
             return self._many.scores[self._rows]
-        self._folder = tempfile.TemporaryDirectory()
+        folder = self._folder.enter_context(scratch_folder())
         shape = (len(self._rows), self._view.n_cells)
-        spool = np.lib.format.open_memmap(Path(self._folder.name) / "scores.npy", "w+", np.float64, shape)
+        spool = np.lib.format.open_memmap(folder / "scores.npy", "w+", np.float64, shape)
         place = {i: row for row, i in enumerate(self._rows)}
         for i, scores in _all_scores(self._view, self._many):
             spool[place[i]] = scores
         return np.asarray(spool)
 
     def __exit__(self, *_: object) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._folder.close()
 
 
 def _page_columns(pages: Sequence[Page], n_cells: int) -> tuple[list[str], list[list[str]]]:

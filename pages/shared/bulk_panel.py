@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from cellucid_core import charts
+from cellucid_core.dataset.home import scratch_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.library import Bulk, BulkCheck, Entry, Level, check_bulk, deconvolve, read_bulk
 from cellucid_core.library.deconvolution import Logged, Method
+from pages.shared.figure import draw_chart
 from pages.shared.remembered import remembered
 from pages.shared.signature_entry import entry_labels, signature_of
 from pages.shared.style import CARDS
@@ -70,8 +70,8 @@ def _cards(bulk: Bulk, found: BulkCheck) -> None:
 
 
 def _read(upload: Any, level: Level) -> Bulk:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "bulk"
+    with scratch_folder() as folder:
+        path = folder / "bulk"
         path.write_bytes(upload.getbuffer())
         return read_bulk(path, upload.name, level.genes)
 
@@ -90,7 +90,7 @@ def _deconvolution(bulk: Bulk, found: BulkCheck, level: Level, made_of: tuple[st
         result = remembered(
             "fractions", (*made_of, method, logged), lambda: deconvolve(bulk, level, method, logged=logged)
         )
-    st.altair_chart(charts.stacked_fractions(result.fractions), width="stretch")
+    draw_chart(charts.stacked_fractions(result.fractions))
     st.caption(
         f"Estimated from {len(result.genes):,} DEGs; each sample sums to 100 %. "
         f"Fit (correlation with the samples): {result.fit.min():.2f} to {result.fit.max():.2f}. "

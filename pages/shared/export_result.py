@@ -19,6 +19,7 @@ from cellucid_core.prepared.decoding import PreparedExport
 from cellucid_core.prepared.structure import Categories
 from pages.shared.collection import collection_box
 from pages.shared.download import download_link, offer
+from pages.shared.figure import draw_chart
 from pages.shared.workspace import counted, literal, show_error, workspace
 
 SUFFIXES = {"compact": ".zip", "h5ad": ".h5ad", "zarr.zip": ".zarr.zip"}
@@ -231,7 +232,7 @@ def _preview(path: Path) -> None:
     except CellucidError as error:
         show_error(error)
         return
-    st.altair_chart(charts.embedding(points[:, :2], values, key, size=380), width="stretch")
+    draw_chart(charts.embedding(points[:, :2], values, key, size=380))
     more = f" The list names the first {MOST_LISTED_GENES:,} genes." if len(genes) > MOST_LISTED_GENES else ""
     axes = " The first two of three axes." if dimension == 3 else ""
     st.caption(f"Decoded from the file that was written, as the viewer does it.{axes}{more}")

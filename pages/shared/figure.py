@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
+from altair.utils.schemapi import disable_debug_mode
 
 from cellucid_core import charts
+
+# Altair checks every part of a chart when it is made. Tests do so once; a server would do it for every drawing.
+disable_debug_mode()
 
 
 def figure(chart: Any, caption: str, file_name: str, *, alt: str | None = None) -> None:
@@ -23,7 +27,7 @@ def figure(chart: Any, caption: str, file_name: str, *, alt: str | None = None) 
     alt
         What the chart shows, for those who cannot see it.
     """
-    st.vega_lite_chart(charts.vega_lite(chart), width="stretch", alt=alt or caption)
+    draw_chart(chart, alt=alt or caption)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(caption, width="stretch")
         with st.popover("", icon=":material/image:", type="tertiary", help="Save the picture", key=f"save_{file_name}"):
@@ -37,6 +41,11 @@ def figure(chart: Any, caption: str, file_name: str, *, alt: str | None = None) 
                     on_click="ignore",
                     width="stretch",
                 )
+
+
+def draw_chart(chart: Any, *, alt: str | None = None) -> None:
+    """Draw a chart as wide as its place."""
+    st.vega_lite_chart(spec=charts.specification(chart), width="stretch", alt=alt)
 
 
 def _theme() -> Any:

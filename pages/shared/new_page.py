@@ -26,7 +26,7 @@ from cellucid_core.cell_pages import (
     read_areas,
     uniquely_named,
 )
-from cellucid_core.charts import board_height, drawing_board, histogram, vega_lite
+from cellucid_core.charts import board_height, drawing_board, histogram, specification
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
 from pages.shared.column_pages import CHOOSE_NEXT, MINE, column_pages
@@ -173,7 +173,7 @@ def _draw_on_a_line(view: View, column: str | None) -> None:
 def _line(_view: View, content: str, mapping: str, column: str | None) -> dict[str, object]:
     along = np.asarray(_view.embedding(1)[:, 0], dtype=np.float64)
     pages = _board_pages(_view, column)[:MOST_IN_SIGHT] or [Page("All cells", np.arange(_view.n_cells))]
-    return vega_lite(histogram(pages, [along[page.cells] for page in pages], _view.mapping.embeddings[1]))
+    return specification(histogram(pages, [along[page.cells] for page in pages], _view.mapping.embeddings[1]))
 
 
 def _board_pages(view: View, column: str | None) -> list[Page]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import streamlit as st
 
 from cellucid_core import charts
+from cellucid_core.dataset.home import scratch_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.library import (
     Entry,
@@ -24,6 +22,7 @@ from cellucid_core.library import (
 )
 from cellucid_core.signature import GeneSets
 from cellucid_core.signature import Signature as GeneList
+from pages.shared.figure import draw_chart
 from pages.shared.label_columns import label_columns
 from pages.shared.remembered import remembered
 from pages.shared.workspace import counted, literal, show_error, widget_key, workspace
@@ -95,12 +94,10 @@ def entry_panel(entry: Entry, owner: str) -> None:
     with tree:
         # Files of others do not say which type holds which: their levels cannot stand beside each other.
         levels = signature.levels if signature.parents else [level]
-        st.altair_chart(
-            charts.level_tree([(one.name, one.cells) for one in levels], signature.parents), width="stretch"
-        )
+        draw_chart(charts.level_tree([(one.name, one.cells) for one in levels], signature.parents))
         st.caption(charts.TREE_CAPTION)
     with likeness:
-        st.altair_chart(charts.correlation_heatmap(centroid_correlation(level)), width="stretch")
+        draw_chart(charts.correlation_heatmap(centroid_correlation(level)))
         over = f"the {len(level.degs):,} DEGs" if len(level.degs) > 1 else "all genes"
         st.caption(
             f"Pearson correlation of the cell types' means over {over}: what is far from 1 is easy to tell apart."
@@ -119,7 +116,7 @@ def _search(level: Level) -> None:
     if level.front is None:
         st.info("The file does not say how its markers were found.", icon=":material/scatter_plot:")
         return
-    st.altair_chart(charts.pareto_front(level.front, level.chosen), width="stretch")
+    draw_chart(charts.pareto_front(level.front, level.chosen))
     st.caption(charts.FRONT_CAPTION)
 
 
@@ -199,7 +196,7 @@ def _compare(level: Level, name: str) -> None:
     except CellucidError as error:
         show_error(error)
         return
-    st.altair_chart(charts.correlation_heatmap(result.correlation, "cell type", "group"), width="stretch")
+    draw_chart(charts.correlation_heatmap(result.correlation, "cell type", "group"))
     st.caption(f"Pearson correlation of mean expression over the {counted(result.n_genes, 'gene')} that both have.")
     for warning in result.warnings:
         st.warning(literal(warning), icon=":material/warning:")
@@ -237,7 +234,7 @@ class _Writing:
         self._signature, self._suffix, self._level = signature, suffix, level
 
     def __call__(self) -> bytes:
-        with tempfile.TemporaryDirectory() as folder:
-            target = Path(folder) / f"signature{self._suffix}"
+        with scratch_folder() as folder:
+            target = folder / f"signature{self._suffix}"
             write_signature(self._signature, target, level=self._level if self._suffix == ".txt" else None)
             return target.read_bytes()

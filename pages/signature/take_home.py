@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from cellucid_core.csv_safety import NOTE
 from cellucid_core.dataset import View
+from cellucid_core.dataset.home import scratch_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.signature import (
     SignatureRun,
@@ -85,8 +84,8 @@ def _download(
 
 
 def _parquet(view: View, run: SignatureRun) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "scores.parquet"
+    with scratch_folder() as folder:
+        target = folder / "scores.parquet"
         write_parquet(view, run, target)
         return target.read_bytes()
 

@@ -348,3 +348,70 @@ def _import(names):
             raise ImportError(name)
 
     return import_module
+
+
+def test_what_killed_processes_leave_is_swept_wherever_it_lies(tmp_path, monkeypatch):
+    monkeypatch.setenv("CELLUCID_HOME", str(tmp_path))
+    drafts = [
+        "library/.pbmc-1234/signature.h5",
+        "library/.pbmc-1234.deleted/signature.h5",
+        "demo/v1/.demo.h5ad.abc",
+        "collections/0123/.pbmc.0a1b2c3d.partial/points.bin",
+        "computed/.0a1b.npz",
+        "scratch/tmpabc/scores.npy",
+        "unpacked/tmpabc/matrix.mtx",
+    ]
+    # Names that people give may begin as temporary ones do.
+    whole = [
+        "library/tmp-1234/signature.h5",
+        "exports/tmp-1.zip",
+        "collections/0123/tmp/points.bin",
+        "demo/v1/demo.h5ad",
+    ]
+    for name in (*drafts, *whole):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    sweep()
+    assert all((tmp_path / name).exists() for name in (*drafts, *whole))
+    sweep(time.time() + 2 * 3600)
+    assert not [name for name in drafts if (tmp_path / name).exists()]
+    assert all((tmp_path / name).exists() for name in whole)
+
+
+def test_results_that_nobody_used_for_long_go(tmp_path, monkeypatch):
+    monkeypatch.setenv("CELLUCID_HOME", str(tmp_path))
+    (tmp_path / "computed").mkdir()
+    (tmp_path / "computed" / "0a1b.npz").write_bytes(b"x")
+    sweep(time.time() + 29 * 86400)
+    assert list((tmp_path / "computed").iterdir())
+    sweep(time.time() + 31 * 86400)
+    assert not list((tmp_path / "computed").iterdir())
+
+
+def test_memory_is_given_back_again_and_again_whatever_fails():
+    from contextlib import asynccontextmanager
+
+    from cellucid_core.serving import upkeep
+
+    happened = []
+
+    @asynccontextmanager
+    async def life(app):
+        happened.append("started")
+        yield
+        happened.append("stopped")
+
+    def forget():
+        happened.append("forgot")
+        if len(happened) == 2:
+            raise RuntimeError("once")
+
+    async def run():
+        async with upkeep(life, forget, pause=0.01)(None):
+            while happened.count("forgot") < 3:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+    assert happened[0] == "started"
+    assert happened[-1] == "stopped"

@@ -26,11 +26,16 @@ _TABLES = ("mean", "variance", "std")
 
 
 def write_h5(signature: Signature, path: Path) -> None:
-    """Write an HDF5 file."""
+    """Write an HDF5 file.
+
+    In memory first: HDF5 crashes the whole process when it closes a file that a full disk does not take.
+    """
     import h5py
 
-    with h5py.File(path, "w") as file:
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
         _write_store(signature, file)
+    path.write_bytes(memory.getbuffer())
 
 
 def write_zarr(signature: Signature, path: Path) -> None:
