@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cellucid_core.configuration import read_configuration
-from cellucid_core.dataset import DEMO
-from pages.shared.opening import demo_button, server_box, try_source, upload_box
+from pages.shared.arriving import arrive, reopen, show_address, show_said
+from pages.shared.keeping import keep
+from pages.shared.opening import demo_button, server_box, upload_box
 from pages.shared.sidebar import draw_sidebar
 from pages.shared.style import apply_style
-from pages.shared.workspace import Source, literal, workspace
+from pages.shared.workspace import literal, workspace
+from pages.shared.workspace_card import ago, draw_workspace_card, recent_datasets
 
 
 def home() -> None:
@@ -33,6 +34,7 @@ def home() -> None:
             st.switch_page(PREFLIGHT)
     if workspace().dataset is not None:
         _open_dataset()
+    _recent_datasets()
 
 
 def _open_dataset() -> None:
@@ -50,6 +52,23 @@ def _open_dataset() -> None:
             st.caption(words)
 
 
+def _recent_datasets() -> None:
+    recent = recent_datasets()
+    if not recent:
+        return
+    st.subheader("Recent datasets", anchor=False)
+    for start in range(0, min(len(recent), 6), 3):
+        for column, (content, one) in zip(st.columns(3), recent[start : start + 3], strict=False):
+            with column, st.container(border=True, height="stretch"):
+                label = f"**{literal(one.title or 'Dataset')}**"
+                if st.button(label, key=f"home_{content[:12]}", icon=":material/history:", type="tertiary"):
+                    if reopen(content):
+                        st.switch_page(PREFLIGHT)
+                    st.rerun()
+                fixes = f" · {len(one.fixes)} fix{'es' if len(one.fixes) > 1 else ''}" if one.fixes else ""
+                st.caption(f"{one.cells:,} cells{fixes} · opened {ago(one.opened)}")
+
+
 st.set_page_config(page_title="Cellucid Dashboard", page_icon=":material/bubble_chart:", layout="wide")
 HOME = st.Page(home, title="Start", icon=":material/home:", default=True)
 PREFLIGHT = st.Page("upload_preflight.py", title="Upload & Preflight", icon=":material/fact_check:")
@@ -59,10 +78,14 @@ LIBRARY = st.Page("signature_library.py", title="Signature Library", icon=":mate
 
 page = st.navigation({"Dataset": [HOME, PREFLIGHT], "Work": [EXPORT, SIGNATURE, LIBRARY]})
 apply_style()
-if "started" not in st.session_state:
-    st.session_state["started"] = True
-    # What the README's first command ends on; a new session of a hosted server starts empty.
-    if read_configuration().open == DEMO and try_source(Source(DEMO)):
-        st.switch_page(PREFLIGHT)
+if arrive():
+    st.switch_page(PREFLIGHT)
 draw_sidebar()
-page.run()
+draw_workspace_card()
+show_said()
+try:
+    page.run()
+    keep()
+    show_address()
+finally:
+    keep()  # also where a click, or a page that begins anew, ended the run

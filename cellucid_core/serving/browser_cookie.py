@@ -1,7 +1,8 @@
 """A cookie that tells one browser from another, so that a download link works only where it was made.
 
 The dashboard's page sets it when it is first loaded; the websocket over which Streamlit talks, and the download, send
-it along. It is no login: it holds nothing but a random number, scripts cannot read it, and it ends with the browser.
+it along. It is no login: it holds nothing but a random number, scripts cannot read it, and it ends when it was not sent
+for ``CELLUCID_TIME_TO_LIVE``, with the workspaces that it leads to.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cellucid_core.configuration import read_configuration
+
 COOKIE = "cellucid_browser"
+#: Browsers keep no cookie longer (RFC 6265bis, 5.5).
+_MOST_SECONDS = 400 * 86400
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class BrowserCookie:
-    """ASGI middleware that gives every browser its cookie with the first page.
+    """ASGI middleware that gives every browser its cookie with the first page, and more time with every other.
 
     Only documents set it: what a page loads at once with many requests would else bring several.
 
@@ -38,11 +43,12 @@ class BrowserCookie:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, with a cookie where the browser has none."""
-        if scope["type"] != "http" or not _is_document(scope) or browser_of(HTTPConnection(scope).cookies):
+        if scope["type"] != "http" or not _is_document(scope):
             await self._app(scope, receive, send)
             return
+        value = browser_of(HTTPConnection(scope).cookies) or secrets.token_urlsafe(32)
         secure = "https" in (scope.get("scheme"), HTTPConnection(scope).headers.get("x-forwarded-proto"))
-        cookie = f"{COOKIE}={secrets.token_urlsafe(32)}; Path={self._path}; HttpOnly; SameSite=Lax"
+        cookie = f"{COOKIE}={value}; Path={self._path}; Max-Age={_lifetime()}; HttpOnly; SameSite=Lax"
 
         async def with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -50,6 +56,10 @@ class BrowserCookie:
             await send(message)
 
         await self._app(scope, receive, with_cookie)
+
+
+def _lifetime() -> int:
+    return min(read_configuration().time_to_live, _MOST_SECONDS)
 
 
 def _is_document(scope: Scope) -> bool:
