@@ -1,7 +1,7 @@
-"""Which workspace a session works in: its link's, else the one used last here; and what was open there is opened again.
+"""Which workspace a session works in: its link's, else the one used last here. What was open there is opened again.
 
-The link is the page's address with ``?workspace=TOKEN``. Streamlit takes the query off when another page is shown, so it
-is put back in every run.
+The link is the page's address with ``?workspace=TOKEN``. Streamlit takes the query off when another page is shown, so
+it is put back in every run.
 """
 
 from __future__ import annotations
@@ -85,10 +85,11 @@ def _enter(me: Keeper) -> None:
     me.token = token if name_of(token) == name else ""  # the server's key was lost: the workspace has no link any more
     me.record = me.synced = workspace_to_json(kept)
     me.said += [note] if note else []
-    if whose is not None and not (mine := name in owners_workspaces(whose)):
-        me.by_link = not mine
-    elif whose is not None:
-        note_workspace(whose, name)
+    if whose is not None:
+        # Who follows a link is not made to work in somebody else's workspace for good.
+        me.by_link = name not in owners_workspaces(whose)
+        if not me.by_link:
+            note_workspace(whose, name)
     take_collection(me)
     me.pending = kept.current if kept.current in kept.datasets else ""
 

@@ -6,14 +6,17 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import streamlit as st
 
 from cellucid_core.cell_pages import PageSet, SavedPage, pages_to_json
 from cellucid_core.dataset import Mapping, View
 from cellucid_core.dataset.home import home_folder
+from cellucid_core.dataset.turned import Turn
 from cellucid_core.errors import CellucidError
 from cellucid_core.names import unique
 from cellucid_core.serving.workspaces import (
@@ -52,6 +55,7 @@ from pages.shared.workspace import OpenGeneSets, Workspace, widget_key, workspac
 
 _KEY = "keeper"
 _COLLECTION = "collection"
+_TURNS: tuple[Turn, ...] = ("", "all", "matrix")
 _PAGE_ID = re.compile(r"p([0-9]{1,9})")
 Progress = Callable[[str, float], None]
 
@@ -272,28 +276,35 @@ def _entry(me: Keeper, work: Workspace, before: dict[str, Any] | None) -> KeptDa
 
 def _pages(me: Keeper, work: Workspace) -> dict[str, KeptPages]:
     assert work.dataset is not None
-    found = {}
-    for turn in ("", "all", "matrix"):
+    found: dict[str, KeptPages] = {}
+    for turn in _TURNS:
         pages = work.page_sets.get(f"{work.dataset.content_hash} {turn}")
         if pages is not None and pages.made_so_far:
-            found[turn] = me.once(("pages", work.dataset.content_hash, turn), pages, lambda: _page_set(me, pages, turn))
+            make = partial(_page_set, me, pages, turn)
+            found[turn] = me.once(("pages", work.dataset.content_hash, turn), pages, make)
     return found
 
 
-def _page_set(me: Keeper, pages: PageSet, turn: Any) -> KeptPages:
+def _page_set(me: Keeper, pages: PageSet, turn: Turn) -> KeptPages:
     dataset = workspace().dataset
     assert dataset is not None
     view = View(dataset, Mapping(embeddings={}, turn=turn))  # with the file's own ids, whatever fixes made of them
     kept = {}
     for page in pages:
-        file = me.once(
-            ("cells", dataset.content_hash, turn, page.id),
-            page.rows,
-            lambda: part_name("pages", dataset.content_hash.encode(), turn.encode(), page.rows.tobytes()),
-        )
-        me._unwritten[file] = lambda page=page: pages_to_json(view, [replace(page, name="", color=None, made="")])
+        place = ("cells", dataset.content_hash, turn, page.id)
+        file = me.once(place, page.rows, partial(_cells_file, dataset.content_hash, turn, page.rows))
+        me._unwritten[file] = partial(_cells_text, view, page)
         kept[f"{page.id}-{file[6:14]}"] = KeptPage(page.id, page.name, page.color, page.made, file)
     return KeptPages(kept, pages.made_so_far)
+
+
+def _cells_file(content: str, turn: Turn, rows: np.ndarray) -> str:
+    return part_name("pages", content.encode(), turn.encode(), rows.tobytes())
+
+
+def _cells_text(view: View, page: SavedPage) -> str:
+    """Return the file of a page's cells; what it is called stands in ``workspace.json``, where it may change."""
+    return pages_to_json(view, [replace(page, name="", color=None, made="")])
 
 
 def _gene_file(me: Keeper, file: OpenGeneSets | None) -> str:
@@ -432,13 +443,13 @@ def _take_pages(me: Keeper, work: Workspace, kept: KeptDataset, live: bool) -> N
             me.said.append(f"Your pages of {work.dataset.name} could not be read again.{why}")
 
 
-def _read_pages(me: Keeper, work: Workspace, kept: KeptPages, turn: Any) -> PageSet:
+def _read_pages(me: Keeper, work: Workspace, kept: KeptPages, turn: str) -> PageSet:
     """Return pages whose cells are found by their ids; ids and names are unique, whatever two tabs made at once."""
     assert work.dataset is not None
     if not kept.pages:
         return PageSet((), kept.made_so_far)
     here = {page.id: page for page in work.page_sets.get(f"{work.dataset.content_hash} {turn}", PageSet())}
-    view = View(work.dataset, Mapping(embeddings={}, turn=turn))
+    view = View(work.dataset, Mapping(embeddings={}, turn=cast(Turn, turn)))
     names = unique([page.name for page in kept.pages.values()])
     texts = {name: read_part(me.name, page.file) for name, page in zip(names, kept.pages.values(), strict=True)}
     made = page_files_to_pages(view, texts)

@@ -69,7 +69,11 @@ def open_source(source: Source, asked: str = "") -> None:
         keep()  # what was done on the dataset that was open until now
         workspace().open(dataset, source)
         keeper().automatic = False
-        recall(asked, lambda what, share: progress.progress(min(1.0, share), text=f"{what} …"))
+
+        def again(what: str, share: float) -> None:
+            progress.progress(min(1.0, share), text=f"{what} …")
+
+        recall(asked, again)
     finally:
         progress.empty()
 

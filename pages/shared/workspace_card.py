@@ -183,7 +183,7 @@ def _delete() -> None:
 
 
 def _load(token: str) -> None:
-    """Load the page of a workspace: a session keeps what its widgets hold, so another workspace gets another session."""
+    """Load the page of a workspace: what its widgets hold stays with a session, so another workspace gets another."""
     target = json.dumps(address_of(token))
     st.html(f"<script>window.location.assign({target})</script>", unsafe_allow_javascript=True)
     st.stop()

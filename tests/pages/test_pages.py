@@ -144,7 +144,7 @@ def test_a_fix_that_cannot_be_computed_is_a_sentence(open_app, opened):
     assert "too few" in app.error[0].value
 
 
-def test_the_mapping_can_be_changed(open_app):
+def test_the_mapping_can_be_changed(open_app, demo):
     app = open_app("upload_preflight.py")
     app.selectbox(key=f"map_matrix@{demo.content_hash[:12]}").select("scaled").run()
     assert metric(app, "Expression") == "scaled"

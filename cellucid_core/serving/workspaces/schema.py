@@ -261,9 +261,10 @@ def _dataset(content: object) -> KeptDataset:
         pages[turn] = _pages(one)
     return KeptDataset(
         source=KeptSource(
-            _path(source.get("path")),
-            *(_text_or_none(source.get(key), key) for key in ("name", "modality")),
-            None if source.get("cell_metadata") is None else _path(source.get("cell_metadata")),
+            path=_path(source.get("path")),
+            name=_text_or_none(source.get("name"), "name"),
+            modality=_text_or_none(source.get("modality"), "modality"),
+            cell_metadata=None if source.get("cell_metadata") is None else _path(source.get("cell_metadata")),
         ),
         title=_text(found.get("title", ""), "title"),
         cells=_whole(found.get("cells", 0), "cells"),
