@@ -17,6 +17,7 @@ from cellucid_core.serving.workspaces import (
 )
 from pages.shared.arriving import NEW, address_of, link_address, reopen
 from pages.shared.keeping import keep, keeper, lasting_owner
+from pages.shared.style import ACTIONS, WORKSPACE
 from pages.shared.workspace import literal, workspace
 
 #: Other datasets that the sidebar names, and other workspaces that are listed.
@@ -33,7 +34,7 @@ def draw_workspace_card() -> None:
             st.warning("This workspace was deleted. Nothing is kept here any more.", icon=":material/delete:")
             st.button("New workspace", icon=":material/add:", width="stretch", on_click=_go, args=(NEW,))
         elif kept is not None:
-            with st.container(border=True, key="workspace_card"):
+            with st.container(border=True, gap="small", key=WORKSPACE):
                 _name()
                 if me.by_link:
                     st.caption(":material/link: Opened by its link: others who have it see and change this too.")
@@ -66,19 +67,20 @@ def ago(seconds: float) -> str:
 def _name() -> None:
     kept = keeper().kept
     assert kept is not None
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
-        st.markdown(f":small[Workspace]  \n**{literal(kept.title)}**", width="stretch")
-        with st.popover(
-            "", icon=":material/edit:", type="tertiary", help="Rename the workspace", key="workspace_rename"
-        ):
-            st.text_input(
-                "Name of the workspace",
-                value=keeper().title,
-                placeholder=kept.title,
-                max_chars=120,
-                key="workspace_name",
-                on_change=_rename,
-            )
+    st.markdown(f":small[:gray[Workspace]]  \n**{literal(kept.title)}**")
+
+
+def _rename_box() -> None:
+    kept = keeper().kept
+    assert kept is not None
+    st.text_input(
+        "Name of the workspace",
+        value=keeper().title,
+        placeholder=kept.title,
+        max_chars=120,
+        key="workspace_name",
+        on_change=_rename,
+    )
 
 
 def _rename() -> None:
@@ -101,11 +103,17 @@ def _others() -> None:
 
 
 def _actions() -> None:
-    with st.container(horizontal=True, gap="small", wrap=False, key="workspace_actions"):
-        with st.popover("", icon=":material/link:", type="tertiary", help="Link to come back", key="workspace_link"):
-            _link()
-        with st.popover("", icon=":material/folder_open:", type="tertiary", help="My workspaces", key="my_workspaces"):
-            _list()
+    """Draw what can be done with it: a row of signs, each with its words."""
+    with st.container(horizontal=True, gap="small", wrap=False, key=ACTIONS):
+        draws = [
+            ("edit", "Rename", "workspace_rename", _rename_box),
+            ("link", "Link to come back", "workspace_link", _link),
+            ("folder_open", "My workspaces", "my_workspaces", _list),
+            ("delete", "Delete this workspace", "workspace_delete", _delete_box),
+        ]
+        for icon, words, key, draw in draws:
+            with st.popover("", icon=f":material/{icon}:", type="tertiary", help=words, key=key):
+                draw()
         st.button(
             "",
             icon=":material/add:",
@@ -115,21 +123,21 @@ def _actions() -> None:
             on_click=_go,
             args=(NEW,),
         )
-        with st.popover(
-            "", icon=":material/delete:", type="tertiary", help="Delete this workspace", key="workspace_delete"
-        ):
-            st.markdown(
-                "**Delete this workspace?** What was chosen and made in it, its exports, and its uploads that no other "
-                "workspace has are gone at once."
-            )
-            st.button(
-                "Delete it",
-                type="primary",
-                icon=":material/delete:",
-                width="stretch",
-                key="workspace_delete_now",
-                on_click=_delete,
-            )
+
+
+def _delete_box() -> None:
+    st.markdown(
+        "**Delete this workspace?** What was chosen and made in it, its exports, and its uploads that no other "
+        "workspace has are gone at once."
+    )
+    st.button(
+        "Delete it",
+        type="primary",
+        icon=":material/delete:",
+        width="stretch",
+        key="workspace_delete_now",
+        on_click=_delete,
+    )
 
 
 def _link() -> None:
