@@ -149,12 +149,19 @@ def keep(*, adopt: bool = False) -> None:
         _sync(me, adopt)
         me.trouble = None
     except Gone as gone:
-        me.over, me.token, me.trouble = True, "", gone
+        end(me)
+        me.trouble = gone
     except CellucidError as error:
         me.trouble = error
     except (OSError, ValueError) as error:
         why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
         me.trouble = CellucidError(f"Your work could not be kept{why}.", "It goes on here, until the page is reloaded.")
+
+
+def end(me: Keeper) -> None:
+    """Keep and show nothing any more: the workspace was deleted, and what was open with it."""
+    me.over, me.token = True, ""
+    workspace().close()
 
 
 def _sync(me: Keeper, adopt: bool) -> None:

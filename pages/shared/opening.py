@@ -78,6 +78,11 @@ def open_source(source: Source, asked: str = "") -> None:
         progress.empty()
 
 
+def forget(source: Source) -> None:
+    """Drop what is held in memory of a file that is about to be deleted."""
+    _shared_dataset.clear(source, _stamp(source))
+
+
 def try_source(source: Source, asked: str = "") -> bool:
     """Open a dataset as `open_source` and tell whether it worked; an error is shown as a sentence."""
     try:

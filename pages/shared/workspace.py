@@ -109,6 +109,10 @@ class Workspace:
         self.opened = time.time()
         self.fixes, self.export, self._report = (), None, None
 
+    def close(self) -> None:
+        """Forget everything."""
+        self.__init__()  # type: ignore[misc]
+
     def choose(self, **changes: Any) -> None:
         """Change choices, keeping the fixes that still make sense."""
         self._set(replace(self.choices, **changes), self.fixes)

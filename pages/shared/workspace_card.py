@@ -16,9 +16,10 @@ from cellucid_core.serving.workspaces import (
     token_of,
 )
 from pages.shared.arriving import NEW, address_of, link_address, reopen
-from pages.shared.keeping import keep, keeper, lasting_owner
+from pages.shared.keeping import end, keep, keeper, lasting_owner
+from pages.shared.opening import forget
 from pages.shared.style import ACTIONS, WORKSPACE
-from pages.shared.workspace import literal, workspace
+from pages.shared.workspace import Source, literal, workspace
 
 #: Other datasets that the sidebar names, and other workspaces that are listed.
 _MOST_RECENT, _MOST_OTHERS = 3, 12
@@ -185,8 +186,10 @@ def _go(token: str) -> None:
 
 def _delete() -> None:
     me = keeper()
+    for one in me.kept.datasets.values() if me.kept else ():
+        forget(Source(one.source.path, one.source.name, one.source.modality, one.source.cell_metadata))
     delete_workspace(me.name)
-    me.over, me.token = True, ""
+    end(me)
     st.session_state[_GO] = NEW
 
 
