@@ -28,7 +28,9 @@ from cellucid_core.serving.workspaces import (
     token_of,
     workspace_to_json,
 )
-from pages.shared.keeping import Keeper, keep, keeper, lasting_owner, take_collection
+from pages.shared.keeper import Keeper, keeper
+from pages.shared.keeping import keep, lasting_owner
+from pages.shared.kept_recall import take_collection
 from pages.shared.opening import open_source, try_source
 from pages.shared.workspace import Source, literal, show_error, workspace
 

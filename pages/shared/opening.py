@@ -22,7 +22,9 @@ from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import preflight
 from cellucid_core.serving import upload_suffix
-from pages.shared.keeping import keep, keeper, recall
+from pages.shared.keeper import keeper
+from pages.shared.keeping import keep
+from pages.shared.kept_recall import recall
 from pages.shared.upload import finish, take, uploaded_token
 from pages.shared.workspace import Source, show_error, workspace
 

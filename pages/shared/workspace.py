@@ -111,7 +111,7 @@ class Workspace:
 
     def close(self) -> None:
         """Forget everything."""
-        self.__init__()  # type: ignore[misc]
+        vars(self).update(vars(Workspace()))
 
     def choose(self, **changes: Any) -> None:
         """Change choices, keeping the fixes that still make sense."""

@@ -16,7 +16,8 @@ from cellucid_core.serving.workspaces import (
     token_of,
 )
 from pages.shared.arriving import NEW, address_of, link_address, reopen
-from pages.shared.keeping import end, keep, keeper, lasting_owner
+from pages.shared.keeper import keeper
+from pages.shared.keeping import end, keep, lasting_owner
 from pages.shared.opening import forget
 from pages.shared.style import ACTIONS, WORKSPACE
 from pages.shared.workspace import Source, literal, workspace
