@@ -167,7 +167,7 @@ def show_said() -> None:
         show_error(me.trouble)
     if not me.said:
         return
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key="said"):
+    with st.container(border=True, horizontal=True, vertical_alignment="center", wrap=False, key="said"):
         st.markdown("  \n".join(f":material/info: {literal(text)}" for text in dict.fromkeys(me.said)), width="stretch")
         st.button("", icon=":material/close:", type="tertiary", help="I have read it", on_click=me.said.clear)
 

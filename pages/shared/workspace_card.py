@@ -69,7 +69,9 @@ def ago(seconds: float) -> str:
 def _name() -> None:
     kept = keeper().kept
     assert kept is not None
-    st.markdown(f":small[:gray[Workspace]]  \n**{literal(kept.title)}**")
+    dataset = workspace().dataset
+    said_above = dataset is not None and kept.title == dataset.name  # by the card of the dataset
+    st.markdown(f":small[:gray[Workspace]]{'' if said_above else f'  \n**{literal(kept.title)}**'}")
 
 
 def _rename_box() -> None:

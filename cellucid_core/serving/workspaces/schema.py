@@ -147,8 +147,8 @@ class KeptWorkspace:
 
     @property
     def title(self) -> str:
-        """What it is called: the user's name for it, or its dataset's."""
-        return self.name or (self.recent[0][1].title if self.recent else "") or "Workspace"
+        """What it is called: the user's name for it, or its first dataset's."""
+        return self.name or next((one.title for one in self.datasets.values()), "") or "Workspace"
 
     @property
     def recent(self) -> list[tuple[str, KeptDataset]]:
