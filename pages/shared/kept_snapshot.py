@@ -34,6 +34,7 @@ from pages.shared.kept_widgets import fits
 from pages.shared.workspace import OpenGeneSets, Workspace, widget_key, workspace
 
 COLLECTION = "collection"
+_ABSENT = object()
 _TURNS: tuple[Turn, ...] = ("", "all", "matrix")
 
 
@@ -59,10 +60,11 @@ def _entry(me: Keeper, work: Workspace, before: dict[str, Any] | None) -> KeptDa
     dataset, source = work.dataset, work.source
     assert dataset is not None
     assert source is not None
-    values = {name: st.session_state.get(widget_key(name)) for name in sorted(work.kept_names)}
     widgets = dict(before["widgets"]) if before else {}
-    for name, value in values.items():
-        if widget_key(name) in st.session_state and fits(name, value) and is_plain(value):
+    ending = widget_key("")
+    for name in work.kept_names:
+        value = st.session_state.get(name + ending, _ABSENT)
+        if fits(name, value) and is_plain(value):
             widgets[name] = list(value) if isinstance(value, list) else value
     export = work.export
     return KeptDataset(

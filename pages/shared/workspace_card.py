@@ -71,7 +71,7 @@ def _name() -> None:
     assert kept is not None
     dataset = workspace().dataset
     said_above = dataset is not None and kept.title == dataset.name  # by the card of the dataset
-    st.markdown(f":small[:gray[Workspace]]{'' if said_above else f'  \n**{literal(kept.title)}**'}")
+    st.markdown(":small[:gray[Workspace]]" + ("" if said_above else f"  \n**{literal(kept.title)}**"))
 
 
 def _rename_box() -> None:
