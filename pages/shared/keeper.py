@@ -71,7 +71,10 @@ class Keeper:
     @property
     def kept(self) -> KeptWorkspace | None:
         """The workspace as it was last read or written, None if nothing was."""
-        return workspace_from_json(self.record) if self.record else None
+        if not self.record:
+            return None
+        kept: KeptWorkspace = self.once("record", self.record, lambda: workspace_from_json(self.record))
+        return kept
 
     def forget(self, name: Any) -> None:
         """Forget what `once` remembers under a name."""

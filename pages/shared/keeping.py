@@ -101,7 +101,7 @@ def _settle(me: Keeper, mine: dict[str, Any], adopt: bool) -> None:
     me.title = me.record["name"]
     key = mine["current"]
     work = workspace()
-    is_open = work.dataset is not None and key == work.dataset.content_hash
+    is_open = work.dataset is not None and key == work.dataset.content_hash and key in me.record["datasets"]
     if adopt and is_open and me.tried is not me.record and _others(me, mine):
         me.tried = me.record  # what cannot be taken over is not tried again in every run
         take_over(workspace_from_json(me.record).datasets[key], live=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import cast
 
+import numpy as np
 import streamlit as st
 
 from cellucid_core.cell_pages import PageSet, SavedPage
@@ -98,6 +99,7 @@ def _take_choices(
     try:
         work.resume(choices, fixes, progress)
     except CellucidError:
+        work.resume(choices, ())
         done: tuple[str, ...] = ()
         for fix in fixes:  # one of them fails: the others are kept
             try:
@@ -170,7 +172,8 @@ def _read_pages(me: Keeper, work: Workspace, kept: KeptPages, turn: str) -> Page
             count += 1
             page_id = f"p{count}"
         taken.add(page_id)
-        cells = here[page_id].rows if page_id in here and (here[page_id].rows == rows[name]).all() else rows[name]
+        known = here.get(page_id)  # the same array is not written again
+        cells = known.rows if known is not None and np.array_equal(known.rows, rows[name]) else rows[name]
         found.append(SavedPage(name, cells, page.color, page.made, page_id))
     return PageSet(tuple(found), count)
 

@@ -53,7 +53,11 @@ def snapshot(me: Keeper) -> dict[str, Any]:
         return mine
     key = work.dataset.content_hash
     entry = dataset_to_json(_entry(me, work, before["datasets"].get(key)))
-    return {**mine, "current": key, "datasets": {**before["datasets"], key: entry}}
+    # The same file with another content takes the place of what it was.
+    others = {
+        other: one for other, one in before["datasets"].items() if other == key or one["source"] != entry["source"]
+    }
+    return {**mine, "current": key, "datasets": {**others, key: entry}}
 
 
 def _entry(me: Keeper, work: Workspace, before: dict[str, Any] | None) -> KeptDataset:

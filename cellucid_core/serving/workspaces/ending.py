@@ -15,6 +15,7 @@ from cellucid_core.dataset.home import cellucid_home, home_folder
 from cellucid_core.errors import InputError
 from cellucid_core.serving.incoming import forget_kept
 from cellucid_core.serving.workspaces.files import is_alive, last_opened, read_workspace
+from cellucid_core.serving.workspaces.owners import listed_names
 from cellucid_core.serving.workspaces.schema import KeptWorkspace
 from cellucid_core.serving.workspaces.tokens import is_name, workspaces_folder
 
@@ -95,9 +96,7 @@ def sweep_workspaces(now: float | None = None) -> int:
 
 
 def _lists_living(record: Path) -> bool:
-    from cellucid_core.serving.workspaces.owners import _read
-
-    return record.suffix == ".json" and any(is_alive(name) for name in _read(record))
+    return record.suffix == ".json" and any(is_alive(name) for name in listed_names(record))
 
 
 def _living() -> Iterator[tuple[str, KeptWorkspace]]:

@@ -18,7 +18,7 @@ MAX_LISTED = 200
 
 def owners_workspaces(owner: str) -> list[str]:
     """Return the names of an owner's workspaces that are still there, the one used last first."""
-    return [name for name in _read(_file(owner)) if is_alive(name)]
+    return [name for name in listed_names(_file(owner)) if is_alive(name)]
 
 
 def latest_workspace(owner: str) -> str | None:
@@ -29,10 +29,10 @@ def latest_workspace(owner: str) -> str | None:
 def note_workspace(owner: str, name: str) -> None:
     """Note that an owner has a workspace and used it last."""
     file = _file(owner)
-    if _read(file)[:1] == [name]:
+    if listed_names(file)[:1] == [name]:
         return
     with FileLock(file.with_suffix(".lock"), mode=0o600):
-        names = [name, *(other for other in _read(file) if other != name)]
+        names = [name, *(other for other in listed_names(file) if other != name)]
         with complete_or_absent(file, mode=0o600) as draft:
             draft.write_text(json.dumps({"schema": 1, "workspaces": names[:MAX_LISTED]}), encoding="utf-8")
 
@@ -41,7 +41,8 @@ def _file(owner: str) -> Path:
     return workspaces_folder("owners") / f"{hashlib.sha256(owner.encode()).hexdigest()}.json"
 
 
-def _read(file: Path) -> list[str]:
+def listed_names(file: Path) -> list[str]:
+    """Return the names of workspaces in an owner's record, whether they are still there or not."""
     try:
         content = json.loads(file.read_bytes())
         names = content["workspaces"] if content["schema"] == 1 else []
