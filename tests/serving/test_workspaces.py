@@ -234,6 +234,7 @@ def test_guessed_tokens_lead_nowhere(home, token):
     name, _, _ = stored()
     before = sorted(home.rglob("*"))
     assert find_workspace(token) is None
+    assert is_token(token) is (token == "x" * 43)
     assert find_workspace(name) is None  # the folder's name is no token
     assert sorted(home.rglob("*")) == before
 
@@ -499,7 +500,7 @@ def test_an_export_comes_back_as_long_as_its_file_is_there(home):
     kept = finished(home)
     content = json.loads(json.dumps(export_to_json(kept), allow_nan=False))
     assert export_from_json(content) == kept
-    for file in ("../pbmc-1.zip", "..", ".", "", "a/b", 3, None, "gone.zip"):
+    for file in ("../exports/pbmc-1.zip", "..", ".", "", "a/b", 3, None, "gone.zip"):
         assert export_from_json({**content, "file": file}) is None
     for key, value in (("result", {}), ("settings", {"genes": 3}), ("again", None), ("left_out", 5), ("result", None)):
         assert export_from_json({**content, key: value}) is None
