@@ -10,13 +10,15 @@ from pathlib import Path
 
 
 @contextmanager
-def complete_or_absent(target: Path) -> Iterator[Path]:
+def complete_or_absent(target: Path, *, mode: int = 0o644) -> Iterator[Path]:
     """Yield a draft beside the target that takes its place when the block ends without an exception.
 
     Parameters
     ----------
     target
         The file to write; its folder must exist.
+    mode
+        Who may read and write it.
 
     Yields
     ------
@@ -28,7 +30,7 @@ def complete_or_absent(target: Path) -> Iterator[Path]:
     draft = Path(name)
     try:
         yield draft
-        draft.chmod(0o644)
+        draft.chmod(mode)
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)

@@ -207,7 +207,7 @@ class Configuration:
         "CELLUCID_TIME_TO_LIVE",
         _at_least(parse_duration, 3600, "a duration of at least an hour, such as 30 days"),
         "30 days",
-        "Uploads and what was computed from them are deleted when nobody has opened them for so long.",
+        "Workspaces, uploads and what was computed from them are deleted when nobody has opened them for so long.",
         default=30 * 86400,
     )
     memory: int = _setting(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cellucid_core.configuration import read_configuration
-from cellucid_core.dataset import DEMO
-from pages.shared.opening import demo_button, server_box, try_source, upload_box
+from pages.shared.arriving import arrive, reopen, show_address, show_said
+from pages.shared.keeping import keep
+from pages.shared.opening import demo_button, server_box, upload_box
 from pages.shared.sidebar import draw_sidebar
 from pages.shared.sign_in import admit, draw_account, draw_door
 from pages.shared.style import apply_style
-from pages.shared.workspace import Source, literal, workspace
+from pages.shared.workspace import literal, workspace
+from pages.shared.workspace_card import ago, draw_workspace_card, recent_datasets
 
 
 def home() -> None:
@@ -34,6 +35,7 @@ def home() -> None:
             st.switch_page(PREFLIGHT)
     if workspace().dataset is not None:
         _open_dataset()
+    _recent_datasets()
 
 
 def _open_dataset() -> None:
@@ -49,6 +51,23 @@ def _open_dataset() -> None:
         with column, st.container(border=True, height="stretch"):
             st.page_link(target, label=f"**{label}**", icon=icon)
             st.caption(words)
+
+
+def _recent_datasets() -> None:
+    recent = recent_datasets()
+    if not recent:
+        return
+    st.subheader("Recent datasets", anchor=False)
+    for start in range(0, min(len(recent), 6), 3):
+        for column, (content, one) in zip(st.columns(3), recent[start : start + 3], strict=False):
+            with column, st.container(border=True, height="stretch"):
+                label = f"**{literal(one.title or 'Dataset')}**"
+                if st.button(label, key=f"home_{content[:12]}", icon=":material/history:", type="tertiary"):
+                    if reopen(content):
+                        st.switch_page(PREFLIGHT)
+                    st.rerun()
+                fixes = f" · {len(one.fixes)} fix{'es' if len(one.fixes) > 1 else ''}" if one.fixes else ""
+                st.caption(f"{one.cells:,} cells{fixes} · opened {ago(one.opened)}")
 
 
 st.set_page_config(page_title="Cellucid Dashboard", page_icon=":material/bubble_chart:", layout="wide")
@@ -67,11 +86,15 @@ apply_style()
 if not visit.admitted:
     draw_door(visit)
     st.stop()
-if "started" not in st.session_state:
-    st.session_state["started"] = True
-    # What the README's first command ends on; a new session of a hosted server starts empty.
-    if read_configuration().open == DEMO and try_source(Source(DEMO)):
-        st.switch_page(PREFLIGHT)
+if arrive():
+    st.switch_page(PREFLIGHT)
 draw_sidebar()
+draw_workspace_card()
 draw_account(visit)
-page.run()
+show_said()
+try:
+    page.run()
+    keep()
+    show_address()
+finally:
+    keep()  # also where a click, or a page that begins anew, ended the run

@@ -16,7 +16,7 @@ from pages.shared.figure import draw_chart
 from pages.shared.findings import findings_panel
 from pages.shared.opening import parts_box, server_box, upload_box
 from pages.shared.style import CARDS, SPLIT
-from pages.shared.workspace import kept, literal, show_error, workspace
+from pages.shared.workspace import kept, literal, show_error, widget_key, workspace
 
 NONE = "none"
 KIND_WORDS: dict[str, Kind] = {"groups": "categorical", "numbers": "continuous"}
@@ -85,7 +85,7 @@ def embedding_panel(view: View) -> None:
 
 
 def set_embedding(dimension: int) -> None:
-    key = st.session_state[f"map_embedding_{dimension}"]
+    key = st.session_state[widget_key(f"map_embedding_{dimension}")]
     embeddings = {d: k for d, k in workspace().choices.embeddings.items() if d != dimension}
     if key != NONE:
         embeddings[dimension] = key
@@ -93,7 +93,7 @@ def set_embedding(dimension: int) -> None:
 
 
 def set_choice(name: str) -> None:
-    value = st.session_state[f"map_{name}"]
+    value = st.session_state[widget_key(f"map_{name}")]
     change(**{name: None if value == NONE else value})
 
 
@@ -118,7 +118,7 @@ def mapping_panel(view: View) -> None:
             f"{dimension}D embedding",
             options,
             index=options.index(current),
-            key=f"map_embedding_{dimension}",
+            key=widget_key(f"map_embedding_{dimension}"),
             on_change=set_embedding,
             args=(dimension,),
             help="Where the viewer places the cells: an obsm array with that many columns.",
@@ -166,7 +166,7 @@ def _choice(place: object, name: str, label: str, options: list[str], current: s
         label,
         options,
         index=options.index(value),
-        key=f"map_{name}",
+        key=widget_key(f"map_{name}"),
         on_change=set_choice,
         args=(name,),
         help=help_text,

@@ -1,4 +1,4 @@
-"""The folder for everything that is kept between runs. Deleting it loses time, never data."""
+"""The folder for everything that is kept between runs. Deleting it loses time and workspaces, no original."""
 
 from __future__ import annotations
 

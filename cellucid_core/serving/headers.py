@@ -14,7 +14,7 @@ from cellucid_core.serving.watching import Watch, route_name
 #: For everything: no guessing of types, no address of ours to other sites, no framing by other sites.
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",  # a workspace's address is its key
     "X-Frame-Options": "SAMEORIGIN",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
@@ -24,7 +24,6 @@ OWN = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
 }
 
 

@@ -283,6 +283,13 @@ def upload_suffix(name: str) -> str:
     return suffix if re.fullmatch(r"(\.[a-z0-9]{1,12}){0,2}", suffix) else ""
 
 
+def forget_kept(file: str) -> None:
+    """Forget the records of a finished upload that was deleted, so that it counts for nobody's quota."""
+    for path, record in _records():
+        if record.kept == file:
+            path.unlink(missing_ok=True)
+
+
 def sweep_incoming(now: float | None = None) -> int:
     """Delete uploads that expired and files without a record; return how many files went."""
     now = time.time() if now is None else now

@@ -22,6 +22,7 @@ from cellucid_core.dataset.home import cellucid_home
 from cellucid_core.serving.incoming import sweep_incoming
 from cellucid_core.serving.sign_in import sweep_sign_ins
 from cellucid_core.serving.watching import LOGGER, log_error
+from cellucid_core.serving.workspaces.ending import files_in_use, sweep_workspaces
 
 #: Drafts (hidden names) that nothing was written to for so long belong to no living process.
 _DRAFT_SECONDS = 3600.0
@@ -39,6 +40,8 @@ _FIRST_NEEDED = ("altair", "scipy.stats")
 def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) -> int:
     """Delete half-made files, expired uploads, and what nobody has opened for ``CELLUCID_TIME_TO_LIVE``.
 
+    What a living workspace refers to counts as used.
+
     Parameters
     ----------
     now
@@ -53,12 +56,15 @@ def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) ->
     """
     now = time.time() if now is None else now
     home, lifetime = cellucid_home(), read_configuration().time_to_live
-    gone = sweep_incoming(now) + sweep_sign_ins(now)
+    gone = sweep_incoming(now) + sweep_sign_ins(now) + sweep_workspaces(now)
+    in_use = {(path.parent.name, path.name) for path in files_in_use()}
     for name in _USED_UP:
         entries = list(_entries(home / name))
         used: dict[str, float] = {}
         for path in entries:  # files that belong together are told by the beginning of their names
             used[_group(path)] = max(used.get(_group(path), 0), _last_used(path), _last_hashed(path))
+            if (name, path.name) in in_use:
+                used[_group(path)] = now
         for path in entries:
             if path.suffix == ".lock":  # deleting a lock that is held would let two in
                 continue

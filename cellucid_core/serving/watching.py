@@ -1,6 +1,6 @@
 """What operators watch: metrics for Prometheus and one log line per request. No names, ids, contents or tokens in them.
 
-Requests are named by their route's pattern, never by their path, because paths hold tokens.
+Requests are named by their route's pattern, never by their path or query, because these hold tokens.
 """
 
 from __future__ import annotations

@@ -14,11 +14,12 @@ import streamlit as st
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.export import Collection, add_to_root, read_root, remove_from_root, write_datasets, zip_root
+from cellucid_core.serving.workspaces import files_in_use
 from pages.shared.download import download_link, offer
 from pages.shared.workspace import counted, literal, show_error
 
 _KEY, _ZIP, _ERROR = "collection", "collection_zip", "collection_error"
-#: Seconds after which a collection that nobody changed is deleted, with its session long gone.
+#: Seconds after which a collection that nobody changed, and no workspace has, is deleted.
 _LIFETIME = 48 * 3600
 
 
@@ -155,7 +156,10 @@ def _change(change: Callable[[], Collection]) -> None:
 
 
 def _delete_old(folder: Path) -> None:
+    in_use = {path.name for path in files_in_use()}
     for old in folder.iterdir():
+        if old.name in in_use:
+            continue
         changed = max((path.stat().st_mtime for path in (old, old / "datasets.json") if path.exists()), default=0.0)
         if time.time() - changed > _LIFETIME:
             shutil.rmtree(old, ignore_errors=True)

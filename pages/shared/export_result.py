@@ -17,13 +17,14 @@ from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.export import Again, ExportPlan, ExportResult, ExportSettings, Progress, do_again, write
 from cellucid_core.prepared.decoding import PreparedExport
 from cellucid_core.prepared.structure import Categories
+from cellucid_core.serving.workspaces import KeptExport, files_in_use
 from pages.shared.collection import collection_box
 from pages.shared.download import download_link, offer
 from pages.shared.figure import draw_chart
 from pages.shared.workspace import counted, literal, show_error, workspace
 
 SUFFIXES = {"compact": ".zip", "h5ad": ".h5ad", "zarr.zip": ".zarr.zip"}
-#: Exports of the most recent days are kept for their links.
+#: Exports that no workspace refers to are kept for their links for a day.
 _KEPT_SECONDS = 24 * 3600
 #: Genes that the preview's list names; more would make the page slow, and typing finds any of these.
 MOST_LISTED_GENES = 5_000
@@ -39,6 +40,12 @@ class Finished:
     settings: ExportSettings
     again: Again
     left_out: tuple[str, ...]
+
+
+def finished_again(kept: KeptExport) -> Finished:
+    """Return an export that a workspace kept, with a new link for this browser."""
+    token = offer(kept.result.path, f"{kept.dataset_id}{SUFFIXES[kept.settings.format]}")
+    return Finished(kept.dataset_id, kept.result, token, kept.settings, kept.again, kept.left_out)
 
 
 def in_units(size: float) -> str:
@@ -108,8 +115,9 @@ def run_export(view: View, settings: ExportSettings, plan: ExportPlan) -> None:
         If it cannot be written.
     """
     folder = home_folder("exports")
+    in_use = {path.name for path in files_in_use() if path.parent == folder.resolve()}
     for old in folder.iterdir():
-        if time.time() - old.stat().st_mtime > _KEPT_SECONDS and old.is_file():
+        if old.name not in in_use and time.time() - old.stat().st_mtime > _KEPT_SECONDS and old.is_file():
             old.unlink(missing_ok=True)
     name = f"{plan.dataset_id}{SUFFIXES[settings.format]}"
     target = folder / f"{plan.dataset_id}-{time.time_ns()}{SUFFIXES[settings.format]}"

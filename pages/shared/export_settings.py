@@ -19,7 +19,7 @@ from cellucid_core.export import (
     named_choices,
     presets,
 )
-from pages.shared.workspace import literal, show_error, widget_key, workspace
+from pages.shared.workspace import kept, literal, show_error, widget_key, workspace
 
 BITS: dict[str, int | None] = {"8 bit": 8, "16 bit": 16, "Exact (float32)": None}
 BIT_WORDS = {bits: words for words, bits in BITS.items()}
@@ -43,7 +43,7 @@ def _start(name: str, value: Any) -> dict[str, Any]:
     """Return the arguments of a widget that begins with a value, keeps it per dataset, and can be set by a preset."""
     key = f"export_{name}"
     st.session_state.setdefault(widget_key(key), value)
-    return {"key": widget_key(key), "persist_state": "session"}
+    return kept(key)
 
 
 def _within(name: str, most: int) -> None:

@@ -22,18 +22,37 @@ from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import preflight
 from cellucid_core.serving import upload_suffix
+from pages.shared.keeper import keeper
+from pages.shared.keeping import keep
+from pages.shared.kept_recall import recall
 from pages.shared.upload import finish, take, uploaded_token
 from pages.shared.workspace import Source, show_error, workspace
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _shared_dataset(source: Source) -> Dataset:
-    """Open a file once for all sessions; uploads are named by their content, so a path never changes its meaning."""
+def _shared_dataset(source: Source, stamp: tuple[int, ...]) -> Dataset:
+    """Open a file once for all sessions, as long as it stays the same."""
     return open_dataset(source.path, source.name, modality=source.modality, cell_metadata=source.cell_metadata)
 
 
-def open_source(source: Source) -> None:
-    """Open a dataset, showing progress, and make it this session's.
+def _stamp(source: Source) -> tuple[int, ...]:
+    """Return what changes with a file of the server; uploads are named by their content."""
+    try:
+        status = Path(source.path).stat()
+    except (OSError, ValueError):  # the demo, or a sentence when it is opened
+        return ()
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def open_source(source: Source, asked: str = "") -> None:
+    """Open a dataset, showing progress, and make it this session's, with what was chosen there before.
+
+    Parameters
+    ----------
+    source
+        What to open.
+    asked
+        The content hash that it should have, where a workspace remembers one.
 
     Raises
     ------
@@ -42,22 +61,34 @@ def open_source(source: Source) -> None:
     """
     progress = st.progress(0.0, text="Reading the tables …")
     try:
-        dataset = _shared_dataset(source)
+        dataset = _shared_dataset(source, _stamp(source))
 
         def report(share: float) -> None:
             progress.progress(min(1.0, share), text=f"Arranging the matrix by gene … {share:.0%}")
 
         # Preflight reads the matrix, which builds its store on first use.
         preflight(View(dataset, default_mapping(dataset), report))
+        keep()  # what was done on the dataset that was open until now
+        workspace().open(dataset, source)
+        keeper().automatic = False
+
+        def again(what: str, share: float) -> None:
+            progress.progress(min(1.0, share), text=f"{what} …")
+
+        recall(asked, again)
     finally:
         progress.empty()
-    workspace().open(dataset, source)
 
 
-def try_source(source: Source) -> bool:
-    """Open a dataset and tell whether it worked; an error is shown as a sentence."""
+def forget(source: Source) -> None:
+    """Drop what is held in memory of a file that is about to be deleted."""
+    _shared_dataset.clear(source, _stamp(source))
+
+
+def try_source(source: Source, asked: str = "") -> bool:
+    """Open a dataset as `open_source` and tell whether it worked; an error is shown as a sentence."""
     try:
-        open_source(source)
+        open_source(source, asked)
     except CellucidError as error:
         show_error(error)
         return False

@@ -11,6 +11,8 @@ SPLIT, CARDS = "split", "cards"
 CHIPS = "page_chips"
 #: The list of the user's pages.
 OWN_PAGES = "own_pages"
+#: The workspace's card, and its row of signs.
+WORKSPACE, ACTIONS = "workspace_card", "workspace_actions"
 _CHIP = f".st-key-{CHIPS} [data-tag]"
 
 
@@ -36,6 +38,7 @@ _CSS = f"""
 {_CHIP} > button {{ color: inherit; }}
 .st-key-{OWN_PAGES} .stColorPicker, .st-key-{OWN_PAGES} .stColorPicker > div {{ min-height: 0; height: 1.5rem; }}
 .st-key-{OWN_PAGES} [data-testid="stColorPickerBlock"] {{ width: 1.5rem; height: 1.5rem; }}
+.st-key-{ACTIONS} [data-testid="stPopover"] button > div > *:nth-child(n + 2) {{ display: none; }}
 </style>
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -67,8 +68,14 @@ class Workspace:
         The mapping as the user chose it, before fixes.
     fixes
         What was asked for, in order: ``RULE``, ``RULE=ALTERNATIVE`` or ``RULE=overrule``.
+    usual
+        The choices that are right for most files.
     mapping
         `choices` with `fixes` applied.
+    opened
+        When the dataset was opened, seconds since 1970.
+    kept_names
+        Names of the widgets that keep their values (`kept`), as far as they were drawn.
     source
         What the dataset was opened from, for opening it again with another modality or cell table.
     export
@@ -85,19 +92,27 @@ class Workspace:
     source: Source | None = None
     choices: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
     fixes: tuple[str, ...] = ()
+    usual: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
     mapping: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
+    opened: float = 0.0
     export: Any = None
     page_sets: dict[str, PageSet] = field(default_factory=dict)
     gene_files: dict[str, OpenGeneSets | None] = field(default_factory=dict)
     replaced_genes: dict[str, dict[str, str]] = field(default_factory=dict)
+    kept_names: set[str] = field(default_factory=set)
     _report: tuple[str, Report] | None = None
     _seen: tuple[Dataset, Mapping, View] | None = None
 
     def open(self, dataset: Dataset, source: Source | None = None) -> None:
         """Start over with a dataset, with the choices that are right for most files."""
         self.dataset, self.source = dataset, source
-        self.choices = self.mapping = default_mapping(dataset)
+        self.choices = self.mapping = self.usual = default_mapping(dataset)
+        self.opened = time.time()
         self.fixes, self.export, self._report = (), None, None
+
+    def close(self) -> None:
+        """Forget everything."""
+        vars(self).update(vars(Workspace()))
 
     def choose(self, **changes: Any) -> None:
         """Change choices, keeping the fixes that still make sense."""
@@ -116,6 +131,12 @@ class Workspace:
     def undo(self, asked: str) -> None:
         """Take a fix back, keeping the others."""
         self._set(self.choices, tuple(other for other in self.fixes if other != asked))
+
+    def resume(
+        self, choices: Mapping, fixes: tuple[str, ...], progress: Callable[[str, float], None] | None = None
+    ) -> None:
+        """Take up choices and fixes as they were left."""
+        self._set(choices, fixes, progress)
 
     def _set(
         self, choices: Mapping, fixes: tuple[str, ...], progress: Callable[[str, float], None] | None = None
@@ -192,6 +213,7 @@ def kept(name: str) -> dict[str, Any]:
 
     Opening another file starts with the defaults; coming back to a file finds what was chosen there.
     """
+    workspace().kept_names.add(name)
     return {"key": widget_key(name), "persist_state": "session"}
 
 

@@ -144,16 +144,16 @@ def test_a_fix_that_cannot_be_computed_is_a_sentence(open_app, opened):
     assert "too few" in app.error[0].value
 
 
-def test_the_mapping_can_be_changed(open_app):
+def test_the_mapping_can_be_changed(open_app, demo):
     app = open_app("upload_preflight.py")
-    app.selectbox(key="map_matrix").select("scaled").run()
+    app.selectbox(key=f"map_matrix@{demo.content_hash[:12]}").select("scaled").run()
     assert metric(app, "Expression") == "scaled"
-    app.selectbox(key="map_embedding_3").select("none").run()
+    app.selectbox(key=f"map_embedding_3@{demo.content_hash[:12]}").select("none").run()
     assert metric(app, "Embeddings") == "2D"
-    app.selectbox(key="map_latent").select("none").run()
+    app.selectbox(key=f"map_latent@{demo.content_hash[:12]}").select("none").run()
     assert "There is no latent space" in texts(app)
     assert "ready, with warnings (1)" in app.sidebar.markdown[1].value
-    app.selectbox(key="map_connectivities").select("none").run()
+    app.selectbox(key=f"map_connectivities@{demo.content_hash[:12]}").select("none").run()
     assert app.session_state["workspace"].mapping.connectivities is None
     assert not app.exception
 

@@ -1,0 +1,87 @@
+"""Workspaces as plain files, so that a user's work survives a reload, another tab and a restart. No Streamlit.
+
+``home/workspaces/NAME/workspace.json`` holds one (`schema`), where NAME is the SHA-256 of the token in its link; what
+is large lies beside it in files named by their content (`parts`). ``home/workspaces/owners`` says which workspaces a
+browser or a signed-in user has (`owners`). Everything is readable by the server's own account only.
+"""
+
+from __future__ import annotations
+
+from cellucid_core.serving.workspaces.choices import choices_from_json, choices_to_json
+from cellucid_core.serving.workspaces.ending import delete_workspace, files_in_use, sweep_workspaces
+from cellucid_core.serving.workspaces.files import (
+    Gone,
+    create_workspace,
+    find_workspace,
+    mark_opened,
+    read_workspace,
+    save_workspace,
+    stamp_of,
+)
+from cellucid_core.serving.workspaces.merging import merge
+from cellucid_core.serving.workspaces.owners import latest_workspace, note_workspace, owners_workspaces
+from cellucid_core.serving.workspaces.parts import (
+    gene_file_from_json,
+    gene_file_to_json,
+    page_files_to_pages,
+    part_name,
+    read_part,
+    write_part,
+)
+from cellucid_core.serving.workspaces.results import KeptExport, export_from_json, export_to_json
+from cellucid_core.serving.workspaces.schema import (
+    SCHEMA,
+    Damaged,
+    KeptDataset,
+    KeptPage,
+    KeptPages,
+    KeptSource,
+    KeptWorkspace,
+    dataset_to_json,
+    is_plain,
+    workspace_from_json,
+    workspace_to_json,
+)
+from cellucid_core.serving.workspaces.tokens import is_token, name_of, token_of
+
+__all__ = [
+    "SCHEMA",
+    "Damaged",
+    "Gone",
+    "KeptDataset",
+    "KeptExport",
+    "KeptPage",
+    "KeptPages",
+    "KeptSource",
+    "KeptWorkspace",
+    "choices_from_json",
+    "choices_to_json",
+    "create_workspace",
+    "dataset_to_json",
+    "delete_workspace",
+    "export_from_json",
+    "export_to_json",
+    "files_in_use",
+    "find_workspace",
+    "gene_file_from_json",
+    "gene_file_to_json",
+    "is_plain",
+    "is_token",
+    "latest_workspace",
+    "mark_opened",
+    "merge",
+    "name_of",
+    "note_workspace",
+    "owners_workspaces",
+    "page_files_to_pages",
+    "part_name",
+    "read_part",
+    "read_workspace",
+    "save_workspace",
+    "stamp_of",
+    "sweep_workspaces",
+    "token_of",
+    "workspace_from_json",
+    "workspace_to_json",
+    "write_part",
+]

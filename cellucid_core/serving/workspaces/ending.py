@@ -1,0 +1,140 @@
+"""The end of a workspace: asked for, or because nobody opened it for long; and what it keeps alive until then."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from cellucid_core.configuration import read_configuration
+from cellucid_core.dataset.content import note_of
+from cellucid_core.dataset.home import cellucid_home, home_folder
+from cellucid_core.errors import InputError
+from cellucid_core.serving.incoming import forget_kept
+from cellucid_core.serving.workspaces.files import is_alive, last_opened, read_workspace
+from cellucid_core.serving.workspaces.owners import listed_names
+from cellucid_core.serving.workspaces.schema import KeptWorkspace
+from cellucid_core.serving.workspaces.tokens import is_name, workspaces_folder
+
+#: Folders of what is made from a dataset, in names that hold the beginning of its hash.
+_MADE = ("unpacked", "rewritten", "stores")
+_HASH_IN_NAME = 40
+
+
+def delete_workspace(name: str) -> None:
+    """Delete a workspace at once, with its exports and those of its uploads that no other workspace refers to.
+
+    What was made from such an upload (stores, unpacked files) goes too. Files of the server's own folders stay.
+    """
+    folder = workspaces_folder() / name
+    if not is_name(name) or not folder.is_dir():
+        return
+    try:
+        kept, _ = read_workspace(name)
+    except InputError:  # damaged: what it used expires by itself
+        kept = None
+    aside = workspaces_folder() / f".{name}.deleted"
+    folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+    (workspaces_folder() / f".{name}.lock").unlink(missing_ok=True)
+    if kept is not None:
+        _delete_used(kept)
+
+
+def _delete_used(kept: KeptWorkspace) -> None:
+    others = [other for _, other in _living()]
+    in_use = {path for other in others for path in _files(other)}
+    hashes_in_use = {key for other in others for key in _keys(other)}
+    uploads = home_folder("uploads").resolve()
+    for path in _files(kept) - in_use:
+        if path.parent == uploads:
+            forget_kept(path.name)
+            note = note_of(path)
+            for one in note.parent.glob(f"{note.stem}.*"):
+                one.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    mine = {key for key in _keys(kept) if key not in hashes_in_use}
+    for place in _MADE:
+        for path in _entries(cellucid_home() / place):
+            if any(key in path.name for key in mine):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def files_in_use() -> set[Path]:
+    """Return the uploads, exports and collections that living workspaces refer to."""
+    return {path for _, kept in _living() for path in _files(kept)}
+
+
+def sweep_workspaces(now: float | None = None) -> int:
+    """Delete workspaces that nobody opened for ``CELLUCID_TIME_TO_LIVE``, and owners' records as old; return how many.
+
+    What they used is left to `starting.sweep`, which goes by its own age.
+    """
+    now = time.time() if now is None else now
+    lifetime = read_configuration().time_to_live
+    gone = 0
+    for folder in _entries(cellucid_home() / "workspaces"):
+        if folder.name.endswith(".deleted"):  # killed while it was deleted
+            shutil.rmtree(folder, ignore_errors=True)
+        elif is_name(folder.name) and not is_alive(folder.name, now):
+            opened = max(last_opened(folder), folder.lstat().st_mtime)  # one that is just being made has no files yet
+            if now - opened > lifetime:
+                shutil.rmtree(folder, ignore_errors=True)
+                (folder.parent / f".{folder.name}.lock").unlink(missing_ok=True)
+                gone += 1
+    for record in _entries(cellucid_home() / "workspaces" / "owners"):
+        with suppress(OSError):
+            if now - record.lstat().st_mtime > lifetime and not _lists_living(record):
+                record.unlink()
+    return gone
+
+
+def _lists_living(record: Path) -> bool:
+    return record.suffix == ".json" and any(is_alive(name) for name in listed_names(record))
+
+
+def _living() -> Iterator[tuple[str, KeptWorkspace]]:
+    for folder in _entries(cellucid_home() / "workspaces"):
+        if is_alive(folder.name):
+            with suppress(InputError):
+                yield folder.name, read_workspace(folder.name)[0]
+
+
+def _files(kept: KeptWorkspace) -> set[Path]:
+    """Return what a workspace refers to below the home folder; only names that lie right where they should."""
+    uploads, exports = home_folder("uploads").resolve(), home_folder("exports").resolve()
+    found = set()
+    for one in kept.datasets.values():
+        for path in (one.source.path, one.source.cell_metadata):
+            if path and Path(path).parent.resolve() == uploads and Path(path).name not in ("", ".", ".."):
+                found.add(uploads / Path(path).name)
+        file = one.export.get("file") if one.export else None
+        if isinstance(file, str) and file and file == Path(file).name and file != "..":
+            found.add(exports / file)
+    if kept.collection:
+        found.add(home_folder("collections").resolve() / kept.collection)
+    return found
+
+
+def _keys(kept: KeptWorkspace) -> set[str]:
+    """Return what names of files made from a workspace's uploads hold."""
+    uploads = home_folder("uploads").resolve()
+    keys = set()
+    for content, one in kept.datasets.items():
+        if Path(one.source.path).parent.resolve() == uploads:
+            digests = (content, hashlib.sha256(f"{content} transposed".encode()).hexdigest())
+            keys |= {digest[:_HASH_IN_NAME] for digest in (*digests, Path(one.source.path).name.split(".")[0])}
+    return {key for key in keys if len(key) == _HASH_IN_NAME}
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []

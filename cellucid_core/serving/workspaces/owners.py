@@ -1,0 +1,51 @@
+"""Which workspaces a browser, or a signed-in user, has: a small record for each, named by the owner's hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from filelock import FileLock
+
+from cellucid_core.atomic import complete_or_absent
+from cellucid_core.serving.workspaces.files import is_alive
+from cellucid_core.serving.workspaces.tokens import is_name, workspaces_folder
+
+#: Workspaces that a record lists; links to older ones work as ever.
+MAX_LISTED = 200
+
+
+def owners_workspaces(owner: str) -> list[str]:
+    """Return the names of an owner's workspaces that are still there, the one used last first."""
+    return [name for name in listed_names(_file(owner)) if is_alive(name)]
+
+
+def latest_workspace(owner: str) -> str | None:
+    """Return the workspace that an owner used last."""
+    return next(iter(owners_workspaces(owner)), None)
+
+
+def note_workspace(owner: str, name: str) -> None:
+    """Note that an owner has a workspace and used it last."""
+    file = _file(owner)
+    if listed_names(file)[:1] == [name]:
+        return
+    with FileLock(file.with_suffix(".lock"), mode=0o600):
+        names = [name, *(other for other in listed_names(file) if other != name)]
+        with complete_or_absent(file, mode=0o600) as draft:
+            draft.write_text(json.dumps({"schema": 1, "workspaces": names[:MAX_LISTED]}), encoding="utf-8")
+
+
+def _file(owner: str) -> Path:
+    return workspaces_folder("owners") / f"{hashlib.sha256(owner.encode()).hexdigest()}.json"
+
+
+def listed_names(file: Path) -> list[str]:
+    """Return the names of workspaces in an owner's record, whether they are still there or not."""
+    try:
+        content = json.loads(file.read_bytes())
+        names = content["workspaces"] if content["schema"] == 1 else []
+        return [name for name in names if is_name(name)]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []  # a list that is lost costs links, no work
