@@ -22,8 +22,14 @@ from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import preflight
 from cellucid_core.serving import upload_suffix
+from cellucid_core.serving.jobs import DatasetSource, Progress, open_job, submit
+from pages.shared.jobs import follow
+from pages.shared.owner import owner
 from pages.shared.upload import finish, take, uploaded_token
 from pages.shared.workspace import Source, show_error, workspace
+
+#: The box whose upload is being opened, and what it is: a click elsewhere does not lose it.
+_PENDING = "opening"
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
@@ -32,14 +38,25 @@ def _shared_dataset(source: Source) -> Dataset:
     return open_dataset(source.path, source.name, modality=source.modality, cell_metadata=source.cell_metadata)
 
 
+@st.cache_resource(show_spinner=False)
+def _proven() -> set[Source]:
+    """What was opened in a process of its own, so that it can be opened in this one."""
+    return {Source(DEMO)}  # nothing in it is a stranger's
+
+
 def open_source(source: Source) -> None:
     """Open a dataset, showing progress, and make it this session's.
+
+    It is opened in a process of its own first, which may neither take for ever nor all memory, and keeps on disk what
+    takes long; this process then finds it there.
 
     Raises
     ------
     CellucidError
         If it cannot be opened; the session keeps what it had.
     """
+    if source not in _proven():
+        _prove(source)
     progress = st.progress(0.0, text="Reading the tables …")
     try:
         dataset = _shared_dataset(source)
@@ -48,10 +65,25 @@ def open_source(source: Source) -> None:
             progress.progress(min(1.0, share), text=f"Arranging the matrix by gene … {share:.0%}")
 
         # Preflight reads the matrix, which builds its store on first use.
-        preflight(View(dataset, default_mapping(dataset), report))
+        found = preflight(View(dataset, default_mapping(dataset), report))
     finally:
         progress.empty()
-    workspace().open(dataset, source)
+    workspace().open(dataset, source, found)
+
+
+def _prove(source: Source) -> None:
+    parts = DatasetSource(source.path, source.name, source.modality, source.cell_metadata)
+    job = submit(
+        open_job, {"source": parts}, owner=owner(), kind="open", title=source.name or "A dataset", key=f"open {parts}"
+    )
+
+    def words(progress: Progress) -> str:
+        share = f" {progress.share:.0%}" if progress.share else ""
+        return f"{progress.what or 'Reading the tables'} …{share}"
+
+    follow(job, "opening", words, lambda: st.session_state.pop(_PENDING, None))
+    job.result()
+    _proven().add(source)
 
 
 def try_source(source: Source) -> bool:
@@ -82,16 +114,26 @@ def upload_box(key: str) -> bool:
     try:
         token = uploaded_token(key)
         if token is not None:
-            path, file_name = take(token)
-            open_source(Source(str(path), file_name.removesuffix("".join(path.suffixes)) or file_name))
+            try:
+                path, file_name = take(token)
+            finally:
+                finish(token)
+            name = file_name.removesuffix("".join(path.suffixes)) or file_name
+            st.session_state[_PENDING] = (key, Source(str(path), name))
+        box, source = st.session_state.get(_PENDING, ("", None))
+        if box == key and source is not None:
+            try:
+                open_source(source)
+            except CellucidError:
+                st.session_state.pop(_PENDING, None)
+                raise
+            st.session_state.pop(_PENDING, None)
             st.session_state.pop(f"{key}_error", None)
-            finish(token)
             return True
     except CellucidError as refused:
         # Kept, so that the message stays until something else is uploaded.
         st.session_state[f"{key}_error"] = refused
         if token is not None:
-            finish(token)
             st.rerun()  # so that the box is drawn free again
     if (error := st.session_state.get(f"{key}_error")) is not None:
         show_error(error)

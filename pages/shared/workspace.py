@@ -92,11 +92,12 @@ class Workspace:
     replaced_genes: dict[str, dict[str, str]] = field(default_factory=dict)
     _report: tuple[str, Report] | None = None
 
-    def open(self, dataset: Dataset, source: Source | None = None) -> None:
-        """Start over with a dataset, with the choices that are right for most files."""
+    def open(self, dataset: Dataset, source: Source | None = None, report: Report | None = None) -> None:
+        """Start over with a dataset, with the choices that are right for most files, and preflight's report on them."""
         self.dataset, self.source = dataset, source
         self.choices = self.mapping = default_mapping(dataset)
-        self.fixes, self.export, self._report = (), None, None
+        self.fixes, self.export = (), None
+        self._report = None if report is None else (self.mapping.digest(), report)
 
     def choose(self, **changes: Any) -> None:
         """Change choices, keeping the fixes that still make sense."""

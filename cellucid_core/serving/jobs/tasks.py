@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cellucid_core.dataset import Dataset, Mapping, View, default_mapping, open_dataset
 from cellucid_core.errors import InputError
-from cellucid_core.export import ChosenGenes, ExportSettings, write, zip_root
+from cellucid_core.export import ChosenGenes, ExportSettings, add_to_root, write, zip_root
 from cellucid_core.library import BuildSettings, add_entry, build_signature
 from cellucid_core.preflight import preflight
 from cellucid_core.serving.jobs.progress import Report
@@ -140,6 +140,18 @@ def build_job(
         view, columns, settings, source=cited, progress=lambda what, share: report(what, share, 1)
     )
     return {"entry": add_entry(signature, owner).id, "dataset": signature.dataset}
+
+
+def gather_job(*, folder: Path, report: Report, export: str, root: str, replace: bool) -> None:
+    """Read an export through and put a copy of it into a collection.
+
+    Raises
+    ------
+    CellucidError
+        As `cellucid_core.export.add_to_root`.
+    """
+    report("Reading the export through and copying it", 0, 1)
+    add_to_root(export, root, replace=replace)
 
 
 def zip_job(*, folder: Path, report: Report, root: str) -> dict[str, Any]:
