@@ -16,7 +16,6 @@ from cellucid_core.library import (
     FLAVORS,
     BuildSettings,
     Entry,
-    Signature,
     add_entry,
     list_entries,
     read_signature,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -135,8 +134,8 @@ def export_job_of(view: View) -> Job | None:
     known: dict[str, str] = st.session_state.setdefault(_JOBS, {})
     content = view.dataset.content_hash
     if content not in known:
-        found = (job for job in jobs_of(owner(), "export") if job.about.get("content_hash") == content)
-        known[content] = next((job.id for job in found), "")
+        mine = (job for job in jobs_of(owner(), "export") if job.state != "cancelled")
+        known[content] = next((job.id for job in mine if job.about.get("content_hash") == content), "")
     job = my_job(known[content])
     return job if job is not None and is_news(job) else None
 
