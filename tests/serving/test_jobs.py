@@ -94,7 +94,7 @@ def test_a_job_runs_elsewhere_and_its_result_is_kept(crew):
     result = job.result()
     assert result["value"] == [1, "a"]
     assert result["pid"] != os.getpid()
-    assert result["nice"] >= 10  # yields to the server
+    assert result["nice"] > os.nice(0)  # yields to the server
     assert (job.folder / "result.txt").read_text() == "written"
     assert job.state == "done"
     record = json.loads((job.folder / "job.json").read_text())

@@ -31,6 +31,8 @@ Work = Callable[..., Any]
 ORDER, OUTCOME = "order.pickle", "outcome.json"
 #: Of the kernel's reckoning (−1000 … 1000) whom to end when memory is short: a worker rather than the server.
 _OOM_SCORE = 500
+#: Beside a page that computes, a process gets a quarter of a core by it; alone, all of it.
+_NICE = 5
 
 
 class Stopped(BaseException):
@@ -43,7 +45,7 @@ def place_order(folder: Path, work: Work, arguments: Mapping[str, Any]) -> None:
         pickle.dump((work, dict(arguments)), file, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def carry_out(folder: str, environment: dict[str, str], memory: int) -> None:
+def carry_out(folder: str, environment: dict[str, str], memory: int, yielding: bool) -> None:
     """Do in a process of its own what is ordered in a folder.
 
     Parameters
@@ -54,11 +56,15 @@ def carry_out(folder: str, environment: dict[str, str], memory: int) -> None:
         Variables that configure the server.
     memory
         Bytes that the work may allocate.
+    yielding
+        Whether the priority is lowered.
     """
     os.environ.update(environment)
     place = Path(folder)
     with FileLock(place / LOCK):  # told from outside by it: the process lives
         _end_with_parent()
+        if yielding and hasattr(os, "nice"):
+            os.nice(_NICE)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # so that it ends also within a C library that loops
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")

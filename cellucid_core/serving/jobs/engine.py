@@ -16,8 +16,7 @@ from pebble import concurrent
 
 from cellucid_core.serving.jobs.carrying_out import carry_out
 
-#: In this order.
-_PRELOADED = ["cellucid_core.low_priority", "scanpy", "anndata", "h5py", "zarr", "scipy.stats"]
+_PRELOADED = ["scanpy", "anndata", "h5py", "zarr", "scipy.stats"]
 _PRELOADED += ["cellucid_core.dataset.formats", "cellucid_core.serving.jobs"]
 #: A process that has imported everything once and is forked for each job: a job begins in milliseconds, with nothing
 #: of the job before it. Where that is not possible (Windows) each job imports everything itself.
@@ -68,7 +67,7 @@ def warm_up() -> None:
         forkserver.ensure_running()
 
 
-def start(folder: Path, memory: int, limit: float) -> Future[None]:
+def start(folder: Path, *, memory: int, limit: float, yielding: bool) -> Future[None]:
     """Start a job's process.
 
     Parameters
@@ -79,6 +78,8 @@ def start(folder: Path, memory: int, limit: float) -> Future[None]:
         Bytes that it may allocate.
     limit
         Seconds that it may take.
+    yielding
+        Whether it gives way to the server and to jobs that do not.
 
     Returns
     -------
@@ -90,5 +91,5 @@ def start(folder: Path, memory: int, limit: float) -> Future[None]:
     }
     in_process: Any = concurrent.process  # its annotations name the context otherwise than it is called
     run = in_process(timeout=limit, context=_CONTEXT, daemon=True)(carry_out)
-    future: Future[None] = run(str(folder), environment, memory)
+    future: Future[None] = run(str(folder), environment, memory, yielding)
     return future

@@ -138,12 +138,13 @@ class Workers:
 
     def _start(self, job: Job) -> None:
         job.change(state="running", started=time.time())
+        line = _line(job)
+        how: dict[str, Any] = {"memory": self._memory, "limit": self._limits[line], "yielding": line == _LONG}
         try:
-            # The process that workers are forked from may have died: once more starts it again.
-            future = engine.start(job.folder, self._memory, self._limits[_line(job)])
-        except (OSError, EOFError):
+            future = engine.start(job.folder, **how)
+        except (OSError, EOFError):  # the process that workers are forked from has died; the next try starts it again
             try:
-                future = engine.start(job.folder, self._memory, self._limits[_line(job)])
+                future = engine.start(job.folder, **how)
             except (OSError, EOFError) as error:
                 future = Future()
                 future.set_exception(error)
