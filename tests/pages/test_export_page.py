@@ -10,12 +10,14 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from cellucid_core.dataset import View
 from cellucid_core.dataset.marker_genes import marker_genes
 from cellucid_core.export import ExportSettings
 from cellucid_core.prepared.decoding import PreparedExport
 from tests.making import make_adata
+from tests.pages.conftest import MAIN
 from tests.pages.test_pages import metric, texts, widget
 
 
@@ -273,6 +275,56 @@ def test_do_it_again_shows_both(open_app):
     assert done.again.python.strip() in code
     words = shlex.split(done.again.command.replace("\\\n", " "))
     assert words[words.index("--genes") + 1] == "hvg:4"
+
+
+@pytest.fixture
+def me(monkeypatch):
+    """Make all sessions those of one browser."""
+    from pages.shared import owner
+
+    monkeypatch.setattr(owner, "browser_of", lambda cookies: "o" * 43)
+
+
+def another_session(demo):
+    from pages.shared.workspace import Workspace
+
+    app = AppTest.from_file(str(MAIN), default_timeout=60).run()
+    app.session_state["workspace"] = Workspace()
+    app.session_state["workspace"].open(demo)
+    app.switch_page("export.py")
+    return app.run()
+
+
+def test_a_new_session_finds_what_was_written(open_app, demo, me):
+    done = export(open_app("export.py"))
+    app = another_session(demo)
+    assert not app.exception
+    found = app.session_state["workspace"].export
+    assert found.result == done.result
+    assert "arrays verified" in texts(app)
+    assert "settings have changed" not in texts(app)
+    reset(app, "Compression", 1, "slider")
+    assert export(app).result.path != done.result.path
+
+
+def test_what_went_wrong_elsewhere_is_told_once(open_app, demo, me, monkeypatch):
+    from cellucid_core.errors import WorkRefused
+    from cellucid_core.serving.jobs import tasks
+
+    def fail(*arguments, **more):
+        raise WorkRefused("The disk is on fire.", "Run.")
+
+    app = open_app("export.py")
+    monkeypatch.setattr(tasks, "write", fail)
+    widget(app, "button", "Export").click().run()
+    assert "The disk is on fire" in app.error[0].value
+    assert not widget(app, "button", "Export").disabled
+    other = another_session(demo)
+    assert "The disk is on fire" in other.error[0].value
+    for one in (app, other):
+        one.run()
+        assert not one.error
+        assert not one.exception
 
 
 def test_a_later_change_is_told(open_app):

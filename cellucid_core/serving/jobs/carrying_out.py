@@ -6,7 +6,6 @@ leave its other end waiting.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import pickle
@@ -25,6 +24,11 @@ from cellucid_core.configuration import format_size
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.serving.jobs.progress import Reporter
 from cellucid_core.serving.jobs.record import LOCK, tell
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 #: A job's work: told where its files may go and whom to report to, with its arguments; returns JSON.
 Work = Callable[..., Any]
@@ -164,7 +168,7 @@ def _end_with_parent() -> None:
     import multiprocessing
 
     parent = multiprocessing.parent_process()
-    if parent is None:
+    if parent is None or fcntl is None:
         return
     end = parent.sentinel
     signal.signal(signal.SIGIO, signal.SIG_DFL)  # ends a process
