@@ -113,6 +113,29 @@ def test_without_workers_it_runs_here():
     assert left(refused) == ["job.json"]
 
 
+def test_a_full_disk_refuses_a_job_and_stops_no_line(crew, monkeypatch):
+    crew(workers=1)
+    from cellucid_core.serving.jobs import engine
+
+    def full(*arguments, **more):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(sys.modules[Workers.__module__], "place_order", full)
+        with pytest.raises(WorkRefused, match="No space left"):
+            ask(jobs_made.answer)
+        assert jobs_of(ME) == []
+    with monkeypatch.context() as broken:
+        broken.setattr(engine, "start", full)
+        broken.setattr("cellucid_core.serving.jobs.job.save", full)
+        job = ask(jobs_made.answer)
+        assert job.wait(10)
+        assert job.state == "failed"
+    job = ask(jobs_made.answer)
+    assert job.wait(60)
+    assert job.state == "done"
+
+
 def test_without_workers_it_can_be_cancelled(tmp_path):
     job = ask(jobs_made.last, until=str(tmp_path / "never"))
     until(lambda: job.progress().done > 0)

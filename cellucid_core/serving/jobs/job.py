@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,8 @@ class Job:
     def change(self, **changes: Any) -> None:
         """Change its state, on disk first; for those who run it."""
         record = replace(self.record, **changes)
-        save(record)
+        with suppress(OSError):  # a full disk keeps nobody waiting; after a restart the job counts as interrupted
+            save(record)
         self.record = record
         if record.state not in ACTIVE:
             self._ended.set()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 from cellucid_core.configuration import Configuration, read_configuration
@@ -26,7 +28,7 @@ from cellucid_core.serving.jobs.record import (
     tell,
     this_server,
 )
-from cellucid_core.serving.watching import LOGGER
+from cellucid_core.serving.watching import LOGGER, log_error
 
 #: Most jobs of one owner, and of all, that wait or run.
 MOST_OF_ONE, MOST_OF_ALL = 10, 200
@@ -83,9 +85,8 @@ class Workers:
                 )
             if len(active) >= MOST_OF_ALL:
                 raise WorkRefused("The server has too much to do already.", "Try again in a few minutes.")
-            record.folder.mkdir(mode=0o700)
-            place_order(record.folder, work, arguments)
-            save(record)
+            with _kept(record):
+                place_order(record.folder, work, arguments)
             job = Job(record, self._cancel, self._place)
             self._jobs[job.id] = job
             self._lines[_line(job)].put(record.owner, job)
@@ -124,7 +125,13 @@ class Workers:
                 if not self._open or job is None:
                     return
                 self._running[job.id] = job
-            self._start(job)
+            try:
+                self._start(job)
+            except Exception as error:  # the line goes on
+                log_error(error, "job")
+                future: Future[None] = Future()
+                future.set_exception(error)
+                self._finish(job, future)
 
     def _next(self) -> Job | None:
         taken = Counter(_line(job) for job in self._running.values())
@@ -143,11 +150,7 @@ class Workers:
         try:
             future = engine.start(job.folder, **how)
         except (OSError, EOFError):  # the process that workers are forked from has died; the next try starts it again
-            try:
-                future = engine.start(job.folder, **how)
-            except (OSError, EOFError) as error:
-                future = Future()
-                future.set_exception(error)
+            future = engine.start(job.folder, **how)
         with self._change:
             job.future = future
             if job.cancelled:
@@ -179,6 +182,9 @@ class Workers:
             if changes["state"] != "done":
                 clean(job.folder)  # waits for the process
             self._note(job, finished=time.time(), **changes)
+        except Exception as error:  # nobody shall wait for ever
+            log_error(error, "job")
+            self._note(job, state="failed", finished=time.time(), error=tell(_died()))
         finally:
             with self._change:
                 self._running.pop(job.id, None)
@@ -197,7 +203,7 @@ class Workers:
             return {"state": "done", "result": outcome["result"]}
         if isinstance(error, TimeoutError):
             return {"state": "failed", "error": tell(_too_slow(job, self._limits[_line(job)]))}
-        return {"state": "failed", "error": tell(_died(self._memory))}
+        return {"state": "failed", "error": tell(_died())}
 
     def _note(self, job: Job, **changes: Any) -> None:
         job.change(**changes)
@@ -288,9 +294,23 @@ def jobs_of(owner: str, kind: str | None = None) -> list[Job]:
     return sorted(found, key=lambda job: -job.record.created)
 
 
+@contextmanager
+def _kept(record: Record) -> Iterator[None]:
+    """Make a job's folder, with what the block puts there and its record, or nothing."""
+    try:
+        record.folder.mkdir(mode=0o700)
+        yield
+        save(record)
+    except OSError as error:
+        shutil.rmtree(record.folder, ignore_errors=True)
+        raise WorkRefused(
+            f"The server's disk cannot be written to ({error.strerror or error}).", "Free some space on it."
+        ) from None
+
+
 def _do_here(record: Record, work: Work, arguments: Mapping[str, Any]) -> Job:
-    record.folder.mkdir(mode=0o700)
-    save(record)
+    with _kept(record):
+        pass
 
     def cancel(job: Job) -> None:
         job.cancelled = True
@@ -336,7 +356,7 @@ def _too_slow(job: Job, limit: float) -> CellucidError:
     )
 
 
-def _died(memory: int) -> CellucidError:
+def _died() -> CellucidError:
     return WorkRefused(
         "The process that did this was ended from outside, most likely because the machine ran out of memory; "
         "nothing was kept.",
