@@ -6,7 +6,7 @@ import streamlit as st
 
 from cellucid_core.configuration import read_configuration
 from cellucid_core.dataset import DEMO
-from pages.shared.opening import demo_button, server_box, try_source, upload_box
+from pages.shared.opening import arrange_matrix, demo_button, server_box, try_source, upload_box
 from pages.shared.sidebar import draw_sidebar
 from pages.shared.style import apply_style
 from pages.shared.workspace import Source, literal, workspace
@@ -64,5 +64,6 @@ if "started" not in st.session_state:
     # What the README's first command ends on; a new session of a hosted server starts empty.
     if read_configuration().open == DEMO and try_source(Source(DEMO)):
         st.switch_page(PREFLIGHT)
+arrange_matrix()
 draw_sidebar()
 page.run()

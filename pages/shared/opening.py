@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset import (
     DEMO,
     Dataset,
+    Mapping,
     View,
     default_mapping,
     open_dataset,
@@ -19,7 +21,7 @@ from cellucid_core.dataset import (
     server_path,
 )
 from cellucid_core.dataset.home import home_folder
-from cellucid_core.errors import CellucidError
+from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.preflight import preflight
 from cellucid_core.serving import upload_suffix
 from cellucid_core.serving.jobs import DatasetSource, Progress, open_job, submit
@@ -56,7 +58,8 @@ def open_source(source: Source) -> None:
         If it cannot be opened; the session keeps what it had.
     """
     if source not in _proven():
-        _prove(source)
+        _open_elsewhere(source, lambda: st.session_state.pop(_PENDING, None))
+        _proven().add(source)
     progress = st.progress(0.0, text="Reading the tables …")
     try:
         dataset = _shared_dataset(source)
@@ -71,19 +74,53 @@ def open_source(source: Source) -> None:
     workspace().open(dataset, source, found)
 
 
-def _prove(source: Source) -> None:
-    parts = DatasetSource(source.path, source.name, source.modality, source.cell_metadata)
+def arrange_matrix() -> None:
+    """Have a matrix that was chosen just now arranged by gene, showing progress, before the page reads it.
+
+    Where that takes too much, or is cancelled, the dataset is as it was opened, and the preflight page says why.
+    """
+    work = workspace()
+    if work.dataset is None or work.source is None or work.source.path == DEMO or work.mapping.matrix is None:
+        return
+    dataset, source = work.dataset, work.source
+    arranged: set[tuple[str, str, str]] = st.session_state.setdefault("arranged", set())
+    wanted = (dataset.content_hash, work.mapping.matrix, work.mapping.turn)
+    if wanted in arranged or wanted[1:] == (default_mapping(dataset).matrix, ""):
+        return
+
+    def back() -> None:
+        work.open(dataset, source)
+
+    try:
+        _open_elsewhere(source, back, dataset.content_hash, work.mapping)
+    except InputError:  # the page says the same where it reads the matrix
+        arranged.add(wanted)
+    except CellucidError as error:
+        st.session_state["fix_error"] = error
+        back()
+    else:
+        arranged.add(wanted)
+
+
+def _open_elsewhere(
+    source: Source, on_cancel: Callable[[], object], content_hash: str = "", mapping: Mapping | None = None
+) -> None:
+    parts = DatasetSource(source.path, source.name, source.modality, source.cell_metadata, content_hash)
     job = submit(
-        open_job, {"source": parts}, owner=owner(), kind="open", title=source.name or "A dataset", key=f"open {parts}"
+        open_job,
+        {"source": parts, "mapping": mapping},
+        owner=owner(),
+        kind="open",
+        title=source.name or "A dataset",
+        key=f"open {parts} {mapping.digest() if mapping else ''}",
     )
 
     def words(progress: Progress) -> str:
         share = f" {progress.share:.0%}" if progress.share else ""
         return f"{progress.what or 'Reading the tables'} …{share}"
 
-    follow(job, "opening", words, lambda: st.session_state.pop(_PENDING, None))
+    follow(job, "opening", words, on_cancel)
     job.result()
-    _proven().add(source)
 
 
 def try_source(source: Source) -> bool:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellucid_core.serving.jobs.fair_queue import FairQueue
@@ -19,6 +19,7 @@ def drained(queue):
     return list(iter(queue.get, None))
 
 
+@settings(deadline=None)
 @given(ASKED)
 def test_everybody_is_served_in_turn_and_each_in_order(asked):
     queue = filled(asked)
@@ -37,6 +38,7 @@ def test_everybody_is_served_in_turn_and_each_in_order(asked):
         assert owner not in following
 
 
+@settings(deadline=None)
 @given(ASKED, st.integers(0, 29))
 def test_what_is_taken_out_is_gone_and_nothing_else(asked, which):
     queue = filled(asked)

@@ -53,8 +53,13 @@ class DatasetSource:
         return found
 
 
-def open_job(*, folder: Path, report: Report, source: DatasetSource) -> None:
+def open_job(*, folder: Path, report: Report, source: DatasetSource, mapping: Mapping | None = None) -> None:
     """Open a dataset, arrange its matrix by gene, and look at all of it once; the caller finds that done.
+
+    Parameters
+    ----------
+    mapping
+        What is taken as what; by default `default_mapping`.
 
     Raises
     ------
@@ -63,8 +68,8 @@ def open_job(*, folder: Path, report: Report, source: DatasetSource) -> None:
     """
     report("Reading the tables", 0, 1)
     dataset = source.open()
-    view = View(dataset, default_mapping(dataset), lambda share: report("Arranging the matrix by gene", share, 1))
-    preflight(view)
+    chosen = default_mapping(dataset) if mapping is None else mapping
+    preflight(View(dataset, chosen, lambda share: report("Arranging the matrix by gene", share, 1)))
 
 
 def export_job(
