@@ -71,7 +71,7 @@ def ask(work, owner=ME, kind="export", **arguments):
     return submit(work, arguments, owner=owner, kind=kind, title="A job")
 
 
-def until(true, seconds=30):
+def until(true, seconds=60):
     """Wait for something that another process does."""
     end = time.monotonic() + seconds
     while not true():
@@ -90,7 +90,7 @@ def left(job):
 def test_a_job_runs_elsewhere_and_its_result_is_kept(crew):
     crew()
     job = ask(jobs_made.answer, value=[1, "a"], file="result.txt")
-    assert job.wait(60)
+    assert job.wait(180)
     result = job.result()
     assert result["value"] == [1, "a"]
     assert result["pid"] != os.getpid()
@@ -132,7 +132,7 @@ def test_a_full_disk_refuses_a_job_and_stops_no_line(crew, monkeypatch):
         assert job.wait(10)
         assert job.state == "failed"
     job = ask(jobs_made.answer)
-    assert job.wait(60)
+    assert job.wait(180)
     assert job.state == "done"
 
 
@@ -148,14 +148,14 @@ def test_without_workers_it_can_be_cancelled(tmp_path):
 def test_every_job_has_a_process_of_its_own(crew):
     crew(workers=1)
     jobs = [ask(jobs_made.answer) for _ in range(3)]
-    assert all(job.wait(60) for job in jobs)
+    assert all(job.wait(180) for job in jobs)
     assert len({job.result()["pid"] for job in jobs}) == 3
 
 
 def test_errors_come_back_as_they_are(crew):
     crew()
     job = ask(jobs_made.refuse)
-    assert job.wait(60)
+    assert job.wait(180)
     with pytest.raises(InputError) as told:
         job.result()
     assert (told.value.what, told.value.mend) == ("This is wrong.", "Mend it.")
@@ -166,7 +166,7 @@ def test_mistakes_and_full_disks_are_sentences_and_tell_no_contents(crew):
     crew()
     for work, words in ((jobs_made.stumble, "unforeseen way .KeyError."), (jobs_made.full_disk, "No space left")):
         job = ask(work)
-        assert job.wait(60)
+        assert job.wait(180)
         with pytest.raises(WorkRefused, match=words) as told:
             job.result()
         assert "CD3D" not in str(told.value)
@@ -181,15 +181,15 @@ def test_a_killed_worker_leaves_nothing_and_others_go_on(crew, tmp_path, by):
     job = ask(jobs_made.last, until=str(end), note=str(note))
     until(lambda: written(note))
     os.kill(int(note.read_text()), by)
-    assert job.wait(20)
+    assert job.wait(60)
     with pytest.raises(WorkRefused, match=r"ended from outside.*Try again"):
         job.result()
     assert left(job) == ["job.json"]
     end.touch()
-    assert other.wait(20)
+    assert other.wait(60)
     assert other.state == "done"
     again = ask(jobs_made.answer, value=1)
-    assert again.wait(20)
+    assert again.wait(60)
     assert again.state == "done"
 
 
@@ -198,19 +198,19 @@ def test_the_process_that_workers_are_forked_from_may_die(crew):
 
     crew()
     first = ask(jobs_made.answer)
-    assert first.wait(60)
+    assert first.wait(180)
     os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
     job = ask(jobs_made.answer, value=2)
-    assert job.wait(60)
+    assert job.wait(180)
     assert job.state == "done"
 
 
 def test_memory_is_limited(crew):
     crew(worker_memory=300 * 10**6)
     small, large = ask(jobs_made.devour, size=10**8), ask(jobs_made.devour, size=10**9)
-    assert small.wait(60)
+    assert small.wait(180)
     assert small.result() == {"sum": 1e8}
-    assert large.wait(60)
+    assert large.wait(180)
     with pytest.raises(WorkRefused, match=r"more than the 300 MB of memory.*CELLUCID_WORKER_MEMORY"):
         large.result()
     assert left(large) == ["job.json"]
@@ -220,7 +220,7 @@ def test_memory_is_limited(crew):
 def test_time_is_limited_also_where_python_has_no_say(crew, tmp_path, kind, variable):
     crew(opening_limit=1, job_limit=1)
     job = ask(jobs_made.hang, kind=kind, note=str(tmp_path / "note"))
-    assert job.wait(60)
+    assert job.wait(180)
     with pytest.raises(WorkRefused, match=rf"longer than 1 seconds?.*{variable}"):
         job.result()
     assert left(job) == ["job.json"]
@@ -259,7 +259,7 @@ def test_owners_take_turns(crew, tmp_path):
     assert [job.place for job in (*mine, *others)] == [0, 2, 4, 1, 3]
     end.touch()
     for job in (*mine, *others):
-        assert job.wait(30)
+        assert job.wait(60)
     assert note.read_text().split() == ["mine0", "other0", "mine1", "other1", "mine2"]
 
 
@@ -268,10 +268,10 @@ def test_opening_does_not_wait_for_exports(crew, tmp_path):
     end = tmp_path / "end"
     exports = [ask(jobs_made.last, until=str(end)) for _ in range(3)]
     opening = ask(jobs_made.answer, kind="open")
-    assert opening.wait(60)
+    assert opening.wait(180)
     assert [job.state for job in exports] == ["running", "queued", "queued"]
     end.touch()
-    assert all(job.wait(30) for job in exports)
+    assert all(job.wait(60) for job in exports)
 
 
 def test_lines_are_bounded(crew, tmp_path):
@@ -298,8 +298,8 @@ def test_asking_twice_is_one_job(crew, tmp_path):
     other = submit(jobs_made.last, arguments, owner=OTHER, **how)
     assert other.id != first.id
     (tmp_path / "end").touch()
-    assert first.wait(30)
-    assert other.wait(30)
+    assert first.wait(60)
+    assert other.wait(60)
     assert submit(jobs_made.last, arguments, owner=ME, **how).id != first.id
 
 
@@ -322,7 +322,7 @@ def test_only_the_owner_finds_a_job(crew):
     job = submit(jobs_made.answer, {}, owner=ME, kind="export", title="t", about={"x": [1]})
     assert find_job(job.id, ME) is job
     assert find_job(job.id, OTHER) is None
-    assert job.wait(60)
+    assert job.wait(180)
     found = find_job(job.id, ME)
     assert (found.state, found.about, found.result()) == ("done", {"x": [1]}, job.result())
     assert find_job(job.id, OTHER) is None
@@ -338,7 +338,7 @@ def test_only_the_owner_finds_a_job(crew):
 def test_a_damaged_record_is_no_job(crew, text):
     crew()
     job = ask(jobs_made.answer)
-    assert job.wait(60)
+    assert job.wait(180)
     (job.folder / "job.json").write_text(text)
     assert find_job(job.id, ME) is None
     assert jobs_of(ME) == []
@@ -376,7 +376,7 @@ def test_a_killed_server_takes_its_workers_along_and_is_told_afterwards(tmp_path
     environment = {**os.environ, "CELLUCID_WORKERS": "1"}
     server = subprocess.Popen([sys.executable, "-c", SERVER, str(note)], cwd=ROOT, env=environment)
     try:
-        until(lambda: written(note), 60)
+        until(lambda: written(note), 180)
         assert {job.state for job in jobs_of(ME)} == {"running", "queued"}
         sweep_jobs()
         assert {job.state for job in jobs_of(ME)} == {"running", "queued"}  # another server's
@@ -395,7 +395,7 @@ def test_a_killed_server_takes_its_workers_along_and_is_told_afterwards(tmp_path
 def test_old_jobs_go(crew):
     crew()
     jobs = [ask(jobs_made.answer, file="x") for _ in range(2)]
-    assert all(job.wait(60) for job in jobs)
+    assert all(job.wait(180) for job in jobs)
     assert sweep_jobs() == 0
     record = json.loads((jobs[0].folder / "job.json").read_text())
     (jobs[0].folder / "job.json").write_text(json.dumps({**record, "finished": time.time() - 90_000}))
@@ -421,7 +421,7 @@ def test_what_operators_see(crew, tmp_path):
         assert counted["cellucid_jobs", "running"] == 1
         assert counted["cellucid_jobs", "queued"] == 2
         (tmp_path / "end").touch()
-        assert all(job.wait(30) for job in (lasting, *waiting))
+        assert all(job.wait(60) for job in (lasting, *waiting))
         until(lambda: sum(one.ended.values()) == 3)
         until(lambda: stream.getvalue().count("\n") == 4)
     finally:
@@ -462,7 +462,7 @@ def test_an_export_is_the_one_that_is_written_here(crew, file, tmp_path, monkeyp
     name = f"x{'.zip' if kind == 'compact' else '.h5ad'}"
     here = write(View(dataset, mapping), settings, tmp_path / name)
     job = ask(export_job, source=source_of(dataset), mapping=mapping, settings=settings, genes=None, file_name=name)
-    assert job.wait(90)
+    assert job.wait(180)
     there = ExportResult.from_json(job.result())
     assert there.path == job.folder / name
     assert there.path.read_bytes() == here.path.read_bytes()
@@ -476,7 +476,7 @@ def test_a_file_that_changed_is_not_exported(crew, file):
     file.with_name("new.h5ad").replace(file)
     work = {"mapping": default_mapping(dataset), "settings": ExportSettings(), "genes": None, "file_name": "x.zip"}
     job = ask(export_job, source=source_of(dataset), **work)
-    assert job.wait(60)
+    assert job.wait(180)
     with pytest.raises(InputError, match="changed since it was opened"):
         job.result()
 
@@ -490,7 +490,7 @@ def test_an_export_that_is_killed_leaves_nothing(crew, file):
         job = ask(export_job, source=source_of(dataset), **arguments)
         until(lambda job=job: any(job.folder.glob(".x.zip.*")) or not job.active)
         job.cancel()
-        assert job.wait(20)
+        assert job.wait(60)
         if job.state == "cancelled":
             assert left(job) == ["job.json"]
 
@@ -498,7 +498,7 @@ def test_an_export_that_is_killed_leaves_nothing(crew, file):
 def test_opening_builds_the_store_that_this_process_finds(crew, file, place):
     crew()
     job = ask(open_job, kind="open", source=DatasetSource(str(file)))
-    assert job.wait(60)
+    assert job.wait(180)
     assert job.result() is None
     (store,) = (path for path in (place / "stores").iterdir() if path.is_dir())
     built = store.stat().st_mtime_ns, (store / "seal.json").stat().st_mtime_ns
@@ -506,7 +506,7 @@ def test_opening_builds_the_store_that_this_process_finds(crew, file, place):
     assert dataset.store("X").folder == store
     assert (store / "seal.json").stat().st_mtime_ns == built[1]
     bad = ask(open_job, kind="open", source=DatasetSource(str(file) + "x"))
-    assert bad.wait(60)
+    assert bad.wait(180)
     with pytest.raises(InputError, match=r"does not exist|There is no"):
         bad.result()
 
@@ -517,7 +517,7 @@ def test_a_signature_that_is_built_joins_the_library(crew, file):
     mapping, settings = default_mapping(dataset), BuildSettings(n_hvg=20, n_degs=6, generations=5)
     arguments = {"mapping": mapping, "columns": ["cell_type"], "settings": settings, "cited": "me", "owner": ME}
     job = submit(build_job, {"source": source_of(dataset), **arguments}, owner=ME, kind="build", title="t")
-    assert job.wait(90)
+    assert job.wait(180)
     (entry,) = list_entries()
     assert entry.id == job.result()["entry"]
     assert entry.owned_by(ME)
@@ -531,13 +531,13 @@ def test_collections_are_gathered_and_zipped(crew, file, tmp_path):
     done = write(View(dataset, default_mapping(dataset)), ExportSettings(dataset_id="one"), tmp_path / "one.zip")
     root = str(tmp_path / "all")
     job = ask(gather_job, export=str(done.path), root=root, replace=False)
-    assert job.wait(60)
+    assert job.wait(180)
     assert job.result() is None
     job = ask(zip_job, root=root)
-    assert job.wait(60)
+    assert job.wait(180)
     assert Path(job.result()["path"]).parent == job.folder
     again = ask(gather_job, export=str(done.path), root=root, replace=False)
-    assert again.wait(60)
+    assert again.wait(180)
     with pytest.raises(InputError, match="already"):
         again.result()
 
@@ -549,7 +549,7 @@ def test_genes_travel(crew, file):
     settings = ExportSettings(genes=GeneChoice("list", ids=("GENE3", "GENE1")))
     arguments = {"mapping": default_mapping(dataset), "settings": settings, "genes": genes, "file_name": "x.zip"}
     job = ask(export_job, source=source_of(dataset), **arguments)
-    assert job.wait(60)
+    assert job.wait(180)
     assert job.result()["n_genes"] == 2
 
 
@@ -563,6 +563,6 @@ def test_the_server_starts_and_stops_them(place):
     with TestClient(Starlette(lifespan=lifespan)):
         job = ask(jobs_made.answer)
         assert running() is not None
-        assert job.wait(60)
+        assert job.wait(180)
         assert job.result()["pid"] != os.getpid()
     assert running() is None

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from cellucid_core.configuration import Configuration, read_configuration
@@ -33,6 +34,8 @@ from cellucid_core.serving.watching import LOGGER, log_error
 #: Most jobs of one owner, and of all, that wait or run.
 MOST_OF_ONE, MOST_OF_ALL = 10, 200
 _QUICK, _LONG = "quick", "long"
+#: Seconds between attempts to start a process.
+_PAUSES = (0.05, 0.2, 0.5, 1.0)
 #: The kinds that a person waits for before anything else can be done.
 QUICK_KINDS = ("open",)
 
@@ -147,10 +150,7 @@ class Workers:
         job.change(state="running", started=time.time())
         line = _line(job)
         how: dict[str, Any] = {"memory": self._memory, "limit": self._limits[line], "yielding": line == _LONG}
-        try:
-            future = engine.start(job.folder, **how)
-        except (OSError, EOFError):  # the process that workers are forked from has died; the next try starts it again
-            future = engine.start(job.folder, **how)
+        future = _started(job.folder, how)
         with self._change:
             job.future = future
             if job.cancelled:
@@ -292,6 +292,15 @@ def jobs_of(owner: str, kind: str | None = None) -> list[Job]:
     mine = [one for one in all_records() if one.owner == mark and kind in (None, one.kind)]
     found = [(_running.find(one.id) if _running is not None else None) or Job(one) for one in mine]
     return sorted(found, key=lambda job: -job.record.created)
+
+
+def _started(folder: Path, how: Mapping[str, Any]) -> Future[None]:
+    for pause in _PAUSES:
+        try:
+            return engine.start(folder, **how)
+        except (OSError, EOFError):  # the process that workers are forked from has died; the next try starts it again
+            time.sleep(pause)
+    return engine.start(folder, **how)
 
 
 @contextmanager
