@@ -83,6 +83,13 @@ def _between(parse: Callable[[str], int], least: int, most: int | None, words: s
     return checked
 
 
+def _whole(text: str) -> int:
+    words = "a whole number from 1 to 64"
+    if not re.fullmatch(r"\d{1,2}", text.strip()) or int(text) > 64:
+        raise ValueError(words)
+    return int(text)
+
+
 def _one_of(*words: str) -> Callable[[str], str]:
     def checked(text: str) -> str:
         if text.strip().lower() not in words:
@@ -147,6 +154,14 @@ def machine_memory() -> int:
     except (AttributeError, ValueError, OSError):
         limits.append(8 * 2**30)
     return min(limits)
+
+
+def machine_cores() -> int:
+    """Return how many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
 
 
 def _setting(variable: str, parse: Callable[[str], Any], unset: str, meaning: str, **how: Any) -> Any:
@@ -245,6 +260,36 @@ class Configuration:
         "Who may sign in: e-mail addresses, or domains such as `@institute.org`, separated by commas.",
         default=(),
     )
+    workers: int = _setting(
+        "CELLUCID_WORKERS",
+        _at_least(_whole, 1, "a whole number from 1 to 64"),
+        "as many as cores, but 3 to 8",
+        "How many jobs (opening, exports, library builds, zips) run at once, each in a process of its own. With two or "
+        "more, one is left for opening files.",
+        default_factory=lambda: max(3, min(8, machine_cores())),
+    )
+    worker_memory: int = _setting(
+        "CELLUCID_WORKER_MEMORY",
+        _at_least(parse_size, 2 * 10**8, "a size of at least 200 MB, such as 4 GB"),
+        "four fifths of the machine's or container's, shared among the workers",
+        "Most memory that one job may allocate; files that are mapped do not count. One that wants more ends with a "
+        "sentence.",
+        default=0,
+    )
+    opening_limit: int = _setting(
+        "CELLUCID_OPENING_LIMIT",
+        _at_least(parse_duration, 1, "a duration of at least a second, such as 10 min"),
+        "10 min",
+        "Longest that opening a file may take; then its process is ended.",
+        default=600,
+    )
+    job_limit: int = _setting(
+        "CELLUCID_JOB_LIMIT",
+        _at_least(parse_duration, 1, "a duration of at least a second, such as 12 hours"),
+        "12 hours",
+        "Longest that any other job may take.",
+        default=12 * 3600,
+    )
     metrics: str = _setting(
         "CELLUCID_METRICS",
         _metrics,
@@ -255,6 +300,11 @@ class Configuration:
     log: str = _setting(
         "CELLUCID_LOG", _one_of("json", "text", "off"), "text", "How requests and errors are logged.", default="text"
     )
+
+    def __post_init__(self) -> None:
+        if not self.worker_memory:
+            share = machine_memory() * 4 // 5 // self.workers
+            object.__setattr__(self, "worker_memory", max(5 * 10**8, share))
 
 
 def read_configuration(environment: Mapping[str, str] | None = None) -> Configuration:

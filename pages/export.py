@@ -11,7 +11,16 @@ from cellucid_core.errors import CellucidError
 from cellucid_core.export import ExportPlan, ExportSettings, Planner
 from cellucid_core.preflight import Report, Scope, preflight
 from pages.shared.empty import need_dataset
-from pages.shared.export_result import in_time, in_units, run_export, show_finished
+from pages.shared.export_result import (
+    export_job_of,
+    follow_export,
+    in_time,
+    in_units,
+    settings_mark,
+    show_finished,
+    show_said,
+    start_export,
+)
 from pages.shared.export_settings import choose_settings
 from pages.shared.style import CARDS, SPLIT
 from pages.shared.workspace import kept, literal, show_error, workspace
@@ -103,22 +112,22 @@ def right_side(view: View, settings: ExportSettings) -> None:
     if plan.refusals:
         st.error("**This cannot be written.** " + literal(" ".join(plan.refusals)), icon=":material/block:")
     may = agreed(plan)
-    clicked = st.button(
+    job = export_job_of(view)
+    if st.button(
         "Export",
         type="primary",
         icon=":material/archive:",
         width="stretch",
-        disabled=not may or bool(plan.refusals),
-    )
-    if st.session_state.pop("export_cancelled", False):
-        st.info("Cancelled. Nothing was left behind.", icon=":material/close:")
-    if clicked:
-        workspace().export = None
-        run_export(view, settings, plan)
+        disabled=not may or bool(plan.refusals) or job is not None,
+    ):
+        start_export(view, settings, plan)
         st.rerun()
+    show_said()
+    if job is not None:
+        follow_export(job)
     done = workspace().export
     if done is not None:
-        if done.settings != settings:
+        if done.settings_mark != settings_mark(view, settings):
             st.caption("The settings have changed since; this is what was written before.")
         show_finished(done)
 

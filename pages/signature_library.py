@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,30 +15,28 @@ from cellucid_core.library import (
     FLAVORS,
     BuildSettings,
     Entry,
-    Signature,
     add_entry,
-    build_signature,
     list_entries,
     read_signature,
 )
+from cellucid_core.serving.jobs import build_job, jobs_of, submit
 from pages.shared.bulk_panel import bulk_panel
+from pages.shared.export_result import dataset_source
+from pages.shared.jobs import follow, is_news, my_job, told
 from pages.shared.label_columns import label_columns
 from pages.shared.opening import demo_button
 from pages.shared.owner import owner
 from pages.shared.signature_entry import entry_labels, entry_panel
 from pages.shared.workspace import counted, kept, literal, show_error, workspace
 
-#: Seconds between two drawings of the progress bar.
-_TELL_EVERY = 0.2
-_OPEN, _NEXT = "library_entry", "library_entry_next"
+_OPEN, _NEXT, _JOB = "library_entry", "library_entry_next", "library_job"
 
 
-def add(signature: Signature) -> None:
-    """Add a signature and show it."""
-    added = add_entry(signature, owner())
+def show_added(entry: str, dataset: str) -> None:
+    """Show an entry that is new."""
     # The box that it is chosen in has been drawn already in this run.
-    st.session_state[_NEXT] = added.id
-    st.session_state["library_said"] = f"{signature.dataset} joined the library."
+    st.session_state[_NEXT] = entry
+    st.session_state["library_said"] = f"{dataset} joined the library."
     st.rerun()
 
 
@@ -105,7 +102,29 @@ def list_panel(found: list[Entry]) -> None:
             show_error(error)
 
 
+def follow_build() -> None:
+    """Wait for a signature that is being built, showing how far it is.
+
+    Raises
+    ------
+    CellucidError
+        If it could not be built.
+    """
+    if _JOB not in st.session_state:  # a new session: what was begun before goes on
+        st.session_state[_JOB] = next((job.id for job in jobs_of(owner(), "build") if job.active), None)
+    job = my_job(st.session_state[_JOB])
+    if job is None or not is_news(job):
+        return
+    follow(job, "library")
+    told(job)
+    if job.state != "cancelled":
+        built = job.result()
+        show_added(built["entry"], built["dataset"])
+    st.info("Cancelled. Nothing was left behind.", icon=":material/close:")
+
+
 def build_panel() -> None:
+    follow_build()
     if workspace().dataset is None:
         st.markdown("**Open a dataset to build a signature from its cell types.**")
         if demo_button("library_demo", primary=True):
@@ -129,25 +148,21 @@ def build_panel() -> None:
     settings = build_settings(view)
     source = st.text_input("Source", **kept("library_source"), placeholder="Where the data come from: a DOI, a link")
     if st.button("Build", type="primary", icon=":material/construction:", disabled=not chosen):
-        bar = st.progress(0.0, text="Starting …")
-        st.button("Cancel", key="library_cancel", icon=":material/close:")
-
-        told = 0.0
-
-        def report(what: str, share: float) -> None:
-            nonlocal told
-            if time.monotonic() - told > _TELL_EVERY:  # a search has thousands of generations
-                told = time.monotonic()
-                bar.progress(min(1.0, share), text=f"{what} …")
-
-        signature = build_signature(
-            view,
-            chosen,
-            settings,
-            source=source.strip(),
-            progress=report,
-        )
-        add(signature)
+        st.session_state[_JOB] = submit(
+            build_job,
+            {
+                "source": dataset_source(),
+                "mapping": workspace().mapping,
+                "columns": chosen,
+                "settings": settings,
+                "cited": source.strip(),
+                "owner": owner(),
+            },
+            owner=owner(),
+            kind="build",
+            title=f"Signature of {view.dataset.name}",
+        ).id
+        follow_build()
 
 
 def build_settings(view: View) -> BuildSettings:
@@ -218,7 +233,7 @@ def read_panel() -> None:
     for note in signature.notes:
         st.info(literal(note), icon=":material/info:")
     if st.button("Add it to the library", type="primary", icon=":material/library_add:"):
-        add(signature)
+        show_added(add_entry(signature, owner()).id, signature.dataset)
 
 
 st.title("Signature Library", anchor=False)

@@ -210,6 +210,21 @@ def _build(matrix: FileMatrix, parent: Path, folder: Path, report: Callable[[flo
             shutil.rmtree(rest, ignore_errors=True)
 
 
+def clear_abandoned() -> int:
+    """Delete what builds left that were killed, and return how much: nobody holds the lock of their names."""
+    from filelock import FileLock, Timeout
+
+    gone, parent = 0, home_folder("stores")
+    for draft in list(parent.glob(f".v{_VERSION}-*")):
+        lock = parent / f"{draft.name[1:].rpartition('.')[0]}.lock"
+        if not lock.exists():
+            continue
+        with suppress(Timeout, OSError), FileLock(lock, timeout=0):
+            shutil.rmtree(draft, ignore_errors=True)
+            gone += 1
+    return gone
+
+
 def scan(store: Store, *, with_cells: bool = True) -> tuple[GeneStats, np.ndarray, np.ndarray]:
     """Read a store once, in blocks of genes, for its statistics.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from cellucid_core.errors import InputError
 from cellucid_core.export.gene_choice import GeneChoice
@@ -12,6 +12,7 @@ from cellucid_core.names import folder_name
 
 CategoricalDtype = Literal["auto", "uint8", "uint16"]
 Format = Literal["compact", "h5ad", "zarr.zip"]
+FORMATS: tuple[str, ...] = get_args(Format)
 #: Choices that can be listed in `ExportSettings.launch`.
 LAUNCH = ("embeddings", "gene_id", "latent")
 
@@ -126,7 +127,7 @@ class ExportSettings:
                 f"The centroid quantile cannot be {self.centroid_quantile!r}.",
                 "Use a number above 0 and at most 1, or none.",
             )
-        if self.format not in ("compact", "h5ad", "zarr.zip"):
+        if self.format not in FORMATS:
             raise InputError(f"There is no format {self.format!r}.", "Use compact, h5ad or zarr.zip.")
         if unknown := set(self.launch) - set(LAUNCH):
             raise InputError(f"There is no choice {min(unknown)!r} to tell the viewer.", f"Use {', '.join(LAUNCH)}.")

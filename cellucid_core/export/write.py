@@ -90,6 +90,13 @@ class ExportResult:
         """Return the object of the command line's ``--json``."""
         return {**asdict(self), "path": str(self.path), "fixes": list(self.fixes), "warnings": list(self.warnings)}
 
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> ExportResult:
+        """Return what `to_json` made an object of."""
+        return cls(
+            **{**found, "path": Path(found["path"]), "fixes": (*found["fixes"],), "warnings": (*found["warnings"],)}
+        )
+
 
 def write(
     view: View,

@@ -20,6 +20,8 @@ from cellucid_core.configuration import read_configuration
 from cellucid_core.dataset.content import note_of
 from cellucid_core.dataset.home import cellucid_home
 from cellucid_core.serving.incoming import sweep_incoming
+from cellucid_core.serving.jobs.record import sweep_jobs
+from cellucid_core.serving.jobs.workers import Workers, set_workers
 from cellucid_core.serving.sign_in import sweep_sign_ins
 from cellucid_core.serving.watching import LOGGER, log_error
 from cellucid_core.serving.workspaces.ending import files_in_use, sweep_workspaces
@@ -38,7 +40,9 @@ _FIRST_NEEDED = ("altair", "scipy.stats")
 
 
 def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) -> int:
-    """Delete half-made files, expired uploads, and what nobody has opened for ``CELLUCID_TIME_TO_LIVE``.
+    """Delete half-made files, expired uploads, old jobs, and what nobody has opened for ``CELLUCID_TIME_TO_LIVE``.
+
+    Jobs that a server left when it died are marked as interrupted.
 
     What a living workspace refers to counts as used.
 
@@ -56,7 +60,7 @@ def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) ->
     """
     now = time.time() if now is None else now
     home, lifetime = cellucid_home(), read_configuration().time_to_live
-    gone = sweep_incoming(now) + sweep_sign_ins(now) + sweep_workspaces(now)
+    gone = sweep_incoming(now) + sweep_sign_ins(now) + sweep_workspaces(now) + sweep_jobs(now)
     in_use = {(path.parent.name, path.name) for path in files_in_use()}
     for name in _USED_UP:
         entries = list(_entries(home / name))
@@ -121,14 +125,18 @@ def _delete(path: Path) -> None:
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
-    """Sweep when the server starts and every hour; for ``st.App(lifespan=…)``."""
+    """Start the workers; sweep when the server starts and every hour; for ``st.App(lifespan=…)``."""
     # What was half-made when the last server died has nobody left to finish it once this one alone runs here; others
     # may share the folder, so drafts still get their hour.
     tasks = [asyncio.create_task(_sweep_again_and_again()), asyncio.create_task(to_thread.run_sync(warm_up))]
+    crew = Workers()
+    set_workers(crew)
     LOGGER.info("started")
     try:
         yield
     finally:
+        set_workers(None)
+        await to_thread.run_sync(crew.close)
         for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -31,7 +31,7 @@ from cellucid_core.errors import CellucidError
 
 LOGGER = logging.getLogger("cellucid")
 #: Folders of the home whose size is told, and seconds for which a size is told again.
-_FOLDERS = ("uploads", "incoming", "stores", "rewritten", "unpacked", "exports")
+_FOLDERS = ("uploads", "incoming", "stores", "rewritten", "unpacked", "exports", "jobs")
 _STALE = 60.0
 
 
@@ -55,6 +55,7 @@ class Watch:
         self.sent = Counter("cellucid_sent_bytes", "Bytes of answers.", ("route",), registry=self.registry)
         self.pages = Gauge("cellucid_open_pages", "Pages open in browsers (websockets).", registry=self.registry)
         self.registry.register(_Disk())
+        self.registry.register(_Jobs())
 
 
 class _Disk(Collector):
@@ -77,6 +78,29 @@ class _Disk(Collector):
         yield GaugeMetricFamily(
             "cellucid_disk_free_bytes", "Free bytes of the disk of CELLUCID_HOME.", value=shutil.disk_usage(home).free
         )
+
+
+class _Jobs(Collector):
+    """What the workers are doing, and have done."""
+
+    def collect(self) -> Iterator[Metric]:
+        from cellucid_core.serving.jobs.workers import workers  # they write into this module's log
+
+        crew = workers()
+        if crew is None:
+            return
+        now = GaugeMetricFamily("cellucid_jobs", "Jobs that wait and run.", labels=["state"])
+        for state, count in crew.counts().items():
+            now.add_metric([state], count)
+        yield now
+        ended = CounterMetricFamily("cellucid_jobs_ended", "Jobs that have ended.", labels=["kind", "state"])
+        for (kind, state), count in list(crew.ended.items()):
+            ended.add_metric([kind, state], count)
+        yield ended
+        seconds = CounterMetricFamily("cellucid_job_seconds", "Seconds that jobs took.", labels=["kind"])
+        for kind, spent in list(crew.seconds.items()):
+            seconds.add_metric([kind], spent)
+        yield seconds
 
 
 def folder_size(folder: Path) -> int:

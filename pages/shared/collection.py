@@ -13,12 +13,17 @@ import streamlit as st
 
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
-from cellucid_core.export import Collection, add_to_root, read_root, remove_from_root, write_datasets, zip_root
+from cellucid_core.export import Collection, read_root, remove_from_root, write_datasets
+from cellucid_core.serving.jobs import gather_job, submit, zip_job
 from cellucid_core.serving.workspaces import files_in_use
 from pages.shared.download import download_link, offer
+from pages.shared.jobs import follow, is_news, my_job, told
+from pages.shared.owner import owner
 from pages.shared.workspace import counted, literal, show_error
 
 _KEY, _ZIP, _ERROR = "collection", "collection_zip", "collection_error"
+#: What is being done for it.
+_JOB = "collection_job"
 #: Seconds after which a collection that nobody changed, and no workspace has, is deleted.
 _LIFETIME = 48 * 3600
 
@@ -55,6 +60,7 @@ def collection_box(export: Path | None = None, dataset_id: str = "") -> None:
             st.caption("Gather several exports in one folder, with the list from which the viewer offers them.")
         if export is not None:
             _add_button(export, dataset_id, replace=dataset_id in known)
+        _follow()
         if found is not None and known:
             _show_members(found)
             _show_default(found)
@@ -66,8 +72,39 @@ def _add_button(export: Path, dataset_id: str, *, replace: bool) -> None:
     icon = ":material/sync:" if replace else ":material/playlist_add:"
     if not st.button(label, key="collection_add", icon=icon, width="stretch"):
         return
-    with st.spinner("Reading the export through and copying it …"):
-        _change(lambda: add_to_root(export, _root(), replace=replace))
+    try:
+        job = submit(
+            gather_job,
+            {"export": str(export), "root": str(_root()), "replace": replace},
+            owner=owner(),
+            kind="gather",
+            title=f"{dataset_id} into the collection",
+            key=f"gather {_root()} {dataset_id}",
+        )
+    except CellucidError as error:
+        st.session_state[_ERROR] = error
+    else:
+        st.session_state[_JOB] = job.id
+    st.rerun()
+
+
+def _follow() -> None:
+    """Wait for what is being done for the collection, and run the page anew."""
+    job = my_job(st.session_state.get(_JOB))
+    if job is None or not is_news(job):
+        return
+    follow(job, "collection")
+    told(job)
+    if job.kind == "gather" and job.state == "done":
+        _forget_zip()
+    elif job.state == "done":
+        path = Path(job.result()["path"])
+        st.session_state[_ZIP] = _Zip(path, offer(path, "exports.zip"))
+    elif job.state != "cancelled":
+        try:
+            job.result()
+        except CellucidError as error:
+            st.session_state[_ERROR] = error
     st.rerun()
 
 
@@ -109,16 +146,20 @@ def _show_zip(found: Collection) -> None:
     if made is None or not made.path.is_file():
         if not st.button("Make one zip of it all", key="collection_make", icon=":material/archive:", width="stretch"):
             return
-        target = home_folder("exports") / f"collection-{secrets.token_hex(8)}.zip"
-        bar = st.progress(0.0, text="Packing …")
         try:
-            zip_root(found.root, target, progress=lambda done, total: bar.progress(done / max(1, total), "Packing …"))
+            job = submit(
+                zip_job,
+                {"root": str(found.root)},
+                owner=owner(),
+                kind="zip",
+                title="The collection as one zip",
+                key=f"zip {found.root}",
+            )
         except CellucidError as error:
-            bar.empty()
             show_error(error)
             return
-        st.session_state[_ZIP] = _Zip(target, offer(target, "exports.zip"))
-        st.rerun()  # with the link in the place of the button
+        st.session_state[_JOB] = job.id
+        st.rerun()
     size = made.path.stat().st_size
     shown = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.0f} kB"
     download_link(made.token, f"Download the collection ({shown})", kind="secondary")
@@ -150,9 +191,16 @@ def _change(change: Callable[[], Collection]) -> None:
     except CellucidError as error:
         st.session_state[_ERROR] = error
     else:
-        made: _Zip | None = st.session_state.pop(_ZIP, None)
-        if made is not None:
-            made.path.unlink(missing_ok=True)
+        _forget_zip()
+
+
+def _forget_zip() -> None:
+    made: _Zip | None = st.session_state.pop(_ZIP, None)
+    if made is not None:
+        made.path.unlink(missing_ok=True)
+    job = my_job(st.session_state.get(_JOB))
+    if job is not None and job.kind == "zip":  # of what the collection was
+        job.cancel()
 
 
 def _delete_old(folder: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,39 +15,47 @@ import streamlit as st
 from cellucid_core import charts
 from cellucid_core.dataset import View
 from cellucid_core.dataset.home import home_folder
-from cellucid_core.errors import CellucidError, InputError
-from cellucid_core.export import Again, ExportPlan, ExportResult, ExportSettings, Progress, do_again, write
+from cellucid_core.errors import CellucidError, WorkRefused
+from cellucid_core.export import Again, ExportPlan, ExportResult, ExportSettings, do_again
 from cellucid_core.prepared.decoding import PreparedExport
 from cellucid_core.prepared.structure import Categories
+from cellucid_core.serving.jobs import DatasetSource, Job, Progress, export_job, jobs_of, submit
 from cellucid_core.serving.workspaces import KeptExport, files_in_use
 from pages.shared.collection import collection_box
 from pages.shared.download import download_link, offer
 from pages.shared.figure import draw_chart
+from pages.shared.jobs import follow, is_news, my_job, told
+from pages.shared.owner import owner
 from pages.shared.workspace import counted, literal, show_error, workspace
 
 SUFFIXES = {"compact": ".zip", "h5ad": ".h5ad", "zarr.zip": ".zarr.zip"}
 #: Exports that no workspace refers to are kept for their links for a day.
 _KEPT_SECONDS = 24 * 3600
+_JOBS, _SAID = "export_jobs", "export_said"
 #: Genes that the preview's list names; more would make the page slow, and typing finds any of these.
 MOST_LISTED_GENES = 5_000
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished export, the token it can be downloaded with (None without a cookie), and how to do it again."""
+    """A finished export, the token it can be downloaded with (None without a cookie), and how to do it again.
+
+    ``settings_mark`` stands for the settings and the mapping that it was written with.
+    """
 
     dataset_id: str
     result: ExportResult
     token: str | None
-    settings: ExportSettings
+    format: str
+    settings_mark: str
     again: Again
     left_out: tuple[str, ...]
 
 
 def finished_again(kept: KeptExport) -> Finished:
     """Return an export that a workspace kept, with a new link for this browser."""
-    token = offer(kept.result.path, f"{kept.dataset_id}{SUFFIXES[kept.settings.format]}")
-    return Finished(kept.dataset_id, kept.result, token, kept.settings, kept.again, kept.left_out)
+    token = offer(kept.result.path, f"{kept.dataset_id}{SUFFIXES[kept.format]}")
+    return Finished(kept.dataset_id, kept.result, token, kept.format, kept.settings_mark, kept.again, kept.left_out)
 
 
 def in_units(size: float) -> str:
@@ -64,80 +74,136 @@ def in_time(seconds: float) -> str:
     return f"{seconds:,.0f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
 
 
-class Watcher:
-    """Shows how far an export is: what is being done, genes done, their rate, and the time left.
-
-    Parameters
-    ----------
-    n_genes
-        Genes that will be written.
-    """
-
-    def __init__(self, n_genes: int) -> None:
-        self._bar = st.progress(0.0, text="Starting …")
-        self._n_genes = n_genes
-        self._began = self._shown = time.monotonic()
-        self._before = 0
-        self._genes_began: float | None = None
-
-    def __call__(self, progress: Progress) -> None:
-        """Show a step; a click on Cancel, or closing the page, raises here."""
-        now = time.monotonic()
-        if progress.what != "Writing genes":
-            self._before = progress.done
-        elif self._genes_began is None:
-            self._genes_began = now
-        if now - self._shown < 0.1 and progress.done < progress.total:
-            return
-        self._shown = now
-        share = min(1.0, progress.done / max(1, progress.total))
-        self._bar.progress(share, text=" · ".join([self._done(progress, now), *self._left(share, now)]))
-
-    def _done(self, progress: Progress, now: float) -> str:
-        genes = min(progress.done - self._before, self._n_genes)
-        if progress.what != "Writing genes" or self._genes_began is None:
-            return progress.what
-        spent = now - self._genes_began
-        rate = f" · {genes / spent:,.0f} genes/s" if spent > 0.5 else ""
-        return f"Writing genes: {genes:,} of {self._n_genes:,}{rate}"
-
-    def _left(self, share: float, now: float) -> list[str]:
-        spent = now - self._began
-        return [f"{in_time(spent / share * (1 - share))} left"] if share > 0.02 and spent > 2 else []
+def progress_words(progress: Progress, n_genes: int) -> str:
+    """Return what is being done, genes done, their rate, and the time left."""
+    words = [progress.what or "Starting …"]
+    if progress.what == "Writing genes":
+        genes = min(progress.done - progress.before, n_genes)
+        words = [f"Writing genes: {genes:,.0f} of {n_genes:,}"]
+        words += [f"{progress.rate:,.0f} genes/s"] if progress.rate is not None else []
+    words += [f"{in_time(progress.left)} left"] if progress.left is not None else []
+    return " · ".join(words)
 
 
-def run_export(view: View, settings: ExportSettings, plan: ExportPlan) -> None:
-    """Write the export; a click on Cancel, or closing the page, ends it and leaves nothing behind.
+def settings_mark(view: View, settings: ExportSettings) -> str:
+    """Return what tells exports of one dataset apart: how they are written, and what of it."""
+    return hashlib.sha256(f"{view.mapping.digest()} {settings!r}".encode()).hexdigest()[:24]
+
+
+def start_export(view: View, settings: ExportSettings, plan: ExportPlan) -> None:
+    """Have the export written; it goes on whatever happens to the page.
 
     Raises
     ------
-    CellucidError
-        If it cannot be written.
+    WorkRefused
+        If too much is being done already.
     """
+    work = workspace()
+    name = f"{plan.dataset_id}{SUFFIXES[settings.format]}"
+    chosen = set(view.obs_keys)
+    about = {
+        "content_hash": view.dataset.content_hash,
+        "dataset_id": plan.dataset_id,
+        "file_name": name,
+        "format": settings.format,
+        "settings_mark": settings_mark(view, settings),
+        "n_genes": len(plan.genes.ids),
+        "again": asdict(_again(view, settings, name)),
+        "left_out": [str(key) for key in view.dataset.obs.columns if key not in chosen],
+    }
+    work.export = None
+    job = submit(
+        export_job,
+        {
+            "source": dataset_source(),
+            "mapping": work.mapping,
+            "settings": settings,
+            "genes": plan.genes,
+            "file_name": name,
+        },
+        owner=owner(),
+        kind="export",
+        title=f"Export of {plan.dataset_id}",
+        about=about,
+        key=f"export {about['content_hash']} {about['settings_mark']}",
+    )
+    st.session_state.setdefault(_JOBS, {})[view.dataset.content_hash] = job.id
+
+
+def dataset_source() -> DatasetSource:
+    """Return how a job opens the dataset that is open here."""
+    dataset, source = workspace().dataset, workspace().source
+    assert dataset is not None
+    if source is None:
+        return DatasetSource(str(dataset.path), content_hash=dataset.content_hash)
+    return DatasetSource(source.path, source.name, source.modality, source.cell_metadata, dataset.content_hash)
+
+
+def export_job_of(view: View) -> Job | None:
+    """Return the export of a dataset that is being written, or whose end has not been told yet, or None.
+
+    It is this session's latest one; in a new session this person's latest one.
+    """
+    known: dict[str, str] = st.session_state.setdefault(_JOBS, {})
+    content = view.dataset.content_hash
+    if content not in known:
+        mine = (job for job in jobs_of(owner(), "export") if job.state != "cancelled")
+        known[content] = next((job.id for job in mine if job.about.get("content_hash") == content), "")
+    job = my_job(known[content])
+    return job if job is not None and is_news(job) else None
+
+
+def follow_export(job: Job) -> None:
+    """Wait for an export, showing how far it is; take over what came of it, and run the page anew."""
+    n_genes = int(job.about["n_genes"])
+    follow(job, "export", lambda progress: progress_words(progress, n_genes))
+    told(job)
+    try:
+        _take_over(job)
+    except CellucidError as error:
+        st.session_state[_SAID] = error
+    st.rerun()
+
+
+def show_said() -> None:
+    """Say once why there is no export."""
+    said = st.session_state.pop(_SAID, None)
+    if isinstance(said, CellucidError):
+        show_error(said)
+    elif said:
+        st.info(said, icon=":material/close:")
+
+
+def _take_over(job: Job) -> None:
+    if job.state == "cancelled":
+        st.session_state[_SAID] = "Cancelled. Nothing was left behind."
+        return
+    about = job.about
+    result = _kept(ExportResult.from_json(job.result()), f"{about['dataset_id']}-{job.id}{SUFFIXES[about['format']]}")
+    workspace().export = Finished(
+        about["dataset_id"],
+        result,
+        offer(result.path, about["file_name"]),
+        about["format"],
+        about["settings_mark"],
+        Again(**about["again"]),
+        tuple(about["left_out"]),
+    )
+
+
+def _kept(result: ExportResult, name: str) -> ExportResult:
+    """Move an export from its job's folder, which lasts a day, to where workspaces have theirs."""
     folder = home_folder("exports")
     in_use = {path.name for path in files_in_use() if path.parent == folder.resolve()}
     for old in folder.iterdir():
         if old.name not in in_use and time.time() - old.stat().st_mtime > _KEPT_SECONDS and old.is_file():
             old.unlink(missing_ok=True)
-    name = f"{plan.dataset_id}{SUFFIXES[settings.format]}"
-    target = folder / f"{plan.dataset_id}-{time.time_ns()}{SUFFIXES[settings.format]}"
-    watcher = Watcher(len(plan.genes.ids))
-    st.button("Cancel", key="export_cancel", icon=":material/close:", on_click=_cancelled)
-    try:
-        result = write(view, settings, target, progress=watcher, genes=plan.genes)
-    except OSError as error:
-        raise InputError(
-            f"The export could not be written ({error.strerror or error}), and nothing of it was left behind.",
-            "Free some space on the server's disk, or choose fewer genes, and try again.",
-        ) from error
-    token = offer(result.path, name)
-    chosen = set(view.obs_keys)
-    left_out = tuple(str(key) for key in view.dataset.obs.columns if key not in chosen)
-    workspace().export = Finished(plan.dataset_id, result, token, settings, _again(view, settings, name), left_out)
-
-
-def _cancelled() -> None:
-    st.session_state["export_cancelled"] = True
+    target = folder / name
+    with suppress(FileNotFoundError):  # another tab of this person was quicker
+        result.path.replace(target)
+    if not target.is_file():
+        raise WorkRefused("The export was deleted meanwhile.", "Export it again.")
+    return replace(result, path=target)
 
 
 def _again(view: View, settings: ExportSettings, name: str) -> Again:
@@ -167,7 +233,7 @@ def show_finished(done: Finished) -> None:
             f":green[:material/check_circle:] **{in_units(result.bytes)}** in "
             f"**{result.files:,} file{'s' if result.files != 1 else ''}**, written in **{result.seconds:.1f} s**"
         )
-        if result.verified and done.settings.format != "compact":
+        if result.verified and done.format != "compact":
             st.caption("Everything was read back and compared with its source.")
         elif result.verified:
             st.caption(
@@ -176,7 +242,7 @@ def show_finished(done: Finished) -> None:
             )
         _download(done)
         _summary(done)
-    if done.settings.format == "compact":
+    if done.format == "compact":
         with st.container(border=True):
             _preview(result.path)
         collection_box(result.path, done.dataset_id)
@@ -187,7 +253,7 @@ def show_finished(done: Finished) -> None:
 def _download(done: Finished) -> None:
     if not download_link(done.token, f"Download {in_units(done.result.bytes)}"):
         return
-    where = "Unpack it into the folder that the viewer reads." if done.settings.format == "compact" else ""
+    where = "Unpack it into the folder that the viewer reads." if done.format == "compact" else ""
     st.caption(f"{where} The link works for 12 hours, in this browser only.".strip())
     if done.result.sha256:
         st.caption("SHA-256 of the file, to check a copy by:")

@@ -137,5 +137,5 @@ def gene_file_of(me: Keeper, file: OpenGeneSets | None) -> str:
 
 
 def _export(work: Workspace, done: Any) -> dict[str, Any]:
-    kept = KeptExport(done.dataset_id, done.result, done.settings, done.again, done.left_out)
+    kept = KeptExport(done.dataset_id, done.result, done.format, done.settings_mark, done.again, done.left_out)
     return {**export_to_json(kept), "mapping": work.mapping.digest()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset import (
     DEMO,
     Dataset,
+    Mapping,
     View,
     default_mapping,
     open_dataset,
@@ -19,14 +21,20 @@ from cellucid_core.dataset import (
     server_path,
 )
 from cellucid_core.dataset.home import home_folder
-from cellucid_core.errors import CellucidError
+from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.preflight import preflight
 from cellucid_core.serving import upload_suffix
+from cellucid_core.serving.jobs import DatasetSource, Progress, open_job, submit
+from pages.shared.jobs import follow
 from pages.shared.keeper import keeper
 from pages.shared.keeping import keep
 from pages.shared.kept_recall import recall
+from pages.shared.owner import owner
 from pages.shared.upload import finish, take, uploaded_token
 from pages.shared.workspace import Source, show_error, workspace
+
+#: The box whose upload is being opened, and what it is: a click elsewhere does not lose it.
+_PENDING = "opening"
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
@@ -44,32 +52,38 @@ def _stamp(source: Source) -> tuple[int, ...]:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
+@st.cache_resource(show_spinner=False)
+def _proven() -> set[tuple[Source, tuple[int, ...]]]:
+    """What was opened in a process of its own, so that it can be opened in this one."""
+    return {(Source(DEMO), ())}  # nothing in it is a stranger's
+
+
 def open_source(source: Source, asked: str = "") -> None:
     """Open a dataset, showing progress, and make it this session's, with what was chosen there before.
 
-    Parameters
-    ----------
-    source
-        What to open.
-    asked
-        The content hash that it should have, where a workspace remembers one.
+    It is opened in a process of its own first, which may neither take for ever nor all memory, and keeps on disk what
+    takes long; this process then finds it there.
 
     Raises
     ------
     CellucidError
         If it cannot be opened; the session keeps what it had.
     """
+    stamp = _stamp(source)
+    if (source, stamp) not in _proven():
+        _open_elsewhere(source, lambda: st.session_state.pop(_PENDING, None))
+        _proven().add((source, stamp))
     progress = st.progress(0.0, text="Reading the tables …")
     try:
-        dataset = _shared_dataset(source, _stamp(source))
+        dataset = _shared_dataset(source, stamp)
 
         def report(share: float) -> None:
             progress.progress(min(1.0, share), text=f"Arranging the matrix by gene … {share:.0%}")
 
         # Preflight reads the matrix, which builds its store on first use.
-        preflight(View(dataset, default_mapping(dataset), report))
+        found = preflight(View(dataset, default_mapping(dataset), report))
         keep()  # what was done on the dataset that was open until now
-        workspace().open(dataset, source)
+        workspace().open(dataset, source, found)
         keeper().automatic = False
 
         def again(what: str, share: float) -> None:
@@ -78,6 +92,55 @@ def open_source(source: Source, asked: str = "") -> None:
         recall(asked, again)
     finally:
         progress.empty()
+
+
+def arrange_matrix() -> None:
+    """Have a matrix that was chosen just now arranged by gene, showing progress, before the page reads it.
+
+    Where that takes too much, or is cancelled, the dataset is as it was opened, and the preflight page says why.
+    """
+    work = workspace()
+    if work.dataset is None or work.source is None or work.source.path == DEMO or work.mapping.matrix is None:
+        return
+    dataset, source = work.dataset, work.source
+    arranged: set[tuple[str, str, str]] = st.session_state.setdefault("arranged", set())
+    wanted = (dataset.content_hash, work.mapping.matrix, work.mapping.turn)
+    if wanted in arranged or wanted[1:] == (default_mapping(dataset).matrix, ""):
+        return
+
+    def back() -> None:
+        work.open(dataset, source)
+
+    try:
+        _open_elsewhere(source, back, dataset.content_hash, work.mapping)
+    except InputError:  # the page says the same where it reads the matrix
+        arranged.add(wanted)
+    except CellucidError as error:
+        st.session_state["fix_error"] = error
+        back()
+    else:
+        arranged.add(wanted)
+
+
+def _open_elsewhere(
+    source: Source, on_cancel: Callable[[], object], content_hash: str = "", mapping: Mapping | None = None
+) -> None:
+    parts = DatasetSource(source.path, source.name, source.modality, source.cell_metadata, content_hash)
+    job = submit(
+        open_job,
+        {"source": parts, "mapping": mapping},
+        owner=owner(),
+        kind="open",
+        title=source.name or "A dataset",
+        key=f"open {parts} {mapping.digest() if mapping else ''}",
+    )
+
+    def words(progress: Progress) -> str:
+        share = f" {progress.share:.0%}" if progress.share else ""
+        return f"{progress.what or 'Reading the tables'} …{share}"
+
+    follow(job, "opening", words, on_cancel)
+    job.result()
 
 
 def forget(source: Source) -> None:
@@ -113,16 +176,26 @@ def upload_box(key: str) -> bool:
     try:
         token = uploaded_token(key)
         if token is not None:
-            path, file_name = take(token)
-            open_source(Source(str(path), file_name.removesuffix("".join(path.suffixes)) or file_name))
+            try:
+                path, file_name = take(token)
+            finally:
+                finish(token)
+            name = file_name.removesuffix("".join(path.suffixes)) or file_name
+            st.session_state[_PENDING] = (key, Source(str(path), name))
+        box, source = st.session_state.get(_PENDING, ("", None))
+        if box == key and source is not None:
+            try:
+                open_source(source)
+            except CellucidError:
+                st.session_state.pop(_PENDING, None)
+                raise
+            st.session_state.pop(_PENDING, None)
             st.session_state.pop(f"{key}_error", None)
-            finish(token)
             return True
     except CellucidError as refused:
         # Kept, so that the message stays until something else is uploaded.
         st.session_state[f"{key}_error"] = refused
         if token is not None:
-            finish(token)
             st.rerun()  # so that the box is drawn free again
     if (error := st.session_state.get(f"{key}_error")) is not None:
         show_error(error)

@@ -103,12 +103,13 @@ class Workspace:
     _report: tuple[str, Report] | None = None
     _seen: tuple[Dataset, Mapping, View] | None = None
 
-    def open(self, dataset: Dataset, source: Source | None = None) -> None:
-        """Start over with a dataset, with the choices that are right for most files."""
+    def open(self, dataset: Dataset, source: Source | None = None, report: Report | None = None) -> None:
+        """Start over with a dataset, with the choices that are right for most files, and preflight's report on them."""
         self.dataset, self.source = dataset, source
         self.choices = self.mapping = self.usual = default_mapping(dataset)
         self.opened = time.time()
-        self.fixes, self.export, self._report = (), None, None
+        self.fixes, self.export = (), None
+        self._report = None if report is None else (self.mapping.digest(), report)
 
     def close(self) -> None:
         """Forget everything."""

@@ -10,12 +10,14 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from cellucid_core.dataset import View
 from cellucid_core.dataset.marker_genes import marker_genes
 from cellucid_core.export import ExportSettings
 from cellucid_core.prepared.decoding import PreparedExport
 from tests.making import make_adata
+from tests.pages.conftest import MAIN
 from tests.pages.test_pages import metric, texts, widget
 
 
@@ -24,6 +26,21 @@ def export(app):
     assert not app.exception
     assert not app.error
     return app.session_state["workspace"].export
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Return the list of the settings with which exports were asked for."""
+    from pages.shared import export_result
+
+    settings, submit = [], export_result.submit
+
+    def noted(work, arguments, **more):
+        settings.append(arguments["settings"])
+        return submit(work, arguments, **more)
+
+    monkeypatch.setattr(export_result, "submit", noted)
+    return settings
 
 
 def genes(app, *parts):
@@ -83,11 +100,12 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize(("kind", "label", "value", "expected"), SETTINGS)
-def test_every_setting_reaches_the_export(open_app, kind, label, value, expected):
+def test_every_setting_reaches_the_export(open_app, asked, kind, label, value, expected):
     app = open_app("export.py")
     genes(app)  # none: quick
     reset(app, label, value, kind)
-    settings = export(app).settings
+    export(app)
+    (settings,) = asked
     assert {name: getattr(settings, name) for name in expected} == expected
 
 
@@ -130,14 +148,15 @@ def test_vector_fields_can_be_left_out(open_app, opened):
     assert "vector_fields" not in identity_of(export(app))[0]
 
 
-def test_a_union_of_genes(open_app, demo_view):
+def test_a_union_of_genes(open_app, asked, demo_view):
     app = open_app("export.py")
     genes(app, "hvg", "markers", "list")
     reset(app, "How many highly variable", 5, "number_input")
     reset(app, "Markers of each category of", "louvain", "selectbox")
     reset(app, "Each", 2, "number_input")
     reset(app, "Gene list", "CD3D", "text_area")
-    choice = export(app).settings.genes
+    export(app)
+    choice = asked[0].genes
     assert [part.kind for part in choice.each] == ["hvg", "markers", "list"]
     found = int(metric(app, "Genes"))
     series = demo_view.obs("louvain")
@@ -186,7 +205,7 @@ def test_all_genes_and_some_exclude_each_other(open_app):
     assert metric(app, "Genes") == "0"
 
 
-def test_presets_set_the_widgets_and_any_change_is_custom(open_app):
+def test_presets_set_the_widgets_and_any_change_is_custom(open_app, asked):
     app = open_app("export.py")
 
     def preset():
@@ -205,7 +224,8 @@ def test_presets_set_the_widgets_and_any_change_is_custom(open_app):
     widget(app, "button_group", "Preset").set_value("quick").run()
     assert not widget(app, "toggle", "Neighbour graph (connectivities)").value
     assert widget(app, "slider", "Compression").value == 6
-    assert export(app).settings.graph is False
+    export(app)
+    assert asked[0].graph is False
 
 
 def test_the_plan_changes_with_the_settings(open_app):
@@ -255,6 +275,56 @@ def test_do_it_again_shows_both(open_app):
     assert done.again.python.strip() in code
     words = shlex.split(done.again.command.replace("\\\n", " "))
     assert words[words.index("--genes") + 1] == "hvg:4"
+
+
+@pytest.fixture
+def me(monkeypatch):
+    """Make all sessions those of one browser."""
+    from pages.shared import owner
+
+    monkeypatch.setattr(owner, "browser_of", lambda cookies: "o" * 43)
+
+
+def another_session(demo):
+    from pages.shared.workspace import Workspace
+
+    app = AppTest.from_file(str(MAIN), default_timeout=60).run()
+    app.session_state["workspace"] = Workspace()
+    app.session_state["workspace"].open(demo)
+    app.switch_page("export.py")
+    return app.run()
+
+
+def test_a_new_session_finds_what_was_written(open_app, demo, me):
+    done = export(open_app("export.py"))
+    app = another_session(demo)
+    assert not app.exception
+    found = app.session_state["workspace"].export
+    assert found.result == done.result
+    assert "arrays verified" in texts(app)
+    assert "settings have changed" not in texts(app)
+    reset(app, "Compression", 1, "slider")
+    assert export(app).result.path != done.result.path
+
+
+def test_what_went_wrong_elsewhere_is_told_once(open_app, demo, me, monkeypatch):
+    from cellucid_core.errors import WorkRefused
+    from cellucid_core.serving.jobs import tasks
+
+    def fail(*arguments, **more):
+        raise WorkRefused("The disk is on fire.", "Run.")
+
+    app = open_app("export.py")
+    monkeypatch.setattr(tasks, "write", fail)
+    widget(app, "button", "Export").click().run()
+    assert "The disk is on fire" in app.error[0].value
+    assert not widget(app, "button", "Export").disabled
+    other = another_session(demo)
+    assert "The disk is on fire" in other.error[0].value
+    for one in (app, other):
+        one.run()
+        assert not one.error
+        assert not one.exception
 
 
 def test_a_later_change_is_told(open_app):

@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
+from cellucid_core.dataset import open_dataset
+from cellucid_core.errors import WorkRefused
 from tests.making import make_adata
 
 PAGES = ["upload_preflight.py", "export.py", "gene_signature.py"]
@@ -234,3 +236,36 @@ def test_export_is_blocked_with_the_reasons(open_app, opened):
     assert "The export is blocked" in app.error[0].value
     assert "1 cell has no place in the embedding" in texts(app)
     assert not [button for button in app.button if button.label == "Export"]
+
+
+def test_another_matrix_is_arranged_before_it_is_read(app, tmp_path, monkeypatch):
+    from pages.shared import opening
+    from pages.shared.workspace import Source, Workspace
+
+    made = make_adata()
+    made.layers["other"] = made.X.copy()
+    made.write_h5ad(tmp_path / "data.h5ad")
+    asked, submit = [], opening.submit
+    monkeypatch.setattr(
+        opening, "submit", lambda *a, **more: asked.append(a[1]["mapping"].matrix) or submit(*a, **more)
+    )
+    work = Workspace()
+    work.open(open_dataset(tmp_path / "data.h5ad"), Source(str(tmp_path / "data.h5ad")))
+    app.session_state["workspace"] = work
+    app.switch_page("upload_preflight.py")
+    app.run()
+    assert asked == []
+    widget(app, "selectbox", "Expression matrix").select("other").run()
+    assert not app.exception
+    assert app.session_state["workspace"].mapping.matrix == "other"
+    app.run()
+    assert asked == ["other"]
+
+    def refused(*arguments, **more):
+        raise WorkRefused("It took too long.", "Take another.")
+
+    monkeypatch.setattr(opening, "submit", refused)
+    app.session_state["arranged"].clear()
+    app.run()
+    assert app.session_state["workspace"].mapping.matrix == "X"
+    assert "It took too long" in app.error[0].value

@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from cellucid_core.cell_pages import SavedPage, pages_to_json
 from cellucid_core.dataset import View, default_mapping
 from cellucid_core.errors import InputError
-from cellucid_core.export import Again, ExportResult, ExportSettings, GeneChoice
+from cellucid_core.export import Again, ExportResult
 from cellucid_core.serving import middleware, routes
 from cellucid_core.serving.starting import sweep
 from cellucid_core.serving.workspaces import (
@@ -490,10 +490,9 @@ def finished(home):
     path = home / "exports" / "pbmc-1.zip"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"zip")
-    genes = GeneChoice.of([GeneChoice("hvg", n=5), GeneChoice("list", ids=("CD3D", "LYZ"))])
     result = ExportResult(path, 3, 3, 0.5, 700, 20, True, np.float64(0.5), ("mended",), ("beware",), 4, "f" * 64)
     again = Again("python -m …", "import …", {"genes.txt": "CD3D\n"})
-    return KeptExport("pbmc", result, ExportSettings(genes=genes, launch=("latent",)), again, ("left",))
+    return KeptExport("pbmc", result, "compact", "mark", again, ("left",))
 
 
 def test_an_export_comes_back_as_long_as_its_file_is_there(home):
@@ -502,11 +501,8 @@ def test_an_export_comes_back_as_long_as_its_file_is_there(home):
     assert export_from_json(content) == kept
     for file in ("../exports/pbmc-1.zip", "..", ".", "", "a/b", 3, None, "gone.zip"):
         assert export_from_json({**content, "file": file}) is None
-    for key, value in (("result", {}), ("settings", {"genes": 3}), ("again", None), ("left_out", 5), ("result", None)):
+    for key, value in (("result", {}), ("format", "exe"), ("again", None), ("left_out", 5), ("result", None)):
         assert export_from_json({**content, key: value}) is None
-    deep = {**content["settings"], "genes": {"kind": "union", "n": 0, "ids": [], "column": "", "parts": [
-        content["settings"]["genes"]] * 2}}  # fmt: skip
-    assert export_from_json({**content, "settings": deep}) is None
     kept.result.path.write_bytes(b"other")
     assert export_from_json(content) is None
 

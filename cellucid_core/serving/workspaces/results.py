@@ -9,7 +9,8 @@ from typing import Any
 
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
-from cellucid_core.export import Again, ExportResult, ExportSettings, GeneChoice
+from cellucid_core.export import Again, ExportResult
+from cellucid_core.export.settings import FORMATS
 
 _FILE_NAME = re.compile(r"[^/\\\0]{1,255}")
 
@@ -22,15 +23,20 @@ class KeptExport:
     ----------
     dataset_id
         Its id.
-    result, settings, again
-        What was written, how, and how to write it again.
+    result, again
+        What was written, and how to write it again.
+    format
+        ``"compact"``, ``"h5ad"`` or ``"zarr.zip"``.
+    settings_mark
+        What tells the settings it was written with from others.
     left_out
         Cell columns that did not go along.
     """
 
     dataset_id: str
     result: ExportResult
-    settings: ExportSettings
+    format: str
+    settings_mark: str
     again: Again
     left_out: tuple[str, ...]
 
@@ -41,11 +47,8 @@ def export_to_json(kept: KeptExport) -> dict[str, Any]:
         "dataset_id": kept.dataset_id,
         "file": kept.result.path.name,
         "result": {name: _listed(value) for name, value in asdict(kept.result).items() if name != "path"},
-        "settings": {
-            **asdict(kept.settings),
-            "genes": _genes(kept.settings.genes),
-            "launch": list(kept.settings.launch),
-        },
+        "format": kept.format,
+        "settings_mark": kept.settings_mark,
         "again": {"command": kept.again.command, "python": kept.again.python, "files": dict(kept.again.files)},
         "left_out": list(kept.left_out),
     }
@@ -66,19 +69,16 @@ def export_from_json(content: dict[str, Any]) -> KeptExport | None:
         result = ExportResult(
             path=path, **{**values, "fixes": tuple(values["fixes"]), "warnings": tuple(values["warnings"])}
         )
-        known = {one.name for one in fields(ExportSettings)}
-        given = {name: value for name, value in content["settings"].items() if name in known}
-        settings = ExportSettings(**{**given, "genes": _choice(given["genes"]), "launch": tuple(given["launch"])})
         again = content["again"]
         files = {str(name): str(text) for name, text in again["files"].items()}
         left_out = tuple(str(name) for name in content["left_out"])
-        texts = (settings.description, settings.source_name, settings.source_url, settings.source_citation)
-        if not all(isinstance(text, str) for text in texts):
+        if content["format"] not in FORMATS:
             return None
         return KeptExport(
             str(content["dataset_id"]),
             result,
-            settings,
+            content["format"],
+            str(content["settings_mark"]),
             Again(str(again["command"]), str(again["python"]), files),
             left_out,
         )
@@ -103,25 +103,3 @@ def _listed(value: Any) -> Any:
     if isinstance(value, float):  # NumPy's too
         return float(value) if math.isfinite(value) else None
     return list(value) if isinstance(value, tuple) else value
-
-
-def _genes(choice: GeneChoice) -> dict[str, Any]:
-    return {
-        "kind": choice.kind,
-        "n": choice.n,
-        "ids": list(choice.ids),
-        "column": choice.column,
-        "parts": [_genes(part) for part in choice.parts],
-    }
-
-
-def _choice(content: dict[str, Any], depth: int = 0) -> GeneChoice:
-    if depth > 1:
-        raise ValueError("parts of parts")
-    return GeneChoice(
-        content["kind"],
-        content["n"],
-        tuple(str(gene) for gene in content["ids"]),
-        str(content["column"]),
-        tuple(_choice(part, depth + 1) for part in content["parts"]),
-    )

@@ -1,0 +1,119 @@
+"""A job as pages see it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cellucid_core.serving.jobs.progress import Progress, read_progress
+from cellucid_core.serving.jobs.record import ACTIVE, Record, error_of, load, save
+
+
+class Job:
+    """Something that is being done, or was.
+
+    Parameters
+    ----------
+    record
+        Its state.
+    cancel
+        Ends it; None where another server does it, or it has ended.
+    place
+        Tells how many are served before it.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        cancel: Callable[[Job], None] | None = None,
+        place: Callable[[Job], int] | None = None,
+    ) -> None:
+        self.record = record
+        self._cancel, self._place = cancel, place
+        self._ended = threading.Event()
+        #: Of its process, while it runs.
+        self.future: Future[None] | None = None
+        self.cancelled = False
+        if not self.active:
+            self._ended.set()
+
+    @property
+    def id(self) -> str:
+        """32 hexadecimal digits."""
+        return self.record.id
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return self.record.title
+
+    @property
+    def kind(self) -> str:
+        """One word: ``open``, ``export``, …."""
+        return self.record.kind
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the page noted when it asked for it; JSON."""
+        return self.record.about
+
+    @property
+    def state(self) -> str:
+        """``queued``, ``running``, ``done``, ``failed``, ``cancelled`` or ``interrupted``."""
+        if self._cancel is None and self.record.state in ACTIVE:  # another server's
+            self.record = load(self.id) or replace(self.record, state="interrupted")
+        return self.record.state
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ACTIVE
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self.record.folder
+
+    @property
+    def place(self) -> int:
+        """How many jobs are served before it."""
+        return self._place(self) if self._place is not None and self.state == "queued" else 0
+
+    def progress(self) -> Progress:
+        """Return how far it is."""
+        return read_progress(self.folder)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it has ended, or for so long; tell whether it has."""
+        return not self.active if self._cancel is None else self._ended.wait(seconds)
+
+    def cancel(self) -> None:
+        """End it, wherever it is; it leaves nothing behind. Does nothing once it has ended."""
+        if self._cancel is not None and self.active:
+            self._cancel(self)
+
+    def result(self) -> Any:
+        """Return what it returned.
+
+        Raises
+        ------
+        CellucidError
+            What it raised; that it was cancelled or interrupted; that it has not ended yet.
+        """
+        if self.state != "done":
+            raise error_of(self.record)
+        return self.record.result
+
+    def change(self, **changes: Any) -> None:
+        """Change its state, on disk first; for those who run it."""
+        record = replace(self.record, **changes)
+        with suppress(OSError):  # a full disk keeps nobody waiting; after a restart the job counts as interrupted
+            save(record)
+        self.record = record
+        if record.state not in ACTIVE:
+            self._ended.set()

@@ -1,0 +1,380 @@
+"""Who does the jobs, and in which order: a bounded number of processes at once, owners in turn."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cellucid_core.configuration import Configuration, read_configuration
+from cellucid_core.errors import CellucidError, WorkRefused
+from cellucid_core.serving.jobs import engine
+from cellucid_core.serving.jobs.carrying_out import Stopped, Work, perform, place_order, read_outcome, too_large
+from cellucid_core.serving.jobs.fair_queue import FairQueue
+from cellucid_core.serving.jobs.job import Job
+from cellucid_core.serving.jobs.record import (
+    Record,
+    all_records,
+    clean,
+    load,
+    new_id,
+    owner_mark,
+    save,
+    tell,
+    this_server,
+)
+from cellucid_core.serving.watching import LOGGER, log_error
+
+#: Most jobs of one owner, and of all, that wait or run.
+MOST_OF_ONE, MOST_OF_ALL = 10, 200
+_QUICK, _LONG = "quick", "long"
+#: Seconds between attempts to start a process.
+_PAUSES = (0.05, 0.2, 0.5, 1.0)
+#: The kinds that a person waits for before anything else can be done.
+QUICK_KINDS = ("open",)
+
+
+class Workers:
+    """Runs jobs in processes of their own.
+
+    There are two lines, one for opening files, for which people wait, and one for all else. While there is more than
+    one worker, neither line takes all of them.
+
+    Parameters
+    ----------
+    settings
+        By default the environment's.
+    """
+
+    def __init__(self, settings: Configuration | None = None) -> None:
+        settings = settings or read_configuration()
+        self._most, self._memory = settings.workers, settings.worker_memory
+        self._limits = {_QUICK: settings.opening_limit, _LONG: settings.job_limit}
+        self._lines: dict[str, FairQueue[Job]] = {_QUICK: FairQueue(), _LONG: FairQueue()}
+        self._running: dict[str, Job] = {}
+        self._jobs: dict[str, Job] = {}
+        self._change = threading.Condition()
+        self._open = True
+        #: How many have ended, by kind and state, and the seconds that they took, by kind.
+        self.ended: Counter[tuple[str, str]] = Counter()
+        self.seconds: Counter[str] = Counter()
+        engine.warm_up()
+        self._thread = threading.Thread(target=self._serve, name="jobs", daemon=True)
+        self._thread.start()
+
+    def submit(self, record: Record, work: Work, arguments: Mapping[str, Any]) -> Job:
+        """Take a job into its line; one with the same key that its owner has already asked for is that job.
+
+        Raises
+        ------
+        WorkRefused
+            If the owner, or everybody together, has asked for too much.
+        """
+        with self._change:
+            active = [job for job in self._jobs.values() if job.active]
+            for job in active:
+                if record.key and (job.record.owner, job.record.key) == (record.owner, record.key):
+                    return job
+            if sum(job.record.owner == record.owner for job in active) >= MOST_OF_ONE:
+                raise WorkRefused(
+                    f"{MOST_OF_ONE} things are being done for you already.",
+                    "Wait until one of them is finished, or cancel one.",
+                )
+            if len(active) >= MOST_OF_ALL:
+                raise WorkRefused("The server has too much to do already.", "Try again in a few minutes.")
+            with _kept(record):
+                place_order(record.folder, work, arguments)
+            job = Job(record, self._cancel, self._place)
+            self._jobs[job.id] = job
+            self._lines[_line(job)].put(record.owner, job)
+            self._change.notify_all()
+        return job
+
+    def find(self, job_id: str) -> Job | None:
+        """Return a job that waits or runs."""
+        return self._jobs.get(job_id)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many jobs wait and run."""
+        return {"queued": sum(map(len, self._lines.values())), "running": len(self._running)}
+
+    def close(self) -> None:
+        """End all jobs, and take no more."""
+        with self._change:
+            self._open = False
+            left = [job for job in self._jobs.values() if job.active]
+            self._change.notify_all()
+        self._thread.join(10)
+        for job in left:
+            if job.future is not None:
+                job.future.cancel()
+        for job in left:
+            clean(job.folder)
+            job.change(state="interrupted", finished=time.time(), error=_STOPPED)
+
+    # ---- lines -------------------------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        while True:
+            with self._change:
+                while self._open and (job := self._next()) is None:
+                    self._change.wait()
+                if not self._open or job is None:
+                    return
+                self._running[job.id] = job
+            try:
+                self._start(job)
+            except Exception as error:  # the line goes on
+                log_error(error, "job")
+                future: Future[None] = Future()
+                future.set_exception(error)
+                self._finish(job, future)
+
+    def _next(self) -> Job | None:
+        taken = Counter(_line(job) for job in self._running.values())
+        most = max(1, self._most - 1)
+        if taken.total() >= self._most:
+            return None
+        for name, line in self._lines.items():
+            if taken[name] < most and (job := line.get()) is not None:
+                return job
+        return None
+
+    def _start(self, job: Job) -> None:
+        job.change(state="running", started=time.time())
+        line = _line(job)
+        how: dict[str, Any] = {"memory": self._memory, "limit": self._limits[line], "yielding": line == _LONG}
+        future = _started(job.folder, how)
+        with self._change:
+            job.future = future
+            if job.cancelled:
+                future.cancel()
+        future.add_done_callback(lambda done: threading.Thread(target=self._finish, args=(job, done)).start())
+
+    def _place(self, job: Job) -> int:
+        with self._change:
+            line = list(self._lines[_line(job)])
+            return line.index(job) if job in line else 0
+
+    def _cancel(self, job: Job) -> None:
+        with self._change:
+            job.cancelled = True
+            waited = self._lines[_line(job)].remove(job.record.owner, job)
+            future = job.future
+        if waited:
+            clean(job.folder)
+            self._note(job, state="cancelled", finished=time.time())
+        elif future is not None:
+            future.cancel()
+
+    def _finish(self, job: Job, future: Future[None]) -> None:
+        """Say what became of a job, once its process is gone, and let the next one in."""
+        try:
+            if not self._open:  # `close` says what became of it
+                return
+            changes = self._ending(job, future)
+            if changes["state"] != "done":
+                clean(job.folder)  # waits for the process
+            self._note(job, finished=time.time(), **changes)
+        except Exception as error:  # nobody shall wait for ever
+            log_error(error, "job")
+            self._note(job, state="failed", finished=time.time(), error=tell(_died()))
+        finally:
+            with self._change:
+                self._running.pop(job.id, None)
+                self._change.notify_all()
+
+    def _ending(self, job: Job, future: Future[None]) -> dict[str, Any]:
+        outcome = read_outcome(job.folder)
+        if job.cancelled:
+            return {"state": "cancelled"}
+        error: BaseException | None = future.exception()
+        if outcome is not None:
+            if "unforeseen" in outcome:
+                LOGGER.error("error", extra={"facts": {"where": f"job {job.kind}", **outcome["unforeseen"]}})
+            if "error" in outcome:
+                return {"state": "failed", "error": outcome["error"]}
+            return {"state": "done", "result": outcome["result"]}
+        if isinstance(error, TimeoutError):
+            return {"state": "failed", "error": tell(_too_slow(job, self._limits[_line(job)]))}
+        return {"state": "failed", "error": tell(_died())}
+
+    def _note(self, job: Job, **changes: Any) -> None:
+        job.change(**changes)
+        record = job.record
+        seconds = record.finished - record.started if record.started else 0.0
+        with self._change:
+            self._jobs.pop(job.id, None)
+            self.ended[record.kind, record.state] += 1
+            self.seconds[record.kind] += seconds  # type: ignore[assignment]
+        waited = (record.started or record.finished) - record.created
+        facts = {"kind": record.kind, "state": record.state, "waited": round(waited, 1), "seconds": round(seconds, 1)}
+        LOGGER.info("job", extra={"facts": facts})
+
+
+_STOPPED = tell(WorkRefused("The server was stopped while this was being done.", "Start it again."))
+_running: Workers | None = None
+
+
+def workers() -> Workers | None:
+    """Return the workers of this server, None where there are none."""
+    return _running
+
+
+def set_workers(now: Workers | None) -> None:
+    """Say who does the jobs from now on; None: the caller's process."""
+    global _running
+    _running = now
+
+
+def submit(
+    work: Work,
+    arguments: Mapping[str, Any],
+    *,
+    owner: str,
+    kind: str,
+    title: str,
+    about: Mapping[str, Any] | None = None,
+    key: str = "",
+) -> Job:
+    """Have something done in a process of its own, or on a thread of this one where there are no workers.
+
+    Parameters
+    ----------
+    work
+        A function of a module, called with ``folder`` (where its files may go; they are deleted unless it ends well),
+        ``report`` (a `Report`) and the arguments. What it returns is kept as JSON.
+    arguments
+        Plain values.
+    owner
+        Whose it is: `find_job` and `jobs_of` ask for it, and owners are served in turn.
+    kind
+        One word for logs and metrics; ``open`` goes into the line for which people wait.
+    title
+        What it is, for people.
+    about
+        What the page wants to know when it finds the job again; JSON.
+    key
+        If the owner has asked for the same key already, and that has not ended, it is not done twice.
+
+    Raises
+    ------
+    WorkRefused
+        If too much has been asked for already.
+    InputError
+        If the working folder cannot be used.
+    """
+    record = Record(
+        new_id(), kind, title, owner_mark(owner), key, dict(about or {}), created=time.time(), server=this_server()
+    )
+    if _running is not None:
+        return _running.submit(record, work, arguments)
+    return _do_here(record, work, arguments)
+
+
+def find_job(job_id: str, owner: str) -> Job | None:
+    """Return a job by its id, or None if its owner has no such job."""
+    job = _running.find(job_id) if _running is not None else None
+    if job is None and (record := load(job_id)) is not None:
+        job = Job(record)
+    return job if job is not None and job.record.owner == owner_mark(owner) else None
+
+
+def jobs_of(owner: str, kind: str | None = None) -> list[Job]:
+    """Return the jobs of an owner, the newest first, finished ones as long as they are kept."""
+    mark = owner_mark(owner)
+    mine = [one for one in all_records() if one.owner == mark and kind in (None, one.kind)]
+    found = [(_running.find(one.id) if _running is not None else None) or Job(one) for one in mine]
+    return sorted(found, key=lambda job: -job.record.created)
+
+
+def _started(folder: Path, how: Mapping[str, Any]) -> Future[None]:
+    for pause in _PAUSES:
+        try:
+            return engine.start(folder, **how)
+        except (OSError, EOFError):  # the process that workers are forked from has died; the next try starts it again
+            time.sleep(pause)
+    return engine.start(folder, **how)
+
+
+@contextmanager
+def _kept(record: Record) -> Iterator[None]:
+    """Make a job's folder, with what the block puts there and its record, or nothing."""
+    try:
+        record.folder.mkdir(mode=0o700)
+        yield
+        save(record)
+    except OSError as error:
+        shutil.rmtree(record.folder, ignore_errors=True)
+        raise WorkRefused(
+            f"The server's disk cannot be written to ({error.strerror or error}).", "Free some space on it."
+        ) from None
+
+
+def _do_here(record: Record, work: Work, arguments: Mapping[str, Any]) -> Job:
+    with _kept(record):
+        pass
+
+    def cancel(job: Job) -> None:
+        job.cancelled = True
+
+    job = Job(record, cancel)
+
+    def stop() -> None:
+        if job.cancelled:
+            raise Stopped
+
+    def run() -> None:
+        job.change(state="running", started=time.time())
+        try:
+            perform(job.folder, work, arguments, stop=stop)
+        except Stopped:
+            clean(job.folder)
+            job.change(state="cancelled", finished=time.time())
+            return
+        outcome = read_outcome(job.folder) or {"error": tell(too_large(0))}
+        if "error" in outcome:
+            clean(job.folder)
+            job.change(state="failed", finished=time.time(), error=outcome["error"])
+        else:
+            job.change(state="done", finished=time.time(), result=outcome["result"])
+
+    threading.Thread(target=run, name=f"job {record.kind}", daemon=True).start()
+    return job
+
+
+def _line(job: Job) -> str:
+    return _QUICK if job.kind in QUICK_KINDS else _LONG
+
+
+def _too_slow(job: Job, limit: float) -> CellucidError:
+    if _line(job) == _QUICK:
+        return WorkRefused(
+            f"Opening this took longer than {_in_words(limit)} and was stopped.",
+            "The file may be damaged. If it is just very large, raise CELLUCID_OPENING_LIMIT.",
+        )
+    return WorkRefused(
+        f"This took longer than {_in_words(limit)} and was stopped; nothing was kept.",
+        "Ask for less, or raise CELLUCID_JOB_LIMIT.",
+    )
+
+
+def _died() -> CellucidError:
+    return WorkRefused(
+        "The process that did this was ended from outside, most likely because the machine ran out of memory; "
+        "nothing was kept.",
+        "Try again when less is going on, or ask for fewer genes or cells.",
+    )
+
+
+def _in_words(seconds: float) -> str:
+    for name, size in (("hour", 3600), ("minute", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:,.0f} {name}{'s' if seconds > size else ''}"
+    return f"{seconds:,.0f} seconds"

@@ -1,0 +1,122 @@
+"""Exports that go on while people are elsewhere, in a real Chromium with real workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import zipfile
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import expect
+from scipy import sparse
+
+from cellucid_core.export import verify
+from tests.browser.conftest import serve
+from tests.browser.test_walk import alert, go
+
+pytestmark = pytest.mark.browser
+CELLS, GENES = 40_000, 1_000
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def address(home):
+    """A server that offers a file whose export takes some seconds."""
+    rng = np.random.default_rng(0)
+    matrix = sparse.random(CELLS, GENES, 0.15, "csr", np.float32, rng)
+    obs = pd.DataFrame({"group": pd.Categorical(rng.choice(["a", "b"], CELLS))}, index=[f"c{i}" for i in range(CELLS)])
+    made = anndata.AnnData(matrix, obs, pd.DataFrame(index=[f"G{i}" for i in range(GENES)]))
+    made.obsm["X_umap"] = rng.normal(size=(CELLS, 2))
+    root = home.parent / "shared"
+    root.mkdir(exist_ok=True)
+    made.write_h5ad(root / "large.h5ad")
+    with serve(home, CELLUCID_DATA_ROOTS=str(root), CELLUCID_WORKERS="2") as running:
+        yield running
+
+
+def open_large(page):
+    page.get_by_role("combobox", name="On this server").click()
+    page.get_by_role("option", name="large.h5ad").click()
+    page.get_by_role("button", name="Open it").click()
+    page.get_by_role("heading", name="Upload & Preflight").wait_for(timeout=60_000)
+    go(page, "Export", "Export for Cellucid")
+
+
+def records(home):
+    return [json.loads(file.read_text()) for file in (home / "jobs").glob("*/job.json")]
+
+
+def begin(page):
+    page.get_by_role("button", name="Export", exact=True).click()
+    cancel = page.get_by_role("button", name="Cancel")
+    cancel.wait_for()
+    return cancel
+
+
+def test_an_export_goes_on_while_one_is_elsewhere(page, home, address, tmp_path):
+    open_large(page)
+    begin(page)
+    go(page, "Gene Signature", "Gene Signature")
+    go(page, "Export", "Export for Cellucid")
+    link = page.get_by_role("link", name="Download")
+    link.wait_for(timeout=60_000)
+    assert sum(record["kind"] == "export" for record in records(home)) == 1
+
+    # The lid is closed in the middle of another one, and opened an hour later.
+    page.get_by_text("16 bit").or_(page.get_by_text("Publish")).first.click()
+    expect(page.get_by_text("settings have changed since")).to_be_visible()
+    begin(page)
+    page.goto(address)
+    page.get_by_role("heading", name="Check, export and score single-cell data").wait_for()
+    open_large(page)
+    link = page.get_by_role("link", name="Download")
+    link.wait_for(timeout=60_000)
+    exports = [record for record in records(home) if record["kind"] == "export"]
+    assert [record["state"] for record in exports] == ["done", "done"]
+    with page.expect_download() as saved:
+        link.click()
+    saved.value.save_as(tmp_path / "large.zip")
+    assert zipfile.is_zipfile(tmp_path / "large.zip")
+    assert verify(tmp_path / "large.zip").ok
+    assert (tmp_path / "large.zip").stat().st_size in {record["result"]["bytes"] for record in exports}
+
+
+def test_cancel_and_a_killed_worker_leave_nothing(page, home, address):
+    open_large(page)
+    before = {record["id"] for record in records(home)}
+    begin(page).click()
+    alert(page, "Cancelled. Nothing was left behind.")
+    (cancelled,) = (record for record in records(home) if record["id"] not in before)
+    assert cancelled["state"] == "cancelled"
+    folder = home / "jobs" / cancelled["id"]
+    assert {path.name for path in folder.iterdir()} <= {"job.json", ".alive"}
+
+    begin(page)
+    (worker,) = worker_processes(home)
+    os.kill(worker, signal.SIGKILL)
+    alert(page, "ended from outside")
+    page.get_by_role("button", name="Export", exact=True).click()
+    page.get_by_role("link", name="Download").wait_for(timeout=60_000)
+
+
+def worker_processes(home):
+    """Return who holds the lock of a running job."""
+    running = [home / "jobs" / record["id"] / ".alive" for record in records(home) if record["state"] == "running"]
+    found = set()
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                if any(one.readlink() in running for one in (process / "fd").iterdir()):
+                    found.add(int(process.name))
+            except OSError:
+                continue
+    return found
