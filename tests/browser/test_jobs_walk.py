@@ -47,7 +47,7 @@ def open_large(page):
     page.get_by_role("combobox", name="On this server").click()
     page.get_by_role("option", name="large.h5ad").click()
     page.get_by_role("button", name="Open it").click()
-    page.get_by_role("heading", name="Upload & Preflight").wait_for(timeout=60_000)
+    page.get_by_role("heading", name="Upload & Preflight").wait_for(timeout=180_000)
     go(page, "Export", "Export for Cellucid")
 
 
@@ -68,7 +68,7 @@ def test_an_export_goes_on_while_one_is_elsewhere(page, home, address, tmp_path)
     go(page, "Gene Signature", "Gene Signature")
     go(page, "Export", "Export for Cellucid")
     link = page.get_by_role("link", name="Download")
-    link.wait_for(timeout=60_000)
+    link.wait_for(timeout=180_000)
     assert sum(record["kind"] == "export" for record in records(home)) == 1
 
     # The lid is closed in the middle of another one, and opened an hour later.
@@ -79,7 +79,7 @@ def test_an_export_goes_on_while_one_is_elsewhere(page, home, address, tmp_path)
     page.get_by_role("heading", name="Check, export and score single-cell data").wait_for()
     open_large(page)
     link = page.get_by_role("link", name="Download")
-    link.wait_for(timeout=60_000)
+    link.wait_for(timeout=180_000)
     exports = [record for record in records(home) if record["kind"] == "export"]
     assert [record["state"] for record in exports] == ["done", "done"]
     with page.expect_download() as saved:
@@ -105,7 +105,7 @@ def test_cancel_and_a_killed_worker_leave_nothing(page, home, address):
     os.kill(worker, signal.SIGKILL)
     alert(page, "ended from outside")
     page.get_by_role("button", name="Export", exact=True).click()
-    page.get_by_role("link", name="Download").wait_for(timeout=60_000)
+    page.get_by_role("link", name="Download").wait_for(timeout=180_000)
 
 
 def worker_processes(home):

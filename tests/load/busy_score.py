@@ -82,6 +82,7 @@ def main() -> None:
                     f"({len(times)} times)"
                 )
         for job in jobs:
+            job.wait()
             print(f"export: {job.record.finished - job.record.started:.1f} s, {job.state}")
         set_workers(None)
         crew.close()
