@@ -35,8 +35,8 @@ Work = Callable[..., Any]
 ORDER, OUTCOME = "order.pickle", "outcome.json"
 #: Of the kernel's reckoning (−1000 … 1000) whom to end when memory is short: a worker rather than the server.
 _OOM_SCORE = 500
-#: Beside a page that computes, a process gets a quarter of a core by it; alone, all of it.
-_NICE = 5
+#: Beside a page that computes, a process gets a tenth of a core by it; alone, all of it.
+_NICE = 10
 
 
 class Stopped(BaseException):

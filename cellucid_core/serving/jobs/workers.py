@@ -34,6 +34,8 @@ from cellucid_core.serving.watching import LOGGER, log_error
 #: Most jobs of one owner, and of all, that wait or run.
 MOST_OF_ONE, MOST_OF_ALL = 10, 200
 _QUICK, _LONG = "quick", "long"
+#: Seconds after which what workers need is imported.
+_WARM_AFTER = 20.0
 #: Seconds between attempts to start a process.
 _PAUSES = (0.05, 0.2, 0.5, 1.0)
 #: The kinds that a person waits for before anything else can be done.
@@ -64,7 +66,6 @@ class Workers:
         #: How many have ended, by kind and state, and the seconds that they took, by kind.
         self.ended: Counter[tuple[str, str]] = Counter()
         self.seconds: Counter[str] = Counter()
-        engine.warm_up()
         self._thread = threading.Thread(target=self._serve, name="jobs", daemon=True)
         self._thread.start()
 
@@ -121,6 +122,9 @@ class Workers:
     # ---- lines -------------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
+        with self._change:  # the first page comes first, unless there is work
+            self._change.wait_for(lambda: not self._open or any(map(len, self._lines.values())), _WARM_AFTER)
+        engine.warm_up()
         while True:
             with self._change:
                 while self._open and (job := self._next()) is None:
