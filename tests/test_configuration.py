@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellucid_core.configuration import (
@@ -49,6 +49,7 @@ def test_what_is_no_size_or_duration(text):
             parse_size(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_any_text_is_read_or_refused(text):
     for variable in (setting.metadata["variable"] for setting in fields(Configuration)):

@@ -128,7 +128,8 @@ def delete_box(page):
     """Wait for the entry, and return what only its owner sees."""
     expect(page.get_by_role("heading", name="Lung “1”")).to_be_visible()
     expect(page.get_by_role("tab", name="Download")).to_be_visible()  # drawn after it
-    return page.get_by_test_id("stPopover").filter(has_text="Delete")
+    main = page.get_by_test_id("stMainBlockContainer")  # in the sidebar, the workspace can be deleted
+    return main.get_by_test_id("stPopover").filter(has_text="Delete")
 
 
 def test_from_the_door_to_the_library_and_out_again(visitor, tmp_path):

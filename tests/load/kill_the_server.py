@@ -129,7 +129,9 @@ class Person:
 
     def gather(self, session: Session) -> None:
         """Put the export into a collection and zip that."""
-        session.click("Add this export to the collection")
+        # Its workspace may have the export in the collection already, from before the kill.
+        labels = [str(button.label) for button in session.elements("button")]
+        session.click(next(label for label in labels if label.startswith(("Add this export", "Replace "))))
         session.click("Make one zip of it all")
 
     def build(self, session: Session) -> None:
@@ -178,6 +180,7 @@ def half_made(home: Path) -> Iterator[str]:
     from cellucid_core.export import read_root, verify
     from cellucid_core.library import list_entries, read_signature
     from cellucid_core.library.entries import entry_file
+    from cellucid_core.serving.workspaces import read_workspace
 
     for folder in listed(home / "stores"):
         if not folder.is_dir():
@@ -209,6 +212,16 @@ def half_made(home: Path) -> Iterator[str]:
             yield f"the entry {entry.id}: {error}"
     if strangers := {folder.name for folder in listed(home / "library")} - {entry.id for entry in entries}:
         yield f"in the library, but no entries: {strangers}"
+    for folder in listed(home / "workspaces"):
+        if len(folder.name) != 64:  # beside them, who has which, and the key of their links
+            continue
+        try:
+            _, note = read_workspace(folder.name)
+        except CellucidError as error:
+            yield f"a workspace: {error}"
+        else:
+            if note:
+                yield f"a workspace: {note}"
     for name in ("incoming", "downloads"):
         for record in listed(home / name):
             try:
@@ -223,6 +236,12 @@ def listed(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
 
 
+#: What says of a job or a server whether it lives; a finished job's goes with the job, a day later.
+_LOCKS = (".alive", ".servers")
+#: Where Python's own fork server has its socket; an empty folder stays when it is killed.
+_FORK_SERVER = "pymp-"
+
+
 def remains(home: Path, temporary: Path) -> Iterator[str]:
     """Yield what a sweep should have taken: drafts, data without a record, and temporary files."""
     from cellucid_core.serving.starting import sweep
@@ -230,13 +249,15 @@ def remains(home: Path, temporary: Path) -> Iterator[str]:
     sweep(time.time() + 120, draft_seconds=0)  # what is younger than a minute may be about to get its record
     for path in home.rglob("*"):
         temporary_too = path.name.startswith("tmp") and path.parent.name in ("unpacked", "scratch")
-        if (path.name.startswith(".") or temporary_too) and path.suffix != ".lock":
+        lock = path.suffix == ".lock" or (path.name in _LOCKS and path.relative_to(home).parts[0] == "jobs")
+        if (path.name.startswith(".") or temporary_too) and not lock:
             yield f"{path.relative_to(home)} is left"
     for data in (home / "incoming").glob("*.data"):
         if not data.with_suffix(".json").exists():
             yield f"{data.name} belongs to nobody"
     for path in temporary.iterdir():
-        yield f"{path.name} is left in the temporary folder"
+        if not path.name.startswith(_FORK_SERVER):
+            yield f"{path.name} is left in the temporary folder"
 
 
 def alive(server: Server) -> Iterator[str]:

@@ -150,9 +150,9 @@ def same(me, other):
     assert theirs.pages.made_so_far == mine.pages.made_so_far == 3
     assert theirs.replaced == mine.replaced
     done = theirs.export
-    assert (done.result, done.settings, done.again, done.left_out) == (
+    assert (done.result, done.settings_mark, done.again, done.left_out) == (
         mine.export.result,
-        mine.export.settings,
+        mine.export.settings_mark,
         mine.export.again,
         mine.export.left_out,
     )
