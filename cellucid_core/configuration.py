@@ -102,7 +102,7 @@ def _metrics(text: str) -> str:
 
 
 def _folders(text: str) -> tuple[Path, ...]:
-    named = [Path(name).expanduser() for name in text.split(os.pathsep) if name.strip()]
+    named = [_expanded(name) for name in text.split(os.pathsep) if name.strip()]
     if any("\0" in str(path) or not path.is_absolute() for path in named):
         raise ValueError(f"full paths of folders, separated by {os.pathsep}")
     return tuple(dict.fromkeys(path.resolve() for path in named))
@@ -111,7 +111,14 @@ def _folders(text: str) -> tuple[Path, ...]:
 def _folder(text: str) -> Path:
     if "\0" in text:
         raise ValueError("the path of a folder")
-    return Path(text).expanduser()
+    return _expanded(text)
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("the path of a folder; ~ stands for the home of a user that exists") from None
 
 
 def _default_home() -> Path:
