@@ -132,7 +132,7 @@ def _expanded(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:  # ~somebody whom the system does not know
-        raise ValueError("the path of a folder") from None
+        raise ValueError("the path of a folder; ~ stands for the home of a user that exists") from None
 
 
 def _default_home() -> Path:

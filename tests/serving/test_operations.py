@@ -11,6 +11,7 @@ import re
 import shlex
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -326,6 +327,12 @@ def test_the_compose_file_is_strict():
     check_configuration({**environment, "CELLUCID_DATA_ROOTS": ""})
 
 
+def _run(work):
+    # On a thread of its own: a browser test may have left a loop running on this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(asyncio.wait_for(work(), 30))).result()
+
+
 def test_what_charts_and_tests_need_is_imported_when_the_server_starts(home, monkeypatch):
     imported, told = [], []
     monkeypatch.setattr("cellucid_core.serving.starting.import_module", _import(imported))
@@ -336,7 +343,7 @@ def test_what_charts_and_tests_need_is_imported_when_the_server_starts(home, mon
             while len(imported) < 2:
                 await asyncio.sleep(0.01)
 
-    asyncio.run(asyncio.wait_for(start(), 30))
+    _run(start)
     assert imported == ["altair", "scipy.stats"]
     assert told == ["warm-up"], "a package that is broken does not keep the server from starting"
 
@@ -412,6 +419,6 @@ def test_memory_is_given_back_again_and_again_whatever_fails():
             while happened.count("forgot") < 3:
                 await asyncio.sleep(0.01)
 
-    asyncio.run(asyncio.wait_for(run(), 30))
+    _run(run)
     assert happened[0] == "started"
     assert happened[-1] == "stopped"
