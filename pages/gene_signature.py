@@ -8,10 +8,12 @@ from functools import partial
 
 import streamlit as st
 
+from cellucid_core import charts
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.signature import SignatureRun, run_signature
 from pages.shared.empty import need_dataset
+from pages.shared.figure import figure
 from pages.shared.remembered import remembered
 from pages.shared.style import SPLIT
 from pages.shared.workspace import show_error, workspace
@@ -94,6 +96,9 @@ with right:
             "Paste a gene list on the left. Scores, chart and tests appear here as soon as it is there.",
             icon=":material/arrow_back:",
         )
+        if inputs.pages:
+            # It also has the browser load what draws charts, before the first score is asked for.
+            figure(charts.page_sizes(inputs.pages), charts.PAGE_SIZES_CAPTION, "pages")
     elif inputs is not None:
         try:
             show(view, inputs)

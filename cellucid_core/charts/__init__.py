@@ -27,6 +27,7 @@ from cellucid_core.charts.evidence import (
     library_trend,
 )
 from cellucid_core.charts.image import MIME, chart_image
+from cellucid_core.charts.page_sizes import PAGE_SIZES_CAPTION, page_sizes
 from cellucid_core.charts.signatures import (
     FRONT_CAPTION,
     TREE_CAPTION,
@@ -49,6 +50,7 @@ __all__ = [
     "HISTOGRAM_CAPTION",
     "MAX_POINTS",
     "MIME",
+    "PAGE_SIZES_CAPTION",
     "TREE_CAPTION",
     "TREND_CAPTION",
     "VIOLIN_CAPTION",
@@ -65,6 +67,7 @@ __all__ = [
     "histogram",
     "level_tree",
     "library_trend",
+    "page_sizes",
     "pareto_front",
     "signature_heatmap",
     "specification",

