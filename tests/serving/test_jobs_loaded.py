@@ -1,0 +1,42 @@
+"""What jobs are forked with: loops of the types that stores and exports have, so that no job loads them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from cellucid_core.compiled import compiled
+from cellucid_core.dataset import build, default_mapping, open_dataset
+from cellucid_core.dataset.view import View
+from cellucid_core.export import ExportSettings, GeneChoice, compare, graph, quantize, write
+from cellucid_core.serving.jobs import loaded
+
+
+def signatures():
+    loops = (build._place_rows, graph._take_upper, quantize._put_codes, compare._stored_errors)
+    return {loop.__name__: set(compiled(loop).signatures) for loop in loops}
+
+
+def test_a_usual_file_finds_its_loops_loaded(tmp_path: Path, monkeypatch):
+    import anndata
+
+    loaded.load()
+    before = signatures()
+    monkeypatch.setattr(build, "_COMPILED_FROM", 1)
+    monkeypatch.setattr(graph, "_COMPILED_FROM", 1)
+    monkeypatch.setattr(quantize, "COMPILED_FROM", 1)
+    monkeypatch.setattr(compare, "COMPILED_FROM", 1)
+    rng = np.random.default_rng(0)
+    values = sparse.random(70_000, 6, 0.2, "csr", dtype=np.float32, rng=rng)
+    ring = sparse.csr_matrix((np.ones(70_000, np.float32), (np.arange(70_000), np.roll(np.arange(70_000), 1))))
+    adata = anndata.AnnData(values, obsm={"X_umap": rng.normal(size=(70_000, 2))})
+    adata.obsp["connectivities"] = sparse.csr_matrix(ring + ring.T)
+    adata.write_h5ad(tmp_path / "usual.h5ad")
+    dataset = open_dataset(tmp_path / "usual.h5ad")
+    view = View(dataset, default_mapping(dataset))
+    settings = ExportSettings(genes=GeneChoice("all"), graph=True)
+    assert write(view, settings, tmp_path / "usual.zip").verified
+    after = signatures()
+    assert {name: len(found - before[name]) for name, found in after.items()} == dict.fromkeys(after, 0)
