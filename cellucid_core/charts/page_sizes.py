@@ -34,15 +34,22 @@ def page_sizes(pages: Sequence[Page]) -> Any:
         for i, (page, color) in enumerate(zip(pages, page_colors(pages), strict=True))
     ]
     scale = alt.Scale(domain=[max(len(rows), 1) - 0.5, -0.5], nice=False, zero=False)
-    y = alt.Y("top:Q", scale=scale, axis=name_axis(alt, [page.name for page in pages], step=_ROW, columns=False))
+    names = name_axis(alt, [page.name for page in pages], step=_ROW, columns=False)
     tooltip = [alt.Tooltip("page:N", title="page"), alt.Tooltip("cells:Q", format=",", title="cells")]
     base = alt.Chart(inline(alt, rows)).encode(tooltip=tooltip)
-    axis = alt.Axis(title="Cells", format=",", tickMinStep=1, tickCount=6, grid=True, domain=False, ticks=False)
+    axis = alt.Axis(title="Cells", format=",.0f", tickMinStep=1, tickCount=6, grid=True, domain=False, ticks=False)
     bars = base.mark_rect(cornerRadius=1).encode(
-        y=y, y2="bottom:Q", x=alt.X("zero:Q", axis=axis), x2="cells:Q", color=alt.Color("color:N", scale=None)
+        y=alt.Y("top:Q", scale=scale, axis=names),
+        y2="bottom:Q",
+        x=alt.X("zero:Q", axis=axis),
+        x2="cells:Q",
+        color=alt.Color("color:N", scale=None),
     )
     numbers = base.mark_text(align="left", dx=5, fontSize=11, color="#8C939A").encode(
-        y=alt.Y("at:Q", scale=scale), x=alt.X("cells:Q"), text=alt.Text("cells:Q", format=",")
+        # The same axes: those of layers are merged, and defaults would win.
+        y=alt.Y("at:Q", scale=scale, axis=names),
+        x=alt.X("cells:Q", axis=axis),
+        text=alt.Text("cells:Q", format=","),
     )
     size = alt.AutoSizeParams(type="fit-x", contains="padding")
     chart = alt.layer(bars, numbers).properties(width="container", height=max(len(rows), 1) * _ROW, autosize=size)
