@@ -242,6 +242,10 @@ _LOCKS = (".alive", ".servers")
 _FORK_SERVER = "pymp-"
 
 
+#: What people are told of a job that died with its server.
+_INTERRUPTED = "The server was restarted while this was being done"
+
+
 def remains(home: Path, temporary: Path) -> Iterator[str]:
     """Yield what a sweep should have taken: drafts, data without a record, and temporary files."""
     from cellucid_core.serving.starting import sweep
@@ -299,7 +303,12 @@ def kill_once(server: Server, person: Person, step: str, delay: float, child: fl
     yield from alive(server)
     yield from half_made(server.home)
     try:
-        person.work()
+        try:
+            person.work()
+        except PageError as told:
+            if _INTERRUPTED not in str(told):
+                raise
+            person.work()  # who comes back is told once what the kill interrupted, and starts it again
     except Exception:
         yield f"afterwards: {traceback.format_exc(limit=3)}"
     yield from half_made(server.home)
