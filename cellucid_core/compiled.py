@@ -7,6 +7,10 @@ from functools import cache
 from typing import Any
 
 
+#: Entries from which it pays to load a compiler for a loop that numpy can do, too.
+COMPILED_FROM = 1_000_000
+
+
 @cache
 def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function compiled to machine code; while it runs, other threads do too.

@@ -15,7 +15,7 @@ from cellucid_core.dataset.mapping import AppliedFix, Kind, Mapping, choose, def
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.opening import DEMO, open_dataset
 from cellucid_core.dataset.server_folders import ServerFile, data_roots, server_files, server_path
-from cellucid_core.dataset.store import GeneStats
+from cellucid_core.dataset.gene_stats import GeneStats
 from cellucid_core.dataset.view import View, gene_ids, natural_kind
 
 __all__ = [

@@ -16,15 +16,13 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from scipy import sparse
 
-from cellucid_core.compiled import compiled
+from cellucid_core.compiled import COMPILED_FROM, compiled
 from cellucid_core.dataset.limits import require_disk, require_memory
 from cellucid_core.dataset.matrix import FileMatrix, exact_float
 from cellucid_core.errors import InputError
 
 Report = Callable[[float], None]
 
-#: Matrices with fewer entries are not worth loading a compiler for.
-_COMPILED_FROM = 1_000_000
 #: Entries that fit the cache of a processor together with what is made of them.
 _AT_ONCE = 2**16
 
@@ -125,16 +123,20 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[s
     blocks = list(matrix.major_blocks(pointers))
     dtype = exact_float(matrix.dtype, _value_blocks(matrix))
 
+    def count(block: tuple[int, int]) -> np.ndarray:
+        return matrix.count_by_column(pointers, *block)
+
     reserved = np.zeros(n_genes, np.int64)
-    for done, (start, stop) in enumerate(blocks, 1):
-        reserved += matrix.count_by_column(pointers, start, stop)
-        report(0.3 * done / len(blocks))
+    with ThreadPoolExecutor(2) as counters:
+        for done, counts in enumerate(counters.map(count, blocks), 1):
+            reserved += counts
+            report(0.3 * done / len(blocks))
     first = np.concatenate([[0], np.cumsum(reserved)])
     indices, data = _sparse_parts(folder, int(first[-1]), dtype)
 
     filled = first[:-1].copy()
     total, detected = np.zeros(matrix.shape[0]), np.zeros(matrix.shape[0], np.int64)
-    place = compiled(_place_rows) if len(indices) >= _COMPILED_FROM else _place_block
+    place = compiled(_place_rows) if len(indices) >= COMPILED_FROM else _place_block
 
     def read(start: int, stop: int) -> sparse.csr_matrix:
         return matrix.read_major(pointers, start, stop)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
+from cellucid_core.compiled import COMPILED_FROM, compiled
 from cellucid_core.errors import InputError
 
 Layout = Literal["dense", "csr", "csc"]
@@ -129,12 +130,22 @@ class FileMatrix:
         """Return the minor indices of rows (csr) or columns (csc) start…stop, checked to be in range."""
         indices = self.stored("indices", slice(int(pointers[start]), int(pointers[stop])))
         if len(indices) and (int(indices.min()) < 0 or int(indices.max()) >= self._minor):
-            raise self.damaged(f"an entry lies outside its {self.shape[0]:,} × {self.shape[1]:,}")
+            raise self._outside()
         return indices
+
+    def _outside(self) -> InputError:
+        return self.damaged(f"an entry lies outside its {self.shape[0]:,} × {self.shape[1]:,}")
 
     def count_by_column(self, pointers: np.ndarray, start: int, stop: int) -> np.ndarray:
         """Return how many entries rows start…stop of a csr matrix store in each column, (n_genes,) int64."""
-        counts = np.bincount(self.read_indices(pointers, start, stop), minlength=self._minor)
+        size = int(pointers[stop]) - int(pointers[start])
+        if size < COMPILED_FROM:
+            counts = np.bincount(self.read_indices(pointers, start, stop), minlength=self._minor)
+        else:
+            counts = np.zeros(self._minor, np.int64)
+            indices = self.stored("indices", slice(int(pointers[start]), int(pointers[stop])))
+            if not compiled(_count_into)(indices, counts):
+                raise self._outside()
         return counts if self.columns is None else counts[self.columns]
 
     def read_major(self, pointers: np.ndarray, start: int, stop: int) -> sparse.csr_matrix:
@@ -194,6 +205,16 @@ class FileMatrix:
         if not columns:
             return sparse.csr_matrix((len(rows), 0), dtype=self.dtype)
         return sparse.csr_matrix(sparse.vstack(columns, format="csr").T)
+
+
+def _count_into(indices: np.ndarray, counts: np.ndarray) -> bool:
+    """Count how often each index occurs, or return False if one has no place (to be `compiled`)."""
+    size = len(counts)
+    for index in indices:
+        if index < 0 or index >= size:
+            return False
+        counts[index] += 1
+    return True
 
 
 def exact_float(dtype: np.dtype[Any], blocks: Iterator[np.ndarray]) -> np.dtype[Any]:

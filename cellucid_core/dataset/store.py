@@ -14,7 +14,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from cellucid_core.dataset.build import build_store, forget
+from cellucid_core.dataset.gene_stats import GeneStats, dense_gene_stats, join_stats, sparse_gene_stats
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.dataset.matrix import BLOCK_BYTES, FileMatrix
 from cellucid_core.dataset.seal import is_sound, seal
@@ -30,36 +30,6 @@ from cellucid_core.errors import InputError
 _VERSION = 1
 #: The note by which damage is found out.
 _SEAL = "seal.json"
-
-
-@dataclass(frozen=True)
-class GeneStats:
-    """What one pass over a matrix tells about each gene; every array has one value per gene.
-
-    Attributes
-    ----------
-    n_nonzero : int64
-        Cells with a finite value other than 0.
-    n_not_finite : int64
-        Cells with NaN or Inf.
-    minimum, maximum : float64
-        Over the finite values, absent entries (0) included; NaN where no value is finite.
-    total, square_total : float64
-        Sum of the finite values and of their squares.
-    """
-
-    n_nonzero: np.ndarray
-    n_not_finite: np.ndarray
-    minimum: np.ndarray
-    maximum: np.ndarray
-    total: np.ndarray
-    square_total: np.ndarray
-
-    def mean(self, n_cells: int) -> np.ndarray:
-        """Return each gene's mean over its finite values, NaN where there is none, float64."""
-        valid = (n_cells - self.n_not_finite).astype(np.float64)
-        mean: np.ndarray = np.divide(self.total, valid, out=np.full(len(valid), np.nan), where=valid > 0)
-        return mean
 
 
 class Store:
@@ -263,76 +233,3 @@ def scan(store: Store, *, with_cells: bool = True) -> tuple[GeneStats, np.ndarra
             detected += ((block > 0) & finite).sum(axis=0)
             forget(store.values)
     return join_stats(parts), total, detected
-
-
-def join_stats(parts: list[GeneStats]) -> GeneStats:
-    """Put the statistics of successive blocks of genes together."""
-    if not parts:
-        return sparse_gene_stats(np.zeros(0), np.zeros(1, np.int64), 0)
-    return GeneStats(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
-
-
-def sparse_gene_stats(values: np.ndarray, pointers: np.ndarray, n_cells: int) -> GeneStats:
-    """Return the statistics of a block of genes in CSC parts.
-
-    Parameters
-    ----------
-    values
-        Stored values, none of them 0, (n_stored,).
-    pointers
-        Where each gene's values start, (n_genes + 1,) int64, from 0.
-    n_cells
-        Cells of the matrix; absent entries count as 0.
-    """
-    n_genes = len(pointers) - 1
-    counts = np.diff(pointers)
-    finite = np.isfinite(values)
-    clean = bool(finite.all())
-
-    def per_gene(ufunc: np.ufunc, terms: np.ndarray, empty: float) -> np.ndarray:
-        result = np.full(n_genes, empty, dtype=np.float64)
-        some = counts > 0
-        if some.any():
-            result[some] = ufunc.reduceat(terms, pointers[:-1][some])
-        return result
-
-    wide = values.astype(np.float64)
-    if clean:
-        n_bad = np.zeros(n_genes, np.int64)
-        low, high, terms = wide, wide, wide
-    else:
-        n_bad = per_gene(np.add, (~finite).astype(np.int64), 0).astype(np.int64)
-        low, high = np.where(finite, wide, np.inf), np.where(finite, wide, -np.inf)
-        terms = np.where(finite, wide, 0)
-    minimum, maximum = per_gene(np.minimum, low, np.inf), per_gene(np.maximum, high, -np.inf)
-    absent = counts < n_cells
-    minimum[absent] = np.minimum(minimum[absent], 0)
-    maximum[absent] = np.maximum(maximum[absent], 0)
-    nothing = n_bad == n_cells
-    minimum[nothing] = maximum[nothing] = np.nan
-    return GeneStats(
-        n_nonzero=counts - n_bad,
-        n_not_finite=n_bad,
-        minimum=minimum,
-        maximum=maximum,
-        total=per_gene(np.add, terms, 0),
-        square_total=per_gene(np.add, terms * terms, 0),
-    )
-
-
-def dense_gene_stats(block: np.ndarray) -> GeneStats:
-    """Return the statistics of a dense block, (n_genes, n_cells)."""
-    finite = np.isfinite(block)
-    wide = np.where(finite, block, 0).astype(np.float64)
-    nothing = ~finite.any(axis=1)
-    minimum = np.where(finite, block, np.inf).min(axis=1, initial=np.inf).astype(np.float64)
-    maximum = np.where(finite, block, -np.inf).max(axis=1, initial=-np.inf).astype(np.float64)
-    minimum[nothing] = maximum[nothing] = np.nan
-    return GeneStats(
-        n_nonzero=np.count_nonzero(wide, axis=1).astype(np.int64),
-        n_not_finite=(~finite).sum(axis=1).astype(np.int64),
-        minimum=minimum,
-        maximum=maximum,
-        total=wide.sum(axis=1),
-        square_total=np.einsum("ij,ij->i", wide, wide),
-    )

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from cellucid_core.dataset import View, default_mapping, open_dataset
+from cellucid_core.dataset import View, build, default_mapping, gene_stats, open_dataset
 from cellucid_core.dataset import matrix as matrix_module
 from cellucid_core.errors import InputError
 from tests.making import make_adata
@@ -28,12 +28,15 @@ def random_matrix(n_cells=37, n_genes=11, seed=0, dtype=np.float32):
 LAYOUTS = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix, "dense": np.asarray}
 
 
-@pytest.fixture(params=[None, 64], ids=["one block", "many blocks"])
+@pytest.fixture(params=["one block", "many blocks", "compiled"])
 def block_bytes(request, monkeypatch):
-    """Also run with blocks so small that every seam between them is crossed."""
-    if request.param:
-        monkeypatch.setattr(matrix_module, "BLOCK_BYTES", request.param)
-        monkeypatch.setattr("cellucid_core.dataset.store.BLOCK_BYTES", request.param)
+    """Also run with blocks so small that every seam between them is crossed, and with the loops of large matrices."""
+    if request.param == "compiled":
+        for module in (matrix_module, build, gene_stats):
+            monkeypatch.setattr(module, "COMPILED_FROM", 1)
+    if request.param == "many blocks":
+        monkeypatch.setattr(matrix_module, "BLOCK_BYTES", 64)
+        monkeypatch.setattr("cellucid_core.dataset.store.BLOCK_BYTES", 64)
 
 
 def write(path, X):

@@ -8,14 +8,15 @@ import numpy as np
 from scipy import sparse
 
 from cellucid_core.compiled import compiled
-from cellucid_core.dataset import build, default_mapping, open_dataset
+from cellucid_core.dataset import build, default_mapping, gene_stats, matrix, open_dataset
 from cellucid_core.dataset.view import View
 from cellucid_core.export import ExportSettings, GeneChoice, compare, graph, quantize, write
 from cellucid_core.serving.jobs import loaded
 
 
 def signatures():
-    loops = (build._place_rows, graph._take_upper, quantize._put_codes, compare._stored_errors)
+    of_stores = (matrix._count_into, build._place_rows, gene_stats._gather)
+    loops = (*of_stores, graph._take_upper, quantize._put_codes, compare._stored_errors)
     return {loop.__name__: set(compiled(loop).signatures) for loop in loops}
 
 
@@ -24,10 +25,9 @@ def test_a_usual_file_finds_its_loops_loaded(tmp_path: Path, monkeypatch):
 
     loaded.load()
     before = signatures()
-    monkeypatch.setattr(build, "_COMPILED_FROM", 1)
     monkeypatch.setattr(graph, "_COMPILED_FROM", 1)
-    monkeypatch.setattr(quantize, "COMPILED_FROM", 1)
-    monkeypatch.setattr(compare, "COMPILED_FROM", 1)
+    for module in (matrix, build, gene_stats, quantize, compare):
+        monkeypatch.setattr(module, "COMPILED_FROM", 1)
     rng = np.random.default_rng(0)
     values = sparse.random(70_000, 6, 0.2, "csr", dtype=np.float32, rng=rng)
     ring = sparse.csr_matrix((np.ones(70_000, np.float32), (np.arange(70_000), np.roll(np.arange(70_000), 1))))

@@ -1,8 +1,4 @@
-"""Imported by the process that jobs are forked from, so that compiled loops are loaded once and not by each job.
-
-Loading them takes a third of a second, compiling them the first time some seconds. Each is run on next to nothing, of
-the types that most files have; other types are loaded when they are needed.
-"""
+"""Imported by the process that jobs are forked from, so that compiled loops are loaded once and not by each job."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from contextlib import suppress
 import numpy as np
 
 from cellucid_core.compiled import compiled
-from cellucid_core.dataset.build import _place_rows
+from cellucid_core.dataset.loops import load_loops
 from cellucid_core.export.compare import _stored_errors
 from cellucid_core.export.graph import _take_upper
 from cellucid_core.export.quantize import _put_codes
@@ -19,10 +15,10 @@ from cellucid_core.export.quantize import _put_codes
 
 def load() -> None:
     """Load the loops of opening and exporting, compiling what was never compiled here."""
+    load_loops()
     pointers, cells, values = np.array([0, 1], np.int32), np.zeros(1, np.int32), np.ones(1, np.float32)
-    codes, filled, sums = np.zeros(1, np.uint8), np.zeros(1, np.int64), np.zeros(1)
-    compiled(_place_rows)(pointers, cells, values, 0, filled, cells.copy(), values.copy(), sums, filled.copy())
-    compiled(_take_upper)(pointers, cells, values, np.zeros(1, np.uint32), np.zeros(1, np.uint32), filled)
+    codes, ends, sums = np.zeros(1, np.uint8), np.zeros(1, np.int64), np.zeros(1)
+    compiled(_take_upper)(pointers, cells, values, np.zeros(1, np.uint32), np.zeros(1, np.uint32), ends)
     compiled(_put_codes)(sums, None, 0.0, 1.0, 254, 255, codes)
     for array in (cells, values):
         array.setflags(write=False)  # as a store on the disk is
