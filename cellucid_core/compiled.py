@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-
 #: Entries from which it pays to load a compiler for a loop that numpy can do, too.
 COMPILED_FROM = 1_000_000
 

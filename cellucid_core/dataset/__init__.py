@@ -10,12 +10,12 @@ from cellucid_core.dataset.demo import write_demo
 from cellucid_core.dataset.expression import Expression
 from cellucid_core.dataset.gene_file import gene_file_genes, read_gene_file
 from cellucid_core.dataset.gene_list import gene_text, parse_genes
+from cellucid_core.dataset.gene_stats import GeneStats
 from cellucid_core.dataset.kinds import SUPPORTED, check_file_name
 from cellucid_core.dataset.mapping import AppliedFix, Kind, Mapping, choose, default_mapping, embedding_candidates
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.opening import DEMO, open_dataset
 from cellucid_core.dataset.server_folders import ServerFile, data_roots, server_files, server_path
-from cellucid_core.dataset.gene_stats import GeneStats
 from cellucid_core.dataset.view import View, gene_ids, natural_kind
 
 __all__ = [
