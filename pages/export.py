@@ -6,6 +6,7 @@ import hashlib
 
 import streamlit as st
 
+from cellucid_core.configuration import format_size
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
 from cellucid_core.export import ExportPlan, ExportSettings, Planner
@@ -15,7 +16,6 @@ from pages.shared.export_result import (
     export_job_of,
     follow_export,
     in_time,
-    in_units,
     settings_mark,
     show_finished,
     show_said,
@@ -63,15 +63,16 @@ def planned(view: View, settings: ExportSettings) -> ExportPlan:
 
 
 def show_plan(plan: ExportPlan) -> None:
+    """Draw what will be written: how many files, how large, how long it takes, what the viewer would suffer from."""
     with st.container(key=CARDS):
         genes, files, size, seconds = st.columns(4)
     genes.metric("Genes", f"{len(plan.genes.ids):,}", border=True)
     files.metric("Files", f"{plan.files:,}", border=True)
-    size.metric("Size", f"≈ {in_units(plan.estimated_zip_bytes)}", border=True)
+    size.metric("Size", f"≈ {format_size(plan.estimated_zip_bytes)}", border=True)
     words = in_time(plan.estimated_seconds)
     seconds.metric("Time", words if words.startswith("under") else f"≈ {words}", border=True)
     parts = " · ".join(
-        f"{item.name} {in_units(item.estimated_bytes)}"
+        f"{item.name} {format_size(item.estimated_bytes)}"
         for item in sorted(plan.artefacts, key=lambda item: -item.estimated_bytes)[:4]
     )
     st.caption(f"{parts}. Reading everything back is included in the time.")
@@ -96,6 +97,7 @@ def agreed(plan: ExportPlan) -> bool:
 
 
 def show_blocked(report: Report) -> None:
+    """Say what must be mended first."""
     st.error("**The export is blocked.** Mend these on the Upload & Preflight page first:")
     for finding in report.of("error"):
         st.markdown(f":red[:material/block:] **{literal(finding.title)}**  \n{literal(finding.detail)}")
@@ -103,6 +105,7 @@ def show_blocked(report: Report) -> None:
 
 
 def right_side(view: View, settings: ExportSettings) -> None:
+    """Draw the plan, the button, and what was written."""
     report = checked(view, settings)
     if report.status == "blocked":
         show_blocked(report)

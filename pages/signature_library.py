@@ -19,10 +19,10 @@ from cellucid_core.library import (
     list_entries,
     read_signature,
 )
-from cellucid_core.serving.jobs import build_job, jobs_of, submit
+from cellucid_core.serving.jobs import build_job, submit
 from pages.shared.bulk_panel import bulk_panel
 from pages.shared.export_result import dataset_source
-from pages.shared.jobs import follow, is_news, my_job, told
+from pages.shared.jobs import follow, is_news, latest, my_job, told
 from pages.shared.label_columns import label_columns
 from pages.shared.opening import demo_button
 from pages.shared.owner import owner
@@ -41,6 +41,7 @@ def show_added(entry: str, dataset: str) -> None:
 
 
 def table_of(found: list[Entry]) -> pd.DataFrame:
+    """Return a row per level of every entry."""
     rows = [
         {
             "Dataset": entry.dataset,
@@ -60,6 +61,7 @@ def table_of(found: list[Entry]) -> pd.DataFrame:
 
 
 def list_panel(found: list[Entry]) -> None:
+    """Draw the list of entries, and the one that is chosen."""
     # A place of its own: when the message goes, nothing below it moves, and open tabs stay open.
     with st.container():
         if said := st.session_state.pop("library_said", None):
@@ -111,12 +113,13 @@ def follow_build() -> None:
         If it could not be built.
     """
     if _JOB not in st.session_state:  # a new session: what was begun before goes on
-        st.session_state[_JOB] = next((job.id for job in jobs_of(owner(), "build") if job.active), None)
+        begun = latest("build")
+        st.session_state[_JOB] = None if begun is None else begun.id
     job = my_job(st.session_state[_JOB])
     if job is None or not is_news(job):
         return
     follow(job, "library")
-    told(job)
+    told(job)  # before the rerun that shows what was built
     if job.state != "cancelled":
         built = job.result()
         show_added(built["entry"], built["dataset"])
@@ -124,6 +127,7 @@ def follow_build() -> None:
 
 
 def build_panel() -> None:
+    """Draw what is being built, else the form that begins it."""
     follow_build()
     if workspace().dataset is None:
         st.markdown("**Open a dataset to build a signature from its cell types.**")
@@ -213,6 +217,7 @@ def build_settings(view: View) -> BuildSettings:
 
 
 def read_panel() -> None:
+    """Draw the box that takes a signature's file, and what it holds."""
     upload = st.file_uploader(
         "A signature file",
         key="library_upload",
@@ -244,9 +249,9 @@ signatures, build, read, bulk = st.tabs(
 )
 draws: list[tuple[Any, Callable[[], None]]] = [
     (signatures, lambda: list_panel(found)),
-    (build, build_panel),
     (read, read_panel),
     (bulk, lambda: bulk_panel(found)),
+    (build, build_panel),  # last: it waits for what is being built
 ]
 for tab, draw in draws:
     with tab:

@@ -6,6 +6,7 @@ it is put back in every run.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,8 @@ def _enter(me: Keeper) -> None:
         # Who follows a link is not made to work in somebody else's workspace for good.
         me.by_link = name not in owners_workspaces(whose)
         if not me.by_link:
-            note_workspace(whose, name)
+            with suppress(OSError):  # a full disk; it is on the list already
+                note_workspace(whose, name)
     take_collection(me)
     me.pending = kept.current if kept.current in kept.datasets else ""
 
@@ -108,9 +110,12 @@ def reopen(content: str) -> bool:
         open_source(source_of(one), content)
     except CellucidError as error:
         me.said.append(f"{one.title} could not be opened again. {error}")
+        me.pending = ""
         return False
-    finally:
-        me.pending = ""  # also where a click ended it: the list of datasets is there to go on
+    except Exception:  # it would end every run
+        me.pending = ""
+        raise
+    me.pending = ""  # where a click ended it, the next run goes on
     return True
 
 

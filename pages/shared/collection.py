@@ -6,22 +6,25 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
+from cellucid_core.configuration import format_size
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.export import Collection, read_root, remove_from_root, write_datasets
 from cellucid_core.serving.jobs import gather_job, submit, zip_job
 from cellucid_core.serving.workspaces import files_in_use
 from pages.shared.download import download_link, offer
-from pages.shared.jobs import follow, is_news, my_job, told
+from pages.shared.jobs import follow, is_news, latest, my_job, told
+from pages.shared.kept_snapshot import COLLECTION
 from pages.shared.owner import owner
 from pages.shared.workspace import counted, literal, show_error
 
-_KEY, _ZIP, _ERROR = "collection", "collection_zip", "collection_error"
+_ZIP, _ERROR = "collection_zip", "collection_error"
 #: What is being done for it.
 _JOB = "collection_job"
 #: Seconds after which a collection that nobody changed, and no workspace has, is deleted.
@@ -79,6 +82,7 @@ def _add_button(export: Path, dataset_id: str, *, replace: bool) -> None:
             owner=owner(),
             kind="gather",
             title=f"{dataset_id} into the collection",
+            about={"root": str(_root())},
             key=f"gather {_root()} {dataset_id}",
         )
     except CellucidError as error:
@@ -90,6 +94,10 @@ def _add_button(export: Path, dataset_id: str, *, replace: bool) -> None:
 
 def _follow() -> None:
     """Wait for what is being done for the collection, and run the page anew."""
+    if _JOB not in st.session_state and COLLECTION in st.session_state:  # a new session: what was begun before goes on
+        root = st.session_state[COLLECTION]
+        begun = [latest(kind, lambda job: job.about.get("root") == root) for kind in ("gather", "zip")]
+        st.session_state[_JOB] = next((job.id for job in begun if job is not None), None)
     job = my_job(st.session_state.get(_JOB))
     if job is None or not is_news(job):
         return
@@ -153,6 +161,7 @@ def _show_zip(found: Collection) -> None:
                 owner=owner(),
                 kind="zip",
                 title="The collection as one zip",
+                about={"root": str(found.root)},
                 key=f"zip {found.root}",
             )
         except CellucidError as error:
@@ -160,9 +169,8 @@ def _show_zip(found: Collection) -> None:
             return
         st.session_state[_JOB] = job.id
         st.rerun()
-    size = made.path.stat().st_size
-    shown = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.0f} kB"
-    download_link(made.token, f"Download the collection ({shown})", kind="secondary")
+    size = format_size(made.path.stat().st_size)
+    download_link(made.token, f"Download the collection ({size})", kind="secondary")
 
 
 # ---- state ---------------------------------------------------------------------------------------------------------
@@ -170,16 +178,16 @@ def _show_zip(found: Collection) -> None:
 
 def _root() -> Path:
     """Return the session's folder; its name cannot be guessed, and no other session knows it."""
-    if _KEY not in st.session_state:
+    if COLLECTION not in st.session_state:
         folder = home_folder("collections")
         _delete_old(folder)
-        st.session_state[_KEY] = str(folder / secrets.token_hex(16))
-    return Path(st.session_state[_KEY])
+        st.session_state[COLLECTION] = str(folder / secrets.token_hex(16))
+    return Path(st.session_state[COLLECTION])
 
 
 def _collection() -> Collection | None:
     """Return what the session has gathered, or None if it has nothing yet."""
-    if _KEY not in st.session_state or not _root().is_dir():
+    if COLLECTION not in st.session_state or not _root().is_dir():
         return None
     return read_root(_root())
 
@@ -206,8 +214,7 @@ def _forget_zip() -> None:
 def _delete_old(folder: Path) -> None:
     in_use = {path.name for path in files_in_use()}
     for old in folder.iterdir():
-        if old.name in in_use:
-            continue
-        changed = max((path.stat().st_mtime for path in (old, old / "datasets.json") if path.exists()), default=0.0)
-        if time.time() - changed > _LIFETIME:
-            shutil.rmtree(old, ignore_errors=True)
+        with suppress(OSError):  # another session deletes them, too
+            changed = max((p.stat().st_mtime for p in (old, old / "datasets.json") if p.exists()), default=time.time())
+            if old.name not in in_use and time.time() - changed > _LIFETIME:
+                shutil.rmtree(old, ignore_errors=True)

@@ -11,9 +11,15 @@ from cellucid_core.serving import browser_of, download_address, offer_download
 
 
 def offer(path: Path, file_name: str) -> str | None:
-    """Return a token to download a file with, or None where the browser keeps no cookie to bind it to."""
+    """Return a token to download a file with.
+
+    None where the browser keeps no cookie to bind it to, empty where it could not be written down.
+    """
     browser = browser_of(st.context.cookies.to_dict())
-    return offer_download(path, file_name, browser) if browser else None
+    try:
+        return offer_download(path, file_name, browser) if browser else None
+    except OSError:  # a full disk
+        return ""
 
 
 def download_link(token: str | None, label: str, *, kind: Literal["primary", "secondary"] = "primary") -> bool:
@@ -23,6 +29,11 @@ def download_link(token: str | None, label: str, *, kind: Literal["primary", "se
             "Your browser did not send this dashboard's cookie, to which downloads are bound. Allow cookies for this "
             "address, reload the page and make the file again.",
             icon=":material/cookie_off:",
+        )
+        return False
+    if not token:
+        st.warning(
+            "There is no room for a link on the server's disk. Free some, then reload.", icon=":material/link_off:"
         )
         return False
     address = download_address(token, str(st.get_option("server.baseUrlPath") or ""))

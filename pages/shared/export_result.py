@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -13,18 +14,19 @@ import pandas as pd
 import streamlit as st
 
 from cellucid_core import charts
+from cellucid_core.configuration import format_size
 from cellucid_core.dataset import View
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.export import Again, ExportPlan, ExportResult, ExportSettings, do_again
 from cellucid_core.prepared.decoding import PreparedExport
 from cellucid_core.prepared.structure import Categories
-from cellucid_core.serving.jobs import DatasetSource, Job, Progress, export_job, jobs_of, submit
+from cellucid_core.serving.jobs import DatasetSource, Job, Progress, export_job, submit
 from cellucid_core.serving.workspaces import KeptExport, files_in_use
 from pages.shared.collection import collection_box
 from pages.shared.download import download_link, offer
 from pages.shared.figure import draw_chart
-from pages.shared.jobs import follow, is_news, my_job, told
+from pages.shared.jobs import follow, is_news, latest, my_job, told
 from pages.shared.owner import owner
 from pages.shared.workspace import counted, literal, show_error, workspace
 
@@ -54,17 +56,15 @@ class Finished:
 
 def finished_again(kept: KeptExport) -> Finished:
     """Return an export that a workspace kept, with a new link for this browser."""
-    token = offer(kept.result.path, f"{kept.dataset_id}{SUFFIXES[kept.format]}")
+    token = _offered(kept.result.path, f"{kept.dataset_id}{SUFFIXES[kept.format]}")
     return Finished(kept.dataset_id, kept.result, token, kept.format, kept.settings_mark, kept.again, kept.left_out)
 
 
-def in_units(size: float) -> str:
-    """Return a size for people: "1.2 MB"."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
-        size /= 1000
-    raise AssertionError
+def _offered(path: Path, file_name: str) -> str | None:
+    """Return a link's token for an export, whose day begins anew: links last half of it."""
+    with suppress(OSError):
+        os.utime(path)
+    return offer(path, file_name)
 
 
 def in_time(seconds: float) -> str:
@@ -111,7 +111,6 @@ def start_export(view: View, settings: ExportSettings, plan: ExportPlan) -> None
         "again": asdict(_again(view, settings, name)),
         "left_out": [str(key) for key in view.dataset.obs.columns if key not in chosen],
     }
-    work.export = None
     job = submit(
         export_job,
         {
@@ -147,8 +146,8 @@ def export_job_of(view: View) -> Job | None:
     known: dict[str, str] = st.session_state.setdefault(_JOBS, {})
     content = view.dataset.content_hash
     if content not in known:
-        mine = (job for job in jobs_of(owner(), "export") if job.state != "cancelled")
-        known[content] = next((job.id for job in mine if job.about.get("content_hash") == content), "")
+        job = latest("export", lambda job: job.about.get("content_hash") == content, again=True)
+        known[content] = "" if job is None else job.id
     job = my_job(known[content])
     return job if job is not None and is_news(job) else None
 
@@ -157,11 +156,12 @@ def follow_export(job: Job) -> None:
     """Wait for an export, showing how far it is; take over what came of it, and run the page anew."""
     n_genes = int(job.about["n_genes"])
     follow(job, "export", lambda progress: progress_words(progress, n_genes))
-    told(job)
     try:
         _take_over(job)
     except CellucidError as error:
-        st.session_state[_SAID] = error
+        if job.state != "done" or not job.was_told:  # what was deleted since is not missed
+            st.session_state[_SAID] = error
+    told(job)
     st.rerun()
 
 
@@ -183,7 +183,7 @@ def _take_over(job: Job) -> None:
     workspace().export = Finished(
         about["dataset_id"],
         result,
-        offer(result.path, about["file_name"]),
+        _offered(result.path, about["file_name"]),
         about["format"],
         about["settings_mark"],
         Again(**about["again"]),
@@ -196,11 +196,17 @@ def _kept(result: ExportResult, name: str) -> ExportResult:
     folder = home_folder("exports")
     in_use = {path.name for path in files_in_use() if path.parent == folder.resolve()}
     for old in folder.iterdir():
-        if old.name not in in_use and time.time() - old.stat().st_mtime > _KEPT_SECONDS and old.is_file():
-            old.unlink(missing_ok=True)
+        with suppress(OSError):  # another session deletes them, too
+            if old.name not in in_use and time.time() - old.stat().st_mtime > _KEPT_SECONDS and old.is_file():
+                old.unlink()
     target = folder / name
-    with suppress(FileNotFoundError):  # another tab of this person was quicker
-        result.path.replace(target)
+    try:
+        with suppress(FileNotFoundError):  # another tab of this person was quicker
+            result.path.replace(target)
+    except OSError as error:
+        raise WorkRefused(
+            f"The export was written, but cannot be kept ({error.strerror}).", "Free some disk space, then reload."
+        ) from error
     if not target.is_file():
         raise WorkRefused("The export was deleted meanwhile.", "Export it again.")
     return replace(result, path=target)
@@ -230,7 +236,7 @@ def show_finished(done: Finished) -> None:
     result = done.result
     with st.container(border=True):
         st.markdown(
-            f":green[:material/check_circle:] **{in_units(result.bytes)}** in "
+            f":green[:material/check_circle:] **{format_size(result.bytes)}** in "
             f"**{result.files:,} file{'s' if result.files != 1 else ''}**, written in **{result.seconds:.1f} s**"
         )
         if result.verified and done.format != "compact":
@@ -251,7 +257,7 @@ def show_finished(done: Finished) -> None:
 
 
 def _download(done: Finished) -> None:
-    if not download_link(done.token, f"Download {in_units(done.result.bytes)}"):
+    if not download_link(done.token, f"Download {format_size(done.result.bytes)}"):
         return
     where = "Unpack it into the folder that the viewer reads." if done.format == "compact" else ""
     st.caption(f"{where} The link works for 12 hours, in this browser only.".strip())

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from cellucid_core.serving.jobs import Job, Progress, find_job
+from cellucid_core.serving.jobs import Job, Progress, find_job, jobs_of
 from pages.shared.owner import owner
 
 #: Seconds between two drawings, and for which nothing is drawn: what is so quick needs no bar.
@@ -49,6 +49,22 @@ def follow(
     place.empty()
 
 
+def latest(kind: str, fits: Callable[[Job], bool] = lambda job: True, *, again: bool = False) -> Job | None:
+    """Return this person's latest job of a kind, begun in whatever session, if there is something to tell of it.
+
+    Parameters
+    ----------
+    fits
+        Which jobs count.
+    again
+        Whether what came of it is wanted although somebody was told before.
+    """
+    job = next((job for job in jobs_of(owner(), kind) if job.state != "cancelled" and fits(job)), None)
+    if job is None or job.active or not job.was_told or (again and job.state == "done"):
+        return job
+    return None
+
+
 def is_news(job: Job) -> bool:
     """Tell whether this session has not been told yet how a job ended."""
     return job.id not in st.session_state.get(_SEEN, ())
@@ -57,6 +73,7 @@ def is_news(job: Job) -> bool:
 def told(job: Job) -> None:
     """Note that this session has been told how a job ended."""
     st.session_state.setdefault(_SEEN, set()).add(job.id)
+    job.note_told()
 
 
 def _cancel(job_id: str, more: Callable[[], object] | None) -> None:

@@ -62,7 +62,7 @@ def open_source(source: Source, asked: str = "") -> None:
     """Open a dataset, showing progress, and make it this session's, with what was chosen there before.
 
     It is opened in a process of its own first, which may neither take for ever nor all memory, and keeps on disk what
-    takes long; this process then finds it there.
+    takes long; this process then finds it there, or makes it again if it was deleted since.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def open_source(source: Source, asked: str = "") -> None:
     """
     stamp = _stamp(source)
     if (source, stamp) not in _proven():
-        _open_elsewhere(source, lambda: st.session_state.pop(_PENDING, None))
+        _open_elsewhere(source, _give_up)
         _proven().add((source, stamp))
     progress = st.progress(0.0, text="Reading the tables …")
     try:
@@ -89,9 +89,20 @@ def open_source(source: Source, asked: str = "") -> None:
         def again(what: str, share: float) -> None:
             progress.progress(min(1.0, share), text=f"{what} …")
 
-        recall(asked, again)
+        try:
+            recall(asked, again)
+        except BaseException:  # also a click, which ends a run where it draws
+            # Half of what was made there would be kept as if the rest had been taken away.
+            workspace().put_down()
+            raise
     finally:
         progress.empty()
+
+
+def _give_up() -> None:
+    """Forget what was to be opened."""
+    st.session_state.pop(_PENDING, None)
+    keeper().pending = ""
 
 
 def arrange_matrix() -> None:
@@ -126,20 +137,23 @@ def _open_elsewhere(
     source: Source, on_cancel: Callable[[], object], content_hash: str = "", mapping: Mapping | None = None
 ) -> None:
     parts = DatasetSource(source.path, source.name, source.modality, source.cell_metadata, content_hash)
-    job = submit(
-        open_job,
-        {"source": parts, "mapping": mapping},
-        owner=owner(),
-        kind="open",
-        title=source.name or "A dataset",
-        key=f"open {parts} {mapping.digest() if mapping else ''}",
-    )
 
     def words(progress: Progress) -> str:
         share = f" {progress.share:.0%}" if progress.share else ""
         return f"{progress.what or 'Reading the tables'} …{share}"
 
-    follow(job, "opening", words, on_cancel)
+    for _ in range(2):
+        job = submit(
+            open_job,
+            {"source": parts, "mapping": mapping},
+            owner=owner(),
+            kind="open",
+            title=source.name or "A dataset",
+            key=f"open {parts} {mapping.digest() if mapping else ''}",
+        )
+        follow(job, "opening", words, on_cancel)
+        if job.state != "cancelled":  # else another tab did: a click on this one's button begins another run
+            break
     job.result()
 
 

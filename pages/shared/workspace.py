@@ -111,6 +111,10 @@ class Workspace:
         self.fixes, self.export = (), None
         self._report = None if report is None else (self.mapping.digest(), report)
 
+    def put_down(self) -> None:
+        """Have no dataset open; what was made in the session stays."""
+        self.dataset = self.source = self.export = None
+
     def close(self) -> None:
         """Forget everything."""
         vars(self).update(vars(Workspace()))

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cellucid_core.serving.jobs import jobs_of
+
 MAIN = Path(__file__).parents[2] / "pages" / "home.py"
+
+
+def ended(owner, kind):
+    """Wait until the latest job of an owner has ended."""
+    (job, *_) = jobs_of(owner, kind)
+    until = time.monotonic() + 30
+    while job.active and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not job.active
 
 
 @pytest.fixture

@@ -14,10 +14,12 @@ from streamlit.testing.v1 import AppTest
 
 from cellucid_core.dataset import View
 from cellucid_core.dataset.marker_genes import marker_genes
+from cellucid_core.errors import WorkRefused
 from cellucid_core.export import ExportSettings
 from cellucid_core.prepared.decoding import PreparedExport
+from cellucid_core.serving import fingerprint
 from tests.making import make_adata
-from tests.pages.conftest import MAIN
+from tests.pages.conftest import MAIN, ended
 from tests.pages.test_pages import metric, texts, widget
 
 
@@ -307,24 +309,67 @@ def test_a_new_session_finds_what_was_written(open_app, demo, me):
     assert export(app).result.path != done.result.path
 
 
-def test_what_went_wrong_elsewhere_is_told_once(open_app, demo, me, monkeypatch):
-    from cellucid_core.errors import WorkRefused
-    from cellucid_core.serving.jobs import tasks
+def fail(*arguments, **more):
+    raise WorkRefused("The disk is on fire.", "Run.")
 
-    def fail(*arguments, **more):
-        raise WorkRefused("The disk is on fire.", "Run.")
+
+def test_what_went_wrong_is_told_once(open_app, demo, me, monkeypatch):
+    from cellucid_core.serving.jobs import tasks
 
     app = open_app("export.py")
     monkeypatch.setattr(tasks, "write", fail)
     widget(app, "button", "Export").click().run()
     assert "The disk is on fire" in app.error[0].value
     assert not widget(app, "button", "Export").disabled
-    other = another_session(demo)
-    assert "The disk is on fire" in other.error[0].value
-    for one in (app, other):
-        one.run()
+    for one in (app.run(), another_session(demo)):
         assert not one.error
         assert not one.exception
+
+
+def test_what_went_wrong_while_nobody_looked_is_told_once(open_app, demo, me, monkeypatch):
+    from cellucid_core.serving.jobs import tasks
+    from pages.shared import export_result
+
+    app = open_app("export.py")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(tasks, "write", fail)
+        meanwhile.setattr(export_result, "follow", lambda *_: export_result.st.stop())  # the page was closed
+        widget(app, "button", "Export").click().run()
+        assert not app.error
+        ended(f"browser-{fingerprint('o' * 43)}", "export")
+    other = another_session(demo)
+    assert "The disk is on fire" in other.error[0].value
+    for one in (other.run(), another_session(demo)):
+        assert not one.error
+        assert not one.exception
+
+
+def test_an_export_that_is_refused_or_cancelled_takes_nothing_away(open_app, monkeypatch):
+    from pages.shared import export_result
+
+    app = open_app("export.py")
+    before = export(app)
+    reset(app, "Compression", 1, "slider")
+    with monkeypatch.context() as busy:
+        busy.setattr(export_result, "submit", fail)
+        widget(app, "button", "Export").click().run()
+    assert "The disk is on fire" in app.error[0].value
+    assert app.session_state["workspace"].export is before
+    with monkeypatch.context() as clicked:
+        clicked.setattr(export_result, "follow", lambda job, *_: (job.wait(), job.change(state="cancelled")))
+        widget(app, "button", "Export").click().run()
+    assert not app.exception
+    assert "Cancelled" in texts(app)
+    assert app.session_state["workspace"].export is before
+
+
+def test_what_others_delete_meanwhile_is_in_nobodys_way(open_app, home):
+    from cellucid_core.dataset.home import home_folder
+
+    gone = home_folder("exports") / "deleted between listing and looking.zip"
+    gone.symlink_to("nowhere")
+    assert export(open_app("export.py")).result.path.is_file()
+    gone.unlink()
 
 
 def test_a_later_change_is_told(open_app):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from cellucid_core.errors import WorkRefused
 from cellucid_core.library import list_entries, write_signature
+from cellucid_core.serving import fingerprint
+from tests.pages.conftest import MAIN, ended
 from tests.pages.test_pages import odd_datasets, texts, widget
 
 
@@ -56,6 +60,29 @@ def test_build_open_score_delete(open_app, demo):
     app.button(key=f"delete_{entry.id}").click().run()
     assert not app.exception
     assert list_entries() == []
+
+
+def test_what_became_of_a_build_while_nobody_looked_is_told_once(open_app, demo, monkeypatch):
+    from pages.shared import jobs, owner
+
+    def fail(*arguments, **more):
+        raise WorkRefused("The disk is on fire.", "Run.")
+
+    monkeypatch.setattr(owner, "browser_of", lambda cookies: "l" * 43)
+    app = open_app("signature_library.py")
+    with monkeypatch.context() as closed:
+        closed.setattr(jobs, "follow", lambda *_: jobs.st.stop())
+        closed.setattr("cellucid_core.serving.jobs.tasks.build_signature", fail)
+        widget(app, "button", "Build").click().run()
+        assert not app.exception
+        app.run()
+        # Waiting for it comes last: the rest of the page is there.
+        assert "A signature file" in [box.label for box in app.get("file_uploader")]
+        ended(f"browser-{fingerprint('l' * 43)}", "build")
+    for told in (True, False):
+        other = AppTest.from_file(str(MAIN), default_timeout=60).run()
+        other.switch_page("signature_library.py")
+        assert ["disk is on fire" in error.value for error in other.run().error] == [True] * told
 
 
 def test_comparison_is_made_when_asked_for(open_app):

@@ -376,6 +376,58 @@ def test_a_full_disk_is_said_and_work_goes_on(visit, uploaded, monkeypatch):
     assert widget(back.app, "selectbox", "Score").value == "sum"
 
 
+def test_a_click_while_a_dataset_is_opened_again_loses_nothing(visit, uploaded, monkeypatch):
+    from streamlit.runtime.scriptrunner_utils.exceptions import RerunException
+    from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+
+    me = exported(worked(visit, uploaded(damaged_adata())))
+    resume, calls = Workspace.resume, []
+
+    def clicked(self, *arguments):
+        calls.append(self)
+        if len(calls) == 1:
+            raise RerunException(RerunData())
+        resume(self, *arguments)
+
+    monkeypatch.setattr(Workspace, "resume", clicked)
+    before = read_workspace(me.keeper.name)[0]
+    other = visit()
+    assert len(calls) > 1
+    same(me, other)
+    assert read_workspace(me.keeper.name)[0].datasets.keys() == before.datasets.keys()
+    same(me, visit())
+
+
+def test_an_opening_that_breaks_loses_nothing_and_is_not_tried_for_ever(visit, uploaded, monkeypatch):
+    me = exported(worked(visit, uploaded(damaged_adata())))
+    with monkeypatch.context() as broken:
+        broken.setattr(Workspace, "resume", lambda *_: 1 / 0)
+        app = AppTest.from_file(str(MAIN), default_timeout=60)
+        monkeypatch.setattr(keeping, "owner", lambda: me.who)
+        app.run()
+        assert app.exception
+        assert app.session_state["workspace"].dataset is None
+        assert not app.run().exception
+    same(me, visit())
+
+
+@pytest.mark.parametrize("place", ["pages.shared.download.offer_download", "pages.shared.arriving.note_workspace"])
+def test_work_comes_back_on_a_full_disk(visit, uploaded, monkeypatch, place):
+    me = exported(worked(visit, uploaded(damaged_adata())))
+    monkeypatch.setattr("pages.shared.download.browser_of", lambda cookies: "b" * 43)
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(place, full)
+        other = visit()
+        same(me, other)
+        if "download" in place:
+            assert "no room for a link" in other.show("export.py").text
+    same(me, visit())
+
+
 def test_every_widget_that_keeps_its_value_is_known(visit, demo):
     me = visit()
     me.change(widget(me.app, "button", "Open the demo"))

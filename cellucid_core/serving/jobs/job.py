@@ -13,6 +13,9 @@ from typing import Any
 from cellucid_core.serving.jobs.progress import Progress, read_progress
 from cellucid_core.serving.jobs.record import ACTIVE, Record, error_of, load, save
 
+#: Beside the record of a job of which somebody was told how it ended.
+_TOLD = ".told"
+
 
 class Job:
     """Something that is being done, or was.
@@ -108,6 +111,16 @@ class Job:
         if self.state != "done":
             raise error_of(self.record)
         return self.record.result
+
+    @property
+    def was_told(self) -> bool:
+        """Whether somebody has been told how it ended, in whatever session."""
+        return (self.folder / _TOLD).exists()
+
+    def note_told(self) -> None:
+        """Note that somebody has been told."""
+        with suppress(OSError):
+            (self.folder / _TOLD).touch()
 
     def change(self, **changes: Any) -> None:
         """Change its state, on disk first; for those who run it."""
