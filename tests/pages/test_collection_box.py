@@ -12,7 +12,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cellucid_core.export import ExportSettings, verify, write
+from cellucid_core.serving import fingerprint
 from tests.export.standin import small_view
+from tests.pages.conftest import ended
 
 
 def script():
@@ -106,6 +108,22 @@ def test_add_choose_zip_remove(app, exports, home):
     app.button("collection_remove_0_one").click().run()
     assert list(root_of(app).iterdir()) == []
     assert "Gather several exports" in app.caption[0].value
+
+
+def test_a_zip_that_was_made_while_nobody_looked_is_offered(app, exports, monkeypatch):
+    from pages.shared import collection, owner
+
+    monkeypatch.setattr(owner, "browser_of", lambda cookies: "z" * 43)
+    add(app, exports, "one")
+    with monkeypatch.context() as closed:
+        closed.setattr(collection, "follow", lambda *_: collection.st.stop())
+        app.button("collection_make").click().run()
+    ended(f"browser-{fingerprint('z' * 43)}", "zip")
+    for offered in (1, 0):
+        other = AppTest.from_function(script, default_timeout=30)
+        other.session_state["collection"] = str(root_of(app))
+        assert len(links(other.run())) == offered
+        assert not other.exception
 
 
 def test_replacing_what_is_there(app, exports, tmp_path):
