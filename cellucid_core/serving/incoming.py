@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cellucid_core.atomic import complete_or_absent
-from cellucid_core.configuration import Configuration, format_size, read_configuration
+from cellucid_core.configuration import Configuration, format_duration, format_size, read_configuration
 from cellucid_core.dataset import check_file_name
 from cellucid_core.dataset.content import content_hash
 from cellucid_core.dataset.home import home_folder
@@ -125,7 +125,7 @@ def begin_upload(name: str, size: int, browser: str) -> str:
         raise TooLarge(
             f"{name} has {format_size(size)}; of your {format_size(settings.quota)} on this server "
             f"{format_size(max(0, settings.quota - mine))} are left.",
-            f"Uploads that nobody opens are deleted after {settings.time_to_live // 86400 or 1:,} days.",
+            f"Uploads that nobody opens are deleted after {format_duration(settings.time_to_live)}.",
         )
     coming = sum(record.size - record.offset for record in records if not record.kept)
     _require_room(size + coming, name, settings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +18,7 @@ from anyio import to_thread
 
 from cellucid_core.configuration import read_configuration
 from cellucid_core.dataset.content import note_of
-from cellucid_core.dataset.home import cellucid_home
+from cellucid_core.dataset.home import cellucid_home, entries_of
 from cellucid_core.serving.incoming import sweep_incoming
 from cellucid_core.serving.jobs.record import sweep_jobs
 from cellucid_core.serving.jobs.workers import Workers, set_workers
@@ -63,7 +63,7 @@ def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) ->
     gone = sweep_incoming(now) + sweep_sign_ins(now) + sweep_workspaces(now) + sweep_jobs(now)
     in_use = {(path.parent.name, path.name) for path in files_in_use()}
     for name in _USED_UP:
-        entries = list(_entries(home / name))
+        entries = entries_of(home / name)
         used: dict[str, float] = {}
         for path in entries:  # files that belong together are told by the beginning of their names
             used[_group(path)] = max(used.get(_group(path), 0), _last_used(path), _last_hashed(path))
@@ -99,17 +99,10 @@ def _last_hashed(path: Path) -> float:
     return 0.0
 
 
-def _entries(folder: Path) -> Iterator[Path]:
-    try:
-        yield from list(folder.iterdir())
-    except OSError:
-        return
-
-
 def _last_used(path: Path) -> float:
     """Return when something was last written or marked as used, of a folder also any file in it."""
     latest = 0.0
-    for file in (path, *(_entries(path) if path.is_dir() and not path.is_symlink() else ())):
+    for file in (path, *(entries_of(path) if path.is_dir() and not path.is_symlink() else ())):
         with suppress(OSError):
             latest = max(latest, file.lstat().st_mtime)
     return latest

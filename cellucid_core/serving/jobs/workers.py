@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cellucid_core.configuration import Configuration, read_configuration
+from cellucid_core.configuration import Configuration, format_duration, read_configuration
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.serving.jobs import engine
 from cellucid_core.serving.jobs.carrying_out import Stopped, Work, perform, place_order, read_outcome, too_large
@@ -360,11 +360,11 @@ def _line(job: Job) -> str:
 def _too_slow(job: Job, limit: float) -> CellucidError:
     if _line(job) == _QUICK:
         return WorkRefused(
-            f"Opening this took longer than {_in_words(limit)} and was stopped.",
+            f"Opening this took longer than {format_duration(limit)} and was stopped.",
             "The file may be damaged. If it is just very large, raise CELLUCID_OPENING_LIMIT.",
         )
     return WorkRefused(
-        f"This took longer than {_in_words(limit)} and was stopped; nothing was kept.",
+        f"This took longer than {format_duration(limit)} and was stopped; nothing was kept.",
         "Ask for less, or raise CELLUCID_JOB_LIMIT.",
     )
 
@@ -375,10 +375,3 @@ def _died() -> CellucidError:
         "nothing was kept.",
         "Try again when less is going on, or ask for fewer genes or cells.",
     )
-
-
-def _in_words(seconds: float) -> str:
-    for name, size in (("hour", 3600), ("minute", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:,.0f} {name}{'s' if seconds > size else ''}"
-    return f"{seconds:,.0f} seconds"

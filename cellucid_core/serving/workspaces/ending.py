@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cellucid_core.configuration import read_configuration
 from cellucid_core.dataset.content import note_of
-from cellucid_core.dataset.home import cellucid_home, home_folder
+from cellucid_core.dataset.home import cellucid_home, entries_of, home_folder
 from cellucid_core.errors import InputError
 from cellucid_core.serving.incoming import forget_kept
 from cellucid_core.serving.workspaces.files import is_alive, last_opened, read_workspace
@@ -61,7 +61,7 @@ def _delete_used(kept: KeptWorkspace) -> None:
             path.unlink(missing_ok=True)
     mine = {key for key in _keys(kept) if key not in hashes_in_use}
     for place in _MADE:
-        for path in _entries(cellucid_home() / place):
+        for path in entries_of(cellucid_home() / place):
             if any(key in path.name for key in mine):
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -79,7 +79,7 @@ def sweep_workspaces(now: float | None = None) -> int:
     now = time.time() if now is None else now
     lifetime = read_configuration().time_to_live
     gone = 0
-    for folder in _entries(cellucid_home() / "workspaces"):
+    for folder in entries_of(cellucid_home() / "workspaces"):
         if folder.name.endswith(".deleted"):  # killed while it was deleted
             shutil.rmtree(folder, ignore_errors=True)
         elif is_name(folder.name) and not is_alive(folder.name, now):
@@ -88,7 +88,7 @@ def sweep_workspaces(now: float | None = None) -> int:
                 shutil.rmtree(folder, ignore_errors=True)
                 (folder.parent / f".{folder.name}.lock").unlink(missing_ok=True)
                 gone += 1
-    for record in _entries(cellucid_home() / "workspaces" / "owners"):
+    for record in entries_of(cellucid_home() / "workspaces" / "owners"):
         with suppress(OSError):
             if now - record.lstat().st_mtime > lifetime and not _lists_living(record):
                 record.unlink()
@@ -100,7 +100,7 @@ def _lists_living(record: Path) -> bool:
 
 
 def _living() -> Iterator[tuple[str, KeptWorkspace]]:
-    for folder in _entries(cellucid_home() / "workspaces"):
+    for folder in entries_of(cellucid_home() / "workspaces"):
         if is_alive(folder.name):
             with suppress(InputError):
                 yield folder.name, read_workspace(folder.name)[0]
@@ -131,10 +131,3 @@ def _keys(kept: KeptWorkspace) -> set[str]:
             digests = (content, hashlib.sha256(f"{content} transposed".encode()).hexdigest())
             keys |= {digest[:_HASH_IN_NAME] for digest in (*digests, Path(one.source.path).name.split(".")[0])}
     return {key for key in keys if len(key) == _HASH_IN_NAME}
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
