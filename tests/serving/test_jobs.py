@@ -205,6 +205,20 @@ def test_the_process_that_workers_are_forked_from_may_die(crew):
     assert job.state == "done"
 
 
+def test_jobs_run_where_nothing_could_be_prepared(crew, monkeypatch):
+    from cellucid_core.serving.jobs import engine
+
+    def refused():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(engine, "warm_up", refused)
+    one = crew()
+    job = ask(jobs_made.answer)
+    assert job.wait(60)
+    assert job.state == "done"
+    assert one.serving
+
+
 def test_memory_is_limited(crew):
     crew(worker_memory=300 * 10**6)
     small, large = ask(jobs_made.devour, size=10**8), ask(jobs_made.devour, size=10**9)

@@ -105,6 +105,11 @@ class Workers:
         """Return how many jobs wait and run."""
         return {"queued": sum(map(len, self._lines.values())), "running": len(self._running)}
 
+    @property
+    def serving(self) -> bool:
+        """Whether jobs that are submitted get their turn."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """End all jobs, and take no more."""
         with self._change:
@@ -124,7 +129,10 @@ class Workers:
     def _serve(self) -> None:
         with self._change:  # the first page comes first, unless there is work
             self._change.wait_for(lambda: not self._open or any(map(len, self._lines.values())), _WARM_AFTER)
-        engine.warm_up()
+        try:
+            engine.warm_up()
+        except Exception as error:  # starting a job tries again
+            log_error(error, "warm-up")
         while True:
             with self._change:
                 while self._open and (job := self._next()) is None:
