@@ -29,9 +29,20 @@ from cellucid_core.serving.workspaces.ending import files_in_use, sweep_workspac
 #: Drafts (hidden names) that nothing was written to for so long belong to no living process.
 _DRAFT_SECONDS = 3600.0
 #: Folders whose files can be made again from an upload, and uploads themselves.
-_USED_UP = ("uploads", "unpacked", "rewritten", "stores", "hashes", "computed", "exports", "downloads", "scratch")
+_USED_UP = (
+    "uploads",
+    "unpacked",
+    "rewritten",
+    "stores",
+    "hashes",
+    "computed",
+    "exports",
+    "collections",
+    "downloads",
+    "scratch",
+)
 #: Folders of what lasts, in which only drafts are deleted.
-_LASTING = ("incoming", "library", "demo", "demo/*", "collections", "collections/*")
+_LASTING = ("incoming", "library", "demo", "demo/*", "collections/*")
 #: Folders in which `tempfile` makes others; elsewhere a name may begin as theirs do.
 _TEMPORARY = ("unpacked", "scratch")
 _PAUSE = 3600.0

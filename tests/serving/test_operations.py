@@ -472,6 +472,17 @@ def test_results_that_nobody_used_for_long_go(tmp_path, monkeypatch):
     assert not list((tmp_path / "computed").iterdir())
 
 
+def test_collections_that_no_workspace_has_go(tmp_path, monkeypatch):
+    monkeypatch.setenv("CELLUCID_HOME", str(tmp_path))
+    folder = tmp_path / "collections" / ("0" * 32)
+    (folder / "pbmc").mkdir(parents=True)
+    (folder / "datasets.json").write_text("{}")
+    sweep(time.time() + 29 * 86400)
+    assert (folder / "pbmc").is_dir()
+    sweep(time.time() + 31 * 86400)
+    assert not folder.exists()
+
+
 def test_memory_is_given_back_again_and_again_whatever_fails():
     from contextlib import asynccontextmanager
 

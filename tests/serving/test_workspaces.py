@@ -47,6 +47,7 @@ from cellucid_core.serving.workspaces import (
     is_plain,
     is_token,
     latest_workspace,
+    mark_opened,
     merge,
     name_of,
     note_workspace,
@@ -265,6 +266,17 @@ def test_an_expired_link_leads_nowhere(home, monkeypatch):
     assert find_workspace(token) is None
     monkeypatch.setenv("CELLUCID_TIME_TO_LIVE", "60 days")
     assert find_workspace(token) == name
+
+
+@pytest.mark.parametrize(("lifetime", "minutes", "noted"), [("1 hour", 7, True), ("1 hour", 5, False),
+                                                            ("30 days", 7, False), ("30 days", 61, True)])  # fmt: skip
+def test_a_workspace_that_is_open_is_marked_in_time(home, monkeypatch, lifetime, minutes, noted):
+    monkeypatch.setenv("CELLUCID_TIME_TO_LIVE", lifetime)
+    name, _, _ = stored()
+    before = time.time() - 60 * minutes
+    os.utime(folder_of(home, name) / "opened", (before, before))
+    mark_opened(name)
+    assert ((folder_of(home, name) / "opened").stat().st_mtime > before + 1) == noted
 
 
 def test_only_the_servers_account_reads_a_workspace(home):
@@ -560,7 +572,10 @@ def test_deleting_goes_nowhere_else(home, tmp_path, path):
 def test_the_sweep_ends_what_nobody_opened_and_spares_what_the_living_use(home):
     used, unused = upload(home, f"{'c' * 64}.h5ad"), upload(home, f"{'d' * 64}.h5ad")
     export = export_to_json(finished(home))
-    living, token, _ = stored(path=used, content="c" * 64, export=export)
+    living, token, content = stored(path=used, content="c" * 64, export=export)
+    save_workspace(living, content, {**content, "collection": "e" * 32})
+    collection = home / "collections" / ("e" * 32)
+    collection.mkdir(parents=True)
     dead, _, _ = stored(path=unused, content="d" * 64)
     note_workspace("me", dead)
     note_workspace("you", living)
@@ -571,6 +586,7 @@ def test_the_sweep_ends_what_nobody_opened_and_spares_what_the_living_use(home):
     assert folder_of(home, living).is_dir()
     assert used.exists()
     assert (home / "exports" / "pbmc-1.zip").exists()
+    assert collection.is_dir()
     assert not folder_of(home, dead).exists()
     assert not unused.exists()
     assert (home / "workspaces" / "key").exists()
@@ -582,3 +598,4 @@ def test_the_sweep_ends_what_nobody_opened_and_spares_what_the_living_use(home):
     assert not used.exists()
     sweep(later + 80 * DAY)
     assert not (home / "exports" / "pbmc-1.zip").exists()
+    assert not collection.exists()
