@@ -52,6 +52,15 @@ def full_disk(*, folder, report):
     raise OSError(28, "No space left on device", "/secret/path")
 
 
+def fill_up(*, folder, report):
+    """Leave no room for the outcome."""
+    import resource
+
+    (folder / "left").write_text("x")
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+
 def devour(*, folder, report, size):
     """Allocate, without touching it all."""
     import numpy as np

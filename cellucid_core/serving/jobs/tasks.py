@@ -100,13 +100,7 @@ def export_job(
 
     report("Starting", 0, 1)
     view = View(source.open(), mapping)
-    try:
-        return write(view, settings, folder / file_name, progress=progress, genes=genes).to_json()
-    except OSError as error:
-        raise InputError(
-            f"The export could not be written ({error.strerror or error}), and nothing of it was left behind.",
-            "Free some space on the server's disk, or choose fewer genes, and try again.",
-        ) from error
+    return write(view, settings, folder / file_name, progress=progress, genes=genes).to_json()
 
 
 def build_job(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import threading
 import time
@@ -15,7 +16,17 @@ from typing import Any
 from cellucid_core.configuration import Configuration, format_duration, read_configuration
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.serving.jobs import engine
-from cellucid_core.serving.jobs.carrying_out import Stopped, Work, perform, place_order, read_outcome, too_large
+from cellucid_core.serving.jobs.carrying_out import (
+    STOP,
+    Stopped,
+    Work,
+    disk_refused,
+    perform,
+    place_order,
+    read_outcome,
+    stop_if_asked,
+    too_large,
+)
 from cellucid_core.serving.jobs.fair_queue import FairQueue
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.record import (
@@ -40,6 +51,8 @@ _WARM_AFTER = 20.0
 _PAUSES = (0.05, 0.2, 0.5, 1.0)
 #: The kinds that a person waits for before anything else can be done.
 QUICK_KINDS = ("open",)
+#: What a disk says that is full, read-only or broken; a process that cannot be started says other things.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 class Workers:
@@ -204,7 +217,7 @@ class Workers:
 
     def _ending(self, job: Job, future: Future[None]) -> dict[str, Any]:
         outcome = read_outcome(job.folder)
-        if job.cancelled:
+        if job.cancelled or (job.folder / STOP).exists():
             return {"state": "cancelled"}
         error: BaseException | None = future.exception()
         if outcome is not None:
@@ -213,6 +226,8 @@ class Workers:
             if "error" in outcome:
                 return {"state": "failed", "error": outcome["error"]}
             return {"state": "done", "result": outcome["result"]}
+        if isinstance(error, OSError) and error.errno in _DISK:  # not even that could be written
+            return {"state": "failed", "error": tell(disk_refused(error))}
         if isinstance(error, TimeoutError):
             return {"state": "failed", "error": tell(_too_slow(job, self._limits[_line(job)]))}
         return {"state": "failed", "error": tell(_died())}
@@ -341,6 +356,7 @@ def _do_here(record: Record, work: Work, arguments: Mapping[str, Any]) -> Job:
     def stop() -> None:
         if job.cancelled:
             raise Stopped
+        stop_if_asked(job.folder)
 
     def run() -> None:
         job.change(state="running", started=time.time())
@@ -350,7 +366,10 @@ def _do_here(record: Record, work: Work, arguments: Mapping[str, Any]) -> Job:
             clean(job.folder)
             job.change(state="cancelled", finished=time.time())
             return
-        outcome = read_outcome(job.folder) or {"error": tell(too_large(0))}
+        except OSError as error:
+            outcome = {"error": tell(disk_refused(error))}
+        else:
+            outcome = read_outcome(job.folder) or {"error": tell(too_large(0))}
         if "error" in outcome:
             clean(job.folder)
             job.change(state="failed", finished=time.time(), error=outcome["error"])
