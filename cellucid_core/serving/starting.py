@@ -24,7 +24,7 @@ from cellucid_core.serving.jobs.record import sweep_jobs
 from cellucid_core.serving.jobs.workers import Workers, set_workers
 from cellucid_core.serving.sign_in import sweep_sign_ins
 from cellucid_core.serving.watching import LOGGER, log_error
-from cellucid_core.serving.workspaces.ending import files_in_use, sweep_workspaces
+from cellucid_core.serving.workspaces.ending import files_in_use, owner_keeps, sweep_workspaces
 
 #: Drafts (hidden names) that nothing was written to for so long belong to no living process.
 _DRAFT_SECONDS = 3600.0
@@ -71,7 +71,7 @@ def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) ->
     """
     now = time.time() if now is None else now
     home, lifetime = cellucid_home(), read_configuration().time_to_live
-    gone = sweep_incoming(now) + sweep_sign_ins(now) + sweep_workspaces(now) + sweep_jobs(now)
+    gone = sweep_incoming(now, owner_keeps) + sweep_sign_ins(now) + sweep_workspaces(now) + sweep_jobs(now)
     in_use = {(path.parent.name, path.name) for path in files_in_use()}
     for name in _USED_UP:
         entries = entries_of(home / name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from cellucid_core.errors import InputError
 
 
-def answer(*, folder, report, value=None, file=""):
+def answer(*, folder, report, value=None, file="", source=None, export=None, root=None):
     """Return a value and this process's id, after writing a file."""
     report("Answering", 1, 2)
     if file:
@@ -18,7 +18,7 @@ def answer(*, folder, report, value=None, file=""):
     return {"value": value, "pid": os.getpid(), "nice": os.nice(0)}
 
 
-def last(*, folder, report, until, note=None, name=""):
+def last(*, folder, report, until, note=None, name="", source=None):
     """Go on until a file is there; note where this runs, and leave a draft."""
     if note is not None:
         with Path(note).open("a") as file:

@@ -40,6 +40,7 @@ from cellucid_core.serving.jobs.record import (
     tell,
     this_server,
 )
+from cellucid_core.serving.jobs.tasks import uses_of
 from cellucid_core.serving.watching import LOGGER, log_error
 
 #: Most jobs of one owner, and of all, that wait or run.
@@ -298,7 +299,15 @@ def submit(
         If the working folder cannot be used.
     """
     record = Record(
-        new_id(), kind, title, owner_mark(owner), key, dict(about or {}), created=time.time(), server=this_server()
+        new_id(),
+        kind,
+        title,
+        owner_mark(owner),
+        key,
+        dict(about or {}),
+        created=time.time(),
+        server=this_server(),
+        uses=uses_of(dict(arguments)),
     )
     if _running is not None:
         return _running.submit(record, work, arguments)
