@@ -81,7 +81,7 @@ def last_opened(folder: Path) -> float:
 
 
 def mark_opened(name: str) -> None:
-    """Note that a workspace is in use; writes at most once an hour, and ten times as long as one is kept unopened."""
+    """Note that a workspace is in use; writes at most once an hour, or ten times in a lifetime of less."""
     note = workspaces_folder() / name / OPENED
     try:
         if time.time() - note.stat().st_mtime > min(_AGAIN, read_configuration().time_to_live / 10):
