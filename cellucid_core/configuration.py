@@ -66,6 +66,14 @@ def format_size(size: float) -> str:
     raise AssertionError
 
 
+def format_duration(seconds: float) -> str:
+    """Return a duration for people, in the largest unit that leaves no rest: "30 days", "1 hour", "90 minutes"."""
+    units = (("day", 86400), ("hour", 3600), ("minute", 60))
+    whole = (unit for unit in units if seconds >= unit[1] and seconds % unit[1] == 0)
+    name, size = next(whole, ("second", 1))
+    return f"{seconds / size:,.0f} {name}{'' if seconds == size else 's'}"
+
+
 def _at_least(parse: Callable[[str], int], least: int, words: str) -> Callable[[str], int]:
     return _between(parse, least, None, words)
 

@@ -14,6 +14,7 @@ from cellucid_core.configuration import (
     Configuration,
     check_configuration,
     configuration_table,
+    format_duration,
     format_size,
     parse_duration,
     parse_size,
@@ -132,6 +133,17 @@ def test_the_manual_shows_the_settings_as_they_are():
 
 def test_units():
     assert [format_size(n) for n in (3, 1234, 5 * 10**6, 2.5e12)] == ["3 bytes", "1.2 kB", "5 MB", "2,500 GB"]
+
+
+@given(st.integers(0, 10**9))
+def test_durations_for_people_are_read_back(seconds):
+    assert parse_duration(format_duration(seconds).replace(",", "")) == seconds
+
+
+def test_durations_for_people():
+    told = {1: "1 second", 59: "59 seconds", 60: "1 minute", 5400: "90 minutes", 3600: "1 hour", 43200: "12 hours"}
+    told |= {86400: "1 day", 129600: "36 hours", 30 * 86400: "30 days", 2000 * 86400: "2,000 days"}
+    assert {seconds: format_duration(seconds) for seconds in told} == told
 
 
 def test_a_wrong_value_stops_the_start(tmp_path):

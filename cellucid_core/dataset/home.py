@@ -40,6 +40,14 @@ def home_folder(*parts: str) -> Path:
     return folder
 
 
+def entries_of(folder: Path) -> list[Path]:
+    """Return what lies in a folder, in no order; nothing if it is not there or cannot be read."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """Yield an empty folder that is gone afterwards; if the process is killed meanwhile, the next sweep takes it.

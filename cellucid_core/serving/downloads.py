@@ -7,13 +7,16 @@ restart of the server and needs nothing global. Ranges and conditional requests 
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import time
 from pathlib import Path
 
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.serving.browser_cookie import browser_of
@@ -65,7 +68,7 @@ async def download(request: Request) -> Response:
     """Stream the file a token stands for; 404 for tokens that are unknown or expired, 403 for others."""
     record = _record(request.path_params["token"])
     if record is None:
-        return PlainTextResponse("This download link has expired. Make the file again in the dashboard.", 404)
+        return _expired()
     browser = browser_of(request.cookies)
     if browser is None or not secrets.compare_digest(holder_of(browser), record["browser"]):
         return PlainTextResponse(
@@ -73,12 +76,29 @@ async def download(request: Request) -> Response:
             "Open the dashboard and make the file there.",
             403,
         )
-    return FileResponse(
+    return _Download(
         record["path"],
         filename=record["file_name"],
         media_type=_media_type(record["file_name"]),
         headers={"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"},
     )
+
+
+class _Download(FileResponse):
+    """A file that may be deleted between looking it up and sending it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self.stat_result = await to_thread.run_sync(os.stat, self.path)
+        except OSError:
+            await _expired()(scope, receive, send)
+            return
+        self.set_stat_headers(self.stat_result)
+        await super().__call__(scope, receive, send)
+
+
+def _expired() -> Response:
+    return PlainTextResponse("This download link has expired. Make the file again in the dashboard.", 404)
 
 
 def _media_type(file_name: str) -> str:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from cellucid_core.configuration import read_configuration
 from cellucid_core.dataset.home import cellucid_home
 from cellucid_core.errors import CellucidError
+from cellucid_core.serving.jobs import workers
 
 
 async def health(request: Request) -> Response:
@@ -28,8 +29,13 @@ async def ready(request: Request) -> Response:
 
 
 def readiness() -> dict[str, bool]:
-    """Return what was checked and whether it is well: settings, the home folder can be written, its disk has room."""
+    """Return what was checked and whether it is well.
+
+    Settings, the home folder can be written, its disk has room, jobs get their turn.
+    """
     checks = dict.fromkeys(("configuration", "home", "space"), False)
+    crew = workers()
+    checks["workers"] = crew is None or crew.serving  # a process without workers does jobs itself
     try:
         settings = read_configuration()
         checks["configuration"] = True

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cellucid_core.atomic import complete_or_absent
-from cellucid_core.configuration import Configuration, format_size, read_configuration
+from cellucid_core.configuration import Configuration, format_duration, format_size, read_configuration
 from cellucid_core.dataset import check_file_name
 from cellucid_core.dataset.content import content_hash
 from cellucid_core.dataset.home import home_folder
@@ -29,6 +29,8 @@ from cellucid_core.serving.sign_in import holder_of
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _PIECE = 4 * 2**20
+#: Seconds that a finished upload may wait for its turn before it is opened.
+_OPENED_WITHIN = 3600.0
 
 
 class TooLarge(InputError):
@@ -125,7 +127,7 @@ def begin_upload(name: str, size: int, browser: str) -> str:
         raise TooLarge(
             f"{name} has {format_size(size)}; of your {format_size(settings.quota)} on this server "
             f"{format_size(max(0, settings.quota - mine))} are left.",
-            f"Uploads that nobody opens are deleted after {settings.time_to_live // 86400 or 1:,} days.",
+            f"Uploads that nobody opens are deleted after {format_duration(settings.time_to_live)}.",
         )
     coming = sum(record.size - record.offset for record in records if not record.kept)
     _require_room(size + coming, name, settings)
@@ -256,6 +258,7 @@ def take_upload(token: str, browser: str | None, progress: Callable[[float], Non
         raise InputError("This upload is not on the server any more.", "Upload the file again.")
     uploads = home_folder("uploads")
     if upload.kept and (uploads / upload.kept).is_file():
+        _data(token).unlink(missing_ok=True)  # of a server that was killed in between
         return uploads / upload.kept, upload.name
     source = _data(token)
     if upload.offset != upload.size or not source.is_file() or source.stat().st_size != upload.size:
@@ -268,12 +271,13 @@ def take_upload(token: str, browser: str | None, progress: Callable[[float], Non
             if progress is not None:
                 progress(done / upload.size)
     target = uploads / f"{state.hexdigest()}{upload_suffix(upload.name)}"
+    # First, so that who deletes the same content now finds that somebody else wants it.
+    _save(token, replace(upload, kept=target.name, changed=time.time()))
     if target.exists() and content_hash(target) == state.hexdigest():
         source.unlink()
     else:  # new, or what lay there was damaged
         source.chmod(0o644)
         source.replace(target)
-    _save(token, replace(upload, kept=target.name, changed=time.time()))
     return target, upload.name
 
 
@@ -283,18 +287,53 @@ def upload_suffix(name: str) -> str:
     return suffix if re.fullmatch(r"(\.[a-z0-9]{1,12}){0,2}", suffix) else ""
 
 
-def forget_kept(file: str) -> None:
-    """Forget the records of a finished upload that was deleted, so that it counts for nobody's quota."""
-    for path, record in _records():
-        if record.kept == file:
+def forget_kept(file: str, mine: Callable[[Upload], bool]) -> bool:
+    """Forget the records of a finished upload that is about to be deleted, so that it counts for nobody's quota.
+
+    Parameters
+    ----------
+    file
+        Its name among the finished uploads, which is the same for everybody who sent the same content.
+    mine
+        Tells of a record whether it is of somebody who has the upload deleted.
+
+    Returns
+    -------
+    bool
+        Whether it may be deleted. False if somebody else has sent it and may be opening it just now: then only the
+        records of those who have it deleted are gone.
+    """
+    found = [(path, record) for path, record in _records() if record.kept == file]
+    since = time.time() - _OPENED_WITHIN - read_configuration().opening_limit
+    others = any(record.changed > since and not mine(record) for _, record in found)
+    for path, record in found:
+        if not others or mine(record):
             path.unlink(missing_ok=True)
+    return not others
 
 
-def sweep_incoming(now: float | None = None) -> int:
-    """Delete uploads that expired and files without a record; return how many files went."""
+def owner_of(upload: Upload) -> str:
+    """Return whose an upload is as pages call them: ``user-…`` or ``browser-…``."""
+    return upload.owner if upload.owner.startswith("user-") else f"browser-{upload.owner}"
+
+
+def sweep_incoming(now: float | None = None, in_use: Callable[[Upload], bool] = lambda upload: False) -> int:
+    """Delete uploads that expired and files without a record; return how many files went.
+
+    Parameters
+    ----------
+    now
+        Seconds since 1970; by default the time.
+    in_use
+        Tells of a finished upload whether its owner still has it. Then it goes on counting for the quota.
+    """
     now = time.time() if now is None else now
     settings = read_configuration()
-    alive = {path.stem for path, record in _records() if not _expired(record, settings, now)}
+    alive = {
+        path.stem
+        for path, record in _records()
+        if not _expired(record, settings, now) or (record.kept and in_use(record))
+    }
     gone = 0
     for path in _folder().iterdir():
         try:

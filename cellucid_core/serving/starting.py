@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -18,20 +18,31 @@ from anyio import to_thread
 
 from cellucid_core.configuration import read_configuration
 from cellucid_core.dataset.content import note_of
-from cellucid_core.dataset.home import cellucid_home
+from cellucid_core.dataset.home import cellucid_home, entries_of
 from cellucid_core.serving.incoming import sweep_incoming
 from cellucid_core.serving.jobs.record import sweep_jobs
 from cellucid_core.serving.jobs.workers import Workers, set_workers
 from cellucid_core.serving.sign_in import sweep_sign_ins
 from cellucid_core.serving.watching import LOGGER, log_error
-from cellucid_core.serving.workspaces.ending import files_in_use, sweep_workspaces
+from cellucid_core.serving.workspaces.ending import files_in_use, owner_keeps, sweep_workspaces
 
 #: Drafts (hidden names) that nothing was written to for so long belong to no living process.
 _DRAFT_SECONDS = 3600.0
 #: Folders whose files can be made again from an upload, and uploads themselves.
-_USED_UP = ("uploads", "unpacked", "rewritten", "stores", "hashes", "computed", "exports", "downloads", "scratch")
+_USED_UP = (
+    "uploads",
+    "unpacked",
+    "rewritten",
+    "stores",
+    "hashes",
+    "computed",
+    "exports",
+    "collections",
+    "downloads",
+    "scratch",
+)
 #: Folders of what lasts, in which only drafts are deleted.
-_LASTING = ("incoming", "library", "demo", "demo/*", "collections", "collections/*")
+_LASTING = ("incoming", "library", "demo", "demo/*", "collections/*")
 #: Folders in which `tempfile` makes others; elsewhere a name may begin as theirs do.
 _TEMPORARY = ("unpacked", "scratch")
 _PAUSE = 3600.0
@@ -60,10 +71,10 @@ def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) ->
     """
     now = time.time() if now is None else now
     home, lifetime = cellucid_home(), read_configuration().time_to_live
-    gone = sweep_incoming(now) + sweep_sign_ins(now) + sweep_workspaces(now) + sweep_jobs(now)
+    gone = sweep_incoming(now, owner_keeps) + sweep_sign_ins(now) + sweep_workspaces(now) + sweep_jobs(now)
     in_use = {(path.parent.name, path.name) for path in files_in_use()}
     for name in _USED_UP:
-        entries = list(_entries(home / name))
+        entries = entries_of(home / name)
         used: dict[str, float] = {}
         for path in entries:  # files that belong together are told by the beginning of their names
             used[_group(path)] = max(used.get(_group(path), 0), _last_used(path), _last_hashed(path))
@@ -99,17 +110,10 @@ def _last_hashed(path: Path) -> float:
     return 0.0
 
 
-def _entries(folder: Path) -> Iterator[Path]:
-    try:
-        yield from list(folder.iterdir())
-    except OSError:
-        return
-
-
 def _last_used(path: Path) -> float:
     """Return when something was last written or marked as used, of a folder also any file in it."""
     latest = 0.0
-    for file in (path, *(_entries(path) if path.is_dir() and not path.is_symlink() else ())):
+    for file in (path, *(entries_of(path) if path.is_dir() and not path.is_symlink() else ())):
         with suppress(OSError):
             latest = max(latest, file.lstat().st_mtime)
     return latest

@@ -134,7 +134,11 @@ class Watched:
         """Pass a request on and count it."""
         if scope["type"] == "websocket":
             with self.watch.pages.track_inprogress():
-                await self.app(scope, receive, send)
+                try:
+                    await self.app(scope, receive, send)
+                except Exception as error:
+                    log_error(error, "page")
+                    raise
             return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
@@ -247,6 +251,7 @@ def start_logging(how: str) -> None:
     if how == "json":
         # Streamlit logs the same errors with their messages, which may quote data.
         logging.getLogger("streamlit.error_util").addFilter(_nothing)
+        logging.getLogger("uvicorn.error").addFilter(_without_traceback)  # `Watched` has said where it happened
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if how == "json" else _Text())
     LOGGER.addHandler(handler)
@@ -256,6 +261,11 @@ def start_logging(how: str) -> None:
 
 def _nothing(record: logging.LogRecord) -> bool:
     return False
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    record.exc_info = record.exc_text = None
+    return True
 
 
 def log_error(error: BaseException, where: str) -> None:

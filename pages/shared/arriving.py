@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from cellucid_core.configuration import read_configuration
+from cellucid_core.configuration import format_duration, read_configuration
 from cellucid_core.dataset import DEMO, data_roots, server_path
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError, InputError
@@ -154,8 +154,7 @@ def _require_offered(path: str, title: str) -> None:
 
 
 def _lifetime() -> str:
-    seconds = read_configuration().time_to_live
-    return f"{seconds // 86400:,} days" if seconds >= 2 * 86400 else f"{seconds // 3600:,} hours"
+    return format_duration(read_configuration().time_to_live)
 
 
 def show_address() -> None:

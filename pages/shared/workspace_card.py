@@ -19,6 +19,7 @@ from pages.shared.arriving import NEW, address_of, link_address, reopen
 from pages.shared.keeper import keeper
 from pages.shared.keeping import end, keep, lasting_owner
 from pages.shared.opening import forget
+from pages.shared.owner import owner
 from pages.shared.style import ACTIONS, WORKSPACE
 from pages.shared.workspace import Source, literal, workspace
 
@@ -191,7 +192,7 @@ def _delete() -> None:
     me = keeper()
     for one in me.kept.datasets.values() if me.kept else ():
         forget(Source(one.source.path, one.source.name, one.source.modality, one.source.cell_metadata))
-    delete_workspace(me.name)
+    delete_workspace(me.name, owner())
     end(me)
     st.session_state[_GO] = NEW
 

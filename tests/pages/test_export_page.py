@@ -396,7 +396,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(open_app, monkeypatch, hom
     widget(app, "button", "Export").click().run()
     assert not app.exception
     assert "No space left on device" in app.error[0].value
-    assert "nothing of it was left" in app.error[0].value
+    assert "nothing was kept" in app.error[0].value
     assert app.session_state["workspace"].export is None
     assert set((home / "exports").glob("*")) | set((home / "exports").glob(".*")) == before
     monkeypatch.setattr(ZipSink, "add", original)

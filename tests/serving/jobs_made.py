@@ -10,7 +10,7 @@ from pathlib import Path
 from cellucid_core.errors import InputError
 
 
-def answer(*, folder, report, value=None, file=""):
+def answer(*, folder, report, value=None, file="", source=None, export=None, root=None):
     """Return a value and this process's id, after writing a file."""
     report("Answering", 1, 2)
     if file:
@@ -18,7 +18,7 @@ def answer(*, folder, report, value=None, file=""):
     return {"value": value, "pid": os.getpid(), "nice": os.nice(0)}
 
 
-def last(*, folder, report, until, note=None, name=""):
+def last(*, folder, report, until, note=None, name="", source=None):
     """Go on until a file is there; note where this runs, and leave a draft."""
     if note is not None:
         with Path(note).open("a") as file:
@@ -50,6 +50,15 @@ def stumble(*, folder, report):
 
 def full_disk(*, folder, report):
     raise OSError(28, "No space left on device", "/secret/path")
+
+
+def fill_up(*, folder, report):
+    """Leave no room for the outcome."""
+    import resource
+
+    (folder / "left").write_text("x")
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 
 
 def devour(*, folder, report, size):

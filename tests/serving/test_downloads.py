@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from cellucid_core.serving import COOKIE, download_address, middleware, routes
+from cellucid_core.serving import COOKIE, download_address, downloads, middleware, routes
 from cellucid_core.serving import offer_download as offer_download_to
 
 ME = "m" * 43
@@ -64,6 +64,24 @@ def test_expired_links_and_vanished_files(client, file, home):
     token = offer_download(file, "a.zip")
     file.unlink()
     assert client.get(download_address(token)).status_code == 404
+
+
+def test_a_file_that_is_deleted_at_this_moment_is_a_404(client, file, monkeypatch):
+    address = download_address(offer_download(file, "Secret.zip"))
+    found = downloads._record
+
+    def and_then_deleted(token):
+        record = found(token)
+        file.unlink(missing_ok=True)
+        return record
+
+    monkeypatch.setattr(downloads, "_record", and_then_deleted)
+    for method in ("GET", "HEAD"):
+        file.write_bytes(b"x")
+        answer = client.request(method, address)
+        assert answer.status_code == 404
+    file.write_bytes(b"x")
+    assert "expired" in client.get(address).text
 
 
 def test_a_damaged_record_is_a_404(client, file, home):

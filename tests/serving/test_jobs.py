@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from cellucid_core.library import BuildSettings, build_signature, list_entries
 from cellucid_core.serving import start_logging
 from cellucid_core.serving.jobs import (
     DatasetSource,
+    Job,
     Workers,
     build_job,
     export_job,
@@ -35,6 +37,7 @@ from cellucid_core.serving.jobs import (
     zip_job,
 )
 from cellucid_core.serving.jobs import workers as running
+from cellucid_core.serving.jobs.record import load
 from cellucid_core.serving.jobs.workers import MOST_OF_ONE, set_workers
 from cellucid_core.serving.watching import LOGGER, Watch
 from tests.making import make_adata
@@ -205,6 +208,20 @@ def test_the_process_that_workers_are_forked_from_may_die(crew):
     assert job.state == "done"
 
 
+def test_jobs_run_where_nothing_could_be_prepared(crew, monkeypatch):
+    from cellucid_core.serving.jobs import engine
+
+    def refused():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(engine, "warm_up", refused)
+    one = crew()
+    job = ask(jobs_made.answer)
+    assert job.wait(60)
+    assert job.state == "done"
+    assert one.serving
+
+
 def test_memory_is_limited(crew):
     crew(worker_memory=300 * 10**6)
     small, large = ask(jobs_made.devour, size=10**8), ask(jobs_made.devour, size=10**9)
@@ -357,6 +374,75 @@ def test_a_stopped_server_says_so(crew, tmp_path):
         with pytest.raises(WorkRefused, match=r"server was stopped.*again"):
             found.result()
         assert left(job) == ["job.json"]
+
+
+def test_a_disk_that_cannot_even_take_the_outcome_is_named(crew):
+    crew()
+    job = ask(jobs_made.fill_up)
+    assert job.wait(60)
+    with pytest.raises(WorkRefused, match=r"disk cannot be used \(File too large\)"):
+        job.result()
+    assert left(job) == ["job.json"]
+
+
+def test_nobody_waits_for_an_outcome_that_cannot_be_written_here_either(monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cellucid_core.serving.jobs.carrying_out.json", SimpleNamespace(dumps=full, loads=json.loads))
+    job = ask(jobs_made.answer)
+    assert job.wait(10)
+    with pytest.raises(WorkRefused, match=r"disk cannot be used \(No space left on device\)"):
+        job.result()
+
+
+def test_a_process_that_cannot_be_started_is_not_the_disks_fault(crew, monkeypatch):
+    from cellucid_core.serving.jobs import engine
+
+    def refused(*arguments, **more):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    crew()
+    monkeypatch.setattr(engine, "start", refused)
+    job = ask(jobs_made.answer)
+    assert job.wait(60)
+    with pytest.raises(WorkRefused, match="ended from outside"):
+        job.result()
+
+
+def test_what_has_not_ended_has_no_result_yet(crew, tmp_path):
+    crew()
+    end = tmp_path / "end"
+    job = ask(jobs_made.last, until=str(end))
+    with pytest.raises(WorkRefused, match="not ended yet"):
+        job.result()
+    end.touch()
+    assert job.wait(60)
+    assert job.result() == {"name": ""}
+
+
+def test_what_another_server_does_is_waited_for_and_cancelled(crew, tmp_path):
+    crew(workers=1)
+    mine = [ask(jobs_made.last, until=str(tmp_path / "end"), name=name) for name in ("runs", "waits", "never runs")]
+    until(lambda: mine[0].progress().done > 0)
+    there = [Job(load(job.id)) for job in mine]  # as another server finds them
+    assert [job.state for job in there] == ["running", "queued", "queued"]
+    began = time.monotonic()
+    assert not there[0].wait(0.5)
+    assert time.monotonic() - began >= 0.5
+    assert not there[0].wait(0)
+    there[0].cancel()
+    there[2].cancel()
+    assert there[0].wait(60)
+    assert there[0].state == mine[0].state == "cancelled"
+    assert left(mine[0]) == ["job.json"]
+    (tmp_path / "end").touch()
+    assert there[1].wait()
+    assert there[1].result() == {"name": "waits"}
+    until(lambda: not mine[2].active)
+    assert (there[2].state, mine[2].state) == ("cancelled", "cancelled")
+    there[2].cancel()
+    assert left(mine[2]) == ["job.json"]
 
 
 SERVER = """

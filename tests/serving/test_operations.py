@@ -9,6 +9,8 @@ import logging
 import os
 import re
 import shlex
+import subprocess
+import sys
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +24,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 
 from cellucid_core.serving import log_error, middleware, routes, start_logging, upload_address
+from cellucid_core.serving.jobs.workers import Workers, set_workers
 from cellucid_core.serving.starting import lifespan, sweep
 from cellucid_core.serving.watching import LOGGER
 
@@ -70,7 +73,12 @@ def test_liveness_and_readiness(client, home, monkeypatch):
     answer = client.get("/healthz/ready")
     assert (answer.status_code, answer.json()["status"]) == (200, "ready")
     monkeypatch.setenv("CELLUCID_FREE_SPACE", "900 TB")
-    assert client.get("/healthz/ready").json()["checks"] == {"configuration": True, "home": True, "space": False}
+    assert client.get("/healthz/ready").json()["checks"] == {
+        "configuration": True,
+        "home": True,
+        "space": False,
+        "workers": True,
+    }
     monkeypatch.setenv("CELLUCID_FREE_SPACE", "nonsense")
     assert client.get("/healthz/ready").status_code == 503
     monkeypatch.setenv("CELLUCID_FREE_SPACE", "0")
@@ -126,7 +134,8 @@ def log():
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     LOGGER.handlers[:], LOGGER.propagate = before[0], before[2]
     LOGGER.setLevel(before[1])
-    logging.getLogger("streamlit.error_util").filters.clear()
+    for name in ("streamlit.error_util", "uvicorn.error"):
+        logging.getLogger(name).filters.clear()
 
 
 def test_logs_tell_routes_and_never_tokens_or_messages(client, log):
@@ -145,6 +154,73 @@ def test_logs_tell_routes_and_never_tokens_or_messages(client, log):
     assert error["type"] == "KeyError"
     assert any("_broken" in where for where in error["lines"])
     assert not logging.getLogger("streamlit.error_util").filter(logging.makeLogRecord({}))
+
+
+SERVED = """
+import sys, threading, urllib.error, urllib.request
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route, WebSocketRoute
+from cellucid_core.serving import middleware, routes, start_logging
+
+def broken(request):
+    raise RuntimeError("File at path /data/exports/Secret_patient-cohort.zip does not exist.")
+
+async def cut(websocket):
+    await websocket.accept()
+    raise RuntimeError("Secret_patient-cohort")
+
+start_logging("json")
+more = [Route("/broken", broken), WebSocketRoute("/cut", cut)]
+app = Starlette(routes=[*routes(), *more], middleware=middleware())
+server = uvicorn.Server(uvicorn.Config(app, port=0))
+thread = threading.Thread(target=server.run)
+thread.start()
+while not server.started:
+    pass
+host = "127.0.0.1:%d" % server.servers[0].sockets[0].getsockname()[1]
+try:
+    urllib.request.urlopen(f"http://{host}/broken")
+except urllib.error.HTTPError as error:
+    assert error.code == 500
+from websockets.sync.client import connect
+from websockets.exceptions import ConnectionClosed
+try:
+    with connect(f"ws://{host}/cut", origin=f"http://{host}") as socket:
+        socket.recv()
+except ConnectionClosed:
+    pass
+server.should_exit = True
+thread.join()
+"""
+
+
+def test_what_serves_us_logs_no_messages_either(tmp_path):
+    environment = {**os.environ, "CELLUCID_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", SERVED], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Exception in ASGI application") == 2
+    assert "Secret" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    errors = [json.loads(line) for line in done.stderr.splitlines() if '"event": "error"' in line]
+    assert [(error["where"], error["type"]) for error in errors] == [
+        ("request", "RuntimeError"),
+        ("page", "RuntimeError"),
+    ]
+
+
+def test_not_ready_where_no_job_gets_its_turn(client):
+    crew = Workers()
+    set_workers(crew)
+    try:
+        assert client.get("/healthz/ready").status_code == 200
+        crew.close()
+        answer = client.get("/healthz/ready")
+        assert (answer.status_code, answer.json()["checks"]["workers"]) == (503, False)
+    finally:
+        set_workers(None)
 
 
 def test_logs_can_be_off(capsys):
@@ -394,6 +470,17 @@ def test_results_that_nobody_used_for_long_go(tmp_path, monkeypatch):
     assert list((tmp_path / "computed").iterdir())
     sweep(time.time() + 31 * 86400)
     assert not list((tmp_path / "computed").iterdir())
+
+
+def test_collections_that_no_workspace_has_go(tmp_path, monkeypatch):
+    monkeypatch.setenv("CELLUCID_HOME", str(tmp_path))
+    folder = tmp_path / "collections" / ("0" * 32)
+    (folder / "pbmc").mkdir(parents=True)
+    (folder / "datasets.json").write_text("{}")
+    sweep(time.time() + 29 * 86400)
+    assert (folder / "pbmc").is_dir()
+    sweep(time.time() + 31 * 86400)
+    assert not folder.exists()
 
 
 def test_memory_is_given_back_again_and_again_whatever_fails():

@@ -223,7 +223,11 @@ def test_quota_counts_what_is_under_way_and_what_was_kept(client, app, monkeypat
     monkeypatch.setenv("CELLUCID_UPLOAD_LIMIT", "1 MB")
     monkeypatch.setenv("CELLUCID_QUOTA", "1 MB")
     location = begin(client).headers["location"]
-    assert begin(client, size=950_000).json()["what"].startswith("x.h5ad has 950 kB; of your 1 MB")
+    refused = begin(client, size=950_000).json()
+    assert refused["what"].startswith("x.h5ad has 950 kB; of your 1 MB")
+    assert "deleted after 30 days" in refused["mend"]
+    monkeypatch.setenv("CELLUCID_TIME_TO_LIVE", "12 hours")
+    assert "deleted after 12 hours" in begin(client, size=950_000).json()["mend"]
     send(client, location, 0, DATA)
     take_upload(token_of(location), browser_of(client.cookies))
     assert begin(client, size=950_000).status_code == 413

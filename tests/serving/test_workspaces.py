@@ -20,9 +20,18 @@ from starlette.testclient import TestClient
 
 from cellucid_core.cell_pages import SavedPage, pages_to_json
 from cellucid_core.dataset import View, default_mapping
+from cellucid_core.dataset.content import content_hash
 from cellucid_core.errors import InputError
 from cellucid_core.export import Again, ExportResult
-from cellucid_core.serving import middleware, routes
+from cellucid_core.serving import fingerprint, middleware, routes
+from cellucid_core.serving.incoming import (
+    Growing,
+    TooLarge,
+    begin_upload,
+    find_upload,
+    forget_kept,
+    take_upload,
+)
 from cellucid_core.serving.starting import sweep
 from cellucid_core.serving.workspaces import (
     SCHEMA,
@@ -47,6 +56,7 @@ from cellucid_core.serving.workspaces import (
     is_plain,
     is_token,
     latest_workspace,
+    mark_opened,
     merge,
     name_of,
     note_workspace,
@@ -265,6 +275,17 @@ def test_an_expired_link_leads_nowhere(home, monkeypatch):
     assert find_workspace(token) is None
     monkeypatch.setenv("CELLUCID_TIME_TO_LIVE", "60 days")
     assert find_workspace(token) == name
+
+
+@pytest.mark.parametrize(("lifetime", "minutes", "noted"), [("1 hour", 7, True), ("1 hour", 5, False),
+                                                            ("30 days", 7, False), ("30 days", 61, True)])  # fmt: skip
+def test_a_workspace_that_is_open_is_marked_in_time(home, monkeypatch, lifetime, minutes, noted):
+    monkeypatch.setenv("CELLUCID_TIME_TO_LIVE", lifetime)
+    name, _, _ = stored()
+    before = time.time() - 60 * minutes
+    os.utime(folder_of(home, name) / "opened", (before, before))
+    mark_opened(name)
+    assert ((folder_of(home, name) / "opened").stat().st_mtime > before + 1) == noted
 
 
 def test_only_the_servers_account_reads_a_workspace(home):
@@ -545,6 +566,99 @@ def test_deleting_takes_what_no_other_workspace_has(home, tmp_path):
     assert not (home / "stores" / f"v1-{shared[:40]}-x").exists()
 
 
+def test_deleting_spares_what_others_opened_from_elsewhere(home, tmp_path):
+    digest = "c" * 64
+    mine = upload(home, f"{digest}.h5ad")
+    transposed = hashlib.sha256(f"{digest} transposed".encode()).hexdigest()
+    for stem in (digest, transposed):
+        (home / "stores" / f"v1-{stem[:40]}-x").mkdir(parents=True)
+    name, _, _ = stored(path=mine, content=digest)
+    other, _, _ = stored(path=tmp_path / "atlas.h5ad", content=digest)
+    delete_workspace(name)
+    assert not mine.exists()
+    assert len(list((home / "stores").iterdir())) == 2
+    delete_workspace(other)  # of a file of the server's: swept by its age
+    assert len(list((home / "stores").iterdir())) == 2
+
+
+def sent(data, browser, name="x.h5ad"):
+    """Upload a file and return its token and path."""
+    token = begin_upload(name, len(data), browser)
+    with Growing(token, find_upload(token, browser)) as growing:
+        growing.write(data)
+        growing.commit()
+    return token, take_upload(token, browser)[0]
+
+
+def kept_by(browser, path, content):
+    name, _, _ = stored(path=path, content=content)
+    note_workspace(f"browser-{fingerprint(browser)}", name)
+    return name
+
+
+def records(home):
+    return [json.loads(path.read_text()) for path in (home / "incoming").glob("*.json")]
+
+
+def age_records(home, browser, seconds):
+    for path in (home / "incoming").glob("*.json"):
+        record = json.loads(path.read_text())
+        if record["owner"] == fingerprint(browser):
+            path.write_text(json.dumps({**record, "changed": time.time() - seconds}))
+            os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_deleting_spares_an_upload_that_somebody_else_is_opening(home):
+    me, other = "m" * 43, "o" * 43
+    digest = hashlib.sha256(b"data").hexdigest()
+    store = home / "stores" / f"v1-{digest[:40]}-x"
+    store.mkdir(parents=True)
+    (_, path), (token, same) = sent(b"data", me), sent(b"data", other)
+    assert same == path
+    delete_workspace(kept_by(me, path, digest))
+    assert path.exists()
+    assert store.exists()
+    assert [record["owner"] for record in records(home)] == [fingerprint(other)]
+    assert take_upload(token, other)[0] == path
+    sent(b"data", me)
+    age_records(home, other, 3 * 3600)  # nobody takes so long: it could not be opened, or is closed again
+    delete_workspace(kept_by(me, path, digest))
+    assert not path.exists()
+    assert not store.exists()
+    assert records(home) == []
+
+
+def test_who_deletes_sees_what_is_being_taken(home, monkeypatch):
+    _, path = sent(b"data", "m" * 43)
+    seen = []
+
+    def and_then(target):
+        seen.append(forget_kept(target.name, lambda upload: upload.owner == fingerprint("m" * 43)))
+        return content_hash(target)
+
+    monkeypatch.setattr("cellucid_core.serving.incoming.content_hash", and_then)
+    token, again = sent(b"data", "o" * 43)
+    assert (again, seen) == (path, [False])
+    assert take_upload(token, "o" * 43)[0] == path
+    assert sorted(file.suffix for file in (home / "incoming").iterdir()) == [".json"]
+
+
+def test_the_quota_counts_what_living_workspaces_keep(home, monkeypatch):
+    monkeypatch.setenv("CELLUCID_QUOTA", "1 MB")
+    monkeypatch.setenv("CELLUCID_UPLOAD_LIMIT", "1 MB")
+    me, other = "m" * 43, "o" * 43
+    for one in (me, other):
+        _, path = sent(bytes(600_000), one)
+        age_records(home, one, 31 * DAY)
+    kept_by(me, path, "c" * 64)
+    sweep()
+    assert [record["owner"] for record in records(home)] == [fingerprint(me)]
+    with pytest.raises(TooLarge, match="400 kB are left"):
+        begin_upload("y.h5ad", 600_000, me)
+    begin_upload("y.h5ad", 600_000, other)
+    assert path.exists()
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "uploads/../../x", "..", "", "demo", "/"])
 def test_deleting_goes_nowhere_else(home, tmp_path, path):
     outside = tmp_path / "x"
@@ -560,7 +674,10 @@ def test_deleting_goes_nowhere_else(home, tmp_path, path):
 def test_the_sweep_ends_what_nobody_opened_and_spares_what_the_living_use(home):
     used, unused = upload(home, f"{'c' * 64}.h5ad"), upload(home, f"{'d' * 64}.h5ad")
     export = export_to_json(finished(home))
-    living, token, _ = stored(path=used, content="c" * 64, export=export)
+    living, token, content = stored(path=used, content="c" * 64, export=export)
+    save_workspace(living, content, {**content, "collection": "e" * 32})
+    collection = home / "collections" / ("e" * 32)
+    collection.mkdir(parents=True)
     dead, _, _ = stored(path=unused, content="d" * 64)
     note_workspace("me", dead)
     note_workspace("you", living)
@@ -571,6 +688,7 @@ def test_the_sweep_ends_what_nobody_opened_and_spares_what_the_living_use(home):
     assert folder_of(home, living).is_dir()
     assert used.exists()
     assert (home / "exports" / "pbmc-1.zip").exists()
+    assert collection.is_dir()
     assert not folder_of(home, dead).exists()
     assert not unused.exists()
     assert (home / "workspaces" / "key").exists()
@@ -582,3 +700,4 @@ def test_the_sweep_ends_what_nobody_opened_and_spares_what_the_living_use(home):
     assert not used.exists()
     sweep(later + 80 * DAY)
     assert not (home / "exports" / "pbmc-1.zip").exists()
+    assert not collection.exists()

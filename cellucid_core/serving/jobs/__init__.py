@@ -17,6 +17,7 @@ process, with everything else the same.
 
 from __future__ import annotations
 
+from cellucid_core.serving.jobs.deleting import delete_jobs
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.progress import Progress, Report
 from cellucid_core.serving.jobs.record import ACTIVE, sweep_jobs
@@ -31,6 +32,7 @@ __all__ = [
     "Report",
     "Workers",
     "build_job",
+    "delete_jobs",
     "export_job",
     "find_job",
     "gather_job",

@@ -33,6 +33,8 @@ except ImportError:  # Windows
 #: A job's work: told where its files may go and whom to report to, with its arguments; returns JSON.
 Work = Callable[..., Any]
 ORDER, OUTCOME = "order.pickle", "outcome.json"
+#: Put into a job's folder by another server than its own, to have it cancelled.
+STOP = ".stop"
 #: Of the kernel's reckoning (−1000 … 1000) whom to end when memory is short: a worker rather than the server.
 _OOM_SCORE = 500
 #: Beside a page that computes, a process gets a tenth of a core by it; alone, all of it.
@@ -41,6 +43,12 @@ _NICE = 10
 
 class Stopped(BaseException):
     """Raised in a job's thread when the job is cancelled; no reader takes it for a broken file."""
+
+
+def stop_if_asked(folder: Path) -> None:
+    """Raise `Stopped` where another server was asked to cancel the job of a folder."""
+    if (folder / STOP).exists():
+        raise Stopped
 
 
 def place_order(folder: Path, work: Work, arguments: Mapping[str, Any]) -> None:
@@ -76,7 +84,8 @@ def carry_out(folder: str, environment: dict[str, str], memory: int, yielding: b
         with (place / ORDER).open("rb") as file:
             work, arguments = pickle.load(file)
         (place / ORDER).unlink()
-        perform(place, work, arguments, memory=memory)
+        with suppress(Stopped):  # whoever reads the outcome finds why there is none
+            perform(place, work, arguments, memory=memory, stop=lambda: stop_if_asked(place))
 
 
 def perform(
@@ -87,7 +96,7 @@ def perform(
     memory: int = 0,
     stop: Callable[[], None] = lambda: None,
 ) -> None:
-    """Do the work and leave its outcome in the job's folder; no error passes, except that of `stop`.
+    """Do the work and leave its outcome in the job's folder; no error of the work passes, except that of `stop`.
 
     Parameters
     ----------
@@ -99,6 +108,11 @@ def perform(
         Its limit, for the message.
     stop
         Called with every report; raises to end the work.
+
+    Raises
+    ------
+    OSError
+        If not even the outcome can be written.
     """
     outcome: dict[str, Any] = {}
     try:
@@ -108,12 +122,7 @@ def perform(
     except CellucidError as error:
         outcome["error"] = tell(error)
     except OSError as error:
-        outcome["error"] = tell(
-            WorkRefused(
-                f"The server's disk cannot be used ({error.strerror or type(error).__name__}), and nothing was kept.",
-                "Free some space on it, or ask for less, and try again.",
-            )
-        )
+        outcome["error"] = tell(disk_refused(error))
     except Exception as error:  # a mistake of ours; the server's log says where
         outcome["error"] = tell(
             WorkRefused(
@@ -146,6 +155,14 @@ def too_large(memory: int) -> WorkRefused:
     return WorkRefused(
         f"This needed {amount}, and nothing was kept.",
         "Ask for fewer genes or cells, or raise CELLUCID_WORKER_MEMORY on a larger machine.",
+    )
+
+
+def disk_refused(error: OSError) -> WorkRefused:
+    """Return the error of work that could not read or write what it needs."""
+    return WorkRefused(
+        f"The server's disk cannot be used ({error.strerror or type(error).__name__}), and nothing was kept.",
+        "Free some space on it, or ask for less, and try again.",
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -10,11 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cellucid_core.errors import WorkRefused
+from cellucid_core.serving.jobs.carrying_out import STOP
 from cellucid_core.serving.jobs.progress import Progress, read_progress
 from cellucid_core.serving.jobs.record import ACTIVE, Record, error_of, load, save
 
 #: Beside the record of a job of which somebody was told how it ended.
 _TOLD = ".told"
+#: Seconds between two looks at the file of a job that another server does.
+_LOOK = 0.2
 
 
 class Job:
@@ -93,12 +99,28 @@ class Job:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until it has ended, or for so long; tell whether it has."""
-        return not self.active if self._cancel is None else self._ended.wait(seconds)
+        if self._cancel is not None:
+            return self._ended.wait(seconds)
+        end = time.monotonic() + seconds if seconds is not None else math.inf
+        while self.active:  # another server's, whose file says so
+            rest = min(_LOOK, end - time.monotonic())
+            if rest <= 0:
+                return False
+            time.sleep(rest)
+        return True
 
     def cancel(self) -> None:
-        """End it, wherever it is; it leaves nothing behind. Does nothing once it has ended."""
-        if self._cancel is not None and self.active:
+        """End it, wherever it is; it leaves nothing behind. Does nothing once it has ended.
+
+        What another server does ends with its next report.
+        """
+        if not self.active:
+            return
+        if self._cancel is not None:
             self._cancel(self)
+        else:
+            with suppress(OSError):  # it is gone this moment
+                (self.folder / STOP).touch()
 
     def result(self) -> Any:
         """Return what it returned.
@@ -108,6 +130,8 @@ class Job:
         CellucidError
             What it raised; that it was cancelled or interrupted; that it has not ended yet.
         """
+        if self.active:
+            raise WorkRefused("This has not ended yet.", "Wait until it has, or cancel it.")
         if self.state != "done":
             raise error_of(self.record)
         return self.record.result

@@ -30,6 +30,8 @@ VERSION = 1
 FILE = "job.json"
 #: Held by the job's process for as long as it lives.
 LOCK = ".alive"
+#: How the name of a job's folder ends while it is deleted.
+DELETED = ".deleted"
 ACTIVE = ("queued", "running")
 #: Seconds for which a finished job, and what it wrote, are kept.
 KEPT = 24 * 3600.0
@@ -65,6 +67,8 @@ class Record:
         ``type``, ``what`` and ``mend`` of the error it ended with, or None.
     server
         Which server runs it.
+    uses
+        Content hashes of the datasets and paths of the files that it works on: it goes with them.
     """
 
     id: str
@@ -80,6 +84,7 @@ class Record:
     result: Any = None
     error: dict[str, str] | None = None
     server: str = ""
+    uses: list[str] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
@@ -149,6 +154,8 @@ def tell(error: CellucidError) -> dict[str, str]:
 
 def clean(folder: Path, keep: tuple[str, ...] = (FILE,), patience: float = 10.0) -> None:
     """Delete what a job left that did not finish, once its process is gone."""
+    if not folder.is_dir():  # deleted meanwhile, and the lock would make it again
+        return
     with suppress(Timeout, OSError), FileLock(folder / LOCK, timeout=patience):
         for path in list(folder.iterdir()):
             if path.name in keep:
@@ -171,6 +178,8 @@ def sweep_jobs(now: float | None = None, kept: float = KEPT) -> int:
     now = time.time() if now is None else now
     gone = 0
     for folder in jobs_folder().iterdir():
+        if folder.name.endswith(DELETED):  # killed while it was deleted
+            shutil.rmtree(folder, ignore_errors=True)
         if not _ID.fullmatch(folder.name):
             continue
         record = load(folder.name)

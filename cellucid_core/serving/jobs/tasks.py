@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellucid_core.dataset import Dataset, Mapping, View, default_mapping, open_dataset
+from cellucid_core.dataset import DEMO, Dataset, Mapping, View, default_mapping, open_dataset
 from cellucid_core.errors import InputError
 from cellucid_core.export import ChosenGenes, ExportSettings, add_to_root, write, zip_root
 from cellucid_core.library import BuildSettings, add_entry, build_signature
@@ -51,6 +51,16 @@ class DatasetSource:
         if self.content_hash and found.content_hash != self.content_hash:
             raise InputError("The file was changed since it was opened.", "Open it again.")
         return found
+
+
+def uses_of(arguments: dict[str, Any]) -> list[str]:
+    """Return the content hashes of datasets and the whole paths of files that a job's arguments name."""
+    source = arguments.get("source")
+    paths, hashes = [arguments.get("export"), arguments.get("root")], []
+    if isinstance(source, DatasetSource):
+        paths += [None if source.path == DEMO else source.path, source.cell_metadata]
+        hashes = [source.content_hash] if source.content_hash else []
+    return hashes + [os.path.realpath(path) for path in paths if path]
 
 
 def open_job(*, folder: Path, report: Report, source: DatasetSource, mapping: Mapping | None = None) -> None:
@@ -100,13 +110,7 @@ def export_job(
 
     report("Starting", 0, 1)
     view = View(source.open(), mapping)
-    try:
-        return write(view, settings, folder / file_name, progress=progress, genes=genes).to_json()
-    except OSError as error:
-        raise InputError(
-            f"The export could not be written ({error.strerror or error}), and nothing of it was left behind.",
-            "Free some space on the server's disk, or choose fewer genes, and try again.",
-        ) from error
+    return write(view, settings, folder / file_name, progress=progress, genes=genes).to_json()
 
 
 def build_job(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import threading
 import time
@@ -12,10 +13,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cellucid_core.configuration import Configuration, read_configuration
+from cellucid_core.configuration import Configuration, format_duration, read_configuration
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.serving.jobs import engine
-from cellucid_core.serving.jobs.carrying_out import Stopped, Work, perform, place_order, read_outcome, too_large
+from cellucid_core.serving.jobs.carrying_out import (
+    STOP,
+    Stopped,
+    Work,
+    disk_refused,
+    perform,
+    place_order,
+    read_outcome,
+    stop_if_asked,
+    too_large,
+)
 from cellucid_core.serving.jobs.fair_queue import FairQueue
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.record import (
@@ -29,6 +40,7 @@ from cellucid_core.serving.jobs.record import (
     tell,
     this_server,
 )
+from cellucid_core.serving.jobs.tasks import uses_of
 from cellucid_core.serving.watching import LOGGER, log_error
 
 #: Most jobs of one owner, and of all, that wait or run.
@@ -40,6 +52,8 @@ _WARM_AFTER = 20.0
 _PAUSES = (0.05, 0.2, 0.5, 1.0)
 #: The kinds that a person waits for before anything else can be done.
 QUICK_KINDS = ("open",)
+#: What a disk says that is full, read-only or broken; a process that cannot be started says other things.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 class Workers:
@@ -105,6 +119,11 @@ class Workers:
         """Return how many jobs wait and run."""
         return {"queued": sum(map(len, self._lines.values())), "running": len(self._running)}
 
+    @property
+    def serving(self) -> bool:
+        """Whether jobs that are submitted get their turn."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """End all jobs, and take no more."""
         with self._change:
@@ -124,7 +143,10 @@ class Workers:
     def _serve(self) -> None:
         with self._change:  # the first page comes first, unless there is work
             self._change.wait_for(lambda: not self._open or any(map(len, self._lines.values())), _WARM_AFTER)
-        engine.warm_up()
+        try:
+            engine.warm_up()
+        except Exception as error:  # starting a job tries again
+            log_error(error, "warm-up")
         while True:
             with self._change:
                 while self._open and (job := self._next()) is None:
@@ -196,7 +218,7 @@ class Workers:
 
     def _ending(self, job: Job, future: Future[None]) -> dict[str, Any]:
         outcome = read_outcome(job.folder)
-        if job.cancelled:
+        if job.cancelled or (job.folder / STOP).exists():
             return {"state": "cancelled"}
         error: BaseException | None = future.exception()
         if outcome is not None:
@@ -205,6 +227,8 @@ class Workers:
             if "error" in outcome:
                 return {"state": "failed", "error": outcome["error"]}
             return {"state": "done", "result": outcome["result"]}
+        if isinstance(error, OSError) and error.errno in _DISK:  # not even that could be written
+            return {"state": "failed", "error": tell(disk_refused(error))}
         if isinstance(error, TimeoutError):
             return {"state": "failed", "error": tell(_too_slow(job, self._limits[_line(job)]))}
         return {"state": "failed", "error": tell(_died())}
@@ -275,7 +299,15 @@ def submit(
         If the working folder cannot be used.
     """
     record = Record(
-        new_id(), kind, title, owner_mark(owner), key, dict(about or {}), created=time.time(), server=this_server()
+        new_id(),
+        kind,
+        title,
+        owner_mark(owner),
+        key,
+        dict(about or {}),
+        created=time.time(),
+        server=this_server(),
+        uses=uses_of(dict(arguments)),
     )
     if _running is not None:
         return _running.submit(record, work, arguments)
@@ -333,6 +365,7 @@ def _do_here(record: Record, work: Work, arguments: Mapping[str, Any]) -> Job:
     def stop() -> None:
         if job.cancelled:
             raise Stopped
+        stop_if_asked(job.folder)
 
     def run() -> None:
         job.change(state="running", started=time.time())
@@ -342,7 +375,10 @@ def _do_here(record: Record, work: Work, arguments: Mapping[str, Any]) -> Job:
             clean(job.folder)
             job.change(state="cancelled", finished=time.time())
             return
-        outcome = read_outcome(job.folder) or {"error": tell(too_large(0))}
+        except OSError as error:
+            outcome = {"error": tell(disk_refused(error))}
+        else:
+            outcome = read_outcome(job.folder) or {"error": tell(too_large(0))}
         if "error" in outcome:
             clean(job.folder)
             job.change(state="failed", finished=time.time(), error=outcome["error"])
@@ -360,11 +396,11 @@ def _line(job: Job) -> str:
 def _too_slow(job: Job, limit: float) -> CellucidError:
     if _line(job) == _QUICK:
         return WorkRefused(
-            f"Opening this took longer than {_in_words(limit)} and was stopped.",
+            f"Opening this took longer than {format_duration(limit)} and was stopped.",
             "The file may be damaged. If it is just very large, raise CELLUCID_OPENING_LIMIT.",
         )
     return WorkRefused(
-        f"This took longer than {_in_words(limit)} and was stopped; nothing was kept.",
+        f"This took longer than {format_duration(limit)} and was stopped; nothing was kept.",
         "Ask for less, or raise CELLUCID_JOB_LIMIT.",
     )
 
@@ -375,10 +411,3 @@ def _died() -> CellucidError:
         "nothing was kept.",
         "Try again when less is going on, or ask for fewer genes or cells.",
     )
-
-
-def _in_words(seconds: float) -> str:
-    for name, size in (("hour", 3600), ("minute", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:,.0f} {name}{'s' if seconds > size else ''}"
-    return f"{seconds:,.0f} seconds"

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from cellucid_core.configuration import read_configuration
 from cellucid_core.dataset.content import note_of
-from cellucid_core.dataset.home import cellucid_home, home_folder
+from cellucid_core.dataset.home import cellucid_home, entries_of, home_folder
 from cellucid_core.errors import InputError
-from cellucid_core.serving.incoming import forget_kept
+from cellucid_core.serving.incoming import Upload, forget_kept, owner_of
+from cellucid_core.serving.jobs import delete_jobs
+from cellucid_core.serving.jobs.record import owner_mark
 from cellucid_core.serving.workspaces.files import is_alive, last_opened, read_workspace
-from cellucid_core.serving.workspaces.owners import listed_names
-from cellucid_core.serving.workspaces.schema import KeptWorkspace
+from cellucid_core.serving.workspaces.owners import listed_names, marked_names, owners_of, owners_workspaces
+from cellucid_core.serving.workspaces.schema import KeptDataset, KeptWorkspace
 from cellucid_core.serving.workspaces.tokens import is_name, workspaces_folder
 
 #: Folders of what is made from a dataset, in names that hold the beginning of its hash.
@@ -24,10 +26,19 @@ _MADE = ("unpacked", "rewritten", "stores")
 _HASH_IN_NAME = 40
 
 
-def delete_workspace(name: str) -> None:
+def delete_workspace(name: str, owner: str | None = None) -> None:
     """Delete a workspace at once, with its exports and those of its uploads that no other workspace refers to.
 
-    What was made from such an upload (stores, unpacked files) goes too. Files of the server's own folders stay.
+    What was made from such an upload (stores, unpacked files) goes too, and jobs that work or worked with what is
+    deleted, with the exports they wrote. Files of the server's own folders stay, and an upload that somebody else has
+    sent, too, and may be opening just now.
+
+    Parameters
+    ----------
+    name
+        Of the workspace.
+    owner
+        Who deletes it, besides those who have it.
     """
     folder = workspaces_folder() / name
     if not is_name(name) or not folder.is_dir():
@@ -36,22 +47,33 @@ def delete_workspace(name: str) -> None:
         kept, _ = read_workspace(name)
     except InputError:  # damaged: what it used expires by itself
         kept = None
+    whose = owners_of(name) | ({owner_mark(owner)} if owner else set())
     aside = workspaces_folder() / f".{name}.deleted"
     folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
     (workspaces_folder() / f".{name}.lock").unlink(missing_ok=True)
     if kept is not None:
-        _delete_used(kept)
+        _delete_used(kept, whose)
 
 
-def _delete_used(kept: KeptWorkspace) -> None:
-    others = [other for _, other in _living()]
-    in_use = {path for other in others for path in _files(other)}
-    hashes_in_use = {key for other in others for key in _keys(other)}
+def _delete_used(kept: KeptWorkspace, whose: set[str]) -> None:
+    others = dict(_living())
+    in_use = {path for other in others.values() for path in _files(other)}
     uploads = home_folder("uploads").resolve()
-    for path in _files(kept) - in_use:
+
+    def is_mine(upload: Upload) -> bool:
+        return owner_mark(owner_of(upload)) in whose
+
+    unused = _files(kept) - in_use
+    wanted = {path for path in unused if path.parent == uploads and not forget_kept(path.name, is_mine)}
+    gone = unused - wanted
+    # Another workspace of theirs goes on with what they have done to the same data.
+    theirs = {name for mark in whose for name in marked_names(mark)} & others.keys()
+    contents = kept.datasets.keys() - {content for name in theirs for content in others[name].datasets}
+    paths = {str(path) for path in gone}
+    delete_jobs(lambda job: bool(paths & {*job.uses} or (job.owner in whose and contents & {*job.uses})))
+    for path in gone:
         if path.parent == uploads:
-            forget_kept(path.name)
             note = note_of(path)
             for one in note.parent.glob(f"{note.stem}.*"):
                 one.unlink(missing_ok=True)
@@ -59,11 +81,23 @@ def _delete_used(kept: KeptWorkspace) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-    mine = {key for key in _keys(kept) if key not in hashes_in_use}
+    made = ((content, one) for content, one in kept.datasets.items() if _place(one).parent == uploads)
+    mine = _keys(*((content, one) for content, one in made if _place(one) not in wanted))
+    mine -= {key for other in others.values() for key in _keys(*other.datasets.items())}  # from wherever they opened it
     for place in _MADE:
-        for path in _entries(cellucid_home() / place):
+        for path in entries_of(cellucid_home() / place):
             if any(key in path.name for key in mine):
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def owner_keeps(upload: Upload) -> bool:
+    """Tell whether a living workspace of who sent a finished upload refers to it."""
+    path = home_folder("uploads").resolve() / upload.kept
+    for name in owners_workspaces(owner_of(upload)):
+        with suppress(InputError):
+            if path in _files(read_workspace(name)[0]):
+                return True
+    return False
 
 
 def files_in_use() -> set[Path]:
@@ -79,7 +113,7 @@ def sweep_workspaces(now: float | None = None) -> int:
     now = time.time() if now is None else now
     lifetime = read_configuration().time_to_live
     gone = 0
-    for folder in _entries(cellucid_home() / "workspaces"):
+    for folder in entries_of(cellucid_home() / "workspaces"):
         if folder.name.endswith(".deleted"):  # killed while it was deleted
             shutil.rmtree(folder, ignore_errors=True)
         elif is_name(folder.name) and not is_alive(folder.name, now):
@@ -88,7 +122,7 @@ def sweep_workspaces(now: float | None = None) -> int:
                 shutil.rmtree(folder, ignore_errors=True)
                 (folder.parent / f".{folder.name}.lock").unlink(missing_ok=True)
                 gone += 1
-    for record in _entries(cellucid_home() / "workspaces" / "owners"):
+    for record in entries_of(cellucid_home() / "workspaces" / "owners"):
         with suppress(OSError):
             if now - record.lstat().st_mtime > lifetime and not _lists_living(record):
                 record.unlink()
@@ -100,7 +134,7 @@ def _lists_living(record: Path) -> bool:
 
 
 def _living() -> Iterator[tuple[str, KeptWorkspace]]:
-    for folder in _entries(cellucid_home() / "workspaces"):
+    for folder in entries_of(cellucid_home() / "workspaces"):
         if is_alive(folder.name):
             with suppress(InputError):
                 yield folder.name, read_workspace(folder.name)[0]
@@ -122,19 +156,15 @@ def _files(kept: KeptWorkspace) -> set[Path]:
     return found
 
 
-def _keys(kept: KeptWorkspace) -> set[str]:
-    """Return what names of files made from a workspace's uploads hold."""
-    uploads = home_folder("uploads").resolve()
+def _keys(*datasets: tuple[str, KeptDataset]) -> set[str]:
+    """Return what names of files made from datasets hold, of each given its content hash and what it is."""
     keys = set()
-    for content, one in kept.datasets.items():
-        if Path(one.source.path).parent.resolve() == uploads:
-            digests = (content, hashlib.sha256(f"{content} transposed".encode()).hexdigest())
-            keys |= {digest[:_HASH_IN_NAME] for digest in (*digests, Path(one.source.path).name.split(".")[0])}
+    for content, one in datasets:
+        digests = (content, hashlib.sha256(f"{content} transposed".encode()).hexdigest())
+        keys |= {digest[:_HASH_IN_NAME] for digest in (*digests, _place(one).name.split(".")[0])}
     return {key for key in keys if len(key) == _HASH_IN_NAME}
 
 
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
+def _place(one: KeptDataset) -> Path:
+    path = Path(one.source.path)
+    return path.parent.resolve() / path.name

@@ -81,10 +81,10 @@ def last_opened(folder: Path) -> float:
 
 
 def mark_opened(name: str) -> None:
-    """Note that a workspace is in use; writes at most once an hour."""
+    """Note that a workspace is in use; writes at most once an hour, or ten times in a lifetime of less."""
     note = workspaces_folder() / name / OPENED
     try:
-        if time.time() - note.stat().st_mtime > _AGAIN:
+        if time.time() - note.stat().st_mtime > min(_AGAIN, read_configuration().time_to_live / 10):
             os.utime(note)
     except FileNotFoundError:
         with suppress(OSError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 from filelock import FileLock
 
 from cellucid_core.atomic import complete_or_absent
+from cellucid_core.serving.jobs.record import owner_mark
 from cellucid_core.serving.workspaces.files import is_alive
 from cellucid_core.serving.workspaces.tokens import is_name, workspaces_folder
 
@@ -38,7 +38,17 @@ def note_workspace(owner: str, name: str) -> None:
 
 
 def _file(owner: str) -> Path:
-    return workspaces_folder("owners") / f"{hashlib.sha256(owner.encode()).hexdigest()}.json"
+    return workspaces_folder("owners") / f"{owner_mark(owner)}.json"
+
+
+def owners_of(name: str) -> set[str]:
+    """Return the marks (`owner_mark`) of the owners who have a workspace."""
+    return {file.stem for file in workspaces_folder("owners").glob("*.json") if name in listed_names(file)}
+
+
+def marked_names(mark: str) -> list[str]:
+    """Return the names of workspaces in the record of an owner whose mark is known."""
+    return listed_names(workspaces_folder("owners") / f"{mark}.json")
 
 
 def listed_names(file: Path) -> list[str]:
