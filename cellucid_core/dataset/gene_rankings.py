@@ -1,4 +1,4 @@
-"""How variable genes are, and which mark a column's groups, computed once for everybody and kept on disk."""
+"""How variable genes are, and which mark a column's groups: of large matrices computed once for all and kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellucid_core.dataset.derived import READ_AT_ONCE, Derived, NotComputed, derived, key_of
+from cellucid_core.dataset.derived import READ_AT_ONCE, Derived, derived, key_of
 from cellucid_core.dataset.marker_genes import marker_genes
 from cellucid_core.dataset.variable_genes import variability
 from cellucid_core.errors import InputError
@@ -106,12 +106,11 @@ def _kept(
     report: Report | None,
     ready_only: bool,
 ) -> Derived:
-    small = expression.n_stored < READ_AT_ONCE
+    if expression.n_stored < READ_AT_ONCE:
+        return make()
 
     def waiting() -> None:
-        if ready_only:  # somebody else is at it: wait where that does not keep the page
-            raise NotComputed(what)
         if report is not None:
             report(0, max(1, expression.n_genes))
 
-    return derived(key_of(view, *depends), what, make, ready_only=ready_only and not small, waiting=waiting)
+    return derived(key_of(view, *depends), what, make, ready_only=ready_only, waiting=waiting)

@@ -85,11 +85,12 @@ def open_source(source: Source, asked: str = "") -> None:
         keep()  # what was done on the dataset that was open until now
         workspace().open(dataset, source, found)
         keeper().automatic = False
-
-        def again(what: str, share: float) -> None:
-            progress.progress(min(1.0, share), text=f"{what} …")
-
-        recall(asked, again)
+        progress.empty()
+        try:
+            recall(asked)
+        except BaseException:  # a click ended it: what is half taken up must not be kept as if it were meant
+            workspace().close()
+            raise
     finally:
         progress.empty()
 

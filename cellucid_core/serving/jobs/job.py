@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -96,6 +97,11 @@ class Job:
         """End it, wherever it is; it leaves nothing behind. Does nothing once it has ended."""
         if self._cancel is not None and self.active:
             self._cancel(self)
+
+    def forget(self) -> None:
+        """Delete its record and what it wrote, once it has ended and nobody wants them any more."""
+        if not self.active:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def result(self) -> Any:
         """Return what it returned.
