@@ -25,8 +25,10 @@ from cellucid_core.preflight.finding import Scope
 
 N_HVG = 2000
 TARGET_SUM = 1e4
-#: Cells below which `scanpy.pp.neighbors` measures all distances.
-_EXACT_BELOW = 8192
+#: How `scanpy.pp.neighbors` finds neighbours: by measuring all distances. Of many cells it would by itself take
+#: pynndescent, which is compiled anew in each process for most of a minute, and whose sparse arrays (since 0.7) scanpy
+#: 1.12 cannot read.
+_SEARCH = "sklearn"
 _PROGRAMS = ("scanpy", "umap-learn", "numpy")
 
 
@@ -111,41 +113,18 @@ def _umap(view: View, latent: np.ndarray, use_rep: str, scope: Scope) -> Derived
         warnings.simplefilter("ignore")
         neighbours = min(15, max(2, view.n_cells - 1))
         scope.say("Finding neighbours", 0.3)
-        search = _neighbour_search(view.n_cells, neighbours)
-        sc.pp.neighbors(adata, n_neighbors=neighbours, use_rep=use_rep, random_state=0, transformer=search)
+        how = {"n_neighbors": neighbours, "use_rep": use_rep, "random_state": 0, "transformer": _SEARCH}
+        sc.pp.neighbors(adata, **how)
         for dimension, share in ((2, 0.5), (3, 0.75)):
             scope.say(f"Computing the {dimension}D UMAP", share)
             sc.tl.umap(adata, n_components=dimension, random_state=0)
             made[f"X_umap_{dimension}d"] = _to_source(view, adata.obsm["X_umap"])
     code = (
-        f"sc.pp.neighbors(adata, n_neighbors={neighbours}, use_rep={use_rep!r}, random_state=0)"
+        f"sc.pp.neighbors(adata, {', '.join(f'{name}={value!r}' for name, value in how.items())})"
         "\nfor d in (2, 3):"
         "\n    adata.obsm[f'X_umap_{d}d'] = sc.tl.umap(adata, n_components=d, random_state=0, copy=True).obsm['X_umap']"
     )
     return Derived(made, ("neighbours and UMAP computed in 2D and 3D", code))
-
-
-def _neighbour_search(n_cells: int, neighbours: int) -> Any:
-    """Return what `scanpy.pp.neighbors` finds neighbours with, None for its own choice.
-
-    Of many cells it takes pynndescent with umap-learn's settings, and so does this. But pynndescent returns sparse
-    arrays since 0.7, and scanpy (1.12 still) knows only matrices.
-    """
-    if n_cells < _EXACT_BELOW:
-        return None
-    from pynndescent import PyNNDescentTransformer
-
-    class Search(PyNNDescentTransformer):  # type: ignore[misc]
-        def fit_transform(self, X: np.ndarray, y: None = None) -> sparse.csr_matrix:
-            return sparse.csr_matrix(super().fit_transform(X, y))
-
-    return Search(
-        n_neighbors=neighbours,
-        random_state=0,
-        n_jobs=1,  # the same at every run
-        n_trees=min(64, 5 + round(n_cells**0.5 / 20)),
-        n_iters=max(5, round(np.log2(n_cells))),
-    )
 
 
 def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:
