@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -13,6 +15,9 @@ from typing import Any
 
 from cellucid_core.serving.jobs.progress import Progress, read_progress
 from cellucid_core.serving.jobs.record import ACTIVE, Record, error_of, load, save
+
+#: Seconds between two looks at the record of a job that another server does.
+_AGAIN = 0.1
 
 
 class Job:
@@ -91,7 +96,15 @@ class Job:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until it has ended, or for so long; tell whether it has."""
-        return not self.active if self._cancel is None else self._ended.wait(seconds)
+        if self._cancel is not None:
+            return self._ended.wait(seconds)
+        end = time.monotonic() + (math.inf if seconds is None else seconds)
+        while self.active:  # another server's: its record says when
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(left, _AGAIN))
+        return True
 
     def cancel(self) -> None:
         """End it, wherever it is; it leaves nothing behind. Does nothing once it has ended."""
