@@ -8,11 +8,14 @@ import streamlit as st
 
 from cellucid_core.configuration import format_size
 from cellucid_core.dataset import View
-from cellucid_core.errors import CellucidError
+from cellucid_core.dataset.derived import NotComputed
+from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.export import ExportPlan, ExportSettings, Planner
 from cellucid_core.preflight import Report, Scope, preflight
+from cellucid_core.serving.jobs import Progress, genes_job, submit
 from pages.shared.empty import need_dataset
 from pages.shared.export_result import (
+    dataset_source,
     export_job_of,
     follow_export,
     in_time,
@@ -22,6 +25,8 @@ from pages.shared.export_result import (
     start_export,
 )
 from pages.shared.export_settings import choose_settings
+from pages.shared.jobs import follow
+from pages.shared.owner import owner
 from pages.shared.style import CARDS, SPLIT
 from pages.shared.workspace import kept, literal, show_error, workspace
 
@@ -56,10 +61,47 @@ def planned(view: View, settings: ExportSettings) -> ExportPlan:
     def report(what: str, done: int, total: int) -> None:
         place.progress(done / max(1, total), text=f"{what}: {done:,} of {total:,} genes")
 
-    with st.spinner("Planning …", show_time=False):
+    try:
+        with st.spinner("Planning …", show_time=False):
+            plan = planner.plan(settings, report, ready_only=True)
+    except NotComputed:
+        rank_genes(view, settings)
         plan = planner.plan(settings, report)
     place.empty()
     return plan
+
+
+def rank_genes(view: View, settings: ExportSettings) -> None:
+    """Have the genes of a large matrix ranked by a worker, showing progress; planning then finds that done.
+
+    Raises
+    ------
+    CellucidError
+        If it fails or is cancelled.
+    """
+    what = sorted({f"{part.kind} {part.column}" for part in settings.genes.each})  # how many of them is no matter
+    key = f"genes {view.dataset.content_hash} {view.mapping.digest()} {what}"
+    stopped: set[str] = st.session_state.setdefault("export_genes_stopped", set())
+    if key in stopped:
+        if not st.button("Rank the genes", icon=":material/sort:"):
+            raise WorkRefused("Ranking the genes was cancelled.", "Begin it again, or choose other genes.")
+        stopped.discard(key)
+    job = submit(
+        genes_job,
+        {"source": dataset_source(), "mapping": view.mapping, "settings": settings},
+        owner=owner(),
+        kind="genes",
+        title=f"Genes of {view.dataset.name}",
+        key=key,
+    )
+    follow(job, "genes", ranking_words, lambda: stopped.add(key))
+    job.result()
+    job.forget()
+
+
+def ranking_words(progress: Progress) -> str:
+    of = f": {progress.done:,.0f} of {progress.total:,.0f} genes" if progress.total > 1 else " …"
+    return f"{progress.what or 'Starting'}{of}"
 
 
 def show_plan(plan: ExportPlan) -> None:

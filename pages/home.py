@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.shared.arriving import arrive, reopen, show_address, show_said
 from pages.shared.keeping import keep
+from pages.shared.mending import settle
 from pages.shared.opening import arrange_matrix, demo_button, server_box, upload_box
 from pages.shared.sidebar import draw_sidebar
 from pages.shared.sign_in import admit, draw_account, draw_door
@@ -88,6 +89,7 @@ if not visit.admitted:
     st.stop()
 if arrive():
     st.switch_page(PREFLIGHT)
+settle()
 arrange_matrix()
 draw_sidebar()
 draw_workspace_card()

@@ -14,6 +14,7 @@ from cellucid_core.preflight.columns import column_table
 from pages.shared.empty import need_dataset
 from pages.shared.figure import draw_chart
 from pages.shared.findings import findings_panel
+from pages.shared.mending import ERROR, follow_mending, mending
 from pages.shared.opening import parts_box, server_box, upload_box
 from pages.shared.style import CARDS, SPLIT
 from pages.shared.workspace import kept, literal, show_error, widget_key, workspace
@@ -101,13 +102,13 @@ def change(**changes: object) -> None:
     try:
         workspace().choose(**changes)
     except CellucidError as error:
-        st.session_state["fix_error"] = error
+        st.session_state[ERROR] = error
 
 
 def mapping_panel(view: View) -> None:
     st.subheader("What is taken as what", anchor=False)
     st.caption("The defaults are right for most files. Everything here can be changed, and nothing changes your file.")
-    dataset, mapping = view.dataset, workspace().choices
+    dataset, mapping, busy = view.dataset, workspace().choices, mending() is not None
     with st.container(key=f"{CARDS}_mapping"):
         embeddings, others = st.columns(3), st.columns(4)
     for column, dimension in zip(embeddings, (1, 2, 3), strict=True):
@@ -121,6 +122,7 @@ def mapping_panel(view: View) -> None:
             key=widget_key(f"map_embedding_{dimension}"),
             on_change=set_embedding,
             args=(dimension,),
+            disabled=busy,
             help="Where the viewer places the cells: an obsm array with that many columns.",
         )
     _choice(
@@ -169,6 +171,7 @@ def _choice(place: object, name: str, label: str, options: list[str], current: s
         key=widget_key(f"map_{name}"),
         on_change=set_choice,
         args=(name,),
+        disabled=mending() is not None,
         help=help_text,
     )
 
@@ -201,7 +204,7 @@ def obs_panel(view: View) -> None:
         key="obs_table",
         on_change=set_columns,
         args=(keys,),
-        disabled=["Column", "Values", "Distribution", "Missing"],
+        disabled=mending() is not None or ["Column", "Values", "Distribution", "Missing"],
         hide_index=True,
         width="stretch",
         column_config={
@@ -230,7 +233,7 @@ for note in view.dataset.notes:
 with st.container(key=SPLIT):
     left, right = st.columns([1, 1], gap="large")
 with left:
-    findings_panel()
+    place = findings_panel()
 with right:
     embedding_panel(view)
 obs_panel(view)
@@ -241,3 +244,5 @@ with st.expander("More about these cells, or another file", icon=":material/uplo
     st.markdown("**Open another file**")
     if upload_box("other_upload") or server_box("other_server"):
         st.rerun()
+with place:  # at the end: the rest of the page can be used meanwhile
+    follow_mending()

@@ -41,6 +41,11 @@ class Expression:
         return self._store.n_genes if self._genes is None else len(self._genes)
 
     @property
+    def n_stored(self) -> int:
+        """Values on disk, also of cells and genes that are left out: what reading all of it costs."""
+        return self._store.n_stored if self.is_sparse else self._store.n_cells * self._store.n_genes
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """float32, or float64 where float32 would not be exact."""
         return self._store.dtype

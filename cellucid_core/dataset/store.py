@@ -10,10 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,12 +21,10 @@ from cellucid_core.dataset.build import build_store, forget
 from cellucid_core.dataset.gene_stats import GeneStats, dense_gene_stats, join_stats, sparse_gene_stats
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.dataset.matrix import BLOCK_BYTES, FileMatrix
-from cellucid_core.dataset.seal import is_sound, seal
+from cellucid_core.dataset.sealed_folder import sealed_folder
 from cellucid_core.errors import InputError
 
 _VERSION = 1
-#: The note by which damage is found out.
-_SEAL = "seal.json"
 
 
 class Store:
@@ -128,71 +123,36 @@ def open_store(content_hash: str, matrix: FileMatrix, report: Callable[[float], 
     matrix
         The matrix.
     report
-        Called with the share that is done while building.
+        Called with the share that is done while it is built, here or by another process; it may raise to cancel.
 
     Raises
     ------
     InputError
         If the matrix cannot be turned or the disk is full.
     """
-    from filelock import FileLock
-
     layer = hashlib.sha256(matrix.name.encode()).hexdigest()[:16]
-    parent = home_folder("stores")
-    name = f"v{_VERSION}-{content_hash[:40]}-{layer}"
-    folder = parent / name
-    if not is_sound(folder / _SEAL):
-        with FileLock(parent / f"{name}.lock"):
-            if not is_sound(folder / _SEAL):
-                _build(matrix, parent, folder, report or (lambda share: None))
-    with suppress(OSError):
-        os.utime(folder)  # it is in use: see `serving.starting.sweep`
-    return Store(folder)
-
-
-def _build(matrix: FileMatrix, parent: Path, folder: Path, report: Callable[[float], None]) -> None:
-    # Whoever holds the lock is alone with this name: what an interrupted build left can go.
-    for stale in parent.glob(f".{folder.name}.*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
+    folder = home_folder("stores") / f"v{_VERSION}-{content_hash[:40]}-{layer}"
+    say = report or (lambda share: None)
     try:
-        meta = build_store(matrix, draft, lambda share: report(0.9 * share))
-        text = json.dumps(meta, indent=2)
-        (draft / "meta.json").write_text(text, encoding="utf-8")
-        cells_done = (draft / "cell_total.npy").exists()
-        stats, total, detected = scan(Store(draft), with_cells=not cells_done)
-        np.savez(draft / "genes.npz", **vars(stats))
-        if not cells_done:
-            np.save(draft / "cell_total.npy", total)
-            np.save(draft / "cell_detected.npy", detected)
-        seal([path for path in draft.iterdir() if path.is_file()], draft / _SEAL)
-        if folder.exists():  # damaged; who has it mapped keeps what is mapped
-            folder.replace(Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent)))
-        draft.replace(folder)
-        report(1.0)
+        sealed_folder(folder, lambda draft: _build(matrix, draft, say), lambda: say(0.0))
     except OSError as error:
         raise InputError(
             f"The matrix {matrix.name} could not be turned ({os.strerror(error.errno) if error.errno else error}).",
             "Free some disk space, or point CELLUCID_HOME to a larger disk.",
         ) from error
-    finally:
-        for rest in parent.glob(f".{folder.name}.*"):
-            shutil.rmtree(rest, ignore_errors=True)
+    return Store(folder)
 
 
-def clear_abandoned() -> int:
-    """Delete what builds left that were killed, and return how much: nobody holds the lock of their names."""
-    from filelock import FileLock, Timeout
-
-    gone, parent = 0, home_folder("stores")
-    for draft in list(parent.glob(f".v{_VERSION}-*")):
-        lock = parent / f"{draft.name[1:].rpartition('.')[0]}.lock"
-        if not lock.exists():
-            continue
-        with suppress(Timeout, OSError), FileLock(lock, timeout=0):
-            shutil.rmtree(draft, ignore_errors=True)
-            gone += 1
-    return gone
+def _build(matrix: FileMatrix, draft: Path, report: Callable[[float], None]) -> None:
+    meta = build_store(matrix, draft, lambda share: report(0.9 * share))
+    (draft / "meta.json").write_text(json.dumps(meta, indent=2), encoding="utf-8")
+    cells_done = (draft / "cell_total.npy").exists()
+    stats, total, detected = scan(Store(draft), with_cells=not cells_done)
+    np.savez(draft / "genes.npz", **vars(stats))
+    if not cells_done:
+        np.save(draft / "cell_total.npy", total)
+        np.save(draft / "cell_detected.npy", detected)
+    report(1.0)
 
 
 def scan(store: Store, *, with_cells: bool = True) -> tuple[GeneStats, np.ndarray, np.ndarray]:

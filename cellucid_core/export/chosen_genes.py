@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellucid_core.dataset.marker_genes import marker_genes
-from cellucid_core.dataset.variable_genes import most_variable, variability
+from cellucid_core.dataset.gene_rankings import kept_markers, kept_variability
+from cellucid_core.dataset.variable_genes import most_variable
 from cellucid_core.errors import InputError
 from cellucid_core.export.gene_choice import GeneChoice
 from cellucid_core.export.obs import categories_of
 from cellucid_core.export.settings import ExportSettings
 
 if TYPE_CHECKING:
-    from cellucid_core.dataset import Expression, View
+    from cellucid_core.dataset import View
 
 #: Told what is being done, genes done, all genes; may raise to cancel.
 Report = Callable[[str, int, int], None]
@@ -68,8 +68,15 @@ class GeneChooser:
         self._variability: tuple[np.ndarray, list[str]] | None = None
         self._markers: dict[str, tuple[int, list[np.ndarray], list[str]]] = {}
 
-    def choose(self, choice: GeneChoice, report: Report | None = None) -> ChosenGenes:
+    def choose(self, choice: GeneChoice, report: Report | None = None, *, ready_only: bool = False) -> ChosenGenes:
         """Find the genes that a choice means.
+
+        Parameters
+        ----------
+        report
+            Told what is being done, genes done and all genes; it may raise to cancel.
+        ready_only
+            Whether a large matrix is not to be read for it here and now.
 
         Raises
         ------
@@ -78,6 +85,8 @@ class GeneChooser:
             for of a column that is not there or has no categories.
         WorkRefused
             If no gene varies, or no category has cells enough to be compared.
+        NotComputed
+            If it would take long, was not done before, and `ready_only`.
         """
         view = self._view
         if choice.kind == "none" or (choice.kind == "all" and view.expression is None):
@@ -88,7 +97,7 @@ class GeneChooser:
         missing: list[str] = []
         warnings: list[str] = []
         for part in choice.each:
-            positions, unknown, words = self._part(view.expression, part, report)
+            positions, unknown, words = self._part(part, report, ready_only)
             found.append(positions)
             missing += unknown
             warnings += words
@@ -107,18 +116,18 @@ class GeneChooser:
         return ChosenGenes(positions, tuple(view.gene_ids[positions]), absent, tuple(dict.fromkeys(told)))
 
     def _part(
-        self, expression: Expression, part: GeneChoice, report: Report | None
+        self, part: GeneChoice, report: Report | None, ready_only: bool
     ) -> tuple[np.ndarray, list[str], list[str]]:
         if part.kind == "all":
             return np.arange(self._view.n_genes, dtype=np.int64), [], []
         if part.kind == "hvg":
             if self._variability is None:
-                what = "Finding highly variable genes"
-                self._variability = variability(expression, self._threads, report=_saying(report, what))
+                told = _saying(report, "Finding highly variable genes")
+                self._variability = kept_variability(self._view, self._threads, report=told, ready_only=ready_only)
             positions, few = most_variable(self._variability[0], part.n)
             return positions, [], [*self._variability[1], *few]
         if part.kind == "markers":
-            ranked, warnings = self._ranked(expression, part, report)
+            ranked, warnings = self._ranked(part, report, ready_only)
             return np.concatenate([genes[: part.n] for genes in ranked]), [], warnings
         return self._listed(part.ids)
 
@@ -136,9 +145,7 @@ class GeneChooser:
         positions = [place[gene] for gene in asked if gene in place]
         return np.array(positions, np.int64), missing, warnings
 
-    def _ranked(
-        self, expression: Expression, part: GeneChoice, report: Report | None
-    ) -> tuple[list[np.ndarray], list[str]]:
+    def _ranked(self, part: GeneChoice, report: Report | None, ready_only: bool) -> tuple[list[np.ndarray], list[str]]:
         known = self._markers.get(part.column)
         if known is None or known[0] < part.n:
             if self._view.kind(part.column) != "categorical":
@@ -148,8 +155,10 @@ class GeneChooser:
                 )
             codes, labels = categories_of(self._view.obs(part.column))
             depth = max(part.n, _RANKED)
-            what = f"Ranking marker genes of {part.column}"
-            ranked = marker_genes(expression, codes, len(labels), depth, self._threads, _saying(report, what))
+            told = _saying(report, f"Ranking marker genes of {part.column}")
+            ranked = kept_markers(
+                self._view, codes, len(labels), depth, self._threads, report=told, ready_only=ready_only
+            )
             self._markers[part.column] = known = (depth, *ranked)
         return known[1], known[2]
 

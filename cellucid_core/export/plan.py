@@ -96,15 +96,17 @@ class Planner:
         self._chosen: dict[GeneChoice, ChosenGenes] = {}
         self._estimator = Estimator(view)
 
-    def genes(self, settings: ExportSettings, report: Report | None = None) -> ChosenGenes:
+    def genes(self, settings: ExportSettings, report: Report | None = None, *, ready_only: bool = False) -> ChosenGenes:
         """Return the genes that the settings choose; raises as `choose_genes` does."""
         if self._chooser is None:
             self._chooser = GeneChooser(self.view, settings.threads)
         if settings.genes not in self._chosen:
-            self._chosen = {settings.genes: self._chooser.choose(settings.genes, report)}  # the last one, no more
+            self._chosen = {
+                settings.genes: self._chooser.choose(settings.genes, report, ready_only=ready_only)
+            }  # the last one, no more
         return self._chosen[settings.genes]
 
-    def plan(self, settings: ExportSettings, report: Report | None = None) -> ExportPlan:
+    def plan(self, settings: ExportSettings, report: Report | None = None, *, ready_only: bool = False) -> ExportPlan:
         """Foresee an export.
 
         Parameters
@@ -113,14 +115,16 @@ class Planner:
             How it will be written.
         report
             Called with what is being done, genes done and all genes, while genes are chosen; it may raise to cancel.
+        ready_only
+            Whether a large matrix is not to be read to choose genes here and now.
 
         Raises
         ------
-        InputError, WorkRefused
-            As `choose_genes`.
+        InputError, WorkRefused, NotComputed
+            As `GeneChooser.choose`.
         """
         view, estimator = self.view, self._estimator
-        genes = self.genes(settings, report)
+        genes = self.genes(settings, report, ready_only=ready_only)
         # In an AnnData names are no files.
         why = tuple(refusals(view, genes.ids)) if settings.format == "compact" else ()
         artefacts: list[Artefact] = []

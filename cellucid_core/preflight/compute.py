@@ -6,114 +6,128 @@ everything it depends on, so undoing another fix, or opening the file again, doe
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import tempfile
 import warnings
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from cellucid_core.dataset import Expression, View
-from cellucid_core.dataset.home import home_folder
+from cellucid_core.dataset.derived import Derived, derived, key_of
 from cellucid_core.dataset.scale import LINEAR
 from cellucid_core.dataset.variable_genes import highly_variable
 from cellucid_core.errors import InputError
 from cellucid_core.preflight.embedding import MAX_CELLS
+from cellucid_core.preflight.finding import Scope
 
 N_HVG = 2000
 TARGET_SUM = 1e4
-_VERSION = 1
-Made = tuple[dict[str, np.ndarray], str, str]
-Say = Callable[[str, float], None]
+#: How `scanpy.pp.neighbors` finds neighbours: by measuring all distances. Of many cells it would by itself take
+#: pynndescent, which is compiled anew in each process for most of a minute, and whose sparse arrays (since 0.7) scanpy
+#: 1.12 cannot read.
+_SEARCH = "sklearn"
+_PROGRAMS = ("scanpy", "umap-learn", "numpy")
 
 
-def compute_pca(view: View, say: Say) -> Made:
+def compute_pca(view: View, scope: Scope) -> Derived:
     """Return a PCA of the highly variable genes (scanpy's defaults, 50 components, seed 0).
 
     Parameters
     ----------
     view
         What to compute from.
-    say
-        Called with what is being done and the share that is done; it may raise to cancel.
+    scope
+        Told what is being done and the share that is done; says whether anything may be computed at all.
 
     Returns
     -------
-    tuple
-        obsm arrays with the rows of the source (NaN for cells that were left out), a sentence on what was done, and the
-        scanpy lines that do the same.
+    Derived
+        obsm arrays with the rows of the source, float32 (NaN for cells that were left out); a sentence on what was
+        done, and the scanpy lines that do the same.
 
     Raises
     ------
     InputError
         If there is no expression, too little of it, or more than `MAX_CELLS` cells.
+    NotComputed
+        If it was not computed before and is not to be now.
     """
     _require_size(view)
-    return _remembered(view, "pca", lambda: _pca(view, say))
+    return _kept(view, scope, "The PCA", ["pca"], lambda: _pca(view, scope))
 
 
-def compute_umap(view: View, say: Say) -> Made:
-    """Return a 2D and a 3D UMAP from the latent space, or from a new PCA where there is none.
+def compute_umap(view: View, scope: Scope) -> Derived:
+    """Return a 2D and a 3D UMAP from the latent space, or from a new PCA (which comes along) where there is none.
 
     Parameters, returns and raises as `compute_pca`.
     """
     _require_size(view)
-    return _remembered(view, "umap", lambda: _umap(view, say))
+    key = view.mapping.latent
+    if key is None:
+        from_pca = compute_pca(view, scope)
+        latent, use_rep, begin = from_pca.arrays["X_pca"][view.cell_index], "X_pca", from_pca
+    else:
+        latent, use_rep = view.latent(), key
+        begin = Derived({}, (f"From {key}", "import scanpy as sc"))
+    if not np.isfinite(latent).all():
+        raise InputError("The latent space is not finite.", "Mend latent-not-finite first.")
+    depends = ["umap", use_rep, np.ascontiguousarray(latent, np.float32)]
+    made = _kept(view, scope, "The UMAP", depends, lambda: _umap(view, latent, use_rep, scope), expression=False)
+    scope.say("Done", 1.0)
+    sentence, code = begin.words
+    return Derived({**begin.arrays, **made.arrays}, (f"{sentence}: {made.words[0]}", f"{code}\n{made.words[1]}"))
 
 
-def _pca(view: View, say: Say) -> Made:
+def _kept(
+    view: View, scope: Scope, what: str, depends: list[Any], make: Callable[[], Derived], *, expression: bool = True
+) -> Derived:
+    key = key_of(view, *depends, *map(version, _PROGRAMS), expression=expression)
+    waiting = partial(scope.say, f"{what} is being computed for somebody else", 0.0)
+    return derived(key, what, make, ready_only=scope.ready_only, waiting=waiting)
+
+
+def _pca(view: View, scope: Scope) -> Derived:
     import scanpy as sc
 
-    adata, sentence, code = _prepared(view, say)
+    adata, sentence, code = _prepared(view, scope)
     components = min(50, adata.n_vars - 1, adata.n_obs - 1)
-    say("Computing the PCA", 0.35)
+    scope.say("Computing the PCA", 0.1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         sc.pp.pca(adata, n_comps=components, random_state=0)
     code += f"\nsc.pp.pca(adata, n_comps={components}, random_state=0)"
     made = {"X_pca": _to_source(view, adata.obsm["X_pca"])}
-    return made, f"{sentence}, PCA ({components} components)", code
+    return Derived(made, (f"{sentence}, PCA ({components} components)", code))
 
 
-def _umap(view: View, say: Say) -> Made:
+def _umap(view: View, latent: np.ndarray, use_rep: str, scope: Scope) -> Derived:
     import scanpy as sc
     from anndata import AnnData
 
-    if view.mapping.latent is not None:
-        made: dict[str, np.ndarray] = {}
-        latent = view.latent()
-        sentence, code = f"From {view.mapping.latent}", "import scanpy as sc"
-        use_rep = view.mapping.latent
-    else:
-        made, sentence, code = _pca(view, say)
-        latent, use_rep = made["X_pca"][view.cell_index], "X_pca"
-    if not np.isfinite(latent).all():
-        raise InputError("The latent space is not finite.", "Mend latent-not-finite first.")
+    made: dict[str, np.ndarray] = {}
     adata = AnnData(obsm={use_rep: np.asarray(latent, dtype=np.float32)}, shape=(view.n_cells, 0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         neighbours = min(15, max(2, view.n_cells - 1))
-        say("Finding neighbours", 0.5)
-        sc.pp.neighbors(adata, n_neighbors=neighbours, use_rep=use_rep, random_state=0)
-        for dimension, share in ((2, 0.7), (3, 0.85)):
-            say(f"Computing the {dimension}D UMAP", share)
+        scope.say("Finding neighbours", 0.3)
+        how = {"n_neighbors": neighbours, "use_rep": use_rep, "random_state": 0, "transformer": _SEARCH}
+        sc.pp.neighbors(adata, **how)
+        for dimension, share in ((2, 0.5), (3, 0.75)):
+            scope.say(f"Computing the {dimension}D UMAP", share)
             sc.tl.umap(adata, n_components=dimension, random_state=0)
             made[f"X_umap_{dimension}d"] = _to_source(view, adata.obsm["X_umap"])
-    say("Done", 1.0)
-    code += (
-        f"\nsc.pp.neighbors(adata, n_neighbors={neighbours}, use_rep={use_rep!r}, random_state=0)"
+    code = (
+        f"sc.pp.neighbors(adata, {', '.join(f'{name}={value!r}' for name, value in how.items())})"
         "\nfor d in (2, 3):"
         "\n    adata.obsm[f'X_umap_{d}d'] = sc.tl.umap(adata, n_components=d, random_state=0, copy=True).obsm['X_umap']"
     )
-    return made, f"{sentence}: neighbours and UMAP computed in 2D and 3D", code
+    return Derived(made, ("neighbours and UMAP computed in 2D and 3D", code))
 
 
-def _prepared(view: View, say: Say) -> tuple[Any, str, str]:
+def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:
     """Return the highly variable genes as an AnnData of log values, what was done, and the lines that do it."""
     import scanpy as sc
     from anndata import AnnData
@@ -136,7 +150,7 @@ def _prepared(view: View, say: Say) -> tuple[Any, str, str]:
         code += ["sc.pp.normalize_total(adata, target_sum=1e4)", "sc.pp.log1p(adata)"]
     genes = np.arange(expression.n_genes)
     if expression.n_genes > N_HVG:
-        say("Finding highly variable genes", 0.05)
+        scope.say("Finding highly variable genes", 0.02)
         if kind in ("scaled", "signed", "log-of-scaled"):  # dispersions make no sense below 0
             mean = expression.stats.mean(view.n_cells)
             variance = np.nan_to_num(expression.stats.square_total / view.n_cells - mean**2)
@@ -147,7 +161,7 @@ def _prepared(view: View, say: Say) -> tuple[Any, str, str]:
             genes, _ = highly_variable(expression, N_HVG, factor=factor)
             done.append(f"{len(genes):,} highly variable genes")
             code += [f"sc.pp.highly_variable_genes(adata, n_top_genes={N_HVG})"]
-    say("Reading genes", 0.2)
+    scope.say("Reading genes", 0.05)
     adata = AnnData(_some_genes(expression, genes, factor))
     if factor is not None:
         sc.pp.log1p(adata)
@@ -182,42 +196,3 @@ def _to_source(view: View, array: np.ndarray) -> np.ndarray:
     full = np.full((view.dataset.n_cells, array.shape[1]), np.nan, dtype=np.float32)
     full[view.cell_index] = array
     return full
-
-
-# ---- computed once -------------------------------------------------------------------------------------------------
-
-
-def _remembered(view: View, what: str, make: Callable[[], Made]) -> Made:
-    path = home_folder("computed") / f"{_key(view, what)}.npz"
-    try:
-        with np.load(path) as kept:
-            words = json.loads(str(kept["words"]))
-            return {name: kept[name] for name in kept.files if name != "words"}, words[0], words[1]
-    except (OSError, ValueError, KeyError):  # not there yet, or cut off
-        pass
-    arrays, sentence, code = make()
-    handle, draft = tempfile.mkstemp(suffix=".npz", prefix=f".{path.stem}.", dir=path.parent)
-    os.close(handle)
-    try:
-        np.savez(draft, words=np.array(json.dumps([sentence, code])), **arrays)  # type: ignore[arg-type]
-        Path(draft).replace(path)
-    finally:
-        Path(draft).unlink(missing_ok=True)
-    return arrays, sentence, code
-
-
-def _key(view: View, what: str) -> str:
-    """Return a hash of all that the result depends on."""
-    from importlib.metadata import version
-
-    mapping = view.mapping
-    state = hashlib.sha256()
-    programs = [version(name) for name in ("scanpy", "umap-learn", "numpy")]
-    words = [_VERSION, what, view.dataset.content_hash, mapping.turn, mapping.matrix, mapping.latent, *programs]
-    state.update(json.dumps(words).encode())
-    state.update(mapping.cells_out.tobytes())
-    if mapping.genes_kept is not None:
-        state.update(mapping.genes_kept.tobytes())
-    if mapping.latent is not None and mapping.latent in mapping.computed:
-        state.update(np.ascontiguousarray(mapping.computed[mapping.latent]).tobytes())
-    return state.hexdigest()[:40]

@@ -76,10 +76,11 @@ def fix_embedding_missing(view: View, scope: Scope) -> Mapping:
 
     if view.mapping.matrix is None and view.mapping.latent is None:
         return choose_embedding_missing(view, scope, "")
-    made, sentence, code = compute_umap(view, scope.say)
-    latent = view.mapping.latent or ("X_pca" if "X_pca" in made else None)
+    made = compute_umap(view, scope)
+    latent = view.mapping.latent or ("X_pca" if "X_pca" in made.arrays else None)
+    sentence, code = made.words
     fix = AppliedFix("embedding-missing", sentence, code)
-    computed = {**view.mapping.computed, **made}
+    computed = {**view.mapping.computed, **made.arrays}
     embeddings = {2: "X_umap_2d", 3: "X_umap_3d"}
     return view.mapping.with_fix(fix, embeddings=embeddings, latent=latent, computed=computed)
 
@@ -275,9 +276,10 @@ def choose_latent_missing(view: View, scope: Scope, choice: str) -> Mapping:
         return _take_latent(view, "latent-missing", choice)
     from cellucid_core.preflight.compute import compute_pca
 
-    made, sentence, code = compute_pca(view, scope.say)
+    made = compute_pca(view, scope)
+    sentence, code = made.words
     fix = AppliedFix("latent-missing", sentence, code, choice)
-    return view.mapping.with_fix(fix, latent="X_pca", computed={**view.mapping.computed, **made})
+    return view.mapping.with_fix(fix, latent="X_pca", computed={**view.mapping.computed, **made.arrays})
 
 
 def latent_not_finite(view: View, scope: Scope) -> Finding | None:

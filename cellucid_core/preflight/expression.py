@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cellucid_core.dataset import AppliedFix, Mapping, View
+from cellucid_core.dataset.gene_rankings import kept_variability
 from cellucid_core.dataset.scale import LINEAR
 from cellucid_core.dataset.turned import fits_only_turned
-from cellucid_core.dataset.variable_genes import highly_variable
+from cellucid_core.dataset.variable_genes import most_variable
 from cellucid_core.errors import InputError
 from cellucid_core.preflight.changes import keep_genes, leave_cells_out, matrix_code, take_matrix
 from cellucid_core.preflight.finding import Finding, Scope, examples, listed, plural
@@ -259,9 +260,11 @@ def expression_size(view: View, scope: Scope) -> Finding | None:
 
 def fix_expression_size(view: View, scope: Scope) -> Mapping:
     """Keep the most variable genes (scanpy's ``seurat`` flavor)."""
-    assert view.expression is not None
-    scope.say("Finding highly variable genes", 0.0)
-    positions, _ = highly_variable(view.expression, N_VARIABLE)
+    what = "Finding highly variable genes"
+    score, _ = kept_variability(
+        view, report=lambda done, total: scope.say(what, done / total), ready_only=scope.ready_only
+    )
+    positions, _ = most_variable(score, N_VARIABLE)
     keep = np.zeros(view.n_genes, dtype=bool)
     keep[positions] = True
     sentence = f"{plural(view.n_genes - len(positions), 'gene')} left out: not among the {N_VARIABLE:,} most variable"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cellucid_core.dataset import Mapping, View
+from cellucid_core.dataset.derived import NotComputed
 
 Severity = Literal["error", "warning", "info"]
 Light = Literal["red", "amber", "green"]
@@ -83,6 +84,8 @@ class Scope:
     progress
         Called by fixes that compute for long, with what is being done and the share that is done (0 … 1); it may raise
         to cancel.
+    ready_only
+        Whether fixes take only what was computed before, and else raise `NotComputed`.
     """
 
     categorical_dtype: str = "auto"
@@ -91,6 +94,13 @@ class Scope:
     var_bits: int | None = 8
     compression: int = 6
     progress: Callable[[str, float], None] | None = field(default=None, compare=False)
+    ready_only: bool = field(default=False, compare=False)
+
+    def arranging(self, share: float) -> None:
+        """Tell how much of a matrix is arranged by gene; raises `NotComputed` where that is not to be done now."""
+        if self.ready_only:
+            raise NotComputed("The matrix, arranged by gene")
+        self.say("Arranging the matrix by gene", share)
 
     def say(self, what: str, share: float) -> None:
         """Tell whoever watches what is being done."""

@@ -29,6 +29,8 @@ def apply_fixes(dataset: Dataset, mapping: Mapping, rules: Iterable[str], scope:
     ------
     InputError
         If a rule does not exist, has no such fix, or its fix cannot be computed.
+    NotComputed
+        If the scope says so, and something that takes long was not computed before.
     """
     scope = scope or Scope()
     for asked in rules:
@@ -38,7 +40,7 @@ def apply_fixes(dataset: Dataset, mapping: Mapping, rules: Iterable[str], scope:
         elif choice == OVERRULE:
             mapping = overrule(mapping, name)
         else:
-            mapping = _fixed(View(dataset, mapping), _rule(name), choice, scope)
+            mapping = _fixed(View(dataset, mapping, scope.arranging), _rule(name), choice, scope)
     return mapping
 
 
@@ -78,11 +80,11 @@ def fix_all(dataset: Dataset, mapping: Mapping, scope: Scope | None = None) -> M
     for _ in range(2):  # a fix can lay bare another finding: text that turns out to name each cell
         before = mapping
         for rule in RULES:
-            choice = _safe_choice(rule, View(dataset, mapping), scope)
+            choice = _safe_choice(rule, View(dataset, mapping, scope.arranging), scope)
             if choice is None:
                 continue
             try:
-                mapping = _fixed(View(dataset, mapping), rule, choice, scope)
+                mapping = _fixed(View(dataset, mapping, scope.arranging), rule, choice, scope)
             except InputError:
                 continue
         if mapping is before:

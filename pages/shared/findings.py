@@ -7,19 +7,27 @@ from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cellucid_core.dataset import AppliedFix
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import Finding, report_html, report_json
+from pages.shared.mending import ERROR, SAID, mending
 from pages.shared.sidebar import light_badge
 from pages.shared.workspace import literal, show_error, workspace
 
 _ICONS = {"error": ":red[:material/block:]", "warning": ":orange[:material/warning:]", "info": ":blue[:material/info:]"}
 
 
-def findings_panel() -> None:
-    """Draw the findings by severity, the applied fixes, and the report's downloads."""
-    work = workspace()
+def findings_panel() -> DeltaGenerator:
+    """Draw the findings by severity, the applied fixes, and the report's downloads.
+
+    Returns
+    -------
+    streamlit.delta_generator.DeltaGenerator
+        The place for how far a change is that is being computed.
+    """
+    work, busy = workspace(), mending() is not None
     report = work.report
     st.subheader("Findings", anchor=False)
     light, everything = st.columns([2, 1], vertical_alignment="center")
@@ -31,19 +39,23 @@ def findings_panel() -> None:
         type="primary",
         icon=":material/build:",
         width="stretch",
+        disabled=busy,
         help="Applies every fix that loses nothing you could want; each can be undone.",
     ):
         _mend(work.fix_all)
-    if error := st.session_state.pop("fix_error", None):
+    if error := st.session_state.pop(ERROR, None):
         show_error(error)
+    if said := st.session_state.pop(SAID, None):
+        st.info(said, icon=":material/close:")
+    place = st.container()
     if not report.of("error") and not report.of("warning"):
         st.markdown("Nothing is wrong with this dataset. It can be exported as it is.")
-    for place, finding in enumerate(report.findings):
-        _finding(finding, expanded=place == 0 and finding.severity == "error")
+    for number, finding in enumerate(report.findings):
+        _finding(finding, expanded=number == 0 and finding.severity == "error", busy=busy)
     if work.mapping.fixes:
         st.subheader("Applied fixes", anchor=False)
     for fix in work.mapping.fixes:
-        _applied(fix)
+        _applied(fix, busy)
     with st.popover("Download the report", icon=":material/download:"):
         name = work.view.dataset.id
         for label, suffix, mime, make in (
@@ -53,13 +65,14 @@ def findings_panel() -> None:
             st.download_button(
                 label, make, f"{name}-preflight.{suffix}", mime, key=f"report_{suffix}", on_click="ignore"
             )
+    return place
 
 
-def _finding(finding: Finding, *, expanded: bool) -> None:
+def _finding(finding: Finding, *, expanded: bool, busy: bool) -> None:
     with st.container(key=f"finding_{finding.rule}"):
         text, button = st.columns([4, 1], vertical_alignment="top")
         if finding.fix is not None and button.button(
-            "Mend", key=f"fix_{finding.rule}", help=literal(finding.fix), width="stretch"
+            "Mend", key=f"fix_{finding.rule}", help=literal(finding.fix), width="stretch", disabled=busy
         ):
             _mend(partial(workspace().fix, finding.rule))
         with text.expander(f"{_ICONS[finding.severity]} {literal(finding.title)}", expanded=expanded):
@@ -70,21 +83,22 @@ def _finding(finding: Finding, *, expanded: bool) -> None:
                 st.markdown(f"**Mend:** {literal(finding.fix)}")
             for name, does in finding.alternatives:
                 asked = f"{finding.rule}={name}"
-                if st.button(does, key=f"fix_{asked}", icon=":material/alt_route:"):
+                if st.button(does, key=f"fix_{asked}", icon=":material/alt_route:", disabled=busy):
                     _mend(partial(workspace().fix, asked))
             if finding.overrulable and st.button(
                 "It is meant to be so",
                 key=f"overrule_{finding.rule}",
                 icon=":material/thumb_up:",
+                disabled=busy,
                 help="The finding rests on a guess. Your word is recorded like a fix and can be undone.",
             ):
                 _mend(partial(workspace().fix, f"{finding.rule}=overrule"))
             st.caption(f"Rule: {literal(finding.rule)}")
 
 
-def _applied(fix: AppliedFix) -> None:
+def _applied(fix: AppliedFix, busy: bool) -> None:
     text, button = st.columns([4, 1], vertical_alignment="top")
-    if button.button("Undo", key=f"undo_{fix.asked}", width="stretch"):
+    if button.button("Undo", key=f"undo_{fix.asked}", width="stretch", disabled=busy):
         _mend(lambda progress: workspace().undo(fix.asked))
     with text.expander(f":green[:material/check:] {literal(fix.sentence)}"):
         if fix.code:
@@ -94,7 +108,7 @@ def _applied(fix: AppliedFix) -> None:
 
 
 def _mend(work: Callable[[Callable[[str, float], None]], None]) -> None:
-    """Change what is applied, showing progress; a click elsewhere cancels it and leaves everything as it was."""
+    """Change what is applied, showing progress; what takes long is left to a worker (`pages.shared.mending`)."""
     bar = st.empty()
 
     def progress(what: str, share: float) -> None:
@@ -103,5 +117,5 @@ def _mend(work: Callable[[Callable[[str, float], None]], None]) -> None:
     try:
         work(progress)
     except CellucidError as error:
-        st.session_state["fix_error"] = error
+        st.session_state[ERROR] = error
     st.rerun()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -28,21 +27,19 @@ from cellucid_core.serving.workspaces import (
 from pages.shared.keeper import Keeper, keeper
 from pages.shared.kept_snapshot import COLLECTION, gene_file_of, pages_of
 from pages.shared.kept_widgets import fits
+from pages.shared.mending import resume_elsewhere, show_choices
 from pages.shared.workspace import OpenGeneSets, Workspace, widget_key, workspace
 
 _PAGE_ID = re.compile(r"p([0-9]{1,9})")
-Progress = Callable[[str, float], None]
 
 
-def recall(asked: str = "", progress: Progress | None = None) -> None:
+def recall(asked: str = "") -> None:
     """Give the dataset that was just opened what was chosen and made there before.
 
     Parameters
     ----------
     asked
         Content hash that it should have, where it was opened by that; another content gets only what fits it.
-    progress
-        Called while fixes are computed again.
     """
     me, work = keeper(), workspace()
     kept = me.kept
@@ -50,7 +47,7 @@ def recall(asked: str = "", progress: Progress | None = None) -> None:
         return
     key = work.dataset.content_hash
     if key in kept.datasets:
-        take_over(kept.datasets[key], progress=progress)
+        take_over(kept.datasets[key])
     elif asked in kept.datasets:
         me.said.append(
             f"{work.dataset.name} has changed since you opened it last. Your choices were kept as far as they fit; "
@@ -59,7 +56,7 @@ def recall(asked: str = "", progress: Progress | None = None) -> None:
         take_over(kept.datasets[asked], other=True)
 
 
-def take_over(kept: KeptDataset, *, live: bool = False, other: bool = False, progress: Progress | None = None) -> None:
+def take_over(kept: KeptDataset, *, live: bool = False, other: bool = False) -> None:
     """Make the session what was kept of its dataset.
 
     Parameters
@@ -70,11 +67,9 @@ def take_over(kept: KeptDataset, *, live: bool = False, other: bool = False, pro
         The session goes on: another tab changed it. Else the dataset was just opened, and what the session has wins.
     other
         It was kept of another content: neither fixes nor exports are taken over.
-    progress
-        Called while fixes are computed again.
     """
     me, work = keeper(), workspace()
-    _take_choices(me, work, kept, () if other else kept.fixes, progress)
+    _take_choices(me, work, kept, () if other else kept.fixes)
     _take_genes(me, work, kept, live)
     _take_pages(me, work, kept, live)
     if not other:
@@ -86,9 +81,7 @@ def take_over(kept: KeptDataset, *, live: bool = False, other: bool = False, pro
         work.kept_names.add(name)
 
 
-def _take_choices(
-    me: Keeper, work: Workspace, kept: KeptDataset, fixes: tuple[str, ...], progress: Progress | None
-) -> None:
+def _take_choices(me: Keeper, work: Workspace, kept: KeptDataset, fixes: tuple[str, ...]) -> None:
     dataset = work.dataset
     assert dataset is not None
     choices, lost = choices_from_json(kept.choices, dataset, work.usual)
@@ -97,27 +90,17 @@ def _take_choices(
     if fixes == work.fixes and choices.digest() == work.choices.digest():
         return
     try:
-        work.resume(choices, fixes, progress)
+        resume_elsewhere(work, choices, fixes)
     except CellucidError:
         work.resume(choices, ())
         done: tuple[str, ...] = ()
         for fix in fixes:  # one of them fails: the others are kept
             try:
-                work.resume(choices, (*done, fix), progress)
+                work.resume(choices, (*done, fix))
                 done = (*done, fix)
             except CellucidError as error:
                 me.said.append(f"The fix {fix} could not be applied again. {error}")
-    for dimension in (1, 2, 3):
-        _show(f"map_embedding_{dimension}", work.choices.embeddings.get(dimension))
-    for name in ("latent", "matrix", "gene_id", "connectivities"):
-        _show(f"map_{name}", getattr(work.choices, name))
-
-
-def _show(name: str, value: str | None) -> None:
-    """Make a widget of the mapping that was drawn before show what is chosen."""
-    key = widget_key(name)
-    if key in st.session_state:
-        st.session_state[key] = "none" if value is None else value
+    show_choices(work)
 
 
 def _take_genes(me: Keeper, work: Workspace, kept: KeptDataset, live: bool) -> None:

@@ -85,14 +85,10 @@ def open_source(source: Source, asked: str = "") -> None:
         keep()  # what was done on the dataset that was open until now
         workspace().open(dataset, source, found)
         keeper().automatic = False
-
-        def again(what: str, share: float) -> None:
-            progress.progress(min(1.0, share), text=f"{what} …")
-
+        progress.empty()
         try:
-            recall(asked, again)
-        except BaseException:  # also a click, which ends a run where it draws
-            # Half of what was made there would be kept as if the rest had been taken away.
+            recall(asked)
+        except BaseException:  # a click ended it: what is half taken up must not be kept as if it were meant
             workspace().put_down()
             raise
     finally:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from cellucid_core.cell_pages import PageSet
 from cellucid_core.dataset import Dataset, Mapping, View, default_mapping
+from cellucid_core.dataset.derived import NotComputed
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import Report, Scope, apply_fixes, fix_all, preflight
 from cellucid_core.signature import GeneSets
@@ -56,6 +57,23 @@ class OpenGeneSets:
     sets: GeneSets
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A change that takes long to compute; until that is done, everything stays as it is.
+
+    Attributes
+    ----------
+    choices, fixes
+        What is to be.
+    everything
+        Whether all safe fixes are to follow.
+    """
+
+    choices: Mapping
+    fixes: tuple[str, ...]
+    everything: bool = False
+
+
 @dataclass
 class Workspace:
     """What one session is working on.
@@ -86,6 +104,8 @@ class Workspace:
         The file of signatures that is open, for each dataset (`gene_sets`).
     replaced_genes
         Genes as first written → what was accepted for them, for each dataset (`replaced`).
+    wanted
+        What was asked for last and has to be computed elsewhere first; `pages.shared.mending` sees to it.
     """
 
     dataset: Dataset | None = None
@@ -100,6 +120,7 @@ class Workspace:
     gene_files: dict[str, OpenGeneSets | None] = field(default_factory=dict)
     replaced_genes: dict[str, dict[str, str]] = field(default_factory=dict)
     kept_names: set[str] = field(default_factory=set)
+    wanted: Wanted | None = None
     _report: tuple[str, Report] | None = None
     _seen: tuple[Dataset, Mapping, View] | None = None
 
@@ -108,7 +129,7 @@ class Workspace:
         self.dataset, self.source = dataset, source
         self.choices = self.mapping = self.usual = default_mapping(dataset)
         self.opened = time.time()
-        self.fixes, self.export = (), None
+        self.fixes, self.export, self.wanted = (), None, None
         self._report = None if report is None else (self.mapping.digest(), report)
 
     def put_down(self) -> None:
@@ -120,7 +141,10 @@ class Workspace:
         vars(self).update(vars(Workspace()))
 
     def choose(self, **changes: Any) -> None:
-        """Change choices, keeping the fixes that still make sense."""
+        """Change choices, keeping the fixes that still make sense.
+
+        What takes long, here and below, is only noted as `wanted`.
+        """
         self._set(replace(self.choices, **changes), self.fixes)
 
     def fix(self, asked: str, progress: Callable[[str, float], None] | None = None) -> None:
@@ -130,8 +154,12 @@ class Workspace:
     def fix_all(self, progress: Callable[[str, float], None] | None = None) -> None:
         """Apply every safe fix."""
         assert self.dataset is not None
-        mapping = fix_all(self.dataset, self.mapping, Scope(progress=progress))
-        self._set(self.choices, tuple(fix.asked for fix in mapping.fixes))
+        try:
+            mapping = fix_all(self.dataset, self.mapping, Scope(progress=progress, ready_only=True))
+        except NotComputed:
+            self.wanted = Wanted(self.choices, self.fixes, everything=True)
+        else:
+            self._set(self.choices, tuple(fix.asked for fix in mapping.fixes))
 
     def undo(self, asked: str) -> None:
         """Take a fix back, keeping the others."""
@@ -140,16 +168,25 @@ class Workspace:
     def resume(
         self, choices: Mapping, fixes: tuple[str, ...], progress: Callable[[str, float], None] | None = None
     ) -> None:
-        """Take up choices and fixes as they were left."""
-        self._set(choices, fixes, progress)
+        """Take up choices and fixes as they were left, or as they are wanted.
+
+        Raises
+        ------
+        NotComputed
+            If something of it has to be computed elsewhere first.
+        """
+        assert self.dataset is not None
+        mapping = apply_fixes(self.dataset, choices, fixes, Scope(progress=progress, ready_only=True))
+        self.choices, self.fixes, self.mapping = choices, fixes, mapping
+        self.export = None
 
     def _set(
         self, choices: Mapping, fixes: tuple[str, ...], progress: Callable[[str, float], None] | None = None
     ) -> None:
-        assert self.dataset is not None
-        mapping = apply_fixes(self.dataset, choices, fixes, Scope(progress=progress))
-        self.choices, self.fixes, self.mapping = choices, fixes, mapping
-        self.export = None
+        try:
+            self.resume(choices, fixes, progress)
+        except NotComputed:
+            self.wanted = Wanted(choices, fixes)
 
     @property
     def pages(self) -> PageSet:

@@ -1,4 +1,4 @@
-"""Exports that go on while people are elsewhere, in a real Chromium with real workers."""
+"""Exports and fixes that go on while people are elsewhere, in a real Chromium with real workers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(home):
-    """A server that offers a file whose export takes some seconds."""
+    """A server that offers a file whose export takes some seconds, and one whose UMAP does."""
     rng = np.random.default_rng(0)
     matrix = sparse.random(CELLS, GENES, 0.15, "csr", np.float32, rng)
     obs = pd.DataFrame({"group": pd.Categorical(rng.choice(["a", "b"], CELLS))}, index=[f"c{i}" for i in range(CELLS)])
@@ -39,15 +39,22 @@ def address(home):
     root = home.parent / "shared"
     root.mkdir(exist_ok=True)
     made.write_h5ad(root / "large.h5ad")
+    bare = made[:1_500, :200].copy()
+    del bare.obsm["X_umap"]
+    bare.write_h5ad(root / "bare.h5ad")
     with serve(home, CELLUCID_DATA_ROOTS=str(root), CELLUCID_WORKERS="2") as running:
         yield running
 
 
-def open_large(page):
+def open_file(page, name):
     page.get_by_role("combobox", name="On this server").click()
-    page.get_by_role("option", name="large.h5ad").click()
+    page.get_by_role("option", name=name).click()
     page.get_by_role("button", name="Open it").click()
     page.get_by_role("heading", name="Upload & Preflight").wait_for(timeout=180_000)
+
+
+def open_large(page):
+    open_file(page, "large.h5ad")
     go(page, "Export", "Export for Cellucid")
 
 
@@ -106,6 +113,41 @@ def test_cancel_and_a_killed_worker_leave_nothing(page, home, address):
     alert(page, "ended from outside")
     page.get_by_role("button", name="Export", exact=True).click()
     page.get_by_role("link", name="Download").wait_for(timeout=180_000)
+
+
+def test_a_umap_goes_on_is_cancelled_and_survives_a_kill(page, home, address):
+    open_file(page, "bare.h5ad")
+    mend = page.locator(".st-key-fix_embedding-missing").get_by_role("button", name="Mend")
+    cancel = page.get_by_role("button", name="Cancel")
+    note = page.get_by_text("A change is being computed")
+    computed = home / "computed"
+
+    mend.click()
+    cancel.wait_for()
+    expect(mend).to_be_disabled()
+    go(page, "Gene Signature", "Gene Signature")
+    expect(note).to_be_visible()
+    go(page, "Upload & Preflight", "Upload & Preflight")
+    cancel.click()
+    alert(page, "Cancelled. Nothing was changed.")
+    expect(note).to_have_count(0)
+
+    mend.click()
+    cancel.wait_for()
+    (worker,) = worker_processes(home)
+    os.kill(worker, signal.SIGKILL)
+    alert(page, "ended from outside")
+    assert not [path.name for path in computed.iterdir() if path.name.startswith(".")]
+
+    mend.click()
+    cancel.wait_for()
+    page.reload()  # it goes on, and so does the page
+    page.get_by_text("UMAP computed in 2D and 3D").wait_for(timeout=180_000)
+    expect(note).to_have_count(0)
+    assert not [record for record in records(home) if record["kind"] == "fix"]
+    page.locator(".st-key-undo_embedding-missing").get_by_role("button", name="Undo").click()
+    mend.click()
+    page.get_by_text("UMAP computed in 2D and 3D").wait_for()  # from the disk
 
 
 def worker_processes(home):

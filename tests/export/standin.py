@@ -22,6 +22,7 @@ class ArrayExpression:
         self.is_sparse = sparse
         self.n_genes, self.n_cells = self._genes.shape
         self.dtype = self._genes.dtype
+        self.n_stored = self._genes.size
         finite = np.where(np.isfinite(self._genes), self._genes, 0)
         self.cell_total = finite.sum(axis=0, dtype=np.float64)
         self.stats = SimpleNamespace(

@@ -449,3 +449,16 @@ def test_the_name_follows_the_dataset_until_it_is_given(visit, uploaded):
     assert visit().keeper.kept.title == "My study"
     elsewhere = replace(me.keeper.kept, name="")
     assert elsewhere.title == "Blood <b>"
+
+
+def test_what_fixes_computed_is_computed_again_where_it_was_deleted(visit, uploaded, home):
+    adata = make_adata(40, 30, seed=next(_COUNT))
+    del adata.obsm["X_pca"]
+    me = visit().open(uploaded(adata)).show("upload_preflight.py")
+    me.change(me.app.button(key="fix_latent-missing"))
+    before = me.work.mapping.computed["X_pca"]
+    shutil.rmtree(home / "computed")
+    again = visit()
+    assert again.work.fixes == ("latent-missing",)
+    np.testing.assert_allclose(again.work.mapping.computed["X_pca"], before, atol=1e-4)
+    assert not again.keeper.said

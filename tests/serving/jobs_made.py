@@ -72,3 +72,21 @@ def devour(*, folder, report, size):
 def die(*, folder, report):
     (folder / "left").write_text("x")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def derive(*, folder, report, key, note, until):
+    """Compute a result that is kept, noting that it is computed, until a file is there."""
+    import numpy as np
+
+    from cellucid_core.dataset.derived import Derived, derived
+
+    def make():
+        with Path(note).open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        while not Path(until).exists():
+            report("Computing", 0, 1)
+            time.sleep(0.01)
+        return Derived({"found": np.arange(5)}, ["done"])
+
+    found = derived(key, "It", make, waiting=lambda: report("Waiting for somebody else", 0, 1))
+    return {"sum": int(found.arrays["found"].sum()), "words": list(found.words)}

@@ -21,7 +21,16 @@ from cellucid_core.serving.jobs.deleting import delete_jobs
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.progress import Progress, Report
 from cellucid_core.serving.jobs.record import ACTIVE, sweep_jobs
-from cellucid_core.serving.jobs.tasks import DatasetSource, build_job, export_job, gather_job, open_job, zip_job
+from cellucid_core.serving.jobs.tasks import (
+    DatasetSource,
+    build_job,
+    export_job,
+    fix_job,
+    gather_job,
+    genes_job,
+    open_job,
+    zip_job,
+)
 from cellucid_core.serving.jobs.workers import Workers, find_job, jobs_of, submit, workers
 
 __all__ = [
@@ -35,7 +44,9 @@ __all__ = [
     "delete_jobs",
     "export_job",
     "find_job",
+    "fix_job",
     "gather_job",
+    "genes_job",
     "jobs_of",
     "open_job",
     "submit",

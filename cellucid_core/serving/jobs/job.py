@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -121,6 +122,11 @@ class Job:
         else:
             with suppress(OSError):  # it is gone this moment
                 (self.folder / STOP).touch()
+
+    def forget(self) -> None:
+        """Delete its record and what it wrote, once it has ended and nobody wants them any more."""
+        if not self.active:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def result(self) -> Any:
         """Return what it returned.

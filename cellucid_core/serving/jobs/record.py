@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset.home import home_folder
-from cellucid_core.dataset.store import clear_abandoned
+from cellucid_core.dataset.sealed_folder import clear_drafts
 from cellucid_core.errors import CellucidError, InputError, WorkRefused
 
 SCHEMA = "cellucid-job"
@@ -164,7 +164,12 @@ def clean(folder: Path, keep: tuple[str, ...] = (FILE,), patience: float = 10.0)
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
-    clear_abandoned()
+    _clear_drafts()
+
+
+def _clear_drafts() -> None:
+    for name in ("stores", "computed"):
+        clear_drafts(home_folder(name))
 
 
 def sweep_jobs(now: float | None = None, kept: float = KEPT) -> int:
@@ -191,7 +196,7 @@ def sweep_jobs(now: float | None = None, kept: float = KEPT) -> int:
     for mark in home_folder("jobs", _SERVERS).iterdir():
         if not _lives(mark.name):
             mark.unlink(missing_ok=True)
-    clear_abandoned()
+    _clear_drafts()
     return gone
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from cellucid_core.dataset import DEMO, Dataset, Mapping, View, default_mapping, open_dataset
 from cellucid_core.errors import InputError
-from cellucid_core.export import ChosenGenes, ExportSettings, add_to_root, write, zip_root
+from cellucid_core.export import ChosenGenes, ExportSettings, add_to_root, choose_genes, write, zip_root
 from cellucid_core.library import BuildSettings, add_entry, build_signature
-from cellucid_core.preflight import preflight
+from cellucid_core.preflight import Scope, apply_fixes, fix_all, preflight
 from cellucid_core.serving.jobs.progress import Report
 
 if TYPE_CHECKING:
@@ -80,6 +80,60 @@ def open_job(*, folder: Path, report: Report, source: DatasetSource, mapping: Ma
     dataset = source.open()
     chosen = default_mapping(dataset) if mapping is None else mapping
     preflight(View(dataset, chosen, lambda share: report("Arranging the matrix by gene", share, 1)))
+
+
+def fix_job(
+    *,
+    folder: Path,
+    report: Report,
+    source: DatasetSource,
+    choices: Mapping,
+    fixes: Sequence[str],
+    everything: bool = False,
+) -> dict[str, Any]:
+    """Apply fixes, so that what takes long in them is kept on the disk; the caller applies them again, which is quick.
+
+    Parameters
+    ----------
+    choices
+        The mapping as the user chose it.
+    fixes
+        As `cellucid_core.preflight.apply_fixes`.
+    everything
+        Whether all safe fixes are applied after these.
+
+    Returns
+    -------
+    dict
+        ``fixes``: what the caller has to apply.
+
+    Raises
+    ------
+    InputError
+        As `cellucid_core.preflight.apply_fixes`.
+    """
+    report("Starting", 0, 1)
+    scope = Scope(progress=lambda what, share: report(what, share, 1))
+    dataset = source.open()
+    mapping = apply_fixes(dataset, choices, fixes, scope)
+    if everything:
+        fixes = [fix.asked for fix in fix_all(dataset, mapping, scope).fixes]
+        apply_fixes(dataset, choices, fixes, scope)  # in another order they may depend on something else
+    return {"fixes": list(fixes)}
+
+
+def genes_job(
+    *, folder: Path, report: Report, source: DatasetSource, mapping: Mapping, settings: ExportSettings
+) -> None:
+    """Find the genes of an export, so that how they were ranked is kept on the disk; the caller finds it there.
+
+    Raises
+    ------
+    CellucidError
+        As `cellucid_core.export.choose_genes`.
+    """
+    report("Starting", 0, 1)
+    choose_genes(View(source.open(), mapping), settings, report)
 
 
 def export_job(
