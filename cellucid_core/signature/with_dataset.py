@@ -81,7 +81,8 @@ def write_h5ad(view: View, run: SignatureRun, target: Path) -> tuple[str, str]:
     Raises
     ------
     InputError
-        The dataset is no ``.h5ad`` file of anndata 0.7 or later, was opened transposed, or is the target; the disk is full.
+        The dataset is no ``.h5ad`` file of anndata 0.7 or later, was opened transposed, or is the target; or the
+        disk is full.
     """
     path = view.dataset.path
     _check_h5ad(view)
