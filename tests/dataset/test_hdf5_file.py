@@ -183,9 +183,9 @@ path.touch()
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:
     with Hdf5Writing(path, "w") as writing:
-        many = writing.file.create_dataset("many", shape=(400_000,), chunks=(2,), maxshape=(None,), dtype="f4")
-        text = writing.file.create_dataset("text", shape=(400_000,), chunks=(64,), dtype=h5py.string_dtype())
-        for start in range(0, 400_000, 20_000):
+        many = writing.file.create_dataset("many", shape=(120_000,), chunks=(2,), maxshape=(None,), dtype="f4")
+        text = writing.file.create_dataset("text", shape=(120_000,), chunks=(64,), dtype=h5py.string_dtype())
+        for start in range(0, 120_000, 20_000):
             many[start : start + 20_000] = 1
             text[start : start + 20_000] = [f"text {i}" * 4 for i in range(20_000)]
         many[::3] = 2
