@@ -20,6 +20,7 @@ from cellucid_core.dataset.elements import read_elements
 from cellucid_core.dataset.hdf5_file import Hdf5Writing, put_anndata
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.dataset.model import Dataset
+from cellucid_core.dataset.remains import alone_with
 from cellucid_core.dataset.seal import is_sound, seal
 from cellucid_core.dataset.source import Source
 from cellucid_core.errors import InputError
@@ -50,13 +51,12 @@ def read_rewritten(source: Source, identity: str, write: Callable[[Path], Iterab
         As raised by `write`, or if the disk is full.
     """
     import h5py
-    from filelock import FileLock
 
     folder = home_folder("rewritten")
     target = folder / f"v{_VERSION}-{identity[:40]}.h5ad"
     notes_file, record = target.with_suffix(".json"), target.with_suffix(".seal.json")
     if not is_sound(record):
-        with FileLock(f"{target}.lock"):
+        with alone_with(target):
             if not is_sound(record):
                 try:
                     with complete_or_absent(target) as draft:

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset.home import home_folder
+from cellucid_core.dataset.remains import clear_remains
 from cellucid_core.dataset.store import clear_abandoned
 from cellucid_core.errors import CellucidError, InputError, WorkRefused
 
@@ -158,6 +159,7 @@ def clean(folder: Path, keep: tuple[str, ...] = (FILE,), patience: float = 10.0)
             else:
                 path.unlink(missing_ok=True)
     clear_abandoned()
+    clear_remains()
 
 
 def sweep_jobs(now: float | None = None, kept: float = KEPT) -> int:
@@ -183,6 +185,7 @@ def sweep_jobs(now: float | None = None, kept: float = KEPT) -> int:
         if not _lives(mark.name):
             mark.unlink(missing_ok=True)
     clear_abandoned()
+    clear_remains()
     return gone
 
 
