@@ -17,11 +17,12 @@ process, with everything else the same.
 
 from __future__ import annotations
 
+from cellucid_core.serving.jobs.asking import find_job, jobs_of, submit
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.progress import Progress, Report
 from cellucid_core.serving.jobs.record import ACTIVE, sweep_jobs
 from cellucid_core.serving.jobs.tasks import DatasetSource, build_job, export_job, gather_job, open_job, zip_job
-from cellucid_core.serving.jobs.workers import Workers, find_job, jobs_of, submit, workers
+from cellucid_core.serving.jobs.workers import Workers, workers
 
 __all__ = [
     "ACTIVE",

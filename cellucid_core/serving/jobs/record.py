@@ -12,7 +12,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -107,6 +107,26 @@ def save(record: Record) -> None:
     """Write a record; a job that was swept meanwhile stays gone."""
     with suppress(FileNotFoundError), complete_or_absent(record.folder / FILE) as draft:
         draft.write_text(json.dumps({"schema": SCHEMA, "version": VERSION, **asdict(record)}), encoding="utf-8")
+
+
+@contextmanager
+def folder_made(record: Record) -> Iterator[None]:
+    """Make a job's folder, with what the block puts there and its record, or nothing.
+
+    Raises
+    ------
+    WorkRefused
+        If the disk is full.
+    """
+    try:
+        record.folder.mkdir(mode=0o700)
+        yield
+        save(record)
+    except OSError as error:
+        shutil.rmtree(record.folder, ignore_errors=True)
+        raise WorkRefused(
+            f"The server's disk cannot be written to ({error.strerror or error}).", "Free some space on it."
+        ) from None
 
 
 def load(job_id: str) -> Record | None:
