@@ -54,6 +54,7 @@ class UnfailingFile:
         """Write all of it, or remember why that is not possible."""
         whole = rest = memoryview(data).cast("B")
         try:
+            self._file.seek(self._at)
             while self.error is None and len(rest):
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
@@ -91,7 +92,7 @@ class UnfailingFile:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to a place."""
-        self._at = self._file.seek(offset, whence)
+        self._at = self._file.seek(offset, whence) if whence else offset
         return self._at
 
     def tell(self) -> int:
