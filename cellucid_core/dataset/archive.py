@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import stat
 import zipfile
@@ -12,6 +13,7 @@ from typing import Any
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.configuration import format_size, read_configuration
+from cellucid_core.dataset.remains import alone_with
 from cellucid_core.errors import InputError
 
 #: Most entries; a zarr folder of a large atlas has some hundred thousand.
@@ -56,13 +58,19 @@ def checked_entries(archive: zipfile.ZipFile, file_name: str) -> list[str]:
 
 
 def unpack_entry(path: Path, name: str, target: Path, file_name: str) -> None:
-    """Unpack one file of a zip; the target is complete or absent afterwards.
+    """Unpack one file of a zip to the folder ``unpacked`` of the home, if nobody has yet; complete or absent.
 
     Raises
     ------
     InputError
-        If it is damaged, or too large.
+        If it is damaged, or too large; if the disk is full.
     """
+    with alone_with(target):
+        if not target.exists():
+            _unpack_entry(path, name, target, file_name)
+
+
+def _unpack_entry(path: Path, name: str, target: Path, file_name: str) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             checked_entries(archive, file_name)
@@ -93,17 +101,23 @@ def unpack_folder(path: Path, inside: str, folder: Path, file_name: str) -> None
         names = [name for name in checked_entries(archive, file_name) if name.rpartition("/")[0] == inside.rstrip("/")]
         _require_room(folder, sum(archive.getinfo(name).file_size for name in names), file_name)
     for name in names:
-        unpack_entry(path, name, folder / name.rpartition("/")[2], file_name)
+        _unpack_entry(path, name, folder / name.rpartition("/")[2], file_name)
 
 
 def gunzip(path: Path, target: Path, file_name: str) -> None:
-    """Decompress a gzip file; the target is complete or absent afterwards.
+    """Decompress a gzip file to the folder ``unpacked`` of the home, if nobody has yet; complete or absent.
 
     Raises
     ------
     InputError
-        If it is damaged, or too large.
+        If it is damaged, or too large; if the disk is full.
     """
+    with alone_with(target):
+        if not target.exists():
+            _gunzip(path, target, file_name)
+
+
+def _gunzip(path: Path, target: Path, file_name: str) -> None:
     limit = min(read_configuration().unpacked_limit, shutil.disk_usage(target.parent).free - _SPARE)
     try:
         with gzip.open(path) as source:
@@ -123,9 +137,17 @@ def _require_room(folder: Path, size: int, file_name: str) -> None:
 
 def _copy(source: Any, target: Path, limit: int, file_name: str) -> None:
     written = 0
-    with complete_or_absent(target) as draft, draft.open("wb") as file:
-        while piece := source.read(_CHUNK):
-            written += len(piece)
-            if written > limit:
-                raise InputError(f"{file_name} unpacks to more than it should.", "Pack it anew.")
-            file.write(piece)
+    try:
+        with complete_or_absent(target) as draft, draft.open("wb") as file:
+            while piece := source.read(_CHUNK):
+                written += len(piece)
+                if written > limit:
+                    raise InputError(f"{file_name} unpacks to more than it should.", "Pack it anew.")
+                file.write(piece)
+    except OSError as error:
+        if error.errno is None:  # gzip's own, about the content
+            raise
+        raise InputError(
+            f"{file_name} could not be unpacked ({os.strerror(error.errno)}).",
+            "Free some disk space, or point CELLUCID_HOME to a larger disk.",
+        ) from error

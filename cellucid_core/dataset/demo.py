@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from cellucid_core.atomic import complete_or_absent
+from cellucid_core.dataset.hdf5_file import Hdf5Writing, put_anndata
 from cellucid_core.dataset.home import home_folder
+from cellucid_core.errors import InputError
 
 #: Raised when the demo's content changes, so that older copies in the cache are not used.
 _VERSION = 1
@@ -36,6 +38,11 @@ def write_demo(path: Path) -> Path:
     ----------
     path
         Target ``.h5ad`` file; complete or absent afterwards.
+
+    Raises
+    ------
+    InputError
+        If the disk is full.
     """
     import anndata
 
@@ -57,8 +64,14 @@ def write_demo(path: Path) -> Path:
         adata.obs.index.name = "cell"
         adata.var.index.name = "gene"
         adata.uns["title"] = "PBMC 68k, reduced"
-        with complete_or_absent(path) as draft:
-            adata.write_h5ad(draft)
+        try:
+            with complete_or_absent(path) as draft, Hdf5Writing(draft, "w") as writing:
+                put_anndata(adata, writing.file)
+        except OSError as error:
+            raise InputError(
+                f"The demo could not be written ({error.strerror or error}).",
+                "Free some disk space, or point CELLUCID_HOME to a larger disk.",
+            ) from error
     return path
 
 

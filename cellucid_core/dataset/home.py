@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import InputError
+
+#: Folder of `scratch_folder`.
+SCRATCH = "scratch"
 
 
 def cellucid_home() -> Path:
@@ -50,9 +54,18 @@ def entries_of(folder: Path) -> list[Path]:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Yield an empty folder that is gone afterwards; if the process is killed meanwhile, the next sweep takes it.
+    """Yield an empty folder that is gone afterwards; if the process is killed, `remains.clear_remains` takes it.
 
     The system's own temporary folder is often small, or memory, and nobody sweeps it.
     """
-    with tempfile.TemporaryDirectory(dir=home_folder("scratch"), ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    from filelock import FileLock
+
+    parent, name = home_folder(SCRATCH), f"tmp{secrets.token_hex(8)}"
+    lock = parent / f"{name}.lock"
+    with FileLock(lock, thread_local=False):  # before there is anything that it stands for
+        try:
+            with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=parent, ignore_cleanup_errors=True) as folder:
+                yield Path(folder)
+        finally:
+            with suppress(OSError):  # Windows deletes nothing that is open; `remains.clear_remains` does it then
+                lock.unlink()

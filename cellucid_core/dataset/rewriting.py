@@ -6,9 +6,10 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pandas as pd
@@ -16,8 +17,10 @@ from scipy import sparse
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset.elements import read_elements
+from cellucid_core.dataset.hdf5_file import Hdf5Writing, put_anndata
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.dataset.model import Dataset
+from cellucid_core.dataset.remains import alone_with
 from cellucid_core.dataset.seal import is_sound, seal
 from cellucid_core.dataset.source import Source
 from cellucid_core.errors import InputError
@@ -48,13 +51,12 @@ def read_rewritten(source: Source, identity: str, write: Callable[[Path], Iterab
         As raised by `write`, or if the disk is full.
     """
     import h5py
-    from filelock import FileLock
 
     folder = home_folder("rewritten")
     target = folder / f"v{_VERSION}-{identity[:40]}.h5ad"
     notes_file, record = target.with_suffix(".json"), target.with_suffix(".seal.json")
     if not is_sound(record):
-        with FileLock(f"{target}.lock"):
+        with alone_with(target):
             if not is_sound(record):
                 try:
                     with complete_or_absent(target) as draft:
@@ -79,14 +81,25 @@ def read_rewritten(source: Source, identity: str, write: Callable[[Path], Iterab
 
 
 def write_adata(adata: Any, path: Path) -> None:
-    """Write a whole AnnData, without warnings about names that preflight judges."""
+    """Write a whole AnnData, without warnings about names that preflight judges.
+
+    Raises
+    ------
+    OSError
+        With ``errno``, if the disk is full.
+    """
+    with Hdf5Writing(path, "w") as writing:
+        _put(adata, writing.file)
+
+
+def _put(adata: Any, file: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Nothing here reads uns, and old files keep things there that today's writer refuses.
         adata.uns.clear()
         for table in (adata.obs, adata.var):
             table.columns = [str(column).replace("/", _SLASH) for column in table.columns]
-        adata.write_h5ad(path)
+        put_anndata(adata, file)
 
 
 class GrowingFile:
@@ -98,32 +111,47 @@ class GrowingFile:
         The file.
     tables
         An AnnData without X.
+
+    Raises
+    ------
+    OSError
+        With ``errno``, by everything here, if the disk is full.
     """
 
     def __init__(self, path: Path, tables: Any) -> None:
-        import h5py
-
-        write_adata(tables, path)
-        self._file = h5py.File(path, "r+")
         self._started = False
+        with ExitStack() as closing:
+            self._writing = closing.enter_context(Hdf5Writing(path, "w"))
+            _put(tables, self._writing.file)
+            self._writing.check()
+            self._closing = closing.pop_all()
 
     def append(self, block: sparse.csr_matrix | sparse.csc_matrix) -> None:
         """Append cells (a CSR block, all genes) or genes (a CSC block, all cells)."""
         from anndata.io import sparse_dataset, write_elem
 
+        file = self._writing.file
         if self._started:
-            sparse_dataset(self._file["X"]).append(block)
-            return
-        if "X" in self._file:
-            del self._file["X"]
-        write_elem(self._file, "X", block)
-        self._started = True
+            sparse_dataset(file["X"]).append(block)
+        else:
+            write_elem(file, "X", block)
+            self._started = True
+        self._writing.check()
+
+    def replace(self, name: str, table: pd.DataFrame) -> None:
+        """Write ``obs`` or ``var`` anew."""
+        from anndata.io import write_elem
+
+        write_elem(self._writing.file, name, table)
+        self._writing.check()
 
     def __enter__(self) -> GrowingFile:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.__exit__(kind, error, trace)
 
 
 def as_categories(table: pd.DataFrame) -> pd.DataFrame:

@@ -18,9 +18,10 @@ from cellucid_core.export.estimate import Artefact
 from cellucid_core.export.gene_choice import GeneChoice, parse_gene_choice
 from cellucid_core.export.plan import ExportPlan, Planner, plan
 from cellucid_core.export.presets import Preset, matching_preset, presets
+from cellucid_core.export.result import ExportResult, Progress
 from cellucid_core.export.settings import ExportSettings, Format, available_threads, parse_bits, parse_quantile
 from cellucid_core.export.verify import VerifyReport, verify
-from cellucid_core.export.write import ExportResult, Progress, write
+from cellucid_core.export.write import write
 
 __all__ = [
     "Again",

@@ -11,7 +11,7 @@ from cellucid_core.export.collection import Collection, alone, find, read_member
 from cellucid_core.export.staging import PARTIAL, Staging
 from cellucid_core.export.verify import verify
 from cellucid_core.names import folder_name, safe_key
-from cellucid_core.prepared.reading import DamagedError, ExportFiles, open_export
+from cellucid_core.prepared.containers import DamagedError, ExportFiles, open_export
 
 _CHUNK = 1 << 20
 

@@ -20,15 +20,8 @@ from typing import Any
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.names import folder_name
-from cellucid_core.prepared.reading import (
-    IDENTITY,
-    MAX_JSON,
-    DamagedError,
-    ExportFiles,
-    open_export,
-    read_json,
-    strict_json,
-)
+from cellucid_core.prepared.containers import IDENTITY, DamagedError, ExportFiles, open_export
+from cellucid_core.prepared.reading import MAX_JSON, read_json, strict_json
 
 try:
     import fcntl

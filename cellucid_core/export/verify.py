@@ -12,7 +12,8 @@ import numpy as np
 from cellucid_core.export.compare import Found, Source
 from cellucid_core.export.parallel import in_order
 from cellucid_core.export.settings import available_threads
-from cellucid_core.prepared.reading import DamagedError, ExportFiles, open_export, read_array
+from cellucid_core.prepared.containers import DamagedError, ExportFiles, open_export
+from cellucid_core.prepared.reading import read_array
 from cellucid_core.prepared.structure import Categories, Graph, Numbers, Structure, read_structure
 
 if TYPE_CHECKING:

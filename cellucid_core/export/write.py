@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -20,6 +19,7 @@ from cellucid_core.export import genes as gene_files
 from cellucid_core.export import graph as graph_files
 from cellucid_core.export import obs as obs_files
 from cellucid_core.export.cautions import cautions
+from cellucid_core.export.cellucid_ready import check_target, write_ready
 from cellucid_core.export.chosen_genes import ChosenGenes, choose_genes
 from cellucid_core.export.compress import Compressor, gzip_bytes
 from cellucid_core.export.estimate import Estimator
@@ -27,6 +27,7 @@ from cellucid_core.export.identity import fixed_time, identity, to_json
 from cellucid_core.export.parallel import in_order
 from cellucid_core.export.plan import name_warnings, refusals
 from cellucid_core.export.points import Points, normalize
+from cellucid_core.export.result import ExportResult, Progress, sha256_of
 from cellucid_core.export.settings import ExportSettings
 from cellucid_core.export.sink import Sink, open_sink
 from cellucid_core.export.vectors import Vectors, identity_entry, vector_fields
@@ -36,66 +37,6 @@ if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
 _File = tuple[str, bytes]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an export is: steps done, steps in all, and what is being done ("Writing genes")."""
-
-    done: int
-    total: int
-    what: str
-
-
-@dataclass(frozen=True)
-class ExportResult:
-    """What was written.
-
-    Attributes
-    ----------
-    path
-        The zip or folder.
-    files, bytes
-        Number of files, and the size of the zip or of all files.
-    seconds
-        From the call to the published export.
-    n_cells, n_genes
-        Written.
-    verified
-        Whether everything was read back and compared.
-    max_error_steps
-        Largest error of a decoded value, in quantization steps; None if not verified.
-    fixes, warnings
-        In plain words; the last warnings are what the viewer will suffer from (`cautions`).
-    arrays
-        Number of arrays that were read back and compared; 0 if not verified.
-    sha256
-        Of a single file, in hexadecimal; None for a folder.
-    """
-
-    path: Path
-    files: int
-    bytes: int
-    seconds: float
-    n_cells: int
-    n_genes: int
-    verified: bool
-    max_error_steps: float | None
-    fixes: tuple[str, ...]
-    warnings: tuple[str, ...]
-    arrays: int = 0
-    sha256: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object of the command line's ``--json``."""
-        return {**asdict(self), "path": str(self.path), "fixes": list(self.fixes), "warnings": list(self.warnings)}
-
-    @classmethod
-    def from_json(cls, found: dict[str, Any]) -> ExportResult:
-        """Return what `to_json` made an object of."""
-        return cls(
-            **{**found, "path": Path(found["path"]), "fixes": (*found["fixes"],), "warnings": (*found["warnings"],)}
-        )
 
 
 def write(
@@ -144,8 +85,6 @@ def write(
     dataset_id = settings.dataset_id or view.dataset.id
     _spare_the_input(view, target)
     if settings.format != "compact":
-        from cellucid_core.export.cellucid_ready import check_target, write_ready  # they hand back an ExportResult
-
         check_target(target, settings.format)
         report(Progress(0, 1, "Choosing genes" if settings.genes.kind == "hvg" else "Looking at names"))
         genes = choose_genes(view, settings)
@@ -218,12 +157,6 @@ def _with_cautions(
         raw_bytes=result.bytes,  # asked for only where nothing is compressed
     )
     return replace(result, warnings=(*result.warnings, *map(str, known)))
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _spare_the_input(view: View, target: str | Path) -> None:

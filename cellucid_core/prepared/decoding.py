@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.errors import InputError
+from cellucid_core.prepared.containers import DamagedError, ExportFiles, open_export
 from cellucid_core.prepared.encoding import dequantize
-from cellucid_core.prepared.reading import DamagedError, ExportFiles, open_export, read_array
+from cellucid_core.prepared.reading import read_array
 from cellucid_core.prepared.structure import Categories, Numbers, read_structure
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from cellucid_core.names import safe_key
+from cellucid_core.prepared.containers import IDENTITY, DamagedError, ExportFiles
 from cellucid_core.prepared.encoding import MAX_CATEGORIES, encoding
-from cellucid_core.prepared.reading import IDENTITY, DamagedError, ExportFiles, read_json
+from cellucid_core.prepared.reading import read_json
 
 
 class Wrong(Exception):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ import pandas as pd
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.csv_safety import neutral_table
+from cellucid_core.dataset.hdf5_file import Hdf5Writing
 from cellucid_core.errors import InputError
 from cellucid_core.names import unique
 from cellucid_core.signature.run import SignatureRun
@@ -27,8 +30,14 @@ _AND = " & "
 
 
 def write_parquet(view: View, run: SignatureRun, target: Path) -> None:
-    """Write the scores table (one row per page and cell, see `scores_table`) as Parquet; complete or absent."""
-    with complete_or_absent(target) as draft:
+    """Write the scores table (one row per page and cell, see `scores_table`) as Parquet; complete or absent.
+
+    Raises
+    ------
+    InputError
+        The disk is full.
+    """
+    with _told(target), complete_or_absent(target) as draft:
         run.table(view).to_parquet(draft, index=False)
 
 
@@ -72,7 +81,8 @@ def write_h5ad(view: View, run: SignatureRun, target: Path) -> tuple[str, str]:
     Raises
     ------
     InputError
-        The dataset is no ``.h5ad`` file of anndata 0.7 or later, was opened transposed, or is the target.
+        The dataset is no ``.h5ad`` file of anndata 0.7 or later, was opened transposed, or is the target; or the
+        disk is full.
     """
     path = view.dataset.path
     _check_h5ad(view)
@@ -84,11 +94,24 @@ def write_h5ad(view: View, run: SignatureRun, target: Path) -> tuple[str, str]:
     mine = _page_names(run, view.n_cells)
     codes = np.full(n_cells, -1, dtype=np.int64)
     codes[view.cell_index] = mine.codes
-    with complete_or_absent(target) as draft:
+    with _told(target), complete_or_absent(target) as draft:
         shutil.copyfile(path, draft)
         return _add_columns(
             draft, {SCORE_COLUMN: scores, PAGE_COLUMN: pd.Categorical.from_codes(codes, mine.categories)}
         )
+
+
+@contextmanager
+def _told(target: Path) -> Iterator[None]:
+    """Say what the disk did not take."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # h5py's own, about the content
+            raise
+        raise InputError(
+            f"{target.name} could not be written ({os.strerror(error.errno)}).", "Check the free disk space."
+        ) from error
 
 
 def _check_h5ad(view: View) -> None:
@@ -119,12 +142,11 @@ def _check_h5ad(view: View) -> None:
 
 def _add_columns(path: Path, columns: dict[str, Any]) -> tuple[str, str]:
     """Add columns to the cell table of an ``.h5ad`` file in place."""
-    import anndata
     import h5py
+    from anndata.io import write_elem
 
-    write_elem = anndata.io.write_elem if hasattr(anndata, "io") else anndata.experimental.write_elem
-    with h5py.File(path, "r+") as file:
-        obs = file["obs"]
+    with Hdf5Writing(path, "r+") as writing:
+        obs = writing.file["obs"]
         order = [str(name) for name in obs.attrs["column-order"]]
         names = unique([*order, str(obs.attrs["_index"]), *columns])[-len(columns) :]
         for name, values in zip(names, columns.values(), strict=True):

@@ -28,7 +28,7 @@ from cellucid_core.export import (
     zip_root,
 )
 from cellucid_core.export.collecting import _copy
-from cellucid_core.prepared.reading import DamagedError
+from cellucid_core.prepared.containers import DamagedError
 from tests.export.standin import small_view
 
 PEER = os.environ.get("CELLUCID_PEER_PYTHON")

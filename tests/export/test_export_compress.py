@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cellucid_core.export.compress import Compressor, gzip_bytes
 from cellucid_core.prepared import reading
-from cellucid_core.prepared.reading import DamagedError
+from cellucid_core.prepared.containers import DamagedError
 
 
 @settings(deadline=None)

@@ -19,8 +19,8 @@ from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.rewriting import GrowingFile, read_rewritten
 from cellucid_core.dataset.source import Source
 from cellucid_core.errors import InputError
+from cellucid_core.prepared.containers import DamagedError, ExportFiles, open_export
 from cellucid_core.prepared.decoding import decode_array, decode_categories, decode_numbers
-from cellucid_core.prepared.reading import DamagedError, ExportFiles, open_export
 from cellucid_core.prepared.structure import Categories, Graph, Structure, read_structure
 
 #: Bytes of decoded genes that are held before they are written.

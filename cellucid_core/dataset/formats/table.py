@@ -51,8 +51,6 @@ def _numeric(layout: Layout) -> list[str]:
 def _write(source: Source, layout: Layout, axis: Axis, target: Path) -> list[str]:
     """Stream the table; the names of its rows are only known at the end, so its tables are written last."""
     import anndata
-    import h5py
-    from anndata.io import write_elem
 
     columns = _numeric(layout)
     names: list[str] = []
@@ -64,17 +62,15 @@ def _write(source: Source, layout: Layout, axis: Axis, target: Path) -> list[str
             texts.append(annotations)
             block = sparse.csr_matrix(values)
             file.append(block if axis == "cells" else sparse.csc_matrix(block.T))
-    annotations = pd.concat(texts, ignore_index=True)
-    annotations.columns = pd.Index([layout.columns[int(at)] for at in annotations.columns])
-    annotations.index = pd.Index(np.array(names, dtype=object))
-    annotations = as_categories(annotations.loc[:, ~annotations.columns.duplicated()])
-    annotations.columns.name = None
-    other = pd.DataFrame(index=pd.Index(np.array(columns, dtype=object)))
-    obs, var = (annotations, other) if axis == "cells" else (other, annotations)
-    with h5py.File(target, "r+") as written:
-        for key, table in (("obs", obs), ("var", var)):
-            del written[key]
-            write_elem(written, key, table)
+        annotations = pd.concat(texts, ignore_index=True)
+        annotations.columns = pd.Index([layout.columns[int(at)] for at in annotations.columns])
+        annotations.index = pd.Index(np.array(names, dtype=object))
+        annotations = as_categories(annotations.loc[:, ~annotations.columns.duplicated()])
+        annotations.columns.name = None
+        other = pd.DataFrame(index=pd.Index(np.array(columns, dtype=object)))
+        obs, var = (annotations, other) if axis == "cells" else (other, annotations)
+        file.replace("obs", obs)
+        file.replace("var", var)
     notes = []
     if layout.corner is None:
         notes.append(f"The table names no {axis}: they are called {_ONE[axis]}_0, {_ONE[axis]}_1 …")

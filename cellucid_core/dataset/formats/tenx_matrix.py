@@ -7,7 +7,6 @@ with a prefix (GEO), one column only, cells × genes.
 from __future__ import annotations
 
 import csv
-import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ import pandas as pd
 from cellucid_core.dataset.archive import unpack_folder
 from cellucid_core.dataset.formats.matrix_market import check_header, require_text
 from cellucid_core.dataset.formats.tenx_h5 import GENE_EXPRESSION
-from cellucid_core.dataset.home import home_folder
+from cellucid_core.dataset.home import scratch_folder
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.rewriting import read_rewritten, write_adata
 from cellucid_core.dataset.source import Source
@@ -36,9 +35,9 @@ def read_tenx_matrix(source: Source) -> Dataset:
     """Open a folder, or a zip of one, rewriting it once; kinds of features are modalities."""
     if source.path.is_dir():
         return _read(source, source.path)
-    with tempfile.TemporaryDirectory(dir=home_folder("unpacked")) as folder:
-        unpack_folder(source.path, source.inside, Path(folder), source.file_name)
-        return replace(_read(source, Path(folder)), path=source.path)
+    with scratch_folder() as folder:
+        unpack_folder(source.path, source.inside, folder, source.file_name)
+        return replace(_read(source, folder), path=source.path)
 
 
 def _read(source: Source, folder: Path) -> Dataset:

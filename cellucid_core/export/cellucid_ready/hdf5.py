@@ -7,77 +7,18 @@ by what a viewer reads on opening. Format 1.10 needs no index for an array of on
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from cellucid_core.dataset.hdf5_file import Hdf5Writing
 from cellucid_core.errors import InputError
 from cellucid_core.export.cellucid_ready.layout import DEFLATE_LEVEL
 from cellucid_core.export.cellucid_ready.nodes import Group, Node, Numbers, Scalar, Texts
 from cellucid_core.export.staging import Staging
-
-
-class _Disk:
-    """A file for HDF5 that never fails.
-
-    HDF5 crashes the whole process when it closes a file that it could not write. So a disk that is full, or gone, is
-    kept from it: what cannot be written is dropped, and `error` says why. Whoever writes looks at it and gives up.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("r+b", buffering=0)
-        self.error: OSError | None = None
-
-    def write(self, data: memoryview) -> int:
-        """Write all of it, or remember why that is not possible."""
-        rest = memoryview(data).cast("B")
-        size = len(rest)
-        try:
-            while self.error is None and len(rest):
-                rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            self.error = error
-        return size
-
-    def truncate(self, size: int) -> int:
-        """Set the file's length."""
-        try:
-            return self._file.truncate(size) if self.error is None else size
-        except OSError as error:
-            self.error = error
-            return size
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Read; zeros where nothing is."""
-        view = memoryview(buffer).cast("B")
-        n_read = 0
-        while n_read < len(view) and (n_more := self._file.readinto(view[n_read:])):
-            n_read += n_more
-        view[n_read:] = bytes(len(view) - n_read)
-        return len(view)
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes; h5py takes for a file what has this method, and calls `readinto`."""
-        buffer = bytearray(size)
-        self.readinto(memoryview(buffer))
-        return bytes(buffer)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Return the place."""
-        return self._file.tell()
-
-    def flush(self) -> None:
-        """Do nothing: nothing is buffered, and `Staging` waits for the disk."""
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
 
 
 class H5adFile:
@@ -94,11 +35,11 @@ class H5adFile:
 
         self._staging = Staging(target, folder=False, force=force)
         try:
-            self._disk = _Disk(self._staging.path)
-            self._file = h5py.File(self._disk, "w", libver=("v110", "v110"))
+            self._writing = Hdf5Writing(self._staging.path, "w", libver=("v110", "v110"))
         except BaseException:
             self._staging.abandon()
             raise
+        self._file = self._writing.file
         self._texts = h5py.string_dtype()
         self.files = 1
 
@@ -147,15 +88,20 @@ class H5adFile:
 
     def finish(self) -> Path:
         """Complete the file where it is being written, and return that place."""
-        self._file.close()
-        self._look()
-        self._disk.close()
+        self._told(self._writing.close)
         return self._staging.path
 
     def _look(self) -> None:
         """Raise what the disk did not take."""
-        if (error := self._disk.error) is not None:
-            raise InputError(f"{self.target} could not be written ({error.strerror}).", "Check the free disk space.")
+        self._told(self._writing.check)
+
+    def _told(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except OSError as error:
+            raise InputError(
+                f"{self.target} could not be written ({error.strerror or error}).", "Check the free disk space."
+            ) from error
 
     def publish(self) -> None:
         """Give the file its name."""
@@ -168,9 +114,9 @@ class H5adFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._file.close()
+            with suppress(OSError):  # told already, or the one that is on its way says more
+                self._writing.close()
         finally:
-            self._disk.close()
             self._staging.abandon()
 
 

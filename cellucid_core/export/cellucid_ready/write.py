@@ -15,11 +15,12 @@ from cellucid_core.export.cellucid_ready.layout import Deflater, raw_chunk
 from cellucid_core.export.cellucid_ready.nodes import Group, Numbers, Scalar, Texts, nodes
 from cellucid_core.export.cellucid_ready.zarr_zip import ZarrZip
 from cellucid_core.export.parallel import in_order
+from cellucid_core.export.result import ExportResult, Progress, sha256_of
 from cellucid_core.export.settings import ExportSettings
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
-    from cellucid_core.export import ChosenGenes, ExportResult, Progress
+    from cellucid_core.export.chosen_genes import ChosenGenes
 
 _Write = Callable[[tuple[int, ...], Any], None]
 #: A chunk that is ready: what writes it, its place, its bytes or texts, its array if it is the last one of it.
@@ -98,8 +99,6 @@ def write_ready(
     WorkRefused
         If the viewer cannot show the data as they are; or if what was written differs from its source.
     """
-    from cellucid_core.export.write import ExportResult, Progress, sha256_of
-
     began = time.perf_counter()
     report = progress or (lambda _: None)
     kind = H5adFile if settings.format == "h5ad" else ZarrZip

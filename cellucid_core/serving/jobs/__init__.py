@@ -17,6 +17,7 @@ process, with everything else the same.
 
 from __future__ import annotations
 
+from cellucid_core.serving.jobs.asking import find_job, jobs_of, submit
 from cellucid_core.serving.jobs.deleting import delete_jobs
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.progress import Progress, Report
@@ -31,7 +32,7 @@ from cellucid_core.serving.jobs.tasks import (
     open_job,
     zip_job,
 )
-from cellucid_core.serving.jobs.workers import Workers, find_job, jobs_of, submit, workers
+from cellucid_core.serving.jobs.workers import Workers, workers
 
 __all__ = [
     "ACTIVE",

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset.home import home_folder
+from cellucid_core.dataset.remains import clear_remains
 from cellucid_core.dataset.sealed_folder import clear_drafts
 from cellucid_core.errors import CellucidError, InputError, WorkRefused
 
@@ -113,6 +114,26 @@ def save(record: Record) -> None:
         draft.write_text(json.dumps({"schema": SCHEMA, "version": VERSION, **asdict(record)}), encoding="utf-8")
 
 
+@contextmanager
+def folder_made(record: Record) -> Iterator[None]:
+    """Make a job's folder, with what the block puts there and its record, or nothing.
+
+    Raises
+    ------
+    WorkRefused
+        If the disk is full.
+    """
+    try:
+        record.folder.mkdir(mode=0o700)
+        yield
+        save(record)
+    except OSError as error:
+        shutil.rmtree(record.folder, ignore_errors=True)
+        raise WorkRefused(
+            f"The server's disk cannot be written to ({error.strerror or error}).", "Free some space on it."
+        ) from None
+
+
 def load(job_id: str) -> Record | None:
     """Return the record of a job, or None if there is none that can be read."""
     if not _ID.fullmatch(job_id):
@@ -170,6 +191,7 @@ def clean(folder: Path, keep: tuple[str, ...] = (FILE,), patience: float = 10.0)
 def _clear_drafts() -> None:
     for name in ("stores", "computed"):
         clear_drafts(home_folder(name))
+    clear_remains()
 
 
 def sweep_jobs(now: float | None = None, kept: float = KEPT) -> int:

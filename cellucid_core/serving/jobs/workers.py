@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import errno
-import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cellucid_core.configuration import Configuration, format_duration, read_configuration
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.serving.jobs import engine
-from cellucid_core.serving.jobs.carrying_out import (
-    STOP,
-    Stopped,
-    Work,
-    disk_refused,
-    perform,
-    place_order,
-    read_outcome,
-    stop_if_asked,
-    too_large,
-)
+from cellucid_core.serving.jobs.carrying_out import STOP, Work, disk_refused, place_order, read_outcome
 from cellucid_core.serving.jobs.fair_queue import FairQueue
 from cellucid_core.serving.jobs.job import Job
-from cellucid_core.serving.jobs.record import (
-    Record,
-    all_records,
-    clean,
-    load,
-    new_id,
-    owner_mark,
-    save,
-    tell,
-    this_server,
-)
-from cellucid_core.serving.jobs.tasks import uses_of
+from cellucid_core.serving.jobs.record import Record, clean, folder_made, tell
 from cellucid_core.serving.watching import LOGGER, log_error
 
 #: Most jobs of one owner, and of all, that wait or run.
@@ -103,7 +80,7 @@ class Workers:
                 )
             if len(active) >= MOST_OF_ALL:
                 raise WorkRefused("The server has too much to do already.", "Try again in a few minutes.")
-            with _kept(record):
+            with folder_made(record):
                 place_order(record.folder, work, arguments)
             job = Job(record, self._cancel, self._place)
             self._jobs[job.id] = job
@@ -261,75 +238,6 @@ def set_workers(now: Workers | None) -> None:
     _running = now
 
 
-def submit(
-    work: Work,
-    arguments: Mapping[str, Any],
-    *,
-    owner: str,
-    kind: str,
-    title: str,
-    about: Mapping[str, Any] | None = None,
-    key: str = "",
-) -> Job:
-    """Have something done in a process of its own, or on a thread of this one where there are no workers.
-
-    Parameters
-    ----------
-    work
-        A function of a module, called with ``folder`` (where its files may go; they are deleted unless it ends well),
-        ``report`` (a `Report`) and the arguments. What it returns is kept as JSON.
-    arguments
-        Plain values.
-    owner
-        Whose it is: `find_job` and `jobs_of` ask for it, and owners are served in turn.
-    kind
-        One word for logs and metrics; ``open`` goes into the line for which people wait.
-    title
-        What it is, for people.
-    about
-        What the page wants to know when it finds the job again; JSON.
-    key
-        If the owner has asked for the same key already, and that has not ended, it is not done twice.
-
-    Raises
-    ------
-    WorkRefused
-        If too much has been asked for already.
-    InputError
-        If the working folder cannot be used.
-    """
-    record = Record(
-        new_id(),
-        kind,
-        title,
-        owner_mark(owner),
-        key,
-        dict(about or {}),
-        created=time.time(),
-        server=this_server(),
-        uses=uses_of(dict(arguments)),
-    )
-    if _running is not None:
-        return _running.submit(record, work, arguments)
-    return _do_here(record, work, arguments)
-
-
-def find_job(job_id: str, owner: str) -> Job | None:
-    """Return a job by its id, or None if its owner has no such job."""
-    job = _running.find(job_id) if _running is not None else None
-    if job is None and (record := load(job_id)) is not None:
-        job = Job(record)
-    return job if job is not None and job.record.owner == owner_mark(owner) else None
-
-
-def jobs_of(owner: str, kind: str | None = None) -> list[Job]:
-    """Return the jobs of an owner, the newest first, finished ones as long as they are kept."""
-    mark = owner_mark(owner)
-    mine = [one for one in all_records() if one.owner == mark and kind in (None, one.kind)]
-    found = [(_running.find(one.id) if _running is not None else None) or Job(one) for one in mine]
-    return sorted(found, key=lambda job: -job.record.created)
-
-
 def _started(folder: Path, how: Mapping[str, Any]) -> Future[None]:
     for pause in _PAUSES:
         try:
@@ -337,56 +245,6 @@ def _started(folder: Path, how: Mapping[str, Any]) -> Future[None]:
         except (OSError, EOFError):  # the process that workers are forked from has died; the next try starts it again
             time.sleep(pause)
     return engine.start(folder, **how)
-
-
-@contextmanager
-def _kept(record: Record) -> Iterator[None]:
-    """Make a job's folder, with what the block puts there and its record, or nothing."""
-    try:
-        record.folder.mkdir(mode=0o700)
-        yield
-        save(record)
-    except OSError as error:
-        shutil.rmtree(record.folder, ignore_errors=True)
-        raise WorkRefused(
-            f"The server's disk cannot be written to ({error.strerror or error}).", "Free some space on it."
-        ) from None
-
-
-def _do_here(record: Record, work: Work, arguments: Mapping[str, Any]) -> Job:
-    with _kept(record):
-        pass
-
-    def cancel(job: Job) -> None:
-        job.cancelled = True
-
-    job = Job(record, cancel)
-
-    def stop() -> None:
-        if job.cancelled:
-            raise Stopped
-        stop_if_asked(job.folder)
-
-    def run() -> None:
-        job.change(state="running", started=time.time())
-        try:
-            perform(job.folder, work, arguments, stop=stop)
-        except Stopped:
-            clean(job.folder)
-            job.change(state="cancelled", finished=time.time())
-            return
-        except OSError as error:
-            outcome = {"error": tell(disk_refused(error))}
-        else:
-            outcome = read_outcome(job.folder) or {"error": tell(too_large(0))}
-        if "error" in outcome:
-            clean(job.folder)
-            job.change(state="failed", finished=time.time(), error=outcome["error"])
-        else:
-            job.change(state="done", finished=time.time(), result=outcome["result"])
-
-    threading.Thread(target=run, name=f"job {record.kind}", daemon=True).start()
-    return job
 
 
 def _line(job: Job) -> str:

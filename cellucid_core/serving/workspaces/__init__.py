@@ -29,20 +29,16 @@ from cellucid_core.serving.workspaces.parts import (
     write_part,
 )
 from cellucid_core.serving.workspaces.results import KeptExport, export_from_json, export_to_json
-from cellucid_core.serving.workspaces.schema import (
+from cellucid_core.serving.workspaces.schema import KeptDataset, KeptPage, KeptPages, KeptSource, KeptWorkspace
+from cellucid_core.serving.workspaces.tokens import is_token, name_of, token_of
+from cellucid_core.serving.workspaces.workspace_json import (
     SCHEMA,
     Damaged,
-    KeptDataset,
-    KeptPage,
-    KeptPages,
-    KeptSource,
-    KeptWorkspace,
     dataset_to_json,
     is_plain,
     workspace_from_json,
     workspace_to_json,
 )
-from cellucid_core.serving.workspaces.tokens import is_token, name_of, token_of
 
 __all__ = [
     "SCHEMA",

@@ -15,14 +15,14 @@ from cellucid_core.atomic import complete_or_absent
 from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import InputError
 from cellucid_core.serving.workspaces.merging import merge
-from cellucid_core.serving.workspaces.schema import (
+from cellucid_core.serving.workspaces.schema import KeptWorkspace
+from cellucid_core.serving.workspaces.tokens import is_name, is_token, name_of, new_seed, token_of, workspaces_folder
+from cellucid_core.serving.workspaces.workspace_json import (
     MAX_DATASETS,
     Damaged,
-    KeptWorkspace,
     workspace_from_json,
     workspace_to_json,
 )
-from cellucid_core.serving.workspaces.tokens import is_name, is_token, name_of, new_seed, token_of, workspaces_folder
 
 FILE, LAST_GOOD, OPENED = "workspace.json", "last-good.json", "opened"
 _MAX_BYTES = 32 * 2**20

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.cell_pages import MAX_FILE, MadePages, pages_from_json
-from cellucid_core.serving.workspaces.schema import _FILE, Damaged
 from cellucid_core.serving.workspaces.tokens import is_name, workspaces_folder
+from cellucid_core.serving.workspaces.workspace_json import PART_FILE, Damaged
 from cellucid_core.signature import GeneSets, Signature
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def read_part(name: str, file: str) -> str:
     Damaged
         If there is no such file, or it is no text.
     """
-    if not is_name(name) or not _FILE.fullmatch(file):
+    if not is_name(name) or not PART_FILE.fullmatch(file):
         raise Damaged("name of a file")
     path = workspaces_folder() / name / file
     try:

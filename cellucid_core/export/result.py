@@ -1,0 +1,74 @@
+"""What an export hands back: how far it is while it is written, and what was written."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an export is: steps done, steps in all, and what is being done ("Writing genes")."""
+
+    done: int
+    total: int
+    what: str
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written.
+
+    Attributes
+    ----------
+    path
+        The zip or folder.
+    files, bytes
+        Number of files, and the size of the zip or of all files.
+    seconds
+        From the call to the published export.
+    n_cells, n_genes
+        Written.
+    verified
+        Whether everything was read back and compared.
+    max_error_steps
+        Largest error of a decoded value, in quantization steps; None if not verified.
+    fixes, warnings
+        In plain words; the last warnings are what the viewer will suffer from (`cautions`).
+    arrays
+        Number of arrays that were read back and compared; 0 if not verified.
+    sha256
+        Of a single file, in hexadecimal; None for a folder.
+    """
+
+    path: Path
+    files: int
+    bytes: int
+    seconds: float
+    n_cells: int
+    n_genes: int
+    verified: bool
+    max_error_steps: float | None
+    fixes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    arrays: int = 0
+    sha256: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object of the command line's ``--json``."""
+        return {**asdict(self), "path": str(self.path), "fixes": list(self.fixes), "warnings": list(self.warnings)}
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> ExportResult:
+        """Return what `to_json` made an object of."""
+        return cls(
+            **{**found, "path": Path(found["path"]), "fixes": (*found["fixes"],), "warnings": (*found["warnings"],)}
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
