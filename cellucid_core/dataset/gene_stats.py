@@ -117,7 +117,8 @@ def _gather_few(
     minimum[some] = np.minimum.reduceat(np.where(finite, wide, np.inf), starts)
     maximum[some] = np.maximum.reduceat(np.where(finite, wide, -np.inf), starts)
     total[some] = np.add.reduceat(terms, starts)
-    square_total[some] = np.add.reduceat(terms * terms, starts)
+    with np.errstate(over="ignore"):
+        square_total[some] = np.add.reduceat(terms * terms, starts)
 
 
 def dense_gene_stats(block: np.ndarray) -> GeneStats:

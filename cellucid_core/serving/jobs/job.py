@@ -19,7 +19,7 @@ from cellucid_core.serving.jobs.progress import Progress, read_progress
 from cellucid_core.serving.jobs.record import ACTIVE, Record, error_of, load, save
 
 #: Beside the record of a job of which somebody was told how it ended.
-_TOLD = ".told"
+_TOLD = "told"
 #: Seconds between two looks at the file of a job that another server does.
 _LOOK = 0.2
 
