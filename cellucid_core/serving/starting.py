@@ -31,7 +31,7 @@ _DRAFT_SECONDS = 3600.0
 #: Folders whose files can be made again from an upload, and uploads themselves.
 _USED_UP = ("uploads", "unpacked", "rewritten", "stores", "hashes", "computed", "exports", "downloads", "scratch")
 #: Folders of what lasts, in which only drafts are deleted.
-_LASTING = ("incoming", "library", "demo", "demo/*", "collections", "collections/*")
+_LASTING = ("incoming", "library", "library/*", "demo", "demo/*", "collections", "collections/*")
 #: Folders in which `tempfile` makes others; elsewhere a name may begin as theirs do.
 _TEMPORARY = ("unpacked", "scratch")
 _PAUSE = 3600.0

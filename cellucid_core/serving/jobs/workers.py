@@ -6,9 +6,10 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from cellucid_core.serving.jobs.carrying_out import Stopped, Work, perform, plac
 from cellucid_core.serving.jobs.fair_queue import FairQueue
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.record import (
+    ACTIVE,
     Record,
     all_records,
     clean,
@@ -100,6 +102,19 @@ class Workers:
     def find(self, job_id: str) -> Job | None:
         """Return a job that waits or runs."""
         return self._jobs.get(job_id)
+
+    def pass_on(self, source: str, target: str, only: Collection[str] | None) -> list[str]:
+        """Give another owner the jobs of one that wait or run; owners are named by their marks."""
+        with self._change:
+            theirs = [job for job in self._jobs.values() if job.record.owner == source]
+            mine = [job for job in theirs if only is None or job.id in only]
+            for job in mine:
+                line = self._lines[_line(job)]
+                waited = line.remove(source, job)
+                job.change(owner=target)
+                if waited:
+                    line.put(target, job)
+        return [job.id for job in mine]
 
     def counts(self) -> dict[str, int]:
         """Return how many jobs wait and run."""
@@ -296,6 +311,26 @@ def jobs_of(owner: str, kind: str | None = None) -> list[Job]:
     mine = [one for one in all_records() if one.owner == mark and kind in (None, one.kind)]
     found = [(_running.find(one.id) if _running is not None else None) or Job(one) for one in mine]
     return sorted(found, key=lambda job: -job.record.created)
+
+
+def pass_jobs(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
+    """Give another owner the jobs of one, whatever has become of them, and return the ids of those that went.
+
+    Parameters
+    ----------
+    source, target
+        The owners.
+    only
+        The ids of those that go; by default all.
+    """
+    marks = owner_mark(source), owner_mark(target)
+    passed = _running.pass_on(*marks, only) if _running is not None else []
+    for record in all_records():
+        # Who runs a job elsewhere writes its record, too, and knows of no other owner.
+        if record.owner == marks[0] and record.state not in ACTIVE and (only is None or record.id in only):
+            save(replace(record, owner=marks[1]))
+            passed.append(record.id)
+    return tuple(passed)
 
 
 def _started(folder: Path, how: Mapping[str, Any]) -> Future[None]:
