@@ -11,7 +11,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from cellucid_core.serving.jobs import Job, Progress, find_job
-from pages.shared.owner import owner
+from pages.shared.owner import owner, who_may
 
 #: Seconds between two drawings, and for which nothing is drawn: what is so quick needs no bar.
 _EVERY, _QUIET = 0.2, 0.3
@@ -59,6 +59,7 @@ def told(job: Job) -> None:
     st.session_state.setdefault(_SEEN, set()).add(job.id)
 
 
+@who_may
 def _cancel(job_id: str, more: Callable[[], object] | None) -> None:
     job = my_job(job_id)
     if job is not None:
