@@ -5,11 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.shared.arriving import arrive, reopen, show_address, show_said
+from pages.shared.door import draw_account, draw_door, start_over
 from pages.shared.keeping import keep
 from pages.shared.mending import settle
 from pages.shared.opening import arrange_matrix, demo_button, server_box, upload_box
+from pages.shared.owner import is_same_owner
 from pages.shared.sidebar import draw_sidebar
-from pages.shared.sign_in import admit, draw_account, draw_door
+from pages.shared.sign_in import admit
 from pages.shared.style import apply_style
 from pages.shared.workspace import literal, workspace
 from pages.shared.workspace_card import ago, draw_workspace_card, recent_datasets
@@ -84,6 +86,8 @@ page = st.navigation(
     position="sidebar" if visit.admitted else "hidden",
 )
 apply_style()
+if not is_same_owner():
+    start_over()
 if not visit.admitted:
     draw_door(visit)
     st.stop()

@@ -8,10 +8,13 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.library.build import now
@@ -189,6 +192,30 @@ def delete_entry(name: str, owner: str) -> None:
     aside = folder.with_name(f"{_HIDDEN}{name}.deleted")
     folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def pass_entries(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
+    """Give another owner the entries of one, and return the names of those that went.
+
+    Parameters
+    ----------
+    source, target
+        The owners' tokens.
+    only
+        Names of the entries that go; by default all.
+    """
+    passed = []
+    for one in list_entries():
+        if not one.owned_by(source) or (only is not None and one.id not in only):
+            continue
+        record = _folder(one.id) / _RECORD
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            content = json.loads(record.read_text(encoding="utf-8"))
+            content["owner"] = _sealed(target, one.id)
+            with complete_or_absent(record) as draft:
+                draft.write_text(json.dumps(content, ensure_ascii=False, indent=2), encoding="utf-8")
+            passed.append(one.id)
+    return tuple(passed)
 
 
 def _folder(name: str) -> Path:

@@ -34,6 +34,7 @@ class BrowserCookie:
 
     Only documents set it: what a page loads at once with many requests would else bring several. Another, because
     the next person at this browser must not go on where the last one was, nor somebody who knew the cookie before.
+    One that was taken away does not come back, either with a request that was on its way or with a copy.
 
     Parameters
     ----------
@@ -41,14 +42,22 @@ class BrowserCookie:
         What answers the requests.
     base_path
         Streamlit's ``server.baseUrlPath``; the cookie is sent nowhere else.
-    forget
-        Called with a cookie that is taken away.
+    changed
+        Called with the cookie that is taken away, the one that takes its place, and whether somebody signed in.
+    is_over
+        Tells whether a cookie was taken away.
     """
 
-    def __init__(self, app: ASGIApp, base_path: str = "", forget: Callable[[str | None], None] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        base_path: str = "",
+        changed: Callable[[str | None, str, bool], None] = lambda old, new, signs_in: None,
+        is_over: Callable[[str | None], bool] = lambda browser: False,
+    ) -> None:
         self._app = app
         self._path = "/" + base_path.strip("/")
-        self._forget = forget
+        self._changed, self._is_over = changed, is_over
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, with a cookie where the browser has none."""
@@ -61,11 +70,12 @@ class BrowserCookie:
 
         async def with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
-                changed = _changes_user(message)
-                if changed and self._forget is not None:
-                    await to_thread.run_sync(self._forget, browser)
-                if is_document or changed:
-                    value = secrets.token_urlsafe(32) if browser is None or changed else browser
+                signs_in = _changes_user(message)
+                if is_document or signs_in is not None:
+                    known = signs_in is None and not await to_thread.run_sync(self._is_over, browser)
+                    value = browser if known and browser is not None else secrets.token_urlsafe(32)
+                    if signs_in is not None:
+                        await to_thread.run_sync(self._changed, browser, value, signs_in)
                     cookie = f"{COOKIE}={value}; Path={self._path}; Max-Age={_lifetime()}; HttpOnly; SameSite=Lax"
                     MutableHeaders(scope=message).append("set-cookie", cookie)
                 if secure:  # Streamlit's cookies, too: one of them says who is signed in
@@ -90,9 +100,11 @@ def _secured(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     return name, value + b"; Secure" if cookie else value
 
 
-def _changes_user(message: Message) -> bool:
-    """Tell whether an answer of Streamlit signs somebody in or out."""
-    return any(name == b"set-cookie" and value.startswith(USER_COOKIE) for name, value in message["headers"])
+def _changes_user(message: Message) -> bool | None:
+    """Tell whether an answer of Streamlit signs somebody in (True) or out (False); None: neither."""
+    values = [value for name, value in message["headers"] if name == b"set-cookie" and value.startswith(USER_COOKIE)]
+    # Who signs in below a base path gets an empty one at the root, too.
+    return any(not value.startswith(USER_COOKIE + b'""') for value in values) if values else None
 
 
 def browser_of(cookies: Mapping[str, str]) -> str | None:

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from anyio import to_thread
@@ -18,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.serving.browser_cookie import browser_of
 from cellucid_core.serving.sign_in import holder_of
@@ -56,6 +58,27 @@ def offer_download(path: Path, file_name: str, browser: str, lifetime: float = L
     draft.write_text(json.dumps(record), encoding="utf-8")
     draft.replace(folder / f"{token}.json")
     return token
+
+
+def pass_downloads(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
+    """Let the links of one holder work for another instead, and return the names of their records.
+
+    Parameters
+    ----------
+    source, target
+        As `sign_in.holder_of` names them.
+    only
+        The records that change; by default all.
+    """
+    passed = []
+    for file in home_folder("downloads").glob("*.json"):
+        record = _record(file.stem)
+        if record is None or record["browser"] != source or (only is not None and file.stem not in only):
+            continue
+        with complete_or_absent(file) as draft:
+            draft.write_text(json.dumps({**record, "browser": target}), encoding="utf-8")
+        passed.append(file.stem)
+    return tuple(passed)
 
 
 def download_address(token: str, base_path: str = "") -> str:

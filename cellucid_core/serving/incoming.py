@@ -15,9 +15,12 @@ import secrets
 import shutil
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.configuration import Configuration, format_duration, format_size, read_configuration
@@ -213,6 +216,7 @@ class Growing:
             raise InputError(f"The upload of {upload.name} was cancelled.", "Upload the file again.")
         if upload.offset == upload.size:
             os.fsync(self._file.fileno())
+        upload = _owned_as_now(self._token, upload)
         _save(self._token, upload)
         self._committed = True
         return upload
@@ -272,7 +276,7 @@ def take_upload(token: str, browser: str | None, progress: Callable[[float], Non
                 progress(done / upload.size)
     target = uploads / f"{state.hexdigest()}{upload_suffix(upload.name)}"
     # First, so that who deletes the same content now finds that somebody else wants it.
-    _save(token, replace(upload, kept=target.name, changed=time.time()))
+    _save(token, _owned_as_now(token, replace(upload, kept=target.name, changed=time.time())))
     if target.exists() and content_hash(target) == state.hexdigest():
         source.unlink()
     else:  # new, or what lay there was damaged
@@ -315,6 +319,42 @@ def forget_kept(file: str, mine: Callable[[Upload], bool]) -> bool:
 def owner_of(upload: Upload) -> str:
     """Return whose an upload is as pages call them: ``user-…`` or ``browser-…``."""
     return upload.owner if upload.owner.startswith("user-") else f"browser-{upload.owner}"
+
+
+def pass_uploads(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
+    """Give another holder the uploads of one, finished or not, and return the names of their records.
+
+    They count for the other's quota from then on, whether that is used up or not.
+
+    Parameters
+    ----------
+    source, target
+        As `sign_in.holder_of` names them.
+    only
+        The records that change; by default all.
+    """
+    passed = []
+    for path, known in _records():
+        if known.owner != source or (only is not None and path.stem not in only):
+            continue
+        lock = FileLock(path.with_suffix(".lock"))
+        # A piece that is on its way just now need not be waited for: it leaves the owner as it is by then.
+        with suppress(Timeout):
+            lock.acquire(timeout=1)
+        try:
+            record = _read(path)
+            if record is not None and record.owner == source:
+                _write(path, replace(record, owner=target))
+                passed.append(path.stem)
+        finally:
+            lock.release()
+    return tuple(passed)
+
+
+def _owned_as_now(token: str, upload: Upload) -> Upload:
+    """Return a record with the owner that it has by now: somebody may have signed in while bytes came."""
+    known = _read(_folder() / f"{_stem(token)}.json")
+    return upload if known is None else replace(upload, owner=known.owner)
 
 
 def sweep_incoming(now: float | None = None, in_use: Callable[[Upload], bool] = lambda upload: False) -> int:
@@ -370,5 +410,9 @@ def _read(path: Path) -> Upload | None:
 
 
 def _save(token: str, upload: Upload) -> None:
-    with complete_or_absent(_folder() / f"{_stem(token)}.json") as draft:
+    _write(_folder() / f"{_stem(token)}.json", upload)
+
+
+def _write(path: Path, upload: Upload) -> None:
+    with complete_or_absent(path) as draft:
         draft.write_text(json.dumps(asdict(upload)), encoding="utf-8")

@@ -10,8 +10,9 @@ from cellucid_core.serving.browser_cookie import BrowserCookie
 from cellucid_core.serving.guard import Guard
 from cellucid_core.serving.headers import SecurityHeaders
 from cellucid_core.serving.health import health, ready
-from cellucid_core.serving.sign_in import end_sign_in
+from cellucid_core.serving.heirs import is_retired
 from cellucid_core.serving.watching import Watch, Watched, metrics
+from cellucid_core.serving.way_in import change_browser
 
 
 def routes(base_path: str = "") -> list[BaseRoute]:
@@ -47,7 +48,7 @@ def middleware(base_path: str = "") -> list[Middleware]:
         Middleware(Watched, watch=watch),
         Middleware(SecurityHeaders, watch=watch),
         Middleware(Guard, base_path=base_path),
-        Middleware(BrowserCookie, base_path=base_path, forget=end_sign_in),
+        Middleware(BrowserCookie, base_path=base_path, changed=change_browser, is_over=is_retired),
     ]
 
 

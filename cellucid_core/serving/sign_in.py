@@ -186,6 +186,7 @@ def sweep_sign_ins(now: float | None = None) -> int:
         with suppress(OSError):
             # A note of signing out holds nothing; it stays as long as the cookie could come back.
             record = _read(path) if path.suffix == ".json" else None
+            # So does what a browser that was signed in or out leaves (`way_in`, `heirs`).
             expires = record["expires"] if record is not None else path.stat().st_mtime + _COOKIE_LIFETIME
             if expires < now:
                 path.unlink(missing_ok=True)

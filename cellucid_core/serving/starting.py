@@ -42,7 +42,7 @@ _USED_UP = (
     "scratch",
 )
 #: Folders of what lasts, in which only drafts are deleted.
-_LASTING = ("incoming", "library", "demo", "demo/*", "collections/*")
+_LASTING = ("incoming", "library", "library/*", "demo", "demo/*", "collections/*")
 #: Folders in which `tempfile` makes others; elsewhere a name may begin as theirs do.
 _TEMPORARY = ("unpacked", "scratch")
 _PAUSE = 3600.0

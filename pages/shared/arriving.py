@@ -19,6 +19,7 @@ from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.serving.workspaces import (
     KeptDataset,
     find_workspace,
+    is_alive,
     latest_workspace,
     mark_opened,
     name_of,
@@ -29,13 +30,15 @@ from cellucid_core.serving.workspaces import (
     token_of,
     workspace_to_json,
 )
+from pages.shared.bringing import NEW, bring_along, disown
 from pages.shared.keeper import Keeper, keeper
-from pages.shared.keeping import keep, lasting_owner
+from pages.shared.keeping import keep
 from pages.shared.kept_recall import take_collection
 from pages.shared.opening import open_source, try_source
+from pages.shared.owner import lasting_owner
 from pages.shared.workspace import Source, literal, show_error, workspace
 
-PARAMETER, NEW = "workspace", "new"
+PARAMETER = "workspace"
 
 
 def arrive() -> bool:
@@ -63,15 +66,21 @@ def arrive() -> bool:
 
 
 def _enter(me: Keeper) -> None:
+    wanted = bring_along(me)
     asked = st.query_params.get(PARAMETER)
     whose = lasting_owner()
-    name = find_workspace(asked) if asked else latest_workspace(whose) if whose else None
-    if asked and asked != NEW and name is None:
+    if asked:
+        name = find_workspace(asked)
+    elif wanted:
+        name = wanted if is_alive(wanted) else None
+    else:
+        name = latest_workspace(whose) if whose else None
+    if (asked or wanted or NEW) != NEW and name is None:
         me.said.append(
             "This link leads to no workspace: it is not complete, the workspace was deleted, or nobody opened it for "
             f"{_lifetime()}. You begin with a new one."
         )
-        del st.query_params[PARAMETER]
+        st.query_params.pop(PARAMETER, None)
     if name is None:
         return
     try:
@@ -173,7 +182,21 @@ def show_said() -> None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", wrap=False, key="said"):
         st.markdown("  \n".join(f":material/info: {literal(text)}" for text in dict.fromkeys(me.said)), width="stretch")
-        st.button("", icon=":material/close:", type="tertiary", help="I have read it", on_click=me.said.clear)
+        if me.brought is not None:
+            st.button(
+                "It is not mine",
+                type="tertiary",
+                help="Somebody else used this browser before you: it is there for them again once you sign out.",
+                on_click=disown,
+                key="disown",
+            )
+        st.button("", icon=":material/close:", type="tertiary", help="I have read it", on_click=_read)
+
+
+def _read() -> None:
+    me = keeper()
+    me.brought = None
+    me.said.clear()
 
 
 def link_address() -> str:
@@ -187,6 +210,6 @@ def link_address() -> str:
 
 
 def address_of(token: str) -> str:
-    """Return the address of a workspace on this server, below Streamlit's ``server.baseUrlPath``."""
+    """Return the address of a workspace on this server, below Streamlit's ``server.baseUrlPath``; without one, ours."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{base + '/' if base else ''}?{PARAMETER}={token}"
+    return f"/{base + '/' if base else ''}" + (f"?{PARAMETER}={token}" if token else "")

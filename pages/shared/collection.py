@@ -21,7 +21,7 @@ from cellucid_core.serving.workspaces import files_in_use
 from pages.shared.download import download_link, offer
 from pages.shared.jobs import follow, is_news, latest, my_job, told
 from pages.shared.kept_snapshot import COLLECTION
-from pages.shared.owner import owner
+from pages.shared.owner import owner, who_may
 from pages.shared.workspace import counted, literal, show_error
 
 _ZIP, _ERROR = "collection_zip", "collection_error"
@@ -192,6 +192,7 @@ def _collection() -> Collection | None:
     return read_root(_root())
 
 
+@who_may
 def _change(change: Callable[[], Collection]) -> None:
     """Carry out a change; the zip that was made before is of another collection."""
     try:

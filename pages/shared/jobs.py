@@ -11,7 +11,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from cellucid_core.serving.jobs import Job, Progress, find_job, jobs_of
-from pages.shared.owner import owner
+from pages.shared.owner import owner, who_may
 
 #: Seconds between two drawings, and for which nothing is drawn: what is so quick needs no bar.
 _EVERY, _QUIET = 0.2, 0.3
@@ -76,6 +76,7 @@ def told(job: Job) -> None:
     job.note_told()
 
 
+@who_may
 def _cancel(job_id: str, more: Callable[[], object] | None) -> None:
     job = my_job(job_id)
     if job is not None:

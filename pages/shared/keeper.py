@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from cellucid_core.errors import CellucidError
+from cellucid_core.serving import Carried
 from cellucid_core.serving.workspaces import KeptWorkspace, workspace_from_json
 
 _KEY = "keeper"
@@ -38,6 +39,8 @@ class Keeper:
         Whether nothing was done yet but that the server opened the demo.
     said
         Sentences for the user.
+    brought
+        What became this user's by signing in, as long as they may still say that it is not theirs.
     trouble
         Why the last change could not be kept.
     over
@@ -61,6 +64,7 @@ class Keeper:
     pending: str = ""
     automatic: bool = False
     said: list[str] = field(default_factory=list)
+    brought: Carried | None = None
     trouble: CellucidError | None = None
     over: bool = False
     tried: dict[str, Any] = field(default_factory=dict)

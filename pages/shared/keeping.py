@@ -20,14 +20,8 @@ from cellucid_core.serving.workspaces import (
 from pages.shared.keeper import Keeper, keeper
 from pages.shared.kept_recall import take_collection, take_over
 from pages.shared.kept_snapshot import snapshot
-from pages.shared.owner import owner
+from pages.shared.owner import lasting_owner
 from pages.shared.workspace import workspace
-
-
-def lasting_owner() -> str | None:
-    """Return whom workspaces of this session belong to, None where nobody comes back: a browser without a cookie."""
-    found = owner()
-    return None if found.startswith("session-") else found
 
 
 def keep(*, adopt: bool = False) -> None:

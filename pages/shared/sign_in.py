@@ -1,19 +1,18 @@
-"""Signing in and out, and what is shown to who has not: nothing but the way in."""
+"""Who is there: somebody who signed in, somebody who need not, or nobody whom pages are for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
-from urllib.parse import urlsplit
 
 import streamlit as st
 
 from cellucid_core.configuration import read_configuration
-from cellucid_core.errors import CellucidError
-from cellucid_core.serving import SignIn, browser_of, end_sign_in, note_sign_in, read_sign_in, user_of
-from pages.shared.workspace import literal
+from cellucid_core.errors import CellucidError, WorkRefused
+from cellucid_core.serving import SignIn, browser_of, drop_way, is_retired, note_sign_in, read_sign_in, user_of
+
+_SEEN = "seen_unsigned"
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,18 @@ class Visit:
         Who is signed in, None if nobody is.
     refused
         Why somebody who did sign in does not count as signed in, None if they do.
+    claims
+        What the provider says of who signed in, whether they count or not; None if nobody did.
+    is_over
+        Whether somebody signed in or out in another tab since: what is open here is not for who sits here now.
     """
 
     offered: bool = False
     admitted: bool = True
     sign_in: SignIn | None = None
     refused: CellucidError | None = None
+    claims: Mapping[str, Any] | None = None
+    is_over: bool = False
 
 
 def _claims() -> Mapping[str, Any] | None:
@@ -57,93 +62,27 @@ def admit() -> Visit:
     mode = read_configuration().sign_in
     if mode == "off":
         return Visit()
-    claims = _claims()
+    claims, browser = _claims(), browser_here()
     if claims is None:
+        if is_retired(browser):
+            moved = WorkRefused("Somebody signed in or out in another tab.", "Go on as it is in this browser now.")
+            return Visit(offered=True, admitted=False, refused=moved, is_over=True)
+        if _SEEN not in st.session_state:
+            # Who comes unsigned has not come over the provider, or has come back without signing in.
+            st.session_state[_SEEN] = True
+            drop_way(browser)
         return Visit(offered=True, admitted=mode == "optional")
     try:
         sign_in = read_sign_in(claims)
-        note_sign_in(sign_in, browser_of(st.context.cookies.to_dict()))
     except CellucidError as error:
-        return Visit(offered=True, admitted=False, refused=error)
-    return Visit(offered=True, sign_in=sign_in)
+        return Visit(offered=True, admitted=False, refused=error, claims=claims)
+    try:
+        note_sign_in(sign_in, browser)
+    except CellucidError as error:
+        return Visit(offered=True, admitted=False, refused=error, claims=claims, is_over=True)
+    return Visit(offered=True, sign_in=sign_in, claims=claims)
 
 
-def draw_door(visit: Visit) -> None:
-    """Draw what somebody sees who is not admitted."""
-    st.space("large")
-    with st.container(horizontal_alignment="center"), st.container(border=True, width=480, key="door"):
-        st.title("Cellucid Dashboard", anchor=False)
-        if visit.refused is not None:
-            claims = _claims() or {}
-            _draw_person(*(str(claims.get(part) or "")[:200] for part in ("name", "email")))
-            st.warning(literal(visit.refused.what), icon=":material/lock:")
-            st.markdown(literal(visit.refused.mend))
-            sign_in, leave = st.columns(2)
-            with sign_in:
-                _sign_in_button("Sign in again", primary=True)
-            with leave:
-                _sign_out_button()
-            return
-        st.markdown("Check, export and score single-cell data.")
-        st.caption("Sign in to go on. Your datasets, results and library entries are then yours in every browser.")
-        _sign_in_button("Sign in", primary=True)
-
-
-def draw_account(visit: Visit) -> None:
-    """Draw at the foot of the sidebar who is signed in, or the offer to sign in."""
-    if not visit.offered:
-        return
-    with st.sidebar, st.container(border=True, key="account"):
-        if visit.sign_in is None:
-            st.caption("Sign in, and what you make from then on is yours in every browser.")
-            _sign_in_button("Sign in")
-            return
-        _draw_person(visit.sign_in.name, visit.sign_in.email)
-        _sign_out_button()
-
-
-def _draw_person(name: str, email: str) -> None:
-    # No Markdown, which would make a link of every address.
-    lines = [escape(line) for line in (name, email) if line] or ["Signed in"]
-    st.html(
-        f'<div style="overflow-wrap: anywhere; line-height: 1.4"><strong>{lines[0]}</strong>'
-        + "".join(f'<div style="opacity: 0.75">{line}</div>' for line in lines[1:])
-        + "</div>"
-    )
-
-
-def _sign_in_button(label: str, *, primary: bool = False) -> None:
-    elsewhere = _other_address()
-    if elsewhere is not None:
-        st.caption("Signing in works only at the address that the provider knows.")
-        st.link_button("Open the dashboard there", elsewhere, icon=":material/open_in_new:", width="stretch")
-        return
-    st.button(
-        label,
-        on_click=st.login,
-        icon=":material/login:",
-        type="primary" if primary else "secondary",
-        width="stretch",
-        key="sign_in",
-    )
-
-
-def _sign_out_button() -> None:
-    st.button("Sign out", on_click=_sign_out, icon=":material/logout:", width="stretch", key="sign_out")
-
-
-def _sign_out() -> None:
-    # Streamlit's way out goes over the browser, which may never follow it; this counts at once, and in every tab.
-    end_sign_in(browser_of(st.context.cookies.to_dict()))
-    st.logout()
-
-
-def _other_address() -> str | None:
-    """Return where the dashboard has to be opened to sign in, None if it is open there.
-
-    Streamlit believes its cookie only at the origin of ``redirect_uri``: at another, one would sign in for ever.
-    """
-    port = str(st.get_option("server.port"))
-    home = str(st.secrets["auth"]["redirect_uri"]).replace("{port}", port).removesuffix("oauth2callback")
-    shown, known = urlsplit(st.context.url or home), urlsplit(home)
-    return home if (shown.scheme, shown.netloc) != (known.scheme, known.netloc) else None
+def browser_here() -> str | None:
+    """Return the cookie of the browser in front of this session, None if it keeps none."""
+    return browser_of(st.context.cookies.to_dict())

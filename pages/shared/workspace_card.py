@@ -15,17 +15,17 @@ from cellucid_core.serving.workspaces import (
     read_workspace,
     token_of,
 )
-from pages.shared.arriving import NEW, address_of, link_address, reopen
+from pages.shared.arriving import address_of, link_address, reopen
+from pages.shared.bringing import GO, NEW
 from pages.shared.keeper import keeper
-from pages.shared.keeping import end, keep, lasting_owner
+from pages.shared.keeping import end, keep
 from pages.shared.opening import forget
-from pages.shared.owner import owner
+from pages.shared.owner import lasting_owner, owner, who_may
 from pages.shared.style import ACTIONS, WORKSPACE
 from pages.shared.workspace import Source, literal, workspace
 
 #: Other datasets that the sidebar names, and other workspaces that are listed.
 _MOST_RECENT, _MOST_OTHERS = 3, 12
-_GO = "workspace_go"
 
 
 def draw_workspace_card() -> None:
@@ -46,7 +46,7 @@ def draw_workspace_card() -> None:
         elif _mine():
             with st.popover("My workspaces", icon=":material/folder_open:", width="stretch", key="my_workspaces"):
                 _list()
-    if (token := st.session_state.pop(_GO, None)) is not None:
+    if (token := st.session_state.pop(GO, None)) is not None:
         _load(token)
 
 
@@ -183,18 +183,20 @@ def _list() -> None:
         st.caption(f"and {len(others) - _MOST_OTHERS:,} older ones, by their links")
 
 
+@who_may
 def _go(token: str) -> None:
     keep()
-    st.session_state[_GO] = token
+    st.session_state[GO] = token
 
 
+@who_may
 def _delete() -> None:
     me = keeper()
     for one in me.kept.datasets.values() if me.kept else ():
         forget(Source(one.source.path, one.source.name, one.source.modality, one.source.cell_metadata))
     delete_workspace(me.name, owner())
     end(me)
-    st.session_state[_GO] = NEW
+    st.session_state[GO] = NEW
 
 
 def _load(token: str) -> None:

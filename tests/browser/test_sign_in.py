@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -65,24 +66,38 @@ def provider(tmp_path_factory):
 @pytest.fixture(scope="module")
 def closed(provider, demo, tmp_path_factory):
     """The address of a dashboard that only the institute's people may use."""
+    with serve(
+        tmp_path_factory.mktemp("closed"),
+        CELLUCID_SIGN_IN="required",
+        CELLUCID_ALLOWED_USERS="@institute.org",
+        STREAMLIT_SECRETS_FILES=write_secrets(tmp_path_factory, provider, "/team/cells"),
+        STREAMLIT_SERVER_BASE_URL_PATH="team/cells",
+    ) as address:
+        yield f"{address}/team/cells/"
+
+
+@pytest.fixture(scope="module")
+def half_open(provider, demo, tmp_path_factory):
+    """The address and folder of a dashboard that everybody may use, signed in or not."""
+    home = tmp_path_factory.mktemp("half_open")
+    with serve(
+        home, CELLUCID_SIGN_IN="optional", STREAMLIT_SECRETS_FILES=write_secrets(tmp_path_factory, provider)
+    ) as address:
+        yield f"{address}/", home
+
+
+def write_secrets(tmp_path_factory, provider, base=""):
     secrets = tmp_path_factory.mktemp("secrets") / "secrets.toml"
     secrets.write_text(
         f"""[auth]
-redirect_uri = "http://127.0.0.1:{{port}}/team/cells/oauth2callback"
+redirect_uri = "http://127.0.0.1:{{port}}{base}/oauth2callback"
 cookie_secret = "of-a-test-0123456789-abcdefghijklmnopqrstuvwxyz"
 client_id = "cellucid"
 client_secret = "not-checked"
 server_metadata_url = "{provider}/.well-known/openid-configuration"
 """
     )
-    with serve(
-        tmp_path_factory.mktemp("closed"),
-        CELLUCID_SIGN_IN="required",
-        CELLUCID_ALLOWED_USERS="@institute.org",
-        STREAMLIT_SECRETS_FILES=str(secrets),
-        STREAMLIT_SERVER_BASE_URL_PATH="team/cells",
-    ) as address:
-        yield f"{address}/team/cells/"
+    return str(secrets)
 
 
 @pytest.fixture
@@ -90,13 +105,13 @@ def visitor(browser, closed):
     """Return a function that opens the dashboard in a browser of its own."""
     contexts = []
 
-    def visit():
+    def visit(address=closed, heading=DOOR):
         context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
         context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
-        page.goto(closed)
-        page.get_by_role("heading", name=DOOR).wait_for()
+        page.goto(address)
+        page.get_by_role("heading", name=heading).wait_for()
         return page
 
     yield visit
@@ -113,10 +128,27 @@ def sign_in(page, person, name="Sign in"):
     subject.press("Enter")
 
 
-def sign_out(page):
+def sign_out(page, heading=DOOR):
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("button", name="End session").click()
-    page.get_by_role("heading", name=DOOR).wait_for()
+    page.get_by_role("heading", name=heading).wait_for()
+
+
+def token_of(page):
+    """Return the workspace's token, once it stands in the address."""
+    page.wait_for_url("**?workspace=*")
+    return parse_qs(urlsplit(page.url).query)["workspace"][0]
+
+
+def add_to_library(page, file):
+    write_signature(make_signature(), file)
+    go(page, "Signature Library", "Signature Library")
+    page.get_by_role("tab", name="Read a file").click()
+    box = page.get_by_test_id("stFileUploader").filter(has_text="A signature file")
+    box.locator("input[type=file]").set_input_files(file)
+    page.get_by_role("button", name="Add it to the library").click()
+    page.get_by_role("tab", name="Signatures").click()
+    expect(page.get_by_text("joined the library")).to_be_visible()
 
 
 def inside(page):
@@ -151,16 +183,7 @@ def test_from_the_door_to_the_library_and_out_again(visitor, tmp_path):
     assert saved.value.path().stat().st_size > 10_000
     address = f"http://{urlsplit(page.url).netloc}{link.get_attribute('href')}"
 
-    go(page, "Signature Library", "Signature Library")
-    page.get_by_role("tab", name="Read a file").click()
-    file = tmp_path / "lung.pickle"
-    write_signature(make_signature(), file)
-    page.get_by_test_id("stFileUploader").filter(has_text="A signature file").locator(
-        "input[type=file]"
-    ).set_input_files(file)
-    page.get_by_role("button", name="Add it to the library").click()
-    page.get_by_role("tab", name="Signatures").click()
-    expect(page.get_by_text("joined the library")).to_be_visible()
+    add_to_library(page, tmp_path / "lung.pickle")
     expect(delete_box(page)).to_be_visible()
     other_tab = page.context.new_page()
     other_tab.goto(page.url)
@@ -256,3 +279,148 @@ def test_what_is_closed_to_strangers_and_to_other_sites(visitor, closed):
         ):
             pass
         assert refused.value.response.status_code == 403
+
+
+BROUGHT = "Your work of before signing in is now in your workspaces"
+
+
+def test_what_was_made_before_comes_along_and_goes_to_nobody_else(visitor, half_open, tmp_path):
+    address, _ = half_open
+    page = visitor(address, INSIDE)
+    sidebar = page.get_by_test_id("stSidebar")
+    expect(sidebar.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(sidebar.get_by_test_id("stCheckbox")).to_have_count(0)  # there is nothing yet
+    open_demo(page)
+    go(page, "Export", "Export for Cellucid")
+    page.get_by_role("button", name="Export", exact=True).click()
+    link = page.get_by_role("link", name="Download")
+    expect(link).to_be_visible()
+    download = f"http://{urlsplit(page.url).netloc}{link.get_attribute('href')}"
+    add_to_library(page, tmp_path / "lung.pickle")
+    token = token_of(page)
+    expect(sidebar.get_by_text("Take along the workspace of this browser")).to_be_visible()
+    other_tab = page.context.new_page()
+    other_tab.goto(address)
+    expect(other_tab.get_by_test_id("stSidebar").get_by_text("Take along")).to_be_visible()
+    cookies = page.context.cookies()
+
+    sign_in(page, "ada")
+    said = page.get_by_text(BROUGHT)
+    expect(said).to_be_visible()
+    expect(said).to_contain_text("So is 1 entry of the library")
+    assert token_of(page) == token
+    expect(page.get_by_text("Opened by its link")).to_have_count(0)
+    assert page.context.request.get(download).ok
+    go(page, "Export", "Export for Cellucid")
+    expect(page.get_by_role("link", name="Download")).to_be_visible()
+    go(page, "Signature Library", "Signature Library")
+    expect(delete_box(page)).to_be_visible()
+
+    # A tab of before goes on as what the browser is now.
+    other_tab.get_by_test_id("stSidebarNav").get_by_text("Export", exact=True).click()
+    expect(other_tab.get_by_text("Somebody signed in or out in another tab.")).to_be_visible()
+    other_tab.get_by_role("button", name="Go on").click()
+    expect(other_tab.get_by_test_id("stSidebar")).to_contain_text("Ada *Lovelace*")
+    assert token_of(other_tab) == token
+    expect(other_tab.get_by_text(BROUGHT)).to_have_count(0)
+    other_tab.close()
+
+    sign_out(page, INSIDE)
+    nothing_there(page, download)
+    sign_in(page, "bob")
+    inside(page)
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("Bob")
+    expect(page.get_by_text(BROUGHT)).to_have_count(0)
+    nothing_there(page, download)
+    sign_out(page, INSIDE)
+
+    # Nor is it at the cookie of before.
+    page.context.clear_cookies()
+    page.context.add_cookies(cookies)
+    page.goto(address)
+    inside(page)
+    nothing_there(page, download)
+
+
+def nothing_there(page, download):
+    sidebar = page.get_by_test_id("stSidebar")
+    expect(sidebar.get_by_role("button", name=re.compile("Sign (in|out)"))).to_be_visible()  # drawn last
+    expect(sidebar.get_by_text("My workspaces")).to_have_count(0)
+    assert "workspace=" not in page.url
+    assert page.context.request.get(download).status == 403
+
+
+def test_what_one_does_not_know_stays_with_the_browser(visitor, half_open):
+    address, _ = half_open
+    page = visitor(address, INSIDE)
+    open_demo(page)
+    token = token_of(page)
+    sidebar = page.get_by_test_id("stSidebar")
+
+    sidebar.get_by_text("Take along the workspace of this browser").click()
+    sign_in(page, "bob")  # somebody else, who says so before …
+    inside(page)
+    expect(sidebar).to_contain_text("Bob")
+    expect(page.get_by_text(BROUGHT)).to_have_count(0)
+    assert "workspace=" not in page.url
+    sign_out(page, INSIDE)
+    page.goto(address)
+    assert token_of(page) == token
+
+    sign_in(page, "bob")  # … or after it came along
+    expect(page.get_by_text(BROUGHT)).to_be_visible()
+    assert token_of(page) == token
+    page.get_by_role("button", name="It is not mine").click()
+    page.wait_for_url("**?workspace=new")
+    inside(page)
+    expect(sidebar).to_contain_text("Bob")
+    expect(sidebar.get_by_text("My workspaces")).to_have_count(0)
+    sign_out(page, INSIDE)
+    page.goto(address)
+    assert token_of(page) == token
+
+
+def test_a_link_leads_through_the_door_and_stands_nowhere_else(visitor, closed, provider):
+    ada = visitor()
+    sign_in(ada, "ada")
+    inside(ada)
+    open_demo(ada)
+    link = ada.url
+    token = token_of(ada)
+
+    bob = visitor(link)
+    told = []
+
+    def listen(request):
+        told.append(f"{request.url} {request.post_data or ''} {sorted(request.headers.items())}")
+
+    bob.on("request", listen)
+    sign_in(bob, "bob")
+    expect(bob.get_by_text("Opened by its link")).to_be_visible()
+    bob.remove_listener("request", listen)
+    assert token_of(bob) == token
+    assert any(text.startswith(provider) for text in told)
+    assert not any(token in text for text in told)
+    assert not any(token in str(cookie) for cookie in bob.context.cookies())
+    sign_out(bob)
+    sign_in(bob, "bob")  # once is enough
+    inside(bob)
+    assert "workspace=" not in bob.url
+    bob.goto(f"{closed}?workspace={'A' * 43}")
+    expect(bob.get_by_text("This link leads to no workspace")).to_be_visible()
+    sign_out(bob)
+
+    bob.goto(link)
+    bob.get_by_role("heading", name=DOOR).wait_for()
+    sign_in(bob, "eve")  # the wrong account first
+    expect(bob.get_by_text("This account may not use this server.")).to_be_visible()
+    sign_in(bob, "bob", "Sign in again")
+    expect(bob.get_by_text("Opened by its link")).to_be_visible()
+    assert token_of(bob) == token
+
+
+def test_nothing_of_it_is_logged(half_open):
+    _, home = half_open
+    log = (home / "server.log").read_text()
+    assert "workspace=" not in log
+    assert not any(file.read_text() for file in (home / "sign_ins").glob("*.way"))

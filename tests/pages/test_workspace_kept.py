@@ -17,7 +17,7 @@ from cellucid_core.cell_pages import SavedPage
 from cellucid_core.dataset import open_dataset
 from cellucid_core.serving.workspaces import read_workspace
 from cellucid_core.signature import read_gene_sets
-from pages.shared import keeping
+from pages.shared import owner
 from pages.shared.kept_widgets import fits
 from pages.shared.workspace import OpenGeneSets, Source, Workspace
 from tests.making import make_adata
@@ -33,13 +33,13 @@ def visit(monkeypatch, demo):
     os.environ["STREAMLIT_CLIENT_SHOW_ERROR_DETAILS"] = "full"
     test = next(_COUNT)
     now = {"who": ""}
-    monkeypatch.setattr(keeping, "owner", lambda: now["who"])
+    monkeypatch.setattr(owner, "browser_of", lambda cookies: now["who"])
 
     class Visit:
-        """An AppTest of one owner; owners of different tests are different."""
+        """An AppTest of one browser; browsers of different tests are different."""
 
         def __init__(self, who="me", link=None, page=None):
-            self.who = f"browser-{test}-{who}"
+            self.who = f"{test}-{who}"
             self.app = AppTest.from_file(str(MAIN), default_timeout=60)
             if link is not None:
                 self.app.query_params["workspace"] = link
@@ -403,7 +403,7 @@ def test_an_opening_that_breaks_loses_nothing_and_is_not_tried_for_ever(visit, u
     with monkeypatch.context() as broken:
         broken.setattr(Workspace, "resume", lambda *_: 1 / 0)
         app = AppTest.from_file(str(MAIN), default_timeout=60)
-        monkeypatch.setattr(keeping, "owner", lambda: me.who)
+        monkeypatch.setattr(owner, "browser_of", lambda cookies: me.who)
         app.run()
         assert app.exception
         assert app.session_state["workspace"].dataset is None

@@ -14,7 +14,16 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from cellucid_core.serving import COOKIE, middleware, note_sign_in, read_sign_in, routes
+from cellucid_core.serving import (
+    COOKIE,
+    arrive_signed_in,
+    middleware,
+    note_sign_in,
+    note_way,
+    read_sign_in,
+    routes,
+)
+from cellucid_core.serving.browser_cookie import BrowserCookie
 from cellucid_core.serving.sign_in import holder_of, signed_in_user
 
 ROOT = Path(__file__).parents[2]
@@ -175,6 +184,46 @@ def test_signing_in_and_out_begin_a_new_browser(client):
     (next_one,) = [value for value in back.headers.get_list("set-cookie") if value.startswith(COOKIE)]
     assert next_one.split(";")[0] not in (given.split(";")[0], f"{COOKIE}={ME}")
     assert "set-cookie" not in client.get(f"/{BASE}/export").headers
+
+
+def given_to(client, path, cookie):
+    html = {"Accept": "text/html", "Cookie": f"{COOKIE}={cookie}"}
+    answer = client.get(f"/{BASE}/{path}", headers=html).headers.get_list("set-cookie")
+    return next(value for value in answer if value.startswith(COOKIE)).split(";")[0].removeprefix(f"{COOKIE}=")
+
+
+def test_a_cookie_that_was_taken_away_does_not_come_back(client):
+    client.cookies.clear()
+    assert given_to(client, "", ME) == ME  # more time
+    note_way(ME, "new", carry=True)
+    signed_in = given_to(client, "oauth2callback", ME)
+    assert signed_in != ME
+    assert arrive_signed_in(signed_in, f"user-{'a' * 64}")[0] == "new"
+    other = given_to(client, "", ME)
+    assert other not in (ME, signed_in)
+    assert arrive_signed_in(other, f"user-{'a' * 64}") == ("", None)
+    assert given_to(client, "", signed_in) == signed_in
+
+
+def test_below_a_base_path_an_empty_cookie_at_the_root_signs_nobody_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("CELLUCID_HOME", str(tmp_path))
+    told = []
+
+    async def both(request):  # as Streamlit does
+        answer = Response("reached")
+        answer.delete_cookie("_streamlit_user", path="/")
+        answer.set_cookie("_streamlit_user", "claims", path=f"/{BASE}")
+        return answer
+
+    app = BrowserCookie(both_app(both), BASE, lambda old, new, signs_in: told.append((old, signs_in)))
+    client = TestClient(app, cookies={COOKIE: ME})
+    client.get("/in")
+    client.get("/out")
+    assert told == [(ME, True), (ME, False)]
+
+
+def both_app(signs_in):
+    return Starlette(routes=[Route("/in", signs_in), Route("/out", _signs_out)])
 
 
 def test_over_https_every_cookie_is_secure(client):

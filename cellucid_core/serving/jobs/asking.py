@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from cellucid_core.serving.jobs.carrying_out import (
@@ -18,6 +19,7 @@ from cellucid_core.serving.jobs.carrying_out import (
 )
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.record import (
+    ACTIVE,
     Record,
     all_records,
     clean,
@@ -25,6 +27,7 @@ from cellucid_core.serving.jobs.record import (
     load,
     new_id,
     owner_mark,
+    save,
     tell,
     this_server,
 )
@@ -101,6 +104,27 @@ def jobs_of(owner: str, kind: str | None = None) -> list[Job]:
     crew = workers()
     found = [(crew.find(one.id) if crew is not None else None) or Job(one) for one in mine]
     return sorted(found, key=lambda job: -job.record.created)
+
+
+def pass_jobs(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
+    """Give another owner the jobs of one, whatever has become of them, and return the ids of those that went.
+
+    Parameters
+    ----------
+    source, target
+        The owners.
+    only
+        The ids of those that go; by default all.
+    """
+    marks = owner_mark(source), owner_mark(target)
+    crew = workers()
+    passed = crew.pass_on(*marks, only) if crew is not None else []
+    for record in all_records():
+        # Who runs a job elsewhere writes its record, too, and knows of no other owner.
+        if record.owner == marks[0] and record.state not in ACTIVE and (only is None or record.id in only):
+            save(replace(record, owner=marks[1]))
+            passed.append(record.id)
+    return tuple(passed)
 
 
 def _do_here(record: Record, work: Work, arguments: Mapping[str, Any]) -> Job:

@@ -46,6 +46,7 @@ class Job:
         self.record = record
         self._cancel, self._place = cancel, place
         self._ended = threading.Event()
+        self._change = threading.Lock()
         #: Of its process, while it runs.
         self.future: Future[None] | None = None
         self.cancelled = False
@@ -154,9 +155,10 @@ class Job:
 
     def change(self, **changes: Any) -> None:
         """Change its state, on disk first; for those who run it."""
-        record = replace(self.record, **changes)
-        with suppress(OSError):  # a full disk keeps nobody waiting; after a restart the job counts as interrupted
-            save(record)
-        self.record = record
+        with self._change:  # it may get another owner while it ends
+            record = replace(self.record, **changes)
+            with suppress(OSError):  # a full disk keeps nobody waiting; after a restart the job counts as interrupted
+                save(record)
+            self.record = record
         if record.state not in ACTIVE:
             self._ended.set()

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from cellucid_core.dataset import DEMO, Dataset, Mapping, View, default_mapping, open_dataset
 from cellucid_core.errors import InputError
 from cellucid_core.export import ChosenGenes, ExportSettings, add_to_root, choose_genes, write, zip_root
-from cellucid_core.library import BuildSettings, add_entry, build_signature
+from cellucid_core.library import BuildSettings, build_signature
 from cellucid_core.preflight import Scope, apply_fixes, fix_all, preflight
+from cellucid_core.serving.heirs import add_heirs_entry
 from cellucid_core.serving.jobs.progress import Report
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def build_job(
     cited
         Where the data come from, for the record.
     owner
-        Whose entry it is.
+        Whose entry it is; who signs in meanwhile gets it.
 
     Returns
     -------
@@ -202,7 +203,7 @@ def build_job(
     signature = build_signature(
         view, columns, settings, source=cited, progress=lambda what, share: report(what, share, 1)
     )
-    return {"entry": add_entry(signature, owner).id, "dataset": signature.dataset}
+    return {"entry": add_heirs_entry(signature, owner).id, "dataset": signature.dataset}
 
 
 def gather_job(*, folder: Path, report: Report, export: str, root: str, replace: bool) -> None:

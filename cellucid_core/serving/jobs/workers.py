@@ -6,7 +6,7 @@ import errno
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,19 @@ class Workers:
     def find(self, job_id: str) -> Job | None:
         """Return a job that waits or runs."""
         return self._jobs.get(job_id)
+
+    def pass_on(self, source: str, target: str, only: Collection[str] | None) -> list[str]:
+        """Give another owner the jobs of one that wait or run; owners are named by their marks."""
+        with self._change:
+            theirs = [job for job in self._jobs.values() if job.record.owner == source]
+            mine = [job for job in theirs if only is None or job.id in only]
+            for job in mine:
+                line = self._lines[_line(job)]
+                waited = line.remove(source, job)
+                job.change(owner=target)
+                if waited:
+                    line.put(target, job)
+        return [job.id for job in mine]
 
     def counts(self) -> dict[str, int]:
         """Return how many jobs wait and run."""

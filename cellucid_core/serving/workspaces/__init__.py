@@ -13,13 +13,14 @@ from cellucid_core.serving.workspaces.files import (
     Gone,
     create_workspace,
     find_workspace,
+    is_alive,
     mark_opened,
     read_workspace,
     save_workspace,
     stamp_of,
 )
 from cellucid_core.serving.workspaces.merging import merge
-from cellucid_core.serving.workspaces.owners import latest_workspace, note_workspace, owners_workspaces
+from cellucid_core.serving.workspaces.owners import latest_workspace, note_workspace, owners_workspaces, pass_workspaces
 from cellucid_core.serving.workspaces.parts import (
     gene_file_from_json,
     gene_file_to_json,
@@ -61,6 +62,7 @@ __all__ = [
     "find_workspace",
     "gene_file_from_json",
     "gene_file_to_json",
+    "is_alive",
     "is_plain",
     "is_token",
     "latest_workspace",
@@ -71,6 +73,7 @@ __all__ = [
     "owners_workspaces",
     "page_files_to_pages",
     "part_name",
+    "pass_workspaces",
     "read_part",
     "read_workspace",
     "save_workspace",

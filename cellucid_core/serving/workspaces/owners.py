@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 from filelock import FileLock
@@ -32,9 +33,38 @@ def note_workspace(owner: str, name: str) -> None:
     if listed_names(file)[:1] == [name]:
         return
     with FileLock(file.with_suffix(".lock"), mode=0o600):
-        names = [name, *(other for other in listed_names(file) if other != name)]
-        with complete_or_absent(file, mode=0o600) as draft:
-            draft.write_text(json.dumps({"schema": 1, "workspaces": names[:MAX_LISTED]}), encoding="utf-8")
+        _write(file, [name, *(other for other in listed_names(file) if other != name)])
+
+
+def pass_workspaces(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
+    """Give another owner the workspaces of one, as those used last, and return the names of those that went.
+
+    Parameters
+    ----------
+    source, target
+        The owners.
+    only
+        The names that go; by default all.
+    """
+    here, there = _file(source), _file(target)
+    if here == there or not here.exists():
+        return ()
+    first, second = sorted((here, there))  # the same order for who passes back
+    with (
+        FileLock(first.with_suffix(".lock"), mode=0o600),
+        FileLock(second.with_suffix(".lock"), mode=0o600),
+    ):
+        mine, theirs = listed_names(here), listed_names(there)
+        going = [name for name in mine if is_alive(name) and (only is None or name in only)]
+        if going:  # a kill between the two leaves them with both, and the next time finds them here
+            _write(there, [*going, *(name for name in theirs if name not in going)])
+            _write(here, [name for name in mine if name not in going])
+    return tuple(name for name in going if name not in theirs)
+
+
+def _write(file: Path, names: list[str]) -> None:
+    with complete_or_absent(file, mode=0o600) as draft:
+        draft.write_text(json.dumps({"schema": 1, "workspaces": names[:MAX_LISTED]}), encoding="utf-8")
 
 
 def _file(owner: str) -> Path:
