@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cellucid_core.serving import browser_owner, fingerprint
 from cellucid_core.serving.jobs import jobs_of
 
 MAIN = Path(__file__).parents[2] / "pages" / "home.py"
@@ -21,6 +22,15 @@ def ended(owner, kind):
     while job.active and time.monotonic() < until:
         time.sleep(0.01)
     assert not job.active
+
+
+@pytest.fixture
+def me(monkeypatch):
+    """Make all sessions those of one browser, and return how it is called; to be asked for before the others."""
+    from pages.shared import owner
+
+    monkeypatch.setattr(owner, "browser_of", lambda cookies: "o" * 43)
+    return browser_owner(fingerprint("o" * 43))
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cellucid_core.export import ExportSettings, verify, write
-from cellucid_core.serving import fingerprint
 from tests.export.standin import small_view
 from tests.pages.conftest import ended
 
@@ -110,15 +109,14 @@ def test_add_choose_zip_remove(app, exports, home):
     assert "Gather several exports" in app.caption[0].value
 
 
-def test_a_zip_that_was_made_while_nobody_looked_is_offered(app, exports, monkeypatch):
-    from pages.shared import collection, owner
+def test_a_zip_that_was_made_while_nobody_looked_is_offered(me, app, exports, monkeypatch):
+    from pages.shared import collection
 
-    monkeypatch.setattr(owner, "browser_of", lambda cookies: "z" * 43)
     add(app, exports, "one")
     with monkeypatch.context() as closed:
         closed.setattr(collection, "follow", lambda *_: collection.st.stop())
         app.button("collection_make").click().run()
-    ended(f"browser-{fingerprint('z' * 43)}", "zip")
+    ended(me, "zip")
     for offered in (1, 0):
         other = AppTest.from_function(script, default_timeout=30)
         other.session_state["collection"] = str(root_of(app))

@@ -17,7 +17,6 @@ from cellucid_core.dataset.marker_genes import marker_genes
 from cellucid_core.errors import WorkRefused
 from cellucid_core.export import ExportSettings
 from cellucid_core.prepared.decoding import PreparedExport
-from cellucid_core.serving import fingerprint
 from tests.making import make_adata
 from tests.pages.conftest import MAIN, ended
 from tests.pages.test_pages import metric, texts, widget
@@ -279,14 +278,6 @@ def test_do_it_again_shows_both(open_app):
     assert words[words.index("--genes") + 1] == "hvg:4"
 
 
-@pytest.fixture
-def me(monkeypatch):
-    """Make all sessions those of one browser."""
-    from pages.shared import owner
-
-    monkeypatch.setattr(owner, "browser_of", lambda cookies: "o" * 43)
-
-
 def another_session(demo):
     from pages.shared.workspace import Workspace
 
@@ -297,7 +288,7 @@ def another_session(demo):
     return app.run()
 
 
-def test_a_new_session_finds_what_was_written(open_app, demo, me):
+def test_a_new_session_finds_what_was_written(me, open_app, demo):
     done = export(open_app("export.py"))
     app = another_session(demo)
     assert not app.exception
@@ -313,7 +304,7 @@ def fail(*arguments, **more):
     raise WorkRefused("The disk is on fire.", "Run.")
 
 
-def test_what_went_wrong_is_told_once(open_app, demo, me, monkeypatch):
+def test_what_went_wrong_is_told_once(me, open_app, demo, monkeypatch):
     from cellucid_core.serving.jobs import tasks
 
     app = open_app("export.py")
@@ -326,7 +317,7 @@ def test_what_went_wrong_is_told_once(open_app, demo, me, monkeypatch):
         assert not one.exception
 
 
-def test_what_went_wrong_while_nobody_looked_is_told_once(open_app, demo, me, monkeypatch):
+def test_what_went_wrong_while_nobody_looked_is_told_once(me, open_app, demo, monkeypatch):
     from cellucid_core.serving.jobs import tasks
     from pages.shared import export_result
 
@@ -336,7 +327,7 @@ def test_what_went_wrong_while_nobody_looked_is_told_once(open_app, demo, me, mo
         meanwhile.setattr(export_result, "follow", lambda *_: export_result.st.stop())  # the page was closed
         widget(app, "button", "Export").click().run()
         assert not app.error
-        ended(f"browser-{fingerprint('o' * 43)}", "export")
+        ended(me, "export")
     other = another_session(demo)
     assert "The disk is on fire" in other.error[0].value
     for one in (other.run(), another_session(demo)):

@@ -7,7 +7,6 @@ from streamlit.testing.v1 import AppTest
 
 from cellucid_core.errors import WorkRefused
 from cellucid_core.library import list_entries, write_signature
-from cellucid_core.serving import fingerprint
 from tests.pages.conftest import MAIN, ended
 from tests.pages.test_pages import odd_datasets, texts, widget
 
@@ -62,13 +61,12 @@ def test_build_open_score_delete(open_app, demo):
     assert list_entries() == []
 
 
-def test_what_became_of_a_build_while_nobody_looked_is_told_once(open_app, demo, monkeypatch):
-    from pages.shared import jobs, owner
+def test_what_became_of_a_build_while_nobody_looked_is_told_once(me, open_app, monkeypatch):
+    from pages.shared import jobs
 
     def fail(*arguments, **more):
         raise WorkRefused("The disk is on fire.", "Run.")
 
-    monkeypatch.setattr(owner, "browser_of", lambda cookies: "l" * 43)
     app = open_app("signature_library.py")
     with monkeypatch.context() as closed:
         closed.setattr(jobs, "follow", lambda *_: jobs.st.stop())
@@ -78,7 +76,7 @@ def test_what_became_of_a_build_while_nobody_looked_is_told_once(open_app, demo,
         app.run()
         # Waiting for it comes last: the rest of the page is there.
         assert "A signature file" in [box.label for box in app.get("file_uploader")]
-        ended(f"browser-{fingerprint('l' * 43)}", "build")
+        ended(me, "build")
     for told in (True, False):
         other = AppTest.from_file(str(MAIN), default_timeout=60).run()
         other.switch_page("signature_library.py")
@@ -134,9 +132,11 @@ def test_a_second_entry_is_opened_when_it_is_built(open_app):
 
 def test_somebody_else_cannot_delete(open_app):
     app = build(open_app("signature_library.py"))
-    app.session_state["owner"] = "somebody else"
+    for key in ("owner", "began_with"):
+        app.session_state[key] = "somebody else"
     app.run()
     assert not app.exception
+    assert widget(app, "selectbox", "Open").value == list_entries()[0].id
     assert not [button for button in app.button if (button.key or "").startswith("delete_")]
 
 

@@ -38,6 +38,7 @@ from cellucid_core.serving.jobs.workers import Workers, set_workers
 from cellucid_core.serving.sign_in import sweep_sign_ins
 from cellucid_core.serving.way_in import LIFETIME, change_browser, left_behind
 from cellucid_core.serving.workspaces import (
+    KeptWorkspace,
     create_workspace,
     delete_workspace,
     latest_workspace,
@@ -45,8 +46,8 @@ from cellucid_core.serving.workspaces import (
     owners_workspaces,
     pass_workspaces,
     save_workspace,
+    workspace_to_json,
 )
-from cellucid_core.serving.workspaces.schema import KeptWorkspace, workspace_to_json
 from tests.library.signatures_made import make_signature
 from tests.serving.jobs_made import answer, hang
 
