@@ -272,8 +272,8 @@ class Configuration:
         "CELLUCID_WORKERS",
         _at_least(_whole, 1, "a whole number from 1 to 64"),
         "as many as cores, but 3 to 8",
-        "How many jobs (opening, exports, library builds, zips) run at once, each in a process of its own. With two or "
-        "more, one is left for opening files.",
+        "How many jobs (opening, fixes that compute, exports, library builds, zips) run at once, each in a process of "
+        "its own. With two or more, one is left for opening files.",
         default_factory=lambda: max(3, min(8, machine_cores())),
     )
     worker_memory: int = _setting(
