@@ -295,7 +295,7 @@ def another_session(demo):
     return app.run()
 
 
-def test_a_new_session_finds_what_was_written(open_app, demo, me):
+def test_a_new_session_finds_what_was_written(me, open_app, demo):
     done = export(open_app("export.py"))
     app = another_session(demo)
     assert not app.exception
@@ -307,7 +307,7 @@ def test_a_new_session_finds_what_was_written(open_app, demo, me):
     assert export(app).result.path != done.result.path
 
 
-def test_what_went_wrong_elsewhere_is_told_once(open_app, demo, me, monkeypatch):
+def test_what_went_wrong_elsewhere_is_told_once(me, open_app, demo, monkeypatch):
     from cellucid_core.errors import WorkRefused
     from cellucid_core.serving.jobs import tasks
 

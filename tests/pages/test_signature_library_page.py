@@ -107,9 +107,11 @@ def test_a_second_entry_is_opened_when_it_is_built(open_app):
 
 def test_somebody_else_cannot_delete(open_app):
     app = build(open_app("signature_library.py"))
-    app.session_state["owner"] = "somebody else"
+    for key in ("owner", "began_with"):
+        app.session_state[key] = "somebody else"
     app.run()
     assert not app.exception
+    assert widget(app, "selectbox", "Open").value == list_entries()[0].id
     assert not [button for button in app.button if (button.key or "").startswith("delete_")]
 
 
