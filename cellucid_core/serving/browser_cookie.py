@@ -43,7 +43,8 @@ class BrowserCookie:
     base_path
         Streamlit's ``server.baseUrlPath``; the cookie is sent nowhere else.
     changed
-        Called with the cookie that is taken away, the one that takes its place, and whether somebody signed in.
+        Called with the cookie that is to be taken away, the one that would take its place, and whether somebody signed
+        in; tells whether it does.
     is_over
         Tells whether a cookie was taken away.
     """
@@ -52,7 +53,7 @@ class BrowserCookie:
         self,
         app: ASGIApp,
         base_path: str = "",
-        changed: Callable[[str | None, str, bool], None] = lambda old, new, signs_in: None,
+        changed: Callable[[str | None, str, bool], bool] = lambda old, new, signs_in: True,
         is_over: Callable[[str | None], bool] = lambda browser: False,
     ) -> None:
         self._app = app
@@ -75,7 +76,8 @@ class BrowserCookie:
                     known = signs_in is None and not await to_thread.run_sync(self._is_over, browser)
                     value = browser if known and browser is not None else secrets.token_urlsafe(32)
                     if signs_in is not None:
-                        await to_thread.run_sync(self._changed, browser, value, signs_in)
+                        takes = await to_thread.run_sync(self._changed, browser, value, signs_in)
+                        value = value if takes or browser is None else browser
                     cookie = f"{COOKIE}={value}; Path={self._path}; Max-Age={_lifetime()}; HttpOnly; SameSite=Lax"
                     MutableHeaders(scope=message).append("set-cookie", cookie)
                 if secure:  # Streamlit's cookies, too: one of them says who is signed in

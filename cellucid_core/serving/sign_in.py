@@ -167,6 +167,11 @@ def signed_in_user(browser: str | None) -> str | None:
     return record["user"] if record is not None and _is_alive(record, settings) else None
 
 
+def was_signed_in(browser: str) -> bool:
+    """Tell whether somebody signed in at a browser and did not sign out, however long ago."""
+    return _record_file(browser).exists()
+
+
 def holder_of(browser: str) -> str:
     """Return whom uploads and downloads belong to: the user who is signed in at a browser, or else the browser.
 

@@ -24,7 +24,7 @@ from cellucid_core.errors import CellucidError
 from cellucid_core.serving.browser_cookie import fingerprint
 from cellucid_core.serving.carrying import Carried, carry_over
 from cellucid_core.serving.heirs import browser_owner, retire
-from cellucid_core.serving.sign_in import end_sign_in
+from cellucid_core.serving.sign_in import end_sign_in, was_signed_in
 from cellucid_core.serving.watching import log_error
 
 #: Seconds that signing in may take, with a second factor or a forgotten password.
@@ -122,8 +122,11 @@ def left_behind(browser: str) -> str | None:
     return found if _PRINT.fullmatch(found) else None
 
 
-def change_browser(old: str | None, new: str, signs_in: bool) -> None:
+def change_browser(old: str | None, new: str, signs_in: bool) -> bool:
     """Do what is to be done when a browser gets another cookie because somebody signed in or out there.
+
+    Where nobody was signed in, there is nobody to sign out: the browser keeps its cookie, and whoever asks to be signed
+    out again and again, under cookies that they made up, leaves nothing here.
 
     Parameters
     ----------
@@ -131,10 +134,17 @@ def change_browser(old: str | None, new: str, signs_in: bool) -> None:
         The cookie that is taken away, and the one that it gets.
     signs_in
         Whether somebody signed in.
+
+    Returns
+    -------
+    bool
+        Whether it gets the other cookie.
     """
-    end_sign_in(old)
     if old is None:
-        return
+        return True
+    if not signs_in and not was_signed_in(old) and left_behind(old) is None:
+        return False
+    end_sign_in(old)
     try:
         retire(old)
         before = left_behind(old) or fingerprint(old)
@@ -143,13 +153,14 @@ def change_browser(old: str | None, new: str, signs_in: bool) -> None:
         _before(old).unlink(missing_ok=True)
         if not signs_in:
             carry_over(browser_owner(before), browser_owner(fingerprint(new)))
-            return
+            return True
         with complete_or_absent(_before(new), mode=0o600) as draft:
             draft.write_text(before, encoding="utf-8")
         if way is not None:
             _write(_way(new), replace(way, arrived=True))
     except (OSError, CellucidError) as error:  # a full disk keeps nobody from signing in, and even less out
         log_error(error, "sign-in")
+    return True
 
 
 def _way(browser: str) -> Path:

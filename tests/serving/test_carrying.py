@@ -326,8 +326,10 @@ def test_who_gives_up_leaves_nothing_to_the_next(monkeypatch):
     change_browser(BEFORE, AFTER, True)
     assert arrive_signed_in(AFTER, BOB) == ("", None)
     note_way(AFTER, mine, carry=True)
-    change_browser(AFTER, LATER, False)  # or signed out
+    assert change_browser(AFTER, LATER, False)  # or signed out
     assert arrive_signed_in(LATER, BOB) == ("", None)
+    assert not change_browser(LATER, "n" * 43, False)  # again
+    assert owners_workspaces(browser_owner(fingerprint(LATER))) == [mine]
     note_way(LATER, mine, carry=True)
     change_browser(LATER, "n" * 43, True)
     late = time.time() + LIFETIME + 1

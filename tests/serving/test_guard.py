@@ -205,6 +205,13 @@ def test_a_cookie_that_was_taken_away_does_not_come_back(client):
     assert given_to(client, "", signed_in) == signed_in
 
 
+def test_signing_out_nobody_leaves_nothing(client, tmp_path):
+    client.cookies.clear()
+    for letter in "xyz":
+        assert given_to(client, "auth/logout", letter * 43) == letter * 43
+    assert not any(path.is_file() for path in tmp_path.rglob("*") if "workspaces" not in path.parts)
+
+
 def test_below_a_base_path_an_empty_cookie_at_the_root_signs_nobody_out(tmp_path, monkeypatch):
     monkeypatch.setenv("CELLUCID_HOME", str(tmp_path))
     told = []
@@ -215,7 +222,11 @@ def test_below_a_base_path_an_empty_cookie_at_the_root_signs_nobody_out(tmp_path
         answer.set_cookie("_streamlit_user", "claims", path=f"/{BASE}")
         return answer
 
-    app = BrowserCookie(both_app(both), BASE, lambda old, new, signs_in: told.append((old, signs_in)))
+    def changed(old, new, signs_in):
+        told.append((old, signs_in))
+        return True
+
+    app = BrowserCookie(both_app(both), BASE, changed)
     client = TestClient(app, cookies={COOKIE: ME})
     client.get("/in")
     client.get("/out")
