@@ -105,7 +105,7 @@ def test_cancel_and_a_killed_worker_leave_nothing(page, home, address):
     (cancelled,) = (record for record in records(home) if record["id"] not in before)
     assert cancelled["state"] == "cancelled"
     folder = home / "jobs" / cancelled["id"]
-    assert {path.name for path in folder.iterdir()} <= {"job.json", ".alive"}
+    assert {path.name for path in folder.iterdir()} <= {"job.json", ".alive", "told"}
 
     begin(page)
     (worker,) = worker_processes(home)
