@@ -18,7 +18,7 @@ from scipy import sparse
 
 from cellucid_core.compiled import COMPILED_FROM, compiled
 from cellucid_core.dataset.limits import require_disk, require_memory
-from cellucid_core.dataset.matrix import FileMatrix, exact_float
+from cellucid_core.dataset.matrix import FileMatrix, count_into, exact_float
 from cellucid_core.errors import InputError
 
 Report = Callable[[float], None]
@@ -136,7 +136,7 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[s
 
     filled = first[:-1].copy()
     total, detected = np.zeros(matrix.shape[0]), np.zeros(matrix.shape[0], np.int64)
-    place = compiled(_place_rows) if len(indices) >= COMPILED_FROM else _place_block
+    place = _place_halves if len(indices) >= COMPILED_FROM else _place_block
 
     def read(start: int, stop: int) -> sparse.csr_matrix:
         return matrix.read_major(pointers, start, stop)
@@ -173,6 +173,33 @@ def _one_ahead(
                 yield current.result()
         if following is not None:
             yield following.result()
+
+
+def _place_halves(
+    indptr: np.ndarray,
+    genes: np.ndarray,
+    values: np.ndarray,
+    start: int,
+    filled: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    total: np.ndarray,
+    detected: np.ndarray,
+) -> None:
+    """Do what `_place_rows` does, compiled, with two threads: the second one begins where the first one will end."""
+    place = compiled(_place_rows)
+    middle = int(np.searchsorted(indptr, indptr[-1] // 2))
+    behind = np.zeros(len(filled), np.int64)
+    compiled(count_into)(genes[: indptr[middle]], behind)
+    behind += filled
+    with ThreadPoolExecutor(1) as other:
+        rows = slice(middle, None)
+        half = other.submit(
+            place, indptr[rows], genes, values, start + middle, behind, indices, data, total[rows], detected[rows]
+        )
+        place(indptr[: middle + 1], genes, values, start, filled, indices, data, total, detected)
+        half.result()
+    filled[:] = behind
 
 
 def _place_rows(

@@ -144,7 +144,7 @@ class FileMatrix:
         else:
             counts = np.zeros(self._minor, np.int64)
             indices = self.stored("indices", slice(int(pointers[start]), int(pointers[stop])))
-            if not compiled(_count_into)(indices, counts):
+            if not compiled(count_into)(indices, counts):
                 raise self._outside()
         return counts if self.columns is None else counts[self.columns]
 
@@ -207,8 +207,16 @@ class FileMatrix:
         return sparse.csr_matrix(sparse.vstack(columns, format="csr").T)
 
 
-def _count_into(indices: np.ndarray, counts: np.ndarray) -> bool:
-    """Count how often each index occurs, or return False if one has no place (to be `compiled`)."""
+def count_into(indices: np.ndarray, counts: np.ndarray) -> bool:
+    """Count how often each index occurs, or return False if one has no place (to be `compiled`).
+
+    Parameters
+    ----------
+    indices
+        Whole numbers.
+    counts
+        int64, added to.
+    """
     size = len(counts)
     for index in indices:
         if index < 0 or index >= size:

@@ -15,7 +15,7 @@ from cellucid_core.serving.jobs import loaded
 
 
 def signatures():
-    of_stores = (matrix._count_into, build._place_rows, gene_stats._gather)
+    of_stores = (matrix.count_into, build._place_rows, gene_stats._gather)
     loops = (*of_stores, graph._take_upper, quantize._put_codes, compare._stored_errors)
     return {loop.__name__: set(compiled(loop).signatures) for loop in loops}
 
