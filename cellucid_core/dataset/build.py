@@ -146,7 +146,7 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[s
         sums = total[start:stop], detected[start:stop]
         # A memmap pays for its class on every slice.
         parts = indices.view(np.ndarray), data.view(np.ndarray)
-        place(block.indptr, block.indices, block.data, start, filled, *parts, *sums)
+        place(block, start, filled, parts, sums)
         forget(indices, data)
         report(0.3 + 0.7 * done / len(blocks))
 
@@ -176,28 +176,22 @@ def _one_ahead(
 
 
 def _place_halves(
-    indptr: np.ndarray,
-    genes: np.ndarray,
-    values: np.ndarray,
+    block: sparse.csr_matrix,
     start: int,
     filled: np.ndarray,
-    indices: np.ndarray,
-    data: np.ndarray,
-    total: np.ndarray,
-    detected: np.ndarray,
+    parts: tuple[np.ndarray, ...],
+    sums: tuple[np.ndarray, ...],
 ) -> None:
     """Do what `_place_rows` does, compiled, with two threads: the second one begins where the first one will end."""
-    place = compiled(_place_rows)
-    middle = int(np.searchsorted(indptr, indptr[-1] // 2))
+    place, pointers = compiled(_place_rows), block.indptr
+    middle = int(np.searchsorted(pointers, pointers[-1] // 2))
     behind = np.zeros(len(filled), np.int64)
-    compiled(count_into)(genes[: indptr[middle]], behind)
+    compiled(count_into)(block.indices[: pointers[middle]], behind)
     behind += filled
+    entries, rest = (block.indices, block.data), [part[middle:] for part in sums]
     with ThreadPoolExecutor(1) as other:
-        rows = slice(middle, None)
-        half = other.submit(
-            place, indptr[rows], genes, values, start + middle, behind, indices, data, total[rows], detected[rows]
-        )
-        place(indptr[: middle + 1], genes, values, start, filled, indices, data, total, detected)
+        half = other.submit(place, pointers[middle:], *entries, start + middle, behind, *parts, *rest)
+        place(pointers[: middle + 1], *entries, start, filled, *parts, *sums)
         half.result()
     filled[:] = behind
 
@@ -262,19 +256,16 @@ def _place_rows(
 
 
 def _place_block(
-    indptr: np.ndarray,
-    genes: np.ndarray,
-    values: np.ndarray,
+    block: sparse.csr_matrix,
     start: int,
     filled: np.ndarray,
-    indices: np.ndarray,
-    data: np.ndarray,
-    total: np.ndarray,
-    detected: np.ndarray,
+    parts: tuple[np.ndarray, ...],
+    sums: tuple[np.ndarray, ...],
 ) -> None:
     """Do what `_place_rows` does, with what numpy has."""
-    n_cells = len(indptr) - 1
-    cells = np.repeat(np.arange(n_cells), np.diff(indptr))
+    n_cells, genes, values = block.shape[0], block.indices, block.data
+    (indices, data), (total, detected) = parts, sums
+    cells = np.repeat(np.arange(n_cells), np.diff(block.indptr))
     finite = np.isfinite(values)
     total += np.bincount(cells[finite], values[finite], n_cells)
     detected += np.bincount(cells[finite & (values > 0)], minlength=n_cells)
