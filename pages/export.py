@@ -79,12 +79,14 @@ def rank_genes(view: View, settings: ExportSettings) -> None:
     CellucidError
         If it fails or is cancelled.
     """
-    what = sorted({f"{part.kind} {part.column}" for part in settings.genes.each})  # how many of them is no matter
+    # Of the most variable ones how many is no matter; markers are kept as many as are asked for.
+    parts = settings.genes.each
+    what = sorted({f"{part.kind} {part.column} {part.n if part.kind == 'markers' else ''}" for part in parts})
     key = f"genes {view.dataset.content_hash} {view.mapping.digest()} {what}"
     stopped: set[str] = st.session_state.setdefault("export_genes_stopped", set())
     if key in stopped:
         if not st.button("Rank the genes", icon=":material/sort:"):
-            raise WorkRefused("Ranking the genes was cancelled.", "Begin it again, or choose other genes.")
+            raise WorkRefused("The genes are not ranked.", "Begin it again, or choose other genes.")
         stopped.discard(key)
     job = submit(
         genes_job,
@@ -95,8 +97,13 @@ def rank_genes(view: View, settings: ExportSettings) -> None:
         key=key,
     )
     follow(job, "genes", ranking_words, lambda: stopped.add(key))
-    job.result()
-    job.forget()
+    try:
+        job.result()
+    except CellucidError:
+        stopped.add(key)  # or every click would begin it again
+        raise
+    finally:
+        job.forget()
 
 
 def ranking_words(progress: Progress) -> str:

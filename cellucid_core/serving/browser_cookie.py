@@ -75,11 +75,12 @@ class BrowserCookie:
                 if is_document or signs_in is not None:
                     known = signs_in is None and not await to_thread.run_sync(self._is_over, browser)
                     value = browser if known and browser is not None else secrets.token_urlsafe(32)
+                    takes = True
                     if signs_in is not None:
                         takes = await to_thread.run_sync(self._changed, browser, value, signs_in)
-                        value = value if takes or browser is None else browser
-                    cookie = f"{COOKIE}={value}; Path={self._path}; Max-Age={_lifetime()}; HttpOnly; SameSite=Lax"
-                    MutableHeaders(scope=message).append("set-cookie", cookie)
+                    if takes or browser is None:  # else another answer may just have given it another one
+                        cookie = f"{COOKIE}={value}; Path={self._path}; Max-Age={_lifetime()}; HttpOnly; SameSite=Lax"
+                        MutableHeaders(scope=message).append("set-cookie", cookie)
                 if secure:  # Streamlit's cookies, too: one of them says who is signed in
                     message["headers"] = [_secured(name, value) for name, value in message["headers"]]
             await send(message)

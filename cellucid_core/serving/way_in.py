@@ -23,7 +23,7 @@ from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.serving.browser_cookie import fingerprint
 from cellucid_core.serving.carrying import Carried, carry_over
-from cellucid_core.serving.heirs import browser_owner, retire
+from cellucid_core.serving.heirs import browser_owner, heir_of, retire
 from cellucid_core.serving.sign_in import end_sign_in, was_signed_in
 from cellucid_core.serving.watching import log_error
 
@@ -152,7 +152,9 @@ def change_browser(old: str | None, new: str, signs_in: bool) -> bool:
         drop_way(old)
         _before(old).unlink(missing_ok=True)
         if not signs_in:
-            carry_over(browser_owner(before), browser_owner(fingerprint(new)))
+            owner = browser_owner(before)
+            if heir_of(owner) == owner:  # else a user has it, and what still becomes of it is theirs
+                carry_over(owner, browser_owner(fingerprint(new)))
             return True
         with complete_or_absent(_before(new), mode=0o600) as draft:
             draft.write_text(before, encoding="utf-8")

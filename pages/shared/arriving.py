@@ -115,6 +115,7 @@ def reopen(content: str) -> bool:
         me.pending = ""
         return False
     one = kept.datasets[content]
+    me.pending = content  # where a click ends this run, the next one goes on
     try:
         open_source(source_of(one), content)
     except CellucidError as error:
@@ -124,7 +125,7 @@ def reopen(content: str) -> bool:
     except Exception:  # it would end every run
         me.pending = ""
         raise
-    me.pending = ""  # where a click ended it, the next run goes on
+    me.pending = ""
     return True
 
 

@@ -16,7 +16,7 @@ from cellucid_core.configuration import format_size
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.export import Collection, read_root, remove_from_root, write_datasets
-from cellucid_core.serving.jobs import gather_job, submit, zip_job
+from cellucid_core.serving.jobs import Job, gather_job, submit, zip_job
 from cellucid_core.serving.workspaces import files_in_use
 from pages.shared.download import download_link, offer
 from pages.shared.jobs import follow, is_news, latest, my_job, told
@@ -107,13 +107,22 @@ def _follow() -> None:
         _forget_zip()
     elif job.state == "done":
         path = Path(job.result()["path"])
-        st.session_state[_ZIP] = _Zip(path, offer(path, "exports.zip"))
+        if _is_current(job):
+            st.session_state[_ZIP] = _Zip(path, offer(path, "exports.zip"))
+        else:
+            path.unlink(missing_ok=True)
     elif job.state != "cancelled":
         try:
             job.result()
         except CellucidError as error:
             st.session_state[_ERROR] = error
     st.rerun()
+
+
+def _is_current(made: Job) -> bool:
+    """Tell whether a zip is of the collection as it is now."""
+    changed = _root() / "datasets.json"
+    return changed.is_file() and changed.stat().st_mtime <= made.record.created
 
 
 def _show_members(found: Collection) -> None:

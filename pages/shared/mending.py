@@ -24,6 +24,8 @@ from pages.shared.workspace import Wanted, Workspace, widget_key, workspace
 
 #: The job of each dataset of the session by its content; empty: there is none.
 _JOBS = "fix_jobs"
+#: What was to be computed again when a dataset was opened again, and was cancelled.
+_STOPPED = "fixes_stopped"
 #: What the findings panel says once: why something was not done.
 ERROR, SAID = "fix_error", "fix_said"
 #: Seconds after which a step says for how long it has been going on.
@@ -35,12 +37,7 @@ def settle() -> None:
     work = workspace()
     if work.dataset is None:
         return
-    if work.wanted is not None:
-        wanted, work.wanted = work.wanted, None
-        try:
-            _known()[work.dataset.content_hash] = _submit(work, wanted).id
-        except CellucidError as error:
-            _refuse(work, error)
+    _begin(work)
     job = mending()
     if job is None or job.active:
         return
@@ -51,6 +48,18 @@ def settle() -> None:
         _refuse(work, error)
     finally:
         job.forget()  # done once and for all: undoing it is not undone by coming back
+    _begin(work)  # again, where a choice that it depends on was changed meanwhile
+
+
+def _begin(work: Workspace) -> None:
+    """Have computed what is wanted, if anything is."""
+    if work.dataset is None or work.wanted is None:
+        return
+    wanted, work.wanted = work.wanted, None
+    try:
+        _known()[work.dataset.content_hash] = _submit(work, wanted).id
+    except CellucidError as error:
+        _refuse(work, error)
 
 
 def mending() -> Job | None:
@@ -85,8 +94,14 @@ def resume_elsewhere(work: Workspace, choices: Mapping, fixes: tuple[str, ...]) 
     try:
         work.resume(choices, fixes)
     except NotComputed:
+        assert work.dataset is not None
+        stopped: set[tuple[str, str, tuple[str, ...]]] = st.session_state.setdefault(_STOPPED, set())
+        this = (work.dataset.content_hash, choices.digest(), fixes)
+        if this in stopped:
+            stopped.discard(this)
+            raise
         job = _submit(work, Wanted(choices, fixes))
-        follow(job, "resume", _words)
+        follow(job, "resume", _words, lambda: stopped.add(this))
         try:
             job.result()
         finally:
@@ -147,6 +162,8 @@ def _take_over(work: Workspace, job: Job) -> None:
         return
     fixes = tuple(job.result()["fixes"])
     now, before, chosen = _state(work), job.about["before"], job.about["choices"]
+    if now == {"choices": chosen, "fixes": list(fixes)}:  # it was taken up when the dataset was opened again
+        return
     chose = chosen != before["choices"]
     if now["fixes"] != before["fixes"] or (chose and now["choices"] != before["choices"]):
         raise WorkRefused("The dataset was changed while this was computed.", "Ask for it again; it is quick now.")

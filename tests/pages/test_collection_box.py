@@ -109,7 +109,8 @@ def test_add_choose_zip_remove(app, exports, home):
     assert "Gather several exports" in app.caption[0].value
 
 
-def test_a_zip_that_was_made_while_nobody_looked_is_offered(me, app, exports, monkeypatch):
+@pytest.mark.parametrize("outdated", [False, True])
+def test_a_zip_that_was_made_while_nobody_looked_is_offered(outdated, me, app, exports, monkeypatch):
     from pages.shared import collection
 
     add(app, exports, "one")
@@ -117,7 +118,10 @@ def test_a_zip_that_was_made_while_nobody_looked_is_offered(me, app, exports, mo
         closed.setattr(collection, "follow", lambda *_: collection.st.stop())
         app.button("collection_make").click().run()
     ended(me, "zip")
-    for offered in (1, 0):
+    if outdated:
+        later = time.time() + 10
+        os.utime(root_of(app) / "datasets.json", (later, later))
+    for offered in (0 if outdated else 1, 0):
         other = AppTest.from_function(script, default_timeout=30)
         other.session_state["collection"] = str(root_of(app))
         assert len(links(other.run())) == offered

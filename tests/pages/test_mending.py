@@ -13,6 +13,7 @@ from cellucid_core.serving.jobs import jobs_of, tasks
 from pages.shared import jobs, mending
 from pages.shared.workspace import Workspace
 from tests.making import make_adata
+from tests.pages.conftest import ended
 from tests.pages.test_pages import metric, texts
 
 PREFLIGHT = "upload_preflight.py"
@@ -199,6 +200,24 @@ def test_a_choice_that_needs_computing_waits_for_it(open_app, opened):
     assert work.choices.latent is None
     assert "X_pca" in work.mapping.computed  # the UMAP is now from a new PCA
     assert done_jobs() == []
+
+
+def test_what_it_depends_on_was_changed_meanwhile_and_it_is_begun_again(open_app, opened, gate):
+    adata = make_adata(40, 30)
+    del adata.obsm["X_umap"]
+    app = open_app(PREFLIGHT, opened(adata))
+    ask(app, "embedding-missing")
+    app.session_state["workspace"].choose(latent=None)  # by another tab
+    gate.set()
+    jobs_of("browser-me", "fix")[0].wait(60)
+    ended("browser-me", "fix")
+    app.run()
+    assert not app.exception
+    assert app.session_state["workspace"].wanted is None
+    assert "being computed" in texts(app)
+    ended("browser-me", "fix")
+    app.run()
+    assert app.session_state["workspace"].fixes == ("embedding-missing",)
 
 
 def test_genes_of_a_large_matrix_are_ranked_by_a_job(open_app, opened, monkeypatch):

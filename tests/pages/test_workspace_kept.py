@@ -11,13 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit.runtime.scriptrunner_utils.exceptions import RerunException, StopException
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest
 
 from cellucid_core.cell_pages import SavedPage
 from cellucid_core.dataset import open_dataset
+from cellucid_core.dataset.home import home_folder
 from cellucid_core.serving.workspaces import read_workspace
 from cellucid_core.signature import read_gene_sets
-from pages.shared import owner
+from pages.shared import mending, owner
 from pages.shared.kept_widgets import fits
 from pages.shared.workspace import OpenGeneSets, Source, Workspace
 from tests.making import make_adata
@@ -377,9 +380,6 @@ def test_a_full_disk_is_said_and_work_goes_on(visit, uploaded, monkeypatch):
 
 
 def test_a_click_while_a_dataset_is_opened_again_loses_nothing(visit, uploaded, monkeypatch):
-    from streamlit.runtime.scriptrunner_utils.exceptions import RerunException
-    from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
-
     me = exported(worked(visit, uploaded(damaged_adata())))
     resume, calls = Workspace.resume, []
 
@@ -396,6 +396,62 @@ def test_a_click_while_a_dataset_is_opened_again_loses_nothing(visit, uploaded, 
     same(me, other)
     assert read_workspace(me.keeper.name)[0].datasets.keys() == before.datasets.keys()
     same(me, visit())
+
+
+@pytest.fixture
+def uncomputed(visit, uploaded):
+    """Somebody's session with a fix whose result is not on the disk any more."""
+    adata = make_adata(40, 30, seed=next(_COUNT))
+    del adata.obsm["X_pca"]
+    me = visit().open(uploaded(adata), "Mine").show("upload_preflight.py")
+    me.change(me.app.button(key="fix_latent-missing"))
+    assert me.run().work.fixes == ("latent-missing",)
+    shutil.rmtree(home_folder("computed"))
+    return me
+
+
+def resuming(monkeypatch, ending):
+    """Have the waiting for what is computed again end in some way."""
+    follow = mending.follow
+
+    def wait(job, key, words=None, on_cancel=None):
+        if key != "resume":
+            follow(job, key, words, on_cancel)
+            return
+        job.wait(30)
+        ending(job, on_cancel)
+
+    monkeypatch.setattr(mending, "follow", wait)
+
+
+def test_cancelling_what_is_computed_again_opens_the_dataset_without_it(uncomputed, visit, monkeypatch):
+    begun = []
+
+    def cancelled(job, on_cancel):
+        begun.append(job.id)
+        job.change(state="cancelled")
+        shutil.rmtree(home_folder("computed"))
+        on_cancel()
+        raise RerunException(RerunData())
+
+    resuming(monkeypatch, cancelled)
+    other = visit().show("upload_preflight.py")
+    assert len(begun) == 1
+    assert other.work.dataset is not None
+    assert other.work.fixes == ()
+    assert "could not be applied again" in other.text
+
+
+def test_what_was_computed_again_while_nobody_looked_is_there(uncomputed, visit, monkeypatch):
+    def closed(job, on_cancel):
+        raise StopException
+
+    with monkeypatch.context() as leaving:
+        resuming(leaving, closed)
+        visit()
+    other = visit().show("upload_preflight.py")
+    assert other.work.fixes == ("latent-missing",)
+    assert not other.app.error
 
 
 def test_an_opening_that_breaks_loses_nothing_and_is_not_tried_for_ever(visit, uploaded, monkeypatch):

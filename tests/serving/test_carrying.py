@@ -276,6 +276,7 @@ def test_the_note_goes_with_the_sign_in_and_works_once():
     assert heir_of(ME) == ADA
 
     change_browser(AFTER, LATER, False)  # signed out
+    assert heir_of(ME) == ADA  # what a job of before still makes is not the next person's
     assert owners_workspaces(browser_owner(fingerprint(LATER))) == []
     change_browser(LATER, "n" * 43, True)
     assert arrive_signed_in("n" * 43, BOB) == ("", None)
