@@ -41,6 +41,9 @@ def test_neighbours_of_many_cells_are_the_nearest(viewed, no_umap):
     expected, _ = cKDTree(latent.astype(np.float64)).query(latent, k=15)  # itself and 14 others
     assert (np.diff(distances.indptr) == 14).all()
     np.testing.assert_allclose(np.sort(distances.data.reshape(-1, 14)), expected[:, 1:], rtol=1e-3, atol=1e-5)
+    code = made.words[1]
+    assert f"transformer='{module._SEARCH}')" in code
+    compile(code, "code", "exec")
 
 
 def test_a_umap_depends_on_what_it_is_computed_from(viewed, no_umap, home, monkeypatch):
@@ -72,10 +75,3 @@ def test_a_store_is_not_built_where_nothing_long_is_to_begin(viewed, home, monke
     with pytest.raises(NotComputed, match="arranged by gene"):
         apply_fixes(view.dataset, view.mapping, ["genes-all-zero"], Scope(ready_only=True))
     assert not [path for path in (home / "no_store" / "stores").iterdir() if path.is_dir()]
-
-
-def test_the_code_says_how_neighbours_are_found(viewed, no_umap):
-    view = viewed(make_adata(60, 30, seed=79))
-    code = compute_umap(view, Scope()).words[1]
-    assert f"transformer='{module._SEARCH}')" in code
-    compile(code, "code", "exec")
