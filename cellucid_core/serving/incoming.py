@@ -28,6 +28,7 @@ from cellucid_core.dataset import check_file_name
 from cellucid_core.dataset.content import content_hash
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import InputError
+from cellucid_core.serving.heirs import browser_owner
 from cellucid_core.serving.sign_in import holder_of
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -318,7 +319,7 @@ def forget_kept(file: str, mine: Callable[[Upload], bool]) -> bool:
 
 def owner_of(upload: Upload) -> str:
     """Return whose an upload is as pages call them: ``user-…`` or ``browser-…``."""
-    return upload.owner if upload.owner.startswith("user-") else f"browser-{upload.owner}"
+    return upload.owner if upload.owner.startswith("user-") else browser_owner(upload.owner)
 
 
 def pass_uploads(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
