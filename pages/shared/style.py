@@ -38,7 +38,7 @@ _CSS = f"""
 {_CHIP} > button {{ color: inherit; }}
 .st-key-{OWN_PAGES} .stColorPicker, .st-key-{OWN_PAGES} .stColorPicker > div {{ min-height: 0; height: 1.5rem; }}
 .st-key-{OWN_PAGES} [data-testid="stColorPickerBlock"] {{ width: 1.5rem; height: 1.5rem; }}
-button[data-variant][data-selected] {{ color: inherit; }}
+button[data-rac][data-variant][data-selected] {{ color: inherit; }}
 .st-key-{ACTIONS} [data-testid="stPopover"] button > div > *:nth-child(n + 2) {{ display: none; }}
 </style>
 """
