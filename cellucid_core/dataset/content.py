@@ -1,4 +1,8 @@
-"""What identifies a file or a folder: the hash of its content, computed once as long as nothing changes."""
+"""What identifies a file or a folder: the hash of its content, computed once as long as nothing changes.
+
+The hash is BLAKE3 (https://github.com/BLAKE3-team/BLAKE3-specs), which ``b3sum`` prints too: nobody can make two
+contents of one hash, and it is ten times as fast as SHA-256 on processors without instructions for that.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,23 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import InputError
 
+if TYPE_CHECKING:
+    from blake3 import blake3
+
+_PIECE = 2**20
+_TELL_AFTER = 64 * 2**20
 #: A file that changed less than this before it was hashed could change again without its time changing.
 _SETTLED_NS = 2 * 10**9
 
 
 def content_hash(path: Path, *, remember: bool = True) -> str:
-    """Return the SHA-256 of a file's bytes, or of a folder's, as 64 hexadecimal digits.
+    """Return the BLAKE3 hash of a file's bytes, or of a folder's, as 64 hexadecimal digits.
 
     A folder's hash covers the sorted relative paths of its files, their sizes and their bytes. Hashing a large file
     takes longer than all else that a second opening does, so the hash is remembered for as long as size, inode and
@@ -124,18 +134,57 @@ def _raise(error: OSError) -> None:
     raise error
 
 
+def bytes_hash(data: bytes | memoryview) -> str:
+    """Return what `content_hash` returns of a file of these bytes."""
+    from blake3 import blake3
+
+    return blake3(data).hexdigest()
+
+
+def file_hash(path: Path, progress: Callable[[int], None] = lambda done: None) -> str:
+    """Return what `content_hash` returns of a file, reading it now.
+
+    Parameters
+    ----------
+    path
+        A regular file.
+    progress
+        Called now and then, and at the end, with the bytes that are hashed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    from blake3 import blake3
+
+    state = blake3()
+    _feed(state, path, progress)
+    return state.hexdigest()
+
+
 def _hash(path: Path) -> str:
     if not path.is_dir():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    state = hashlib.sha256()
+        return file_hash(path)
+    from blake3 import blake3
+
+    state = blake3()
     for relative, file_path in files_below(path):
-        with file_path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            state.update(json.dumps([relative, size]).encode())
-            while piece := file.read(2**20):
-                state.update(piece)
+        state.update(json.dumps([relative, file_path.stat().st_size]).encode())
+        _feed(state, file_path)
     return state.hexdigest()
+
+
+def _feed(state: blake3, path: Path, progress: Callable[[int], None] = lambda done: None) -> None:
+    # Not mapped: a file that somebody cuts off meanwhile would bring the process down.
+    piece, done = memoryview(bytearray(_PIECE)), 0
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(piece):
+            state.update(piece[:size])
+            done += size
+            if done % _TELL_AFTER < size:
+                progress(done)
+    progress(done)
 
 
 def _stamp(path: Path) -> tuple[str, int]:

@@ -70,7 +70,7 @@ class Dataset:
     path
         The file it was read from.
     content_hash
-        SHA-256 of its content; with a chosen modality or cell metadata, of these too. Equal for equal data.
+        BLAKE3 hash of its content; with a chosen modality or cell metadata, of these too. Equal for equal data.
     obs
         One row per cell; the index holds the cell ids.
     variables

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from cellucid_core.dataset.archive import gunzip, unpack_entry
@@ -16,7 +15,6 @@ from cellucid_core.dataset.demo import demo_file
 from cellucid_core.dataset.elements import first_line
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.dataset.kinds import CONVERT, Kind, recognise
-from cellucid_core.dataset.loops import load_loops
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.source import Source
 from cellucid_core.errors import CellucidError, InputError
@@ -24,8 +22,6 @@ from cellucid_core.names import safe_key
 
 DEMO = "demo"
 
-#: Bytes of a file that takes longer to hash than compiled loops take to load.
-_LARGE = 64 * 2**20
 #: A file in an archive in an archive is opened; deeper nesting is somebody's mistake.
 _MAX_DEPTH = 3
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -75,7 +71,7 @@ def open_dataset(
 
 
 def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str | Path | None) -> Dataset:
-    # Hashing a large file takes seconds, in which it can be checked and its tables be read.
+    # A large file can be checked and its tables be read while it is hashed.
     hashing = ThreadPoolExecutor(1)
     early = hashing.submit(content_hash, path) if _is_hdf5(path) else None  # what cannot be opened is not hashed
     try:
@@ -83,7 +79,7 @@ def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str |
         digest = early or hashing.submit(content_hash, path)
     finally:
         hashing.shutdown(wait=False)
-    source = Source(path, _stem(file_name), file_name, partial(_await, digest, path), found.inside, modality)
+    source = Source(path, _stem(file_name), file_name, digest.result, found.inside, modality)
     kind: Kind | None = found.kind
     depth = 0
     while kind is None:
@@ -111,13 +107,6 @@ def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str |
         identity = combined_hash(dataset.content_hash, "cell metadata", content_hash(metadata))
         dataset = with_cell_metadata(dataset, table, metadata, identity)
     return replace(dataset, path=path, name=_stem(file_name), id=safe_key(_stem(file_name)))
-
-
-def _await(digest: Future[str], path: Path) -> str:
-    """Return the hash. While that of a large file is computed, the loops that turn its matrix are loaded."""
-    if not digest.done() and path.is_file() and path.stat().st_size >= _LARGE:
-        load_loops()
-    return digest.result()
 
 
 def _is_hdf5(path: Path) -> bool:

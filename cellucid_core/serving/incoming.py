@@ -25,14 +25,13 @@ from filelock import FileLock, Timeout
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.configuration import Configuration, format_duration, format_size, read_configuration
 from cellucid_core.dataset import check_file_name
-from cellucid_core.dataset.content import content_hash
+from cellucid_core.dataset.content import content_hash, file_hash
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import InputError
 from cellucid_core.serving.heirs import browser_owner
 from cellucid_core.serving.sign_in import holder_of
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
-_PIECE = 4 * 2**20
 #: Seconds that a finished upload may wait for its turn before it is opened.
 _OPENED_WITHIN = 3600.0
 
@@ -268,17 +267,11 @@ def take_upload(token: str, browser: str | None, progress: Callable[[float], Non
     source = _data(token)
     if upload.offset != upload.size or not source.is_file() or source.stat().st_size != upload.size:
         raise InputError(f"{upload.name} has not arrived completely.", "Upload it again.")
-    state, done = hashlib.sha256(), 0
-    with source.open("rb") as file:
-        while piece := file.read(_PIECE):
-            state.update(piece)
-            done += len(piece)
-            if progress is not None:
-                progress(done / upload.size)
-    target = uploads / f"{state.hexdigest()}{upload_suffix(upload.name)}"
+    digest = file_hash(source, lambda done: progress(done / upload.size) if progress is not None else None)
+    target = uploads / f"{digest}{upload_suffix(upload.name)}"
     # First, so that who deletes the same content now finds that somebody else wants it.
     _save(token, _owned_as_now(token, replace(upload, kept=target.name, changed=time.time())))
-    if target.exists() and content_hash(target) == state.hexdigest():
+    if target.exists() and content_hash(target) == digest:
         source.unlink()
     else:  # new, or what lay there was damaged
         source.chmod(0o644)

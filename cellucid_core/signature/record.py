@@ -43,11 +43,11 @@ def run_record(
     Returns
     -------
     dict
-        Ready for `json.dumps` with ``allow_nan=False``: ``date``, ``dataset`` (name, file, sha256, cells, genes, cells
-        left out), ``mapping`` (matrix, what it holds, gene id, fixes), ``genes`` (found, with weights where they were
-        given, missing, repeated, replaced, ambiguous), ``method``, ``normalization``, ``repeats``, ``seed``,
-        ``p_adjust``, ``sample_column``, ``pages`` (with counts and how they were made), ``summary``, ``tests``,
-        ``warnings``, ``headline``, ``versions``.
+        Ready for `json.dumps` with ``allow_nan=False``: ``date``, ``dataset`` (name, file, content_hash, cells, genes,
+        modality), ``mapping`` (matrix, what it holds, gene id, cells left out, fixes), ``genes`` (found, with weights
+        where they were given, missing, repeated, replaced, ambiguous), ``method``, ``normalization``, ``repeats``,
+        ``seed``, ``p_adjust``, ``sample_column``, ``pages`` (with counts and how they were made), ``summary``,
+        ``tests``, ``warnings``, ``headline``, ``versions``.
     """
     match, mapping, dataset = run.match, view.mapping, view.dataset
     result = run.to_json()
@@ -69,7 +69,7 @@ def run_record(
             "id": dataset.id,
             "name": dataset.name,
             "file": dataset.path.name,
-            "sha256": dataset.content_hash,
+            "content_hash": dataset.content_hash,
             "n_cells": view.n_cells,
             "n_genes": view.n_genes,
             "modality": dataset.modality,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from cellucid_core.dataset import (
     server_files,
     server_path,
 )
+from cellucid_core.dataset.content import bytes_hash
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.preflight import preflight
@@ -173,7 +173,7 @@ def keep_upload(upload: object) -> Path:
     data: memoryview = upload.getbuffer()  # type: ignore[attr-defined]
     suffix = upload_suffix(str(upload.name))  # type: ignore[attr-defined]
     folder = home_folder("uploads")
-    target = folder / f"{hashlib.sha256(data).hexdigest()}{suffix}"
+    target = folder / f"{bytes_hash(data)}{suffix}"
     if not target.exists():
         with complete_or_absent(target) as draft:
             draft.write_bytes(data)

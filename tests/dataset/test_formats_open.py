@@ -16,6 +16,7 @@ from scipy import sparse
 from scipy.io import mmwrite
 
 from cellucid_core.dataset import View, default_mapping, open_dataset
+from cellucid_core.dataset.content import bytes_hash, content_hash, file_hash
 from cellucid_core.errors import InputError
 from tests.making import make_adata
 
@@ -337,8 +338,6 @@ def test_what_is_rewritten_is_written_once(tmp_path, monkeypatch):
 
 
 def test_the_hash_follows_the_content(tmp_path):
-    from cellucid_core.dataset.content import content_hash
-
     folder = tmp_path / "a"
     (folder / "b").mkdir(parents=True)
     (folder / "b" / "c").write_bytes(b"one")
@@ -353,20 +352,43 @@ def test_the_hash_follows_the_content(tmp_path):
     assert content_hash(folder) == first
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (0, "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"),
+        (1, "2d3adedff11b61f14c886e35afa036736dcd87a74d27b5c1510225d0f592e213"),
+    ],
+)
+def test_a_hash_is_that_of_the_published_test_vectors(tmp_path, size, expected):
+    (tmp_path / "x").write_bytes(bytes(size))
+    assert content_hash(tmp_path / "x") == bytes_hash(bytes(size)) == expected
+
+
+def test_a_file_is_hashed_in_pieces_as_in_one(tmp_path, monkeypatch):
+    from cellucid_core.dataset import content
+
+    monkeypatch.setattr(content, "_PIECE", 1000)
+    monkeypatch.setattr(content, "_TELL_AFTER", 2500)
+    data, told = bytes(range(256)) * 40, []
+    (tmp_path / "x").write_bytes(data)
+    assert file_hash(tmp_path / "x", told.append) == bytes_hash(data)
+    assert told == [3000, 5000, 8000, 10000, 10240]
+
+
 def test_a_remembered_hash_is_not_taken_for_a_changed_file(tmp_path, monkeypatch):
-    import hashlib
+    from blake3 import blake3
 
     from cellucid_core.dataset import content
 
     monkeypatch.setattr(content, "_SETTLED_NS", -(10**12))  # even what was just written counts as settled
     path = tmp_path / "x"
     path.write_bytes(b"one")
-    assert content.content_hash(path) == hashlib.sha256(b"one").hexdigest()
+    assert content.content_hash(path) == blake3(b"one").hexdigest()
     with monkeypatch.context() as patched:
         patched.setattr(content, "_hash", None)  # would fail if it were called again
-        assert content.content_hash(path) == hashlib.sha256(b"one").hexdigest()
+        assert content.content_hash(path) == blake3(b"one").hexdigest()
     path.write_bytes(b"three")
-    assert content.content_hash(path) == hashlib.sha256(b"three").hexdigest()
+    assert content.content_hash(path) == blake3(b"three").hexdigest()
 
 
 _OPEN = """

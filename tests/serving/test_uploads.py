@@ -7,6 +7,7 @@ import os
 import time
 
 import pytest
+from blake3 import blake3
 from filelock import FileLock
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -81,7 +82,7 @@ def test_pieces_become_the_file(client, home):
     shares = []
     path, name = take_upload(token_of(location), browser_of(client.cookies), shares.append)
     assert name == "my atlas.csv.gz"
-    assert path == home / "uploads" / f"{hashlib.sha256(DATA).hexdigest()}.csv.gz"
+    assert path == home / "uploads" / f"{blake3(DATA).hexdigest()}.csv.gz"
     assert path.read_bytes() == DATA
     assert shares[-1] == 1
     assert take_upload(token_of(location), browser_of(client.cookies)) == (path, name)

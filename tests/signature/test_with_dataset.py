@@ -115,7 +115,7 @@ def test_record(view, run):
         raise AssertionError(constant)
 
     record = json.loads(text, parse_constant=refuse)
-    assert record["dataset"]["sha256"] == view.dataset.content_hash
+    assert record["dataset"]["content_hash"] == view.dataset.content_hash
     assert (record["dataset"]["n_cells"], record["mapping"]["cells_left_out"]) == (58, 2)
     assert record["genes"]["found"] == ["GENE1", "GENE2", "GENE5"]
     assert record["genes"]["missing"] == ["nope"]
