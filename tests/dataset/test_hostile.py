@@ -470,20 +470,26 @@ def test_a_heap_that_never_ends(h5ad):
     refused(h5ad, "texts cannot be read")
 
 
-def test_heaps_across_pieces_and_beyond_the_end(tmp_path, monkeypatch):
+@pytest.mark.parametrize("large", [1, 2**40])  # compiled or not
+def test_heaps_across_pieces_and_beyond_the_end(tmp_path, monkeypatch, large):
     from cellucid_core.dataset import hdf5_heaps
 
     monkeypatch.setattr(hdf5_heaps, "_PIECE", 50)
+    monkeypatch.setattr(hdf5_heaps, "_LARGE", large)
     path = tmp_path / "x"
     text = b"\1\0\1\0" + bytes(4) + (5).to_bytes(8, "little") + bytes(8)
     sound = b"GCOL\1\0\0\0" + (64).to_bytes(8, "little") + text + bytes(8) + (24).to_bytes(8, "little") + bytes(8)
+    far = sound[:48] + (2**64 - 1).to_bytes(8, "little") + sound[56:]
     endless = sound[:40] + bytes(24)
+    crooked = sound[:48] + (9).to_bytes(8, "little") + sound[56:]
     for before in range(120):
-        path.write_bytes(b"G" * before + sound + sound[:30])
-        hdf5_heaps.check_heaps(path, "x")
-        path.write_bytes(b"G" * before + sound + endless)
-        with pytest.raises(InputError, match="texts"):
+        for good in (sound, far):
+            path.write_bytes(b"G" * before + good + sound[:30])
             hdf5_heaps.check_heaps(path, "x")
+        for bad in (endless, crooked):
+            path.write_bytes(b"G" * before + sound + bad)
+            with pytest.raises(InputError, match="texts"):
+                hdf5_heaps.check_heaps(path, "x")
 
 
 def test_judging_values_leaves_the_sample_as_it_is():

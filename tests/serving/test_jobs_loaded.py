@@ -8,14 +8,14 @@ import numpy as np
 from scipy import sparse
 
 from cellucid_core.compiled import compiled
-from cellucid_core.dataset import build, default_mapping, gene_stats, matrix, open_dataset
+from cellucid_core.dataset import build, default_mapping, gene_stats, hdf5_heaps, matrix, open_dataset
 from cellucid_core.dataset.view import View
 from cellucid_core.export import ExportSettings, GeneChoice, compare, graph, quantize, write
 from cellucid_core.serving.jobs import loaded
 
 
 def signatures():
-    of_stores = (matrix.count_into, build._place_rows, gene_stats._gather)
+    of_stores = (hdf5_heaps._walk, matrix.count_into, build._place_rows, gene_stats._gather)
     loops = (*of_stores, graph._take_upper, quantize._put_codes, compare._stored_errors)
     return {loop.__name__: set(compiled(loop).signatures) for loop in loops}
 
@@ -25,6 +25,7 @@ def test_a_usual_file_finds_its_loops_loaded(tmp_path: Path, monkeypatch):
 
     loaded.load()
     before = signatures()
+    monkeypatch.setattr(hdf5_heaps, "_LARGE", 1)
     monkeypatch.setattr(graph, "_COMPILED_FROM", 1)
     for module in (matrix, build, gene_stats, quantize, compare):
         monkeypatch.setattr(module, "COMPILED_FROM", 1)

@@ -10,6 +10,7 @@ import numpy as np
 from cellucid_core.compiled import compiled
 from cellucid_core.dataset.build import _place_rows
 from cellucid_core.dataset.gene_stats import _gather
+from cellucid_core.dataset.hdf5_heaps import _walk
 from cellucid_core.dataset.matrix import count_into
 from cellucid_core.export.compare import _stored_errors
 from cellucid_core.export.graph import _take_upper
@@ -20,6 +21,7 @@ def load() -> None:
     """Load the loops of opening and exporting, of the types most files have, compiling what was never compiled here."""
     pointers, cells, values = np.array([0, 1], np.int32), np.zeros(1, np.int32), np.ones(1, np.float32)
     codes, ends, sums = np.zeros(1, np.uint8), np.zeros(1, np.int64), np.zeros(1)
+    compiled(_walk)(memoryview(bytes(16)).cast("q"))
     compiled(count_into)(cells, ends)
     compiled(_place_rows)(pointers, cells, values, 0, ends.copy(), cells.copy(), values.copy(), sums, ends)
     compiled(_take_upper)(pointers, cells, values, np.zeros(1, np.uint32), np.zeros(1, np.uint32), ends)
