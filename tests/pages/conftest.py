@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -59,6 +62,16 @@ def open_app(app, demo):
         return app
 
     return show
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _installed():
+    """Have Streamlit look once, not for every test, which installed packages bring components: 0.6 s each."""
+    scan = "streamlit.components.v2.manifest_scanner.scan_component_manifests"
+    with pytest.MonkeyPatch.context() as patched:
+        with suppress(ImportError, AttributeError):  # another Streamlit: it takes its time
+            patched.setattr(scan, cache(resolve_name(scan)))
+        yield
 
 
 @pytest.fixture(autouse=True)
