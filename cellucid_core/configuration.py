@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,8 @@ _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _DURATIONS = {"s": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400, "week": 604800}
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+#: What says where a user's folders are.
+_PLACES = ("HOME", "XDG_CACHE_HOME", "USERPROFILE", "LOCALAPPDATA")
 #: Fewest characters of the secret that opens the metrics.
 MIN_SECRET = 16
 METRICS = ("off", "on")
@@ -318,6 +321,9 @@ class Configuration:
 def read_configuration(environment: Mapping[str, str] | None = None) -> Configuration:
     """Read the environment.
 
+    What the same environment means is found out once: links in `data_roots` are followed then, and the memory is that
+    of then.
+
     Parameters
     ----------
     environment
@@ -329,20 +335,28 @@ def read_configuration(environment: Mapping[str, str] | None = None) -> Configur
         If a value makes no sense.
     """
     environment = os.environ if environment is None else environment
-    values = {}
+    return _configuration(tuple((name, text) for name in _NAMES if (text := environment.get(name, "")).strip()))
+
+
+#: All that the result depends on.
+_NAMES = (*(setting.metadata["variable"] for setting in fields(Configuration)), *_PLACES)
+
+
+@lru_cache(maxsize=16)  # a page asks a hundred times
+def _configuration(given: tuple[tuple[str, str], ...]) -> Configuration:
+    environment, values = dict(given), {}
     for setting in fields(Configuration):
         variable = setting.metadata["variable"]
-        text = environment.get(variable, "")
-        if not text.strip():
+        if variable not in environment:
             continue
+        text = environment[variable]
         try:
-            value = setting.metadata["parse"](text)
+            values[setting.name] = setting.metadata["parse"](text)
         except ValueError as error:
             shown = "its value" if variable == "CELLUCID_METRICS" else repr(text[:60])
             raise InputError(
                 f"{variable} cannot be {shown}.", f"Give it {error}, or leave it out ({setting.metadata['unset']})."
             ) from None
-        values[setting.name] = value
     return Configuration(**values)
 
 
