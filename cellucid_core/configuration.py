@@ -335,15 +335,15 @@ def read_configuration(environment: Mapping[str, str] | None = None) -> Configur
         If a value makes no sense.
     """
     environment = os.environ if environment is None else environment
-    return _configuration(tuple((name, text) for name in _NAMES if (text := environment.get(name, "")).strip()))
+    given = tuple((name, text) for name in _VARIABLES if (text := environment.get(name, "")).strip())
+    return _configuration(given, tuple(os.environ.get(name) for name in _PLACES))
 
 
-#: All that the result depends on.
-_NAMES = (*(setting.metadata["variable"] for setting in fields(Configuration)), *_PLACES)
+_VARIABLES = tuple(setting.metadata["variable"] for setting in fields(Configuration))
 
 
 @lru_cache(maxsize=16)  # a page asks a hundred times
-def _configuration(given: tuple[tuple[str, str], ...]) -> Configuration:
+def _configuration(given: tuple[tuple[str, str], ...], places: tuple[str | None, ...]) -> Configuration:
     environment, values = dict(given), {}
     for setting in fields(Configuration):
         variable = setting.metadata["variable"]

@@ -182,8 +182,8 @@ def _place_halves(
     parts: tuple[np.ndarray, ...],
     sums: tuple[np.ndarray, ...],
 ) -> None:
-    """Do what `_place_rows` does, compiled, with two threads: the second one begins where the first one will end."""
-    place, pointers = compiled(_place_rows), block.indptr
+    """Do what `place_rows` does, compiled, with two threads: the second one begins where the first one will end."""
+    place, pointers = compiled(place_rows), block.indptr
     middle = int(np.searchsorted(pointers, pointers[-1] // 2))
     behind = np.zeros(len(filled), np.int64)
     compiled(count_into)(block.indices[: pointers[middle]], behind)
@@ -196,7 +196,7 @@ def _place_halves(
     filled[:] = behind
 
 
-def _place_rows(
+def place_rows(
     indptr: np.ndarray,
     genes: np.ndarray,
     values: np.ndarray,
@@ -262,7 +262,7 @@ def _place_block(
     parts: tuple[np.ndarray, ...],
     sums: tuple[np.ndarray, ...],
 ) -> None:
-    """Do what `_place_rows` does, with what numpy has."""
+    """Do what `place_rows` does, with what numpy has."""
     n_cells, genes, values = block.shape[0], block.indices, block.data
     (indices, data), (total, detected) = parts, sums
     cells = np.repeat(np.arange(n_cells), np.diff(block.indptr))

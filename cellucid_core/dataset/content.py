@@ -1,6 +1,6 @@
 """What identifies a file or a folder: the hash of its content, computed once as long as nothing changes.
 
-The hash is BLAKE3 (https://github.com/BLAKE3-team/BLAKE3-specs), which ``b3sum`` prints too: nobody can make two
+The hash is BLAKE3 (https://github.com/BLAKE3-team/BLAKE3-specs), of a file what ``b3sum`` prints: nobody can make two
 contents of one hash, and it is ten times as fast as SHA-256 on processors without instructions for that.
 """
 
@@ -12,6 +12,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,15 @@ from cellucid_core.errors import InputError
 if TYPE_CHECKING:
     from blake3 import blake3
 
+Progress = Callable[[int], None]
+
 _PIECE = 2**20
 _TELL_AFTER = 64 * 2**20
 #: A file that changed less than this before it was hashed could change again without its time changing.
 _SETTLED_NS = 2 * 10**9
 
 
-def content_hash(path: Path, *, remember: bool = True) -> str:
+def content_hash(path: Path, progress: Progress = lambda done: None) -> str:
     """Return the BLAKE3 hash of a file's bytes, or of a folder's, as 64 hexadecimal digits.
 
     A folder's hash covers the sorted relative paths of its files, their sizes and their bytes. Hashing a large file
@@ -39,8 +42,8 @@ def content_hash(path: Path, *, remember: bool = True) -> str:
     ----------
     path
         A regular file, or a folder of regular files.
-    remember
-        Whether a remembered hash is taken and this one remembered.
+    progress
+        Called now and then, while it is hashed, with the bytes of a file that are done; may raise to give up.
 
     Raises
     ------
@@ -48,19 +51,17 @@ def content_hash(path: Path, *, remember: bool = True) -> str:
         If something is not a regular file, or cannot be read.
     """
     try:
-        if not remember:
-            return _hash(path)
-        stamp = _stamp(path)
+        stamp, changed = _stamp(path)
         note = note_of(path)
         known = _known(note)
-        if known.get("stamp") == stamp[0]:
-            os.utime(note)  # tells that the file is in use
+        if known.get("stamp") == stamp:
+            with suppress(OSError):  # swept just now
+                os.utime(note)  # tells that the file is in use
             return known["hash"]
         began = time.time_ns()
-        digest = _hash(path)
-        if stamp[1] < began - _SETTLED_NS and _stamp(path) == stamp:
-            with complete_or_absent(note) as draft:
-                draft.write_text(json.dumps({"stamp": stamp[0], "hash": digest}), encoding="utf-8")
+        digest = _hash(path, progress)
+        if changed < began - _SETTLED_NS and _stamp(path)[0] == stamp:
+            _note(note, json.dumps({"stamp": stamp, "hash": digest}))
     except OSError as error:
         raise InputError(
             f"{path.name} cannot be read ({error.strerror or error}).", "Check its permissions and the disk."
@@ -79,19 +80,37 @@ def once_per_content(path: Path, what: str, check: Callable[[], None]) -> None:
         The check's name, of letters.
     check
         Raises if the file does not pass.
+
+    Raises
+    ------
+    OSError
+        If the file is not there, and what `check` raises.
     """
     note = note_of(path).with_suffix(f".{what}")
-    stamp = _stamp(path)
+    stamp, changed = _stamp(path)
     try:
-        if note.read_text(encoding="ascii") == stamp[0]:
+        if note.read_text(encoding="ascii") == stamp:
             return
     except (OSError, ValueError):
         pass
     began = time.time_ns()
     check()
-    if stamp[1] < began - _SETTLED_NS and _stamp(path) == stamp:
-        with complete_or_absent(note) as draft:
-            draft.write_text(stamp[0], encoding="ascii")
+    if changed < began - _SETTLED_NS and _stamp(path)[0] == stamp:
+        _note(note, stamp)
+
+
+def _note(note: Path, text: str) -> None:
+    # What cannot be remembered is found out again.
+    with suppress(OSError), complete_or_absent(note) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def stamp_of(path: Path) -> str:
+    """Return what changes whenever a file, or a file of a folder, does; nothing if it cannot be looked at."""
+    try:
+        return _stamp(path)[0]
+    except (OSError, ValueError, InputError):  # a sentence says so when it is opened
+        return ""
 
 
 def note_of(path: Path) -> Path:
@@ -104,6 +123,11 @@ def combined_hash(digest: str, *choices: str) -> str:
     if not choices:
         return digest
     return hashlib.sha256(json.dumps([digest, *choices]).encode()).hexdigest()
+
+
+def turned_hash(digest: str) -> str:
+    """Return the identity of a content whose matrices are read with cells and genes exchanged."""
+    return hashlib.sha256(f"{digest} transposed".encode()).hexdigest()
 
 
 def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -141,7 +165,7 @@ def bytes_hash(data: bytes | memoryview) -> str:
     return blake3(data).hexdigest()
 
 
-def file_hash(path: Path, progress: Callable[[int], None] = lambda done: None) -> str:
+def file_hash(path: Path, progress: Progress = lambda done: None) -> str:
     """Return what `content_hash` returns of a file, reading it now.
 
     Parameters
@@ -149,7 +173,7 @@ def file_hash(path: Path, progress: Callable[[int], None] = lambda done: None) -
     path
         A regular file.
     progress
-        Called now and then, and at the end, with the bytes that are hashed.
+        Called now and then, and at the end, with the bytes that are hashed; may raise to give up.
 
     Raises
     ------
@@ -163,19 +187,19 @@ def file_hash(path: Path, progress: Callable[[int], None] = lambda done: None) -
     return state.hexdigest()
 
 
-def _hash(path: Path) -> str:
+def _hash(path: Path, progress: Progress) -> str:
     if not path.is_dir():
-        return file_hash(path)
+        return file_hash(path, progress)
     from blake3 import blake3
 
     state = blake3()
     for relative, file_path in files_below(path):
         state.update(json.dumps([relative, file_path.stat().st_size]).encode())
-        _feed(state, file_path)
+        _feed(state, file_path, progress)
     return state.hexdigest()
 
 
-def _feed(state: blake3, path: Path, progress: Callable[[int], None] = lambda done: None) -> None:
+def _feed(state: blake3, path: Path, progress: Progress) -> None:
     # Not mapped: a file that somebody cuts off meanwhile would bring the process down.
     piece, done = memoryview(bytearray(_PIECE)), 0
     with path.open("rb", buffering=0) as file:

@@ -62,7 +62,7 @@ def sparse_gene_stats(values: np.ndarray, pointers: np.ndarray, n_cells: int) ->
     n_bad = np.zeros(n_genes, np.int64)
     minimum, maximum = np.full(n_genes, np.inf), np.full(n_genes, -np.inf)
     total, square_total = np.zeros(n_genes), np.zeros(n_genes)
-    gather = compiled(_gather) if len(values) >= COMPILED_FROM else _gather_few
+    gather = compiled(gather_stats) if len(values) >= COMPILED_FROM else _gather_few
     gather(values, pointers, n_bad, minimum, maximum, total, square_total)
     counts = np.diff(pointers)
     absent = counts < n_cells
@@ -73,7 +73,7 @@ def sparse_gene_stats(values: np.ndarray, pointers: np.ndarray, n_cells: int) ->
     return GeneStats(counts - n_bad, n_bad, minimum, maximum, total, square_total)
 
 
-def _gather(
+def gather_stats(
     values: np.ndarray,
     pointers: np.ndarray,
     n_bad: np.ndarray,
@@ -105,7 +105,7 @@ def _gather_few(
     total: np.ndarray,
     square_total: np.ndarray,
 ) -> None:
-    """Do what `_gather` does, with what numpy has."""
+    """Do what `gather_stats` does, with what numpy has."""
     some = np.diff(pointers) > 0
     if not some.any():
         return

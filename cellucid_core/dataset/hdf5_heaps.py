@@ -25,6 +25,10 @@ _PIECE = 2**18  # fits into a core's cache
 _LARGE = 64 * 2**20
 #: In place of a distance: none, for ever; and beyond the end of any file.
 _NOWHERE, _FAR = 0, 2**60
+#: In place of a number of bytes.
+_ENDLESS = -1
+#: Collections lie side by side. Ones that are in each other would have a file read any number of times.
+_OFTEN = 2
 
 
 def check_heaps(path: Path, file_name: str) -> None:
@@ -35,10 +39,14 @@ def check_heaps(path: Path, file_name: str) -> None:
     InputError
         If one would never end.
     """
+    size = path.stat().st_size
+    left = _OFTEN * size + _PIECE
+    walk = compiled(walk_objects) if size >= _LARGE else walk_objects
     with path.open("rb", buffering=0) as file:
-        walk = compiled(_walk) if path.stat().st_size >= _LARGE else _walk
         for at in _collections(file):
-            if _is_endless(file, at, walk):
+            seen = _read_through(file, at, size - at, walk)
+            left -= seen
+            if seen == _ENDLESS or left < 0:
                 raise InputError(
                     f"{file_name} is damaged: its texts cannot be read.", "Copy or download it again, then open it."
                 )
@@ -61,26 +69,28 @@ def _collections(file: IO[bytes]) -> Iterator[int]:
         start += len(piece) - 3
 
 
-def _is_endless(file: IO[bytes], at: int, walk: Callable[[memoryview], int]) -> bool:
+def _read_through(file: IO[bytes], at: int, most: int, walk: Callable[[memoryview], int]) -> int:
+    """Go through a collection of at most so many bytes; return how many had to be read, or `_ENDLESS`."""
     file.seek(at + len(_SIGNATURE))
     if file.read(len(_VERSION)) != _VERSION:
-        return False
-    stop = int.from_bytes(file.read(_WORD), "little") // _WORD
-    place = _HEAD
+        return 0
+    stop = min(int.from_bytes(file.read(_WORD), "little"), most) // _WORD
+    place, seen = _HEAD, 0
     while place + _HEAD <= stop:
         file.seek(at + place * _WORD)
         piece = file.read(min(_PIECE, (stop - place) * _WORD))  # thousands of objects
+        seen += len(piece)
         size = len(piece) // _WORD
-        if size < _HEAD:  # cut off: the library notices
-            return False
+        if size < _HEAD:  # somebody cut it off meanwhile
+            break
         distance = walk(memoryview(piece)[: size * _WORD].cast("q"))
         if distance == _NOWHERE:
-            return True
+            return _ENDLESS
         place += distance
-    return False
+    return seen
 
 
-def _walk(words: memoryview) -> int:
+def walk_objects(words: memoryview) -> int:
     """Go from object to object and return how far it is to the first one whose head is not among the words.
 
     To be `compiled`. `_NOWHERE` if one of them leads to none.

@@ -156,8 +156,8 @@ def hdf5_kind(path: Path, file_name: str) -> Kind:
     """
     import h5py
 
-    once_per_content(path, "heaps", lambda: check_heaps(path, file_name))
     try:
+        once_per_content(path, "heaps", lambda: check_heaps(path, file_name))
         with h5py.File(path, "r", locking="best-effort") as file:
             check_hdf5(file, file_name)  # before any link is followed
             names = set(file.keys())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from cellucid_core.dataset.content import turned_hash
 from cellucid_core.dataset.matrix import FileMatrix
 from cellucid_core.dataset.scale import MatrixScale, matrix_scale
 from cellucid_core.dataset.store import Store, open_store
@@ -70,7 +70,8 @@ class Dataset:
     path
         The file it was read from.
     content_hash
-        BLAKE3 hash of its content; with a chosen modality or cell metadata, of these too. Equal for equal data.
+        `content.content_hash` of the file; with a chosen modality or cell metadata, a hash of these too. Equal for
+        equal data.
     obs
         One row per cell; the index holds the cell ids.
     variables
@@ -133,7 +134,7 @@ class Dataset:
         """
         key = self.content_hash
         if self.source is not None and self.matrices[matrix] is not self.source.matrices[matrix]:
-            key = hashlib.sha256(f"{key} transposed".encode()).hexdigest()
+            key = turned_hash(key)
         return open_store(key, self.matrices[matrix], report)
 
     def scale(self, matrix: str) -> MatrixScale:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -14,7 +16,7 @@ from cellucid_core.dataset.content import combined_hash, content_hash
 from cellucid_core.dataset.demo import demo_file
 from cellucid_core.dataset.elements import first_line
 from cellucid_core.dataset.home import home_folder
-from cellucid_core.dataset.kinds import CONVERT, Kind, recognise
+from cellucid_core.dataset.kinds import CONVERT, HDF5_SIGNATURE, Kind, Recognised, recognise
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.source import Source
 from cellucid_core.errors import CellucidError, InputError
@@ -24,7 +26,6 @@ DEMO = "demo"
 
 #: A file in an archive in an archive is opened; deeper nesting is somebody's mistake.
 _MAX_DEPTH = 3
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _ENDINGS = (".gz", ".zip", ".h5ad", ".h5mu", ".h5", ".hdf5", ".zarr", ".loom", ".csv", ".tsv", ".txt", ".tab")
 
 
@@ -71,15 +72,33 @@ def open_dataset(
 
 
 def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str | Path | None) -> Dataset:
-    # A large file can be checked and its tables be read while it is hashed.
+    left = threading.Event()
+
+    def go_on(done: int) -> None:
+        if left.is_set():
+            raise InputError(f"{file_name} is not wanted any more.", "Open it again.")
+
+    # A large file can be checked and its tables be read while it is hashed; one that is refused need not be.
     hashing = ThreadPoolExecutor(1)
-    early = hashing.submit(content_hash, path) if _is_hdf5(path) else None  # what cannot be opened is not hashed
     try:
+        early = hashing.submit(content_hash, path, go_on) if _is_hdf5(path) else None
         found = recognise(path, file_name)
-        digest = early or hashing.submit(content_hash, path)
+        digest = early or hashing.submit(content_hash, path, go_on)
+        return _open_as(path, file_name, found, digest.result, modality, cell_metadata)
     finally:
+        left.set()
         hashing.shutdown(wait=False)
-    source = Source(path, _stem(file_name), file_name, digest.result, found.inside, modality)
+
+
+def _open_as(
+    path: Path,
+    file_name: str,
+    found: Recognised,
+    digest: Callable[[], str],
+    modality: str | None,
+    cell_metadata: str | Path | None,
+) -> Dataset:
+    source = Source(path, _stem(file_name), file_name, digest, found.inside, modality)
     kind: Kind | None = found.kind
     depth = 0
     while kind is None:
@@ -114,7 +133,7 @@ def _is_hdf5(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            return file.read(len(_HDF5)) == _HDF5
+            return file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
     except OSError:  # told when it is opened
         return False
 

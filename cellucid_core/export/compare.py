@@ -237,7 +237,7 @@ def compare_numbers(
         zero = int(np.clip(np.rint(-spec.low / step), 0, MAX_QUANT[spec.bits]))
         if len(written) >= COMPILED_FROM and values.dtype.kind == "f":
             top, marker = MAX_QUANT[spec.bits], MARKER[spec.bits]
-            error, mismatch, zeros = compiled(_stored_errors)(
+            error, mismatch, zeros = compiled(stored_errors)(
                 written, cells, values, spec.low, spec.high - spec.low, top, marker, zero
             )
             error /= step
@@ -280,7 +280,7 @@ def _errors(
     return (max(0.0, float(valid.max())) / step if len(valid) else 0.0), mismatch
 
 
-def _stored_errors(
+def stored_errors(
     written: np.ndarray,
     cells: np.ndarray,
     values: np.ndarray,

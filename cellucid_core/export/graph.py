@@ -99,13 +99,13 @@ def _symmetric_edges(matrix: sparse.csr_matrix, dtype: np.dtype[Any]) -> Edges |
     most = (matrix.nnz + 1) // 2
     sources, destinations = np.empty(most, dtype), np.empty(most, dtype)
     following = np.zeros(matrix.shape[0], np.int64)
-    n_edges, max_neighbors = compiled(_take_upper)(
+    n_edges, max_neighbors = compiled(take_upper)(
         matrix.indptr, matrix.indices, matrix.data, sources, destinations, following
     )
     return None if n_edges < 0 else Edges(sources[:n_edges], destinations[:n_edges], max_neighbors)
 
 
-def _take_upper(
+def take_upper(
     indptr: np.ndarray,
     indices: np.ndarray,
     weights: np.ndarray,

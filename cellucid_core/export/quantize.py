@@ -98,7 +98,7 @@ def encode_stored(n: int, cells: np.ndarray | None, values: np.ndarray, bits: in
     absent = _code(0.0, low, high, MAX_QUANT[bits]) if with_zeros else 0
     if n >= COMPILED_FROM and values.dtype.kind == "f":
         codes = _filled(n, absent, kind.dtype)
-        compiled(_put_codes)(values, cells, low, high - low, MAX_QUANT[bits], MARKER[bits], codes)
+        compiled(put_codes)(values, cells, low, high - low, MAX_QUANT[bits], MARKER[bits], codes)
         return Encoded(codes, low, high)
     codes = quantize(values, low, high, bits)
     return Encoded(codes if cells is None else _spread(n, cells, codes, absent), low, high)
@@ -190,7 +190,7 @@ def _code(value: float, low: float, high: float, top: int) -> int:
     return min(max(round((value - low) * top / (high - low)), 0), top)
 
 
-def _put_codes(
+def put_codes(
     values: np.ndarray,
     cells: np.ndarray | None,
     low: float,

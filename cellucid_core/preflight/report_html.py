@@ -86,7 +86,7 @@ def _facts(view: View) -> str:
         "Embeddings": embeddings or "none",
         "Latent space": mapping.latent or "none",
         "Cell columns": f"{len(mapping.obs_keys)} of {len(view.dataset.obs.columns)}",
-        "Content": f"BLAKE3 {view.dataset.content_hash}",
+        "Content hash": view.dataset.content_hash,
     }
     return "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items()) + "</dl>"
 

@@ -267,15 +267,19 @@ def take_upload(token: str, browser: str | None, progress: Callable[[float], Non
     source = _data(token)
     if upload.offset != upload.size or not source.is_file() or source.stat().st_size != upload.size:
         raise InputError(f"{upload.name} has not arrived completely.", "Upload it again.")
-    digest = file_hash(source, lambda done: progress(done / upload.size) if progress is not None else None)
+    try:
+        digest = file_hash(source, lambda done: progress(done / upload.size) if progress is not None else None)
+    except FileNotFoundError:  # another tab has taken it meanwhile, or it was cancelled
+        return take_upload(token, browser, progress)
     target = uploads / f"{digest}{upload_suffix(upload.name)}"
     # First, so that who deletes the same content now finds that somebody else wants it.
     _save(token, _owned_as_now(token, replace(upload, kept=target.name, changed=time.time())))
     if target.exists() and content_hash(target) == digest:
-        source.unlink()
+        source.unlink(missing_ok=True)  # another tab may have taken it, too
     else:  # new, or what lay there was damaged
-        source.chmod(0o644)
-        source.replace(target)
+        with suppress(FileNotFoundError):
+            source.chmod(0o644)
+            source.replace(target)
     return target, upload.name
 
 

@@ -87,7 +87,7 @@ def ucell_many(
             if progress is not None:
                 progress((part + share) / parts)
 
-        table = _gather(expression, genes, first, last)
+        table = gather_stats(expression, genes, first, last)
         _count(expression, table, first, threads, report)
         by_gene = _by_gene(table, _gaps(table), len(genes))
         for row, match in enumerate(matches):
@@ -139,7 +139,7 @@ class _Table:
     tied: np.ndarray
 
 
-def _gather(expression: Expression, genes: np.ndarray, first: int, last: int) -> _Table:
+def gather_stats(expression: Expression, genes: np.ndarray, first: int, last: int) -> _Table:
     """Collect the signatures' values by cell, of the cells from `first` to before `last`, which count from 0."""
     cells: list[np.ndarray] = []
     values: list[np.ndarray] = []

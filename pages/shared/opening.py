@@ -19,7 +19,7 @@ from cellucid_core.dataset import (
     server_files,
     server_path,
 )
-from cellucid_core.dataset.content import bytes_hash
+from cellucid_core.dataset.content import bytes_hash, stamp_of
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.preflight import preflight
@@ -33,29 +33,29 @@ from pages.shared.owner import owner
 from pages.shared.upload import finish, take, uploaded_token
 from pages.shared.workspace import Source, show_error, workspace
 
-#: The box whose upload is being opened, and what it is: a click elsewhere does not lose it.
-_PENDING = "opening"
+#: The box whose upload has arrived, and its token; then the box and what is being opened: a click elsewhere loses
+#: neither.
+_ARRIVED, _PENDING = "arrived", "opening"
+#: What could not be opened and why, for widgets that keep their value.
+_REFUSED = "refused_source"
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _shared_dataset(source: Source, stamp: tuple[int, ...]) -> Dataset:
+def _shared_dataset(source: Source, stamp: str) -> Dataset:
     """Open a file once for all sessions, as long as it stays the same."""
     return open_dataset(source.path, source.name, modality=source.modality, cell_metadata=source.cell_metadata)
 
 
-def _stamp(source: Source) -> tuple[int, ...]:
-    """Return what changes with a file of the server; uploads are named by their content."""
-    try:
-        status = Path(source.path).stat()
-    except (OSError, ValueError):  # the demo, or a sentence when it is opened
-        return ()
-    return status.st_mtime_ns, status.st_size, status.st_ino
+def _stamp(source: Source) -> str:
+    """Return what changes with a file or folder of the server; uploads are named by their content."""
+    parts = [source.path, source.cell_metadata or ""]
+    return "" if source.path == DEMO else " ".join(stamp_of(Path(part)) for part in parts if part)
 
 
 @st.cache_resource(show_spinner=False)
-def _proven() -> set[tuple[Source, tuple[int, ...]]]:
+def _proven() -> set[tuple[Source, str]]:
     """What was opened in a process of its own, so that it can be opened in this one."""
-    return {(Source(DEMO), ())}  # nothing in it is a stranger's
+    return {(Source(DEMO), "")}  # nothing in it is a stranger's
 
 
 def open_source(source: Source, asked: str = "") -> None:
@@ -72,6 +72,10 @@ def open_source(source: Source, asked: str = "") -> None:
     stamp = _stamp(source)
     if (source, stamp) not in _proven():
         _open_elsewhere(source, _give_up)
+        if _stamp(source) != stamp:
+            raise InputError(
+                f"{source.name or 'The file'} was changed while it was opened.", "Open it again when it is complete."
+            )
         _proven().add((source, stamp))
     progress = st.progress(0.0, text="Reading the tables …")
     try:
@@ -182,16 +186,15 @@ def keep_upload(upload: object) -> Path:
 
 def upload_box(key: str) -> bool:
     """Draw the upload box; tell whether a dataset was opened from it in this run."""
-    token = None
+    arrived = None
     try:
         token = uploaded_token(key)
         if token is not None:
-            try:
-                path, file_name = take(token)
-            finally:
-                finish(token)
-            name = file_name.removesuffix("".join(path.suffixes)) or file_name
-            st.session_state[_PENDING] = (key, Source(str(path), name))
+            st.session_state[_ARRIVED] = (key, token)
+        box, waiting = st.session_state.get(_ARRIVED, ("", None))
+        if box == key and waiting is not None:
+            arrived = waiting
+            _receive(key, arrived)
         box, source = st.session_state.get(_PENDING, ("", None))
         if box == key and source is not None:
             try:
@@ -205,11 +208,28 @@ def upload_box(key: str) -> bool:
     except CellucidError as refused:
         # Kept, so that the message stays until something else is uploaded.
         st.session_state[f"{key}_error"] = refused
-        if token is not None:
+        if arrived is not None:
             st.rerun()  # so that the box is drawn free again
     if (error := st.session_state.get(f"{key}_error")) is not None:
         show_error(error)
     return False
+
+
+def _receive(key: str, token: str) -> None:
+    """Take an upload from the box; if a click ends this, the next run takes it up again."""
+    try:
+        path, file_name = take(token)
+        name = file_name.removesuffix("".join(path.suffixes)) or file_name
+        st.session_state[_PENDING] = (key, Source(str(path), name))
+    except CellucidError:
+        _received(token)
+        raise
+    _received(token)
+
+
+def _received(token: str) -> None:
+    st.session_state.pop(_ARRIVED, None)
+    finish(token)
 
 
 def demo_button(key: str, *, primary: bool = False) -> bool:
@@ -244,7 +264,7 @@ def parts_box(source: Source | None, dataset: Dataset) -> bool:
         chosen = st.selectbox(
             "Which part", dataset.modalities, index=dataset.modalities.index(dataset.modality or dataset.modalities[0])
         )
-        if chosen != dataset.modality and try_source(replace(source, modality=chosen)):
+        if chosen != dataset.modality and _try_once(replace(source, modality=chosen)):
             return True
     table = st.file_uploader(
         "Add a table about the cells (CSV or TSV)",
@@ -254,4 +274,20 @@ def parts_box(source: Source | None, dataset: Dataset) -> bool:
     if table is None:
         return False
     metadata = str(keep_upload(table))
-    return metadata != source.cell_metadata and try_source(replace(source, cell_metadata=metadata))
+    return metadata != source.cell_metadata and _try_once(replace(source, cell_metadata=metadata))
+
+
+def _try_once(source: Source) -> bool:
+    """Do what `try_source` does, for a widget that keeps its value: what was refused is not tried in every run."""
+    known, error = st.session_state.get(_REFUSED, (None, None))
+    if known != source:
+        try:
+            open_source(source)
+        except CellucidError as refused:
+            error = refused
+            st.session_state[_REFUSED] = (source, error)
+        else:
+            st.session_state.pop(_REFUSED, None)
+            return True
+    show_error(error)
+    return False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import threading
+import time
 import zipfile
 
 import anndata
@@ -16,7 +18,7 @@ from scipy import sparse
 from scipy.io import mmwrite
 
 from cellucid_core.dataset import View, default_mapping, open_dataset
-from cellucid_core.dataset.content import bytes_hash, content_hash, file_hash
+from cellucid_core.dataset.content import bytes_hash, content_hash, file_hash, stamp_of
 from cellucid_core.errors import InputError
 from tests.making import make_adata
 
@@ -373,6 +375,55 @@ def test_a_file_is_hashed_in_pieces_as_in_one(tmp_path, monkeypatch):
     (tmp_path / "x").write_bytes(data)
     assert file_hash(tmp_path / "x", told.append) == bytes_hash(data)
     assert told == [3000, 5000, 8000, 10000, 10240]
+
+
+def test_a_stamp_changes_with_any_file_of_a_folder(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c").write_bytes(b"one")
+    first = stamp_of(tmp_path / "a")
+    assert first == stamp_of(tmp_path / "a") != ""
+    (tmp_path / "a" / "b" / "c").write_bytes(b"two")
+    assert stamp_of(tmp_path / "a") != first
+    (tmp_path / "a" / "b" / "d").symlink_to(tmp_path)
+    assert stamp_of(tmp_path / "a") == stamp_of(tmp_path / "nowhere") == stamp_of(tmp_path / "\0") == ""
+
+
+def test_what_cannot_be_remembered_is_no_error(tmp_path, monkeypatch):
+    from cellucid_core.dataset import content
+
+    monkeypatch.setattr(content, "_SETTLED_NS", -(10**12))
+    (tmp_path / "x").write_bytes(b"one")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(content, "complete_or_absent", full)
+        assert content_hash(tmp_path / "x") == bytes_hash(b"one")
+    content_hash(tmp_path / "x")
+    monkeypatch.setattr(content.os, "utime", full)
+    monkeypatch.setattr(content, "_hash", None)
+    assert content_hash(tmp_path / "x") == bytes_hash(b"one")
+
+
+def test_a_file_that_is_refused_is_not_hashed_to_its_end(tmp_path, monkeypatch):
+    from cellucid_core.dataset import opening
+
+    ended = threading.Event()
+
+    def endless(path, progress):
+        try:
+            while True:
+                time.sleep(0.001)
+                progress(1)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(opening, "content_hash", endless)
+    (tmp_path / "x.h5ad").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    with pytest.raises(InputError, match="damaged"):
+        open_dataset(tmp_path / "x.h5ad")
+    assert ended.wait(30)
 
 
 def test_a_remembered_hash_is_not_taken_for_a_changed_file(tmp_path, monkeypatch):

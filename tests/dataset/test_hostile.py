@@ -481,15 +481,30 @@ def test_heaps_across_pieces_and_beyond_the_end(tmp_path, monkeypatch, large):
     sound = b"GCOL\1\0\0\0" + (64).to_bytes(8, "little") + text + bytes(8) + (24).to_bytes(8, "little") + bytes(8)
     far = sound[:48] + (2**64 - 1).to_bytes(8, "little") + sound[56:]
     endless = sound[:40] + bytes(24)
+    endless_length = b"GCOL\1\0\0\0" + (2**64 - 8).to_bytes(8, "little") + sound[16:]
+    beyond = endless_length[:24] + (2**50).to_bytes(8, "little") + endless_length[32:]
     crooked = sound[:48] + (9).to_bytes(8, "little") + sound[56:]
     for before in range(120):
-        for good in (sound, far):
+        for good in (sound, far, beyond):
             path.write_bytes(b"G" * before + good + sound[:30])
             hdf5_heaps.check_heaps(path, "x")
         for bad in (endless, crooked):
             path.write_bytes(b"G" * before + sound + bad)
             with pytest.raises(InputError, match="texts"):
                 hdf5_heaps.check_heaps(path, "x")
+
+
+def test_heaps_in_each_other_are_not_read_for_each(tmp_path, monkeypatch):
+    from cellucid_core.dataset import hdf5_heaps
+
+    path = tmp_path / "x"
+    path.write_bytes((b"GCOL\1\0\0\0" + (2**40).to_bytes(8, "little")) * 5000)
+    reads = []
+    real = hdf5_heaps._read_through
+    monkeypatch.setattr(hdf5_heaps, "_read_through", lambda *of: reads.append(real(*of)) or reads[-1])
+    with pytest.raises(InputError, match="texts"):
+        hdf5_heaps.check_heaps(path, "x")
+    assert len(reads) < 20
 
 
 def test_judging_values_leaves_the_sample_as_it_is():

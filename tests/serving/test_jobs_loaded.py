@@ -15,8 +15,8 @@ from cellucid_core.serving.jobs import loaded
 
 
 def signatures():
-    of_stores = (hdf5_heaps._walk, matrix.count_into, build._place_rows, gene_stats._gather)
-    loops = (*of_stores, graph._take_upper, quantize._put_codes, compare._stored_errors)
+    of_stores = (hdf5_heaps.walk_objects, matrix.count_into, build.place_rows, gene_stats.gather_stats)
+    loops = (*of_stores, graph.take_upper, quantize.put_codes, compare.stored_errors)
     return {loop.__name__: set(compiled(loop).signatures) for loop in loops}
 
 

@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 
 from cellucid_core.cell_pages import SavedPage, pages_to_json
 from cellucid_core.dataset import View, default_mapping
-from cellucid_core.dataset.content import content_hash
+from cellucid_core.dataset.content import content_hash, turned_hash
 from cellucid_core.errors import InputError
 from cellucid_core.export import Again, ExportResult
 from cellucid_core.serving import fingerprint, middleware, routes
@@ -570,7 +570,7 @@ def test_deleting_takes_what_no_other_workspace_has(home, tmp_path):
 def test_deleting_spares_what_others_opened_from_elsewhere(home, tmp_path):
     digest = "c" * 64
     mine = upload(home, f"{digest}.h5ad")
-    transposed = hashlib.sha256(f"{digest} transposed".encode()).hexdigest()
+    transposed = turned_hash(digest)
     for stem in (digest, transposed):
         (home / "stores" / f"v1-{stem[:40]}-x").mkdir(parents=True)
     name, _, _ = stored(path=mine, content=digest)

@@ -8,29 +8,29 @@ from contextlib import suppress
 import numpy as np
 
 from cellucid_core.compiled import compiled
-from cellucid_core.dataset.build import _place_rows
-from cellucid_core.dataset.gene_stats import _gather
-from cellucid_core.dataset.hdf5_heaps import _walk
+from cellucid_core.dataset.build import place_rows
+from cellucid_core.dataset.gene_stats import gather_stats
+from cellucid_core.dataset.hdf5_heaps import walk_objects
 from cellucid_core.dataset.matrix import count_into
-from cellucid_core.export.compare import _stored_errors
-from cellucid_core.export.graph import _take_upper
-from cellucid_core.export.quantize import _put_codes
+from cellucid_core.export.compare import stored_errors
+from cellucid_core.export.graph import take_upper
+from cellucid_core.export.quantize import put_codes
 
 
 def load() -> None:
     """Load the loops of opening and exporting, of the types most files have, compiling what was never compiled here."""
     pointers, cells, values = np.array([0, 1], np.int32), np.zeros(1, np.int32), np.ones(1, np.float32)
     codes, ends, sums = np.zeros(1, np.uint8), np.zeros(1, np.int64), np.zeros(1)
-    compiled(_walk)(memoryview(bytes(16)).cast("q"))
+    compiled(walk_objects)(memoryview(bytes(16)).cast("q"))
     compiled(count_into)(cells, ends)
-    compiled(_place_rows)(pointers, cells, values, 0, ends.copy(), cells.copy(), values.copy(), sums, ends)
-    compiled(_take_upper)(pointers, cells, values, np.zeros(1, np.uint32), np.zeros(1, np.uint32), ends)
-    compiled(_put_codes)(sums, None, 0.0, 1.0, 254, 255, codes)
+    compiled(place_rows)(pointers, cells, values, 0, ends.copy(), cells.copy(), values.copy(), sums, ends)
+    compiled(take_upper)(pointers, cells, values, np.zeros(1, np.uint32), np.zeros(1, np.uint32), ends)
+    compiled(put_codes)(sums, None, 0.0, 1.0, 254, 255, codes)
     for array in (cells, values):
         array.setflags(write=False)  # as a store on the disk is
-    compiled(_gather)(values, pointers.astype(np.int64), ends, sums, sums.copy(), sums.copy(), sums.copy())
-    compiled(_put_codes)(values, cells, 0.0, 1.0, 254, 255, codes)
-    compiled(_stored_errors)(codes, cells, values, 0.0, 1.0, 254, 255, 0)
+    compiled(gather_stats)(values, pointers.astype(np.int64), ends, sums, sums.copy(), sums.copy(), sums.copy())
+    compiled(put_codes)(values, cells, 0.0, 1.0, 254, 255, codes)
+    compiled(stored_errors)(codes, cells, values, 0.0, 1.0, 254, 255, 0)
 
 
 with suppress(Exception):  # what cannot be loaded here says so where it is needed

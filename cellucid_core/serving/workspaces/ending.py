@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cellucid_core.configuration import read_configuration
-from cellucid_core.dataset.content import note_of
+from cellucid_core.dataset.content import note_of, turned_hash
 from cellucid_core.dataset.home import cellucid_home, entries_of, home_folder
 from cellucid_core.errors import InputError
 from cellucid_core.serving.incoming import Upload, forget_kept, owner_of
@@ -160,7 +159,7 @@ def _keys(*datasets: tuple[str, KeptDataset]) -> set[str]:
     """Return what names of files made from datasets hold, of each given its content hash and what it is."""
     keys = set()
     for content, one in datasets:
-        digests = (content, hashlib.sha256(f"{content} transposed".encode()).hexdigest())
+        digests = (content, turned_hash(content))
         keys |= {digest[:_HASH_IN_NAME] for digest in (*digests, _place(one).name.split(".")[0])}
     return {key for key in keys if len(key) == _HASH_IN_NAME}
 
