@@ -54,12 +54,12 @@ class BulkCheck:
     ----------
     matched
         Genes that both have.
-    bulk_genes, level_genes
-        Genes of each.
+    level_genes
+        Genes of the level.
     degs_found, degs_missing
         The level's DEGs that the matrix has, and those that it does not.
-    bulk_ids, level_ids
-        What the ids look like: ``Ensembl ids``, ``Entrez ids`` or ``symbols``.
+    bulk_ids
+        What the matrix's ids look like: ``Ensembl ids``, ``Entrez ids`` or ``symbols``.
     looks_logged
         Whether the values look like logarithms.
     findings
@@ -67,12 +67,10 @@ class BulkCheck:
     """
 
     matched: int
-    bulk_genes: int
     level_genes: int
     degs_found: list[str]
     degs_missing: list[str]
     bulk_ids: str
-    level_ids: str
     looks_logged: bool
     findings: list[str]
 
@@ -153,9 +151,7 @@ def check_bulk(bulk: Bulk, level: Level) -> BulkCheck:
             "The values look like logarithms; linear ones are expected (counts, CPM or TPM). Say which logarithm it "
             "is, or give linear values."
         )
-    return BulkCheck(
-        matched, len(bulk.values), len(level.genes), found, missing, theirs, ours, bulk.looks_logged, findings
-    )
+    return BulkCheck(matched, len(level.genes), found, missing, theirs, bulk.looks_logged, findings)
 
 
 def matching_rows(bulk: Bulk, genes: Collection[str]) -> dict[str, int]:
