@@ -50,8 +50,8 @@ class Chance:
         Empirical, two-sided: (1 + sets with |d| at least as large)/(1 + sets).
     n_genes
         Genes in a set.
-    n_cells, n_cells_used
-        Cells in the pages, and how many of them were used.
+    n_cells
+        Cells in the pages.
     seed
         Of everything random here.
     notes
@@ -64,7 +64,6 @@ class Chance:
     p_value: float
     n_genes: int
     n_cells: int
-    n_cells_used: int
     seed: int
     notes: tuple[str, ...] = ()
 
@@ -171,7 +170,6 @@ def against_chance(
         p_value=(1 + reached) / (1 + n_sets),
         n_genes=len(genes),
         n_cells=page.n + against.n,
-        n_cells_used=len(a) + len(b),
         seed=seed,
         notes=tuple(notes),
     )

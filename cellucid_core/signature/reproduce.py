@@ -60,7 +60,7 @@ def python_code(
     parts = [
         _reading(view, run, path, _joining(view, used, cell_metadata)),
         _pages(view, run, {page: condition for page, (_, condition) in known.items()}),
-        _scoring(view, run),
+        _scoring(run),
         NORMALIZE[run.normalization],
         SUMMARY,
         _tests(view, run),
@@ -134,7 +134,7 @@ def _reading(view: View, run: SignatureRun, path: str, joining: Sequence[str]) -
     return "\n".join(lines)
 
 
-def _scoring(view: View, run: SignatureRun) -> str:
+def _scoring(run: SignatureRun) -> str:
     """Score every cell."""
     if run.method == "score_genes":
         return "\n".join(
