@@ -82,15 +82,13 @@ def folder_name(name: str) -> str:
     return f"dataset-{safe}"[:100].rstrip("._") if is_reserved(safe) else safe
 
 
-def unique(names: Iterable[str], joiner: str = "-") -> list[str]:
+def unique(names: Iterable[str]) -> list[str]:
     """Make names unique by numbering the later ones, never inventing a name that is already there.
 
     Parameters
     ----------
     names
         Names in order.
-    joiner
-        What stands between a name and its number.
 
     Examples
     --------
@@ -109,7 +107,7 @@ def unique(names: Iterable[str], joiner: str = "-") -> list[str]:
             continue
         while True:
             counter[name] += 1
-            candidate = f"{name}{joiner}{counter[name]}"
+            candidate = f"{name}-{counter[name]}"
             if candidate not in taken:
                 break
         taken.add(candidate)

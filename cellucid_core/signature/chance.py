@@ -50,8 +50,6 @@ class Chance:
         Empirical, two-sided: (1 + sets with |d| at least as large)/(1 + sets).
     n_genes
         Genes in a set.
-    n_cells
-        Cells in the pages.
     seed
         Of everything random here.
     notes
@@ -63,7 +61,6 @@ class Chance:
     random: np.ndarray
     p_value: float
     n_genes: int
-    n_cells: int
     seed: int
     notes: tuple[str, ...] = ()
 
@@ -169,7 +166,6 @@ def against_chance(
         random=drawn,
         p_value=(1 + reached) / (1 + n_sets),
         n_genes=len(genes),
-        n_cells=page.n + against.n,
         seed=seed,
         notes=tuple(notes),
     )
