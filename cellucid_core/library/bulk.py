@@ -14,6 +14,7 @@ import pandas as pd
 from cellucid_core.dataset.formats.text_table import pieces, read_layout
 from cellucid_core.errors import InputError
 from cellucid_core.library.model import Level
+from cellucid_core.names import listed
 
 _VERSION = re.compile(r"^(ENS[A-Z]*\d{6,})\.\d+(_PAR_Y)?$")
 _ENSEMBL = re.compile(r"^ENS[A-Z]*G\d{6,}")
@@ -142,10 +143,7 @@ def check_bulk(bulk: Bulk, level: Level) -> BulkCheck:
     if not level.degs:
         findings.append("The signature has no DEGs, so nothing can be deconvolved with it.")
     elif missing:
-        more = f" and {len(missing) - _EXAMPLES:,} more" if len(missing) > _EXAMPLES else ""
-        findings.append(
-            f"{len(missing):,} of the {len(level.degs):,} DEGs are missing: {', '.join(missing[:_EXAMPLES])}{more}."
-        )
+        findings.append(f"{len(missing):,} of the {len(level.degs):,} DEGs are missing: {listed(missing, _EXAMPLES)}.")
     if bulk.looks_logged:
         findings.append(
             "The values look like logarithms; linear ones are expected (counts, CPM or TPM). Say which logarithm it "
