@@ -1,10 +1,11 @@
-"""Names on disk: safe keys, collisions, and names an operating system keeps for itself."""
+"""Names on disk: safe keys, collisions, and names an operating system keeps for itself; many names in a sentence."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import islice
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -82,15 +83,13 @@ def folder_name(name: str) -> str:
     return f"dataset-{safe}"[:100].rstrip("._") if is_reserved(safe) else safe
 
 
-def unique(names: Iterable[str], joiner: str = "-") -> list[str]:
+def unique(names: Iterable[str]) -> list[str]:
     """Make names unique by numbering the later ones, never inventing a name that is already there.
 
     Parameters
     ----------
     names
         Names in order.
-    joiner
-        What stands between a name and its number.
 
     Examples
     --------
@@ -109,7 +108,7 @@ def unique(names: Iterable[str], joiner: str = "-") -> list[str]:
             continue
         while True:
             counter[name] += 1
-            candidate = f"{name}{joiner}{counter[name]}"
+            candidate = f"{name}-{counter[name]}"
             if candidate not in taken:
                 break
         taken.add(candidate)
@@ -149,3 +148,22 @@ def separate(names: Iterable[str], *, fold_case: bool = False) -> list[str]:
         taken.add(file_of(new))
         result.append(new)
     return result
+
+
+def listed(names: Collection[object], most: int = 3) -> str:
+    """Return the first of some names in a row, and how many more there are.
+
+    Parameters
+    ----------
+    names
+        Names in order; what is no text is written as one.
+    most
+        Names that are written out.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c", "d", "e"]), listed([4, 7]), listed([])
+    ('a, b, c and 2 more', '4, 7', '')
+    """
+    head = ", ".join(map(str, islice(names, most)))
+    return f"{head} and {len(names) - most:,} more" if len(names) > most else head

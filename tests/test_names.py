@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellucid_core.names import case_collisions, collisions, is_reserved, safe_key, separate, unique
+from cellucid_core.names import case_collisions, collisions, is_reserved, listed, safe_key, separate, unique
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,19 @@ def test_separate_leaves_no_collision(names, fold):
         assert case_collisions(result) == {}
     if names:
         assert result[0] == names[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "most", "sentence"),
+    [
+        ([], 3, ""),
+        (["a"], 3, "a"),
+        (["a", "b", "c"], 3, "a, b, c"),
+        (["a", "b", "c", "d"], 3, "a, b, c and 1 more"),
+        (["a", "b", "c", "d"], 1, "a and 3 more"),
+        (range(1, 2_003), 2, "1, 2 and 2,000 more"),
+        ({"x, y": 1, "z": 2}, 5, "x, y, z"),
+    ],
+)
+def test_many_names_in_a_sentence(names, most, sentence):
+    assert listed(names, most) == sentence

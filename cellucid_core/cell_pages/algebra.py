@@ -18,8 +18,8 @@ Operation = Literal["union", "intersection", "difference"]
 _SIGNS: dict[Operation, str] = {"union": " ∪ ", "intersection": " ∩ ", "difference": " ∖ "}
 
 
-def combine(view: View, operation: Operation, pages: Sequence[Page], *, name: str | None = None) -> SavedPage:
-    """Make a page from two or more others.
+def combine(view: View, operation: Operation, pages: Sequence[Page]) -> SavedPage:
+    """Make a page from two or more others, called ``A ∪ B``.
 
     Parameters
     ----------
@@ -29,8 +29,6 @@ def combine(view: View, operation: Operation, pages: Sequence[Page], *, name: st
         ``union``: cells in any page; ``intersection``: in all; ``difference``: in the first and in no other.
     pages
         Two or more, in order.
-    name
-        The new page's name; by default ``A ∪ B``.
 
     Raises
     ------
@@ -56,4 +54,4 @@ def combine(view: View, operation: Operation, pages: Sequence[Page], *, name: st
             "difference": "Every cell of the first page is in one of the others.",
         }[operation]
         raise InputError(why, "Choose other pages or another operation.")
-    return SavedPage(name or made, view.cell_index[cells], made=made)
+    return SavedPage(made, view.cell_index[cells], made=made)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cellucid_core.names import listed
+
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
@@ -74,10 +76,10 @@ class CellLookup:
         return ", ".join(repr(str(i)) for i in self.ids[:2]) or "none"
 
 
-def some(ids: Sequence[str], most: int = 5) -> str:
+def some(ids: Sequence[str]) -> str:
     """Return a few of some ids, each cut to a readable length, and how many more there are."""
-    shown = ", ".join(i if len(i) <= 40 else f"{i[:39]}…" for i in ids[:most])
-    return f"{shown} and {len(ids) - most:,} more" if len(ids) > most else shown
+    # Only those that are shown are cut: there may be a million.
+    return listed([*(i if len(i) <= 40 else f"{i[:39]}…" for i in ids[:5]), *ids[5:]], 5)
 
 
 def notes_on(found: Found, view: View, name: str = "") -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,9 +51,7 @@ def cumulative_points(values: np.ndarray, points: int) -> tuple[np.ndarray, np.n
     return ordered[steps], (steps + 1) / n
 
 
-def cumulative(
-    pages: Sequence[Page], scores: Sequence[np.ndarray], title: str, colors: Mapping[str, str] | None = None
-) -> Any:
+def cumulative(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
     """Draw the cumulative curve of each page.
 
     Parameters
@@ -64,8 +62,6 @@ def cumulative(
         One array per page; what is not finite is left out.
     title
         What the score is.
-    colors
-        Page name → colour; by default each page's own.
 
     Returns
     -------
@@ -74,7 +70,7 @@ def cumulative(
     """
     import altair as alt
 
-    shades = page_colors(pages, colors)
+    shades = page_colors(pages)
     most = int(np.clip(_MOST_POINTS / max(len(pages), 1), *_POINTS))
     rows: list[dict[str, Any]] = []
     for at, (page, values) in enumerate(zip(pages, scores, strict=True)):

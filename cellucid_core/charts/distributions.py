@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,9 +55,7 @@ class _Drawn:
         }
 
 
-def violin(
-    pages: Sequence[Page], scores: Sequence[np.ndarray], title: str, colors: Mapping[str, str] | None = None
-) -> Any:
+def violin(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
     """Draw mirrored densities with quartile box, median and mean.
 
     Parameters
@@ -68,8 +66,6 @@ def violin(
         One array per page; what is not finite is left out.
     title
         What the score is.
-    colors
-        Page name → colour; by default each page's own.
 
     Returns
     -------
@@ -78,7 +74,7 @@ def violin(
     """
     import altair as alt
 
-    drawn, plan = _plan(pages, scores, colors)
+    drawn, plan = _plan(pages, scores)
     points = int(np.clip(_MOST_MARKS / max(len(pages), 1), 24, 128))
     outline: list[dict[str, Any]] = []
     for one in drawn:
@@ -107,16 +103,14 @@ def violin(
     return _finish(alt, [area, *_summary_marks(alt, drawn, sides, 9)], plan)
 
 
-def box(
-    pages: Sequence[Page], scores: Sequence[np.ndarray], title: str, colors: Mapping[str, str] | None = None
-) -> Any:
+def box(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
     """Draw box plots: quartiles, whiskers to the farthest score within 1.5 × IQR, and the full range as a thin line.
 
     Parameters and result as `violin`; one set of marks per page, however many cells it has.
     """
     import altair as alt
 
-    drawn, plan = _plan(pages, scores, colors)
+    drawn, plan = _plan(pages, scores)
     sides = _Sides(alt, plan, title)
     rows = [
         one.numbers() | {"left": one.at - _HALF_BOX, "right": one.at + _HALF_BOX} for one in drawn if len(one.valid)
@@ -136,16 +130,14 @@ def box(
     return _finish(alt, layers, plan)
 
 
-def histogram(
-    pages: Sequence[Page], scores: Sequence[np.ndarray], title: str, colors: Mapping[str, str] | None = None
-) -> Any:
+def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
     """Draw one histogram per page, below one another, over the same bins.
 
     Parameters and result as `violin`. Bins: Freedman–Diaconis over all scores, 20 to 60.
     """
     import altair as alt
 
-    drawn, plan = _plan(pages, scores, colors, rows=True)
+    drawn, plan = _plan(pages, scores, rows=True)
     pooled = np.concatenate([one.valid for one in drawn]) if drawn else np.empty(0)
     edges = _edges(pooled)
     bars: list[dict[str, Any]] = []
@@ -229,21 +221,17 @@ class _Sides:
         return self._plan.rows
 
 
-def page_colors(pages: Sequence[Page], colors: Mapping[str, str] | None = None) -> list[str]:
-    """Return the colour of each page: the one that is asked for, its own, or one of the palette."""
+def page_colors(pages: Sequence[Page]) -> list[str]:
+    """Return the colour of each page: its own, or one of the palette."""
     spare = palette(len(pages))
-    return [(colors or {}).get(page.name) or page.color or spare[at] for at, page in enumerate(pages)]
+    return [page.color or spare[at] for at, page in enumerate(pages)]
 
 
 def _plan(
-    pages: Sequence[Page],
-    scores: Sequence[np.ndarray],
-    colors: Mapping[str, str] | None,
-    *,
-    rows: bool | None = None,
+    pages: Sequence[Page], scores: Sequence[np.ndarray], *, rows: bool | None = None
 ) -> tuple[list[_Drawn], Layout]:
     """Give each page a place, a colour and its finite scores."""
-    shades = page_colors(pages, colors)
+    shades = page_colors(pages)
     drawn = []
     for at, (page, values) in enumerate(zip(pages, scores, strict=True)):
         # Sorted once, a page's quantiles, fences and bins are places in it.

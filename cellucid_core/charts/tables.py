@@ -19,17 +19,17 @@ HEATMAP_CAPTION = "Colour: mean score of a page, z-scored over each signature's 
 _ROW = 20
 _DOT_ROW = 24
 _ASSUMED_WIDTH = 620
+_MOST_GENES, _MOST_SIGNATURES = 50, 100
 
 
-def dot_plot(by_page: pd.DataFrame, *, most_genes: int = 50) -> Any:
+def dot_plot(by_page: pd.DataFrame) -> Any:
     """Draw genes × pages: mean as colour, share of cells above 0 as size.
 
     Parameters
     ----------
     by_page
-        Columns ``gene``, ``page``, ``mean``, ``share``, from `signature_quality`; genes and pages in order.
-    most_genes
-        Genes that are drawn; the first ones.
+        Columns ``gene``, ``page``, ``mean``, ``share``, from `signature_quality`; genes and pages in order. Of more
+        than 50 genes the first 50 are drawn.
 
     Returns
     -------
@@ -39,13 +39,13 @@ def dot_plot(by_page: pd.DataFrame, *, most_genes: int = 50) -> Any:
     import altair as alt
 
     genes, pages, gene_at, page_at = _places(by_page, "gene")
-    shown = genes[:most_genes]
+    shown = genes[:_MOST_GENES]
     rows = [
         {"x": p, "y": g, "gene": gene, "page": page, "mean": _plain(mean), "share": _plain(share)}
         for g, p, gene, page, mean, share in zip(
             gene_at, page_at, by_page["gene"], by_page["page"], by_page["mean"], by_page["share"], strict=True
         )
-        if g < most_genes
+        if g < _MOST_GENES
     ]
     scale = alt.Scale(range=list(SEQUENTIAL), interpolate="lab", nice=False, zero=False)
     legend: dict[str, Any] = {
@@ -85,15 +85,14 @@ def dot_plot(by_page: pd.DataFrame, *, most_genes: int = 50) -> Any:
     return _finish(alt, chart, len(shown), _DOT_ROW)
 
 
-def signature_heatmap(long: pd.DataFrame, *, most_signatures: int = 100) -> Any:
+def signature_heatmap(long: pd.DataFrame) -> Any:
     """Draw signatures × pages: colour is the mean score, z-scored over the pages of each signature.
 
     Parameters
     ----------
     long
-        Columns ``signature``, ``page``, ``mean``, ``d``, ``z``, ``n``, from `score_many`; in order.
-    most_signatures
-        Signatures that are drawn; the first ones.
+        Columns ``signature``, ``page``, ``mean``, ``d``, ``z``, ``n``, from `score_many`; in order. Of more than
+        100 signatures the first 100 are drawn.
 
     Returns
     -------
@@ -116,9 +115,9 @@ def signature_heatmap(long: pd.DataFrame, *, most_signatures: int = 100) -> Any:
             long["n"].tolist(),
             strict=True,
         )
-        if s < most_signatures
+        if s < _MOST_SIGNATURES
     ]
-    shown = names[:most_signatures]
+    shown = names[:_MOST_SIGNATURES]
     reach = max((abs(row["z"]) for row in rows if row["z"] is not None), default=1.0) or 1.0
     for row in rows:
         row |= {"x1": row["x"] - 0.5, "x2": row["x"] + 0.5, "y1": row["y"] - 0.5, "y2": row["y"] + 0.5}

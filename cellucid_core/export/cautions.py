@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cellucid_core.export.settings import ExportSettings
+from cellucid_core.names import listed
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -134,14 +135,14 @@ def _about_columns(view: View, n_categories: Mapping[str, int]) -> list[Caution]
     if own:
         found.append(
             Caution(
-                f"{_listed(own)}: nearly every cell has a category of its own, which cannot be coloured or searched.",
+                f"{listed(own)}: nearly every cell has a category of its own, which cannot be coloured or searched.",
                 "Leave it out.",
             )
         )
     if many:
         found.append(
             Caution(
-                f"{_listed(many)}: with more than {MANY_CATEGORIES} categories a legend is unusable.",
+                f"{listed(many)}: with more than {MANY_CATEGORIES} categories a legend is unusable.",
                 "Leave it out, or merge categories before.",
             )
         )
@@ -155,7 +156,3 @@ def _about_columns(view: View, n_categories: Mapping[str, int]) -> list[Caution]
     if not view.obs_keys:
         found.append(Caution("No cell column is exported: nothing to colour or filter by.", "Choose cell columns."))
     return found
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")

@@ -29,14 +29,14 @@ class Preset:
         One line that says what it is for.
     changes
         Settings and their values; the others stay as they are.
-    asks
-        Settings that should be filled in for that purpose.
+    asks_source
+        Whether the source and what to cite should be filled in for that purpose.
     """
 
     label: str
     purpose: str
     changes: Mapping[str, Any]
-    asks: tuple[str, ...] = ()
+    asks_source: bool = False
 
     def fits(self, settings: ExportSettings) -> bool:
         """Whether settings are as this preset would set them."""
@@ -98,7 +98,7 @@ def presets(view: View) -> dict[str, Preset]:
                 "graph": graph,
                 "vectors": vectors,
             },
-            asks=("description", "source_name", "source_url", "source_citation"),
+            asks_source=True,
         ),
     }
 

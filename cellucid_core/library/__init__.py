@@ -17,7 +17,6 @@ from cellucid_core.library.entries import (
     entry_file,
     list_entries,
     pass_entries,
-    read_entry,
 )
 from cellucid_core.library.formats import SUFFIXES, read_signature, write_signature
 from cellucid_core.library.levels import read_labels
@@ -46,7 +45,6 @@ __all__ = [
     "list_entries",
     "pass_entries",
     "read_bulk",
-    "read_entry",
     "read_labels",
     "read_signature",
     "specific_genes",

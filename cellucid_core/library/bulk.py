@@ -14,6 +14,7 @@ import pandas as pd
 from cellucid_core.dataset.formats.text_table import pieces, read_layout
 from cellucid_core.errors import InputError
 from cellucid_core.library.model import Level
+from cellucid_core.names import listed
 
 _VERSION = re.compile(r"^(ENS[A-Z]*\d{6,})\.\d+(_PAR_Y)?$")
 _ENSEMBL = re.compile(r"^ENS[A-Z]*G\d{6,}")
@@ -54,12 +55,12 @@ class BulkCheck:
     ----------
     matched
         Genes that both have.
-    bulk_genes, level_genes
-        Genes of each.
+    level_genes
+        Genes of the level.
     degs_found, degs_missing
         The level's DEGs that the matrix has, and those that it does not.
-    bulk_ids, level_ids
-        What the ids look like: ``Ensembl ids``, ``Entrez ids`` or ``symbols``.
+    bulk_ids
+        What the matrix's ids look like: ``Ensembl ids``, ``Entrez ids`` or ``symbols``.
     looks_logged
         Whether the values look like logarithms.
     findings
@@ -67,12 +68,10 @@ class BulkCheck:
     """
 
     matched: int
-    bulk_genes: int
     level_genes: int
     degs_found: list[str]
     degs_missing: list[str]
     bulk_ids: str
-    level_ids: str
     looks_logged: bool
     findings: list[str]
 
@@ -144,18 +143,13 @@ def check_bulk(bulk: Bulk, level: Level) -> BulkCheck:
     if not level.degs:
         findings.append("The signature has no DEGs, so nothing can be deconvolved with it.")
     elif missing:
-        more = f" and {len(missing) - _EXAMPLES:,} more" if len(missing) > _EXAMPLES else ""
-        findings.append(
-            f"{len(missing):,} of the {len(level.degs):,} DEGs are missing: {', '.join(missing[:_EXAMPLES])}{more}."
-        )
+        findings.append(f"{len(missing):,} of the {len(level.degs):,} DEGs are missing: {listed(missing, _EXAMPLES)}.")
     if bulk.looks_logged:
         findings.append(
             "The values look like logarithms; linear ones are expected (counts, CPM or TPM). Say which logarithm it "
             "is, or give linear values."
         )
-    return BulkCheck(
-        matched, len(bulk.values), len(level.genes), found, missing, theirs, ours, bulk.looks_logged, findings
-    )
+    return BulkCheck(matched, len(level.genes), found, missing, theirs, bulk.looks_logged, findings)
 
 
 def matching_rows(bulk: Bulk, genes: Collection[str]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -30,19 +30,16 @@ class Comparison:
         Cell types × groups, Pearson correlation of their means over the shared genes.
     n_genes
         How many genes that are.
-    best
-        Group → the cell type that is most like it.
     warnings
         What to know about it.
     """
 
     correlation: pd.DataFrame
     n_genes: int
-    best: dict[str, str]
     warnings: list[str]
 
 
-def compare_types(level: Level, view: View, column: str, *, genes: Literal["shared", "degs"] = "shared") -> Comparison:
+def compare_types(level: Level, view: View, column: str) -> Comparison:
     """Correlate the cell types of a level with the groups of a dataset.
 
     Parameters
@@ -53,8 +50,6 @@ def compare_types(level: Level, view: View, column: str, *, genes: Literal["shar
         The dataset as mapped; values that are not logged are normalized and logged.
     column
         obs column that groups the cells.
-    genes
-        Over all genes that both have, or only over the level's DEGs among them.
 
     Raises
     ------
@@ -69,8 +64,7 @@ def compare_types(level: Level, view: View, column: str, *, genes: Literal["shar
     place: dict[str, int] = {}
     for i, gene in enumerate(map(str, view.gene_ids)):
         place.setdefault(gene, i)
-    wanted = level.degs if genes == "degs" else level.genes
-    shared = [gene for gene in wanted if gene in place]
+    shared = [gene for gene in level.genes if gene in place]
     if len(shared) < _FEWEST:
         raise WorkRefused(
             f"The signature and the dataset share {len(shared):,} genes; a comparison needs {_FEWEST}.",
@@ -85,8 +79,7 @@ def compare_types(level: Level, view: View, column: str, *, genes: Literal["shar
     )
     table = _correlate(level.mean.loc[shared].to_numpy(), means)
     correlation = pd.DataFrame(table, index=pd.Index(level.cell_types, dtype=object), columns=labels.types)
-    best = {group: str(correlation[group].idxmax()) for group in labels.types}
-    return Comparison(correlation, len(shared), best, warnings)
+    return Comparison(correlation, len(shared), warnings)
 
 
 def _correlate(one: np.ndarray, other: np.ndarray) -> np.ndarray:

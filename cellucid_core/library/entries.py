@@ -18,7 +18,6 @@ from cellucid_core.atomic import complete_or_absent
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.library.build import now
-from cellucid_core.library.formats import read_signature
 from cellucid_core.library.formats.portable import write_h5
 from cellucid_core.library.model import Signature
 from cellucid_core.names import safe_key
@@ -162,17 +161,6 @@ def entry_file(name: str) -> Path:
     if not path.is_file():
         raise InputError(f"The library has no entry {name!r}.", "It may have been deleted; look at the table again.")
     return path
-
-
-def read_entry(name: str) -> Signature:
-    """Return the signature of an entry.
-
-    Raises
-    ------
-    InputError
-        If there is none, or its file is damaged.
-    """
-    return read_signature(entry_file(name), f"{name}.h5")
 
 
 def delete_entry(name: str, owner: str) -> None:

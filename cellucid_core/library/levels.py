@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.errors import InputError
+from cellucid_core.names import listed
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -123,9 +124,6 @@ def nesting(levels: Sequence[Labels]) -> tuple[dict[str, dict[str, str]], list[s
             order = holders[np.argsort(-counts[holders], kind="stable")]
             parents[below.column][name] = above.types[order[0]]
             if len(order) > 1:
-                shares = ", ".join(f"{above.types[i]} ({counts[i]:,} cells)" for i in order[:5])
-                more = f" and {len(order) - 5:,} more" if len(order) > 5 else ""
-                problems.append(
-                    f"{name} ({below.column}) falls into {len(order):,} types of {above.column}: {shares}{more}."
-                )
+                shares = listed([f"{above.types[i]} ({counts[i]:,} cells)" for i in order], 5)
+                problems.append(f"{name} ({below.column}) falls into {len(order):,} types of {above.column}: {shares}.")
     return parents, problems

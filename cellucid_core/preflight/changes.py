@@ -8,7 +8,8 @@ import numpy as np
 
 from cellucid_core.dataset import AppliedFix, Mapping, View
 from cellucid_core.errors import InputError
-from cellucid_core.preflight.finding import listed, plural
+from cellucid_core.names import listed
+from cellucid_core.preflight.finding import plural
 
 #: Rules whose fix changes gene names or genes: it means nothing for another gene table.
 _GENE_RULES = frozenset(

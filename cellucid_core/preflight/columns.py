@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.dataset import View
+from cellucid_core.names import listed
 from cellucid_core.preflight.finding import plural
 
 _BINS = 16
@@ -43,6 +44,5 @@ def _categories(view: View, key: str) -> tuple[str, list[int]]:
     counts = view.label_counts(key)
     if not len(counts):
         return "no value", []
-    head = ", ".join(str(label) for label in counts.index[:4])
-    more = f" and {len(counts) - 4:,} more" if len(counts) > 4 else ""
-    return f"{plural(len(counts), 'category', 'categories')}: {head}{more}", counts.iloc[:_BINS].tolist()
+    named = listed(counts.index.tolist(), 4)
+    return f"{plural(len(counts), 'category', 'categories')}: {named}", counts.iloc[:_BINS].tolist()

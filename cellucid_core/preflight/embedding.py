@@ -10,8 +10,9 @@ from cellucid_core.dataset import AppliedFix, Mapping, View, embedding_candidate
 from cellucid_core.dataset.mapping import is_vector_field
 from cellucid_core.dataset.turned import fits_only_turned
 from cellucid_core.errors import InputError
+from cellucid_core.names import listed
 from cellucid_core.preflight.changes import leave_cells_out
-from cellucid_core.preflight.finding import Finding, Scope, examples, listed, plural
+from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 
 #: Names of alternatives.
 FIRST_COLUMNS, COMPUTE_PCA, LEAVE_OUT = "first-columns", "pca", "leave-out"

@@ -10,8 +10,9 @@ from cellucid_core.dataset.scale import LINEAR
 from cellucid_core.dataset.turned import fits_only_turned
 from cellucid_core.dataset.variable_genes import most_variable
 from cellucid_core.errors import InputError
+from cellucid_core.names import listed
 from cellucid_core.preflight.changes import keep_genes, leave_cells_out, matrix_code, take_matrix
-from cellucid_core.preflight.finding import Finding, Scope, examples, listed, plural
+from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 from cellucid_core.preflight.naming import chosen_gene_ids, known_gene_ids
 
 _BROKEN = ("double-log", "log-of-scaled")

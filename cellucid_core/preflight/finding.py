@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -163,9 +163,3 @@ def examples(names: Iterable[Any]) -> tuple[str, ...]:
 def plural(count: int, singular: str, many: str | None = None) -> str:
     """Return "1 cell", "3 cells"."""
     return f"{count:,} {singular if count == 1 else many or singular + 's'}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return up to three names in a row: "a, b, c and 4 more"."""
-    head = ", ".join(names[:3])
-    return head if len(names) <= 3 else f"{head} and {len(names) - 3:,} more"

@@ -10,10 +10,10 @@ import pandas as pd
 
 from cellucid_core.dataset import AppliedFix, Mapping, View, gene_ids
 from cellucid_core.errors import InputError
-from cellucid_core.names import unique
+from cellucid_core.names import listed, unique
 from cellucid_core.preflight.changes import keep_genes
 from cellucid_core.preflight.expression import is_readable
-from cellucid_core.preflight.finding import Finding, Scope, examples, listed, plural
+from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 from cellucid_core.preflight.gene_words import (
     SYMBOL_COLUMNS,
     id_kind,

@@ -8,8 +8,8 @@ import numpy as np
 
 from cellucid_core.dataset import AppliedFix, Mapping, View
 from cellucid_core.errors import InputError
-from cellucid_core.names import case_collisions, collisions, is_reserved, safe_key, separate
-from cellucid_core.preflight.finding import Finding, Scope, examples, listed, plural
+from cellucid_core.names import case_collisions, collisions, is_reserved, listed, safe_key, separate
+from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 
 
 def key_collision(view: View, scope: Scope) -> Finding | None:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.dataset import AppliedFix, Mapping, View
-from cellucid_core.names import unique
+from cellucid_core.names import listed, unique
 from cellucid_core.preflight.changes import leave_out
-from cellucid_core.preflight.finding import Finding, Scope, examples, listed, plural
+from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 from cellucid_core.preflight.obs_kinds import date_columns, numeric_text_columns
 
 #: The most categories a uint8 and a uint16 code can tell apart beside the missing marker (``export-format.md``).

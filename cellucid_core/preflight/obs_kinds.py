@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.dataset import AppliedFix, Mapping, View
+from cellucid_core.names import listed
 from cellucid_core.preflight.changes import leave_out
-from cellucid_core.preflight.finding import Finding, Scope, examples, listed, plural
+from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 
 #: Words of a column's name that say its numbers are labels …
 _LABEL_TEXT = (

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from cellucid_core.dataset import AppliedFix, Mapping, View, default_mapping
 from cellucid_core.dataset.turned import Turn, fits_only_turned
-from cellucid_core.preflight.finding import Finding, Scope, examples, listed
+from cellucid_core.names import listed
+from cellucid_core.preflight.finding import Finding, Scope, examples
 from cellucid_core.preflight.gene_words import look_like_barcodes, look_like_genes, sampled
 
 

@@ -7,8 +7,8 @@ import re
 import numpy as np
 
 from cellucid_core.dataset import AppliedFix, Mapping, View
-from cellucid_core.names import case_collisions, safe_key, separate
-from cellucid_core.preflight.finding import Finding, Scope, examples, listed, plural
+from cellucid_core.names import case_collisions, listed, safe_key, separate
+from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 
 _DIMENSION = re.compile(r"^(.*)_([123])d$")
 

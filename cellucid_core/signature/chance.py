@@ -50,8 +50,6 @@ class Chance:
         Empirical, two-sided: (1 + sets with |d| at least as large)/(1 + sets).
     n_genes
         Genes in a set.
-    n_cells, n_cells_used
-        Cells in the pages, and how many of them were used.
     seed
         Of everything random here.
     notes
@@ -63,8 +61,6 @@ class Chance:
     random: np.ndarray
     p_value: float
     n_genes: int
-    n_cells: int
-    n_cells_used: int
     seed: int
     notes: tuple[str, ...] = ()
 
@@ -170,8 +166,6 @@ def against_chance(
         random=drawn,
         p_value=(1 + reached) / (1 + n_sets),
         n_genes=len(genes),
-        n_cells=page.n + against.n,
-        n_cells_used=len(a) + len(b),
         seed=seed,
         notes=tuple(notes),
     )

@@ -64,24 +64,26 @@ def compare_samples(
     samples: Sequence[Sample],
     *,
     p_adjust: Adjustment = "bh",
-    unit: Unit = "cell",
     pooled: Pooled | None = None,
 ) -> list[TestResult]:
     """Do as `compare`, for pages already reduced to samples, and pooled where somebody did that already."""
     if len(names) < 2:
         return []
     if len(names) == 2:
-        two = ((names[0], names[1]), samples[0], samples[1], unit)
+        two = ((names[0], names[1]), samples[0], samples[1])
         return [welch_t(*two), mann_whitney_u(*two)]
     together = Pooled.of(samples) if pooled is None else pooled
-    overall = [anova(names, samples, unit), kruskal_wallis(names, samples, unit, together)]
+    overall = [anova(names, samples), kruskal_wallis(names, samples, pooled=together)]
     if len(names) > MAX_PAIRED_PAGES:
         return overall
     pairs = list(itertools.combinations(range(len(names)), 2))
-    t_tests = [welch_t((names[i], names[j]), samples[i], samples[j], unit) for i, j in pairs]
+    t_tests = [welch_t((names[i], names[j]), samples[i], samples[j]) for i, j in pairs]
     u_tests = [
         mann_whitney_u(
-            (names[i], names[j]), samples[i], samples[j], unit, (float(together.u[i, j]), float(together.ties[i, j]))
+            (names[i], names[j]),
+            samples[i],
+            samples[j],
+            counted=(float(together.u[i, j]), float(together.ties[i, j])),
         )
         for i, j in pairs
     ]

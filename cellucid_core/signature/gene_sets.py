@@ -9,13 +9,12 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cellucid_core.dataset import parse_genes
 from cellucid_core.errors import InputError
-from cellucid_core.names import unique
+from cellucid_core.names import listed, unique
 
 _GENE_WORDS = frozenset(
     """
@@ -30,7 +29,6 @@ _WEIGHT_WORDS = frozenset(
     log2fc avg_log2fc logfoldchange logfoldchanges log2foldchange lfc beta
     """.split()  # noqa: SIM905
 )
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -154,9 +152,9 @@ def read_gmt(text: str, name: str = "The file") -> GeneSets:
     notes = []
     if bad:
         lines = "Line" if len(bad) == 1 else "Lines"
-        notes.append(f"{lines} {_some(bad)} left out: not a name, a description and genes separated by tabs.")
+        notes.append(f"{lines} {listed(bad)} left out: not a name, a description and genes separated by tabs.")
     if empty:
-        notes.append(f"{len(empty):,} without genes left out: {_some(empty)}.")
+        notes.append(f"{len(empty):,} without genes left out: {listed(empty)}.")
     return GeneSets(*_named_apart(signatures, notes))
 
 
@@ -166,7 +164,7 @@ def _named_apart(signatures: list[Signature], notes: list[str]) -> tuple[list[Si
     repeated = [name for name, n in Counter(names).items() if n > 1]
     if not repeated:
         return signatures, notes
-    notes = [*notes, f"{len(repeated):,} names stand more than once and got numbers: {_some(repeated)}."]
+    notes = [*notes, f"{len(repeated):,} names stand more than once and got numbers: {listed(repeated)}."]
     apart = unique(names)
     return [
         one if one.name == name else Signature(name, one.genes, one.weights, one.description)
@@ -223,15 +221,15 @@ def read_gene_table(text: str, name: str = "signature") -> GeneSets:
     notes = []
     if unclear:
         rows_are = "Row" if len(unclear) == 1 else "Rows"
-        notes.append(f"{rows_are} {_some(unclear)} left out: no gene, or no finite weight.")
+        notes.append(f"{rows_are} {listed(unclear)} left out: no gene, or no finite weight.")
     negative = [gene for gene, weight in kept if weight < 0]
     if negative:
         have = "has a negative weight" if len(negative) == 1 else "have negative weights"
-        notes.append(f"{len(negative):,} genes {have}: {_some(negative)}." if len(negative) > 1 else
+        notes.append(f"{len(negative):,} genes {have}: {listed(negative)}." if len(negative) > 1 else
                      f"{negative[0]} {have}.")  # fmt: skip
     apart = {gene for gene, _ in kept if len({w for g, w in kept if g == gene}) > 1} if _repeats(kept) else set()
     if apart:
-        notes.append(f"{_some(sorted(apart))}: listed with different weights, of which the first counts.")
+        notes.append(f"{listed(sorted(apart))}: listed with different weights, of which the first counts.")
     return GeneSets([Signature(title, tuple(g for g, _ in kept), tuple(w for _, w in kept))], notes)
 
 
@@ -292,10 +290,3 @@ def _is_number(text: str) -> bool:
     """Tell whether a field is a number, missing ones (NA, nan) included."""
     word = text.strip()
     return _number(word) is not None or word.casefold() in ("na", "nan", "inf", "-inf", "n/a")
-
-
-def _some(things: Iterable[object]) -> str:
-    """List a few things and say how many more there are."""
-    listed = list(map(str, things))
-    more = f" and {len(listed) - _NAMED:,} more" if len(listed) > _NAMED else ""
-    return ", ".join(listed[:_NAMED]) + more

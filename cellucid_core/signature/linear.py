@@ -15,9 +15,9 @@ SCORES_AT_ONCE = 32_000_000
 _REPORT_EVERY = 64
 
 
-def batches(n: int, n_cells: int, most: int | None = None) -> Iterator[tuple[int, int]]:
+def batches(n: int, n_cells: int) -> Iterator[tuple[int, int]]:
     """Yield (start, stop) of runs of sums whose scores fit into memory."""
-    step = max(1, (SCORES_AT_ONCE if most is None else most) // max(n_cells, 1))
+    step = max(1, SCORES_AT_ONCE // max(n_cells, 1))
     for start in range(0, n, step):
         yield start, min(n, start + step)
 

@@ -23,7 +23,6 @@ def run_record(
     *,
     made: Mapping[str, str] | None = None,
     replaced: Mapping[str, str] | None = None,
-    when: datetime | None = None,
 ) -> dict[str, Any]:
     """Return the record of a run.
 
@@ -37,8 +36,6 @@ def run_record(
         Page name → how the page was made, in words.
     replaced
         Genes as first written → the proposals that were accepted for them.
-    when
-        Time of the run; by default now, UTC.
 
     Returns
     -------
@@ -64,7 +61,7 @@ def run_record(
     if (match.signs < 0).any():
         genes["signs"] = [int(sign) for sign in match.signs]
     return {
-        "date": (when or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "dataset": {
             "id": dataset.id,
             "name": dataset.name,

@@ -31,7 +31,6 @@ def python_code(
     view: View,
     run: SignatureRun,
     *,
-    columns: Sequence[str] | None = None,
     file: str | Path | None = None,
     cell_metadata: str | Path | None = None,
 ) -> str:
@@ -45,22 +44,20 @@ def python_code(
     view
         The dataset as mapped.
     run
-        What to compute again.
-    columns
-        Columns that pages may come from; a page that is a category of one is written as a condition, any other as the
-        rows of its cells. None: all columns of the cell table.
+        What to compute again; a page that is a category of a column is written as a condition, any other as the rows
+        of its cells.
     file
         What to read; by default the dataset's file name, to be edited.
     cell_metadata
         The table that joined the cells, where there is one; by default its file name, to be edited.
     """
     path = str(file if file is not None else view.dataset.path.name)
-    known = _conditions(view, run.pages, columns)
+    known = _conditions(view, run.pages)
     used = {column for column, _ in known.values()} | {run.sample_key or ""}
     parts = [
         _reading(view, run, path, _joining(view, used, cell_metadata)),
         _pages(view, run, {page: condition for page, (_, condition) in known.items()}),
-        _scoring(view, run),
+        _scoring(run),
         NORMALIZE[run.normalization],
         SUMMARY,
         _tests(view, run),
@@ -134,7 +131,7 @@ def _reading(view: View, run: SignatureRun, path: str, joining: Sequence[str]) -
     return "\n".join(lines)
 
 
-def _scoring(view: View, run: SignatureRun) -> str:
+def _scoring(run: SignatureRun) -> str:
     """Score every cell."""
     if run.method == "score_genes":
         return "\n".join(
@@ -228,11 +225,11 @@ def _keys(run: SignatureRun) -> list[str]:
     return unique([page.name for page in run.pages])
 
 
-def _conditions(view: View, pages: Sequence[Page], columns: Sequence[str] | None) -> dict[int, tuple[str, str]]:
+def _conditions(view: View, pages: Sequence[Page]) -> dict[int, tuple[str, str]]:
     """Return for each page that is a category, or the rest of one, its column and what picks its cells."""
     wanted = {id(page): page for page in pages if page.n < view.n_cells}
     found: dict[int, tuple[str, str]] = {}
-    for column in map(str, view.dataset.obs.columns if columns is None else columns):
+    for column in map(str, view.dataset.obs.columns):
         if len(found) == len(wanted):
             break
         if column in view.mapping.obs_replaced or column not in view.dataset.obs.columns:

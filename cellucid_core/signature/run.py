@@ -12,6 +12,7 @@ import pandas as pd
 from cellucid_core.cell_pages import Page
 from cellucid_core.dataset import parse_genes
 from cellucid_core.errors import InputError
+from cellucid_core.names import listed
 from cellucid_core.signature.agreement import unit_word
 from cellucid_core.signature.all_pairs import Pooled
 from cellucid_core.signature.caution import cautions
@@ -289,8 +290,7 @@ def _none_found(match: GeneMatch, gene_ids: np.ndarray) -> InputError:
         what = f"The gene {match.missing[0]!r} is not in the dataset."
     if match.proposals:
         pairs = [f"{gene} → {proposal}" for gene, proposal in match.proposals.items()]
-        more = f" and {len(pairs) - 5} more" if len(pairs) > 5 else ""
-        return InputError(what, f"They could be: {', '.join(pairs[:5])}{more}.")
+        return InputError(what, f"They could be: {listed(pairs, 5)}.")
     return InputError(what, f"The dataset's gene ids look like {', '.join(map(str, gene_ids[:3]))}.")
 
 

@@ -19,6 +19,7 @@ from cellucid_core.dataset import View
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.export import Again, ExportPlan, ExportResult, ExportSettings, do_again
+from cellucid_core.names import listed
 from cellucid_core.prepared.decoding import PreparedExport
 from cellucid_core.prepared.structure import Categories
 from cellucid_core.serving.jobs import DatasetSource, Job, Progress, export_job, submit
@@ -272,8 +273,7 @@ def _summary(done: Finished) -> None:
     for fix in result.fixes:
         st.markdown(f":material/build: {literal(fix)}")
     if done.left_out:
-        names = ", ".join(done.left_out[:8]) + (f" and {len(done.left_out) - 8:,} more" if done.left_out[8:] else "")
-        st.markdown(f":material/visibility_off: Columns left out: {literal(names)}")
+        st.markdown(f":material/visibility_off: Columns left out: {literal(listed(done.left_out, 8))}")
     for warning in result.warnings:
         st.warning(literal(warning), icon=":material/warning:")
 

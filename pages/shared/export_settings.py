@@ -126,7 +126,8 @@ def _identity(view: View, known: dict[str, Preset]) -> None:
     )
     right.text_input("Name", **_start("name", view.dataset.name))
     st.text_area("Description", **_start("description", ""), height=68)
-    asked = _value("preset") == "publish"
+    preset = known.get(_value("preset"))
+    asked = preset is not None and preset.asks_source
     if asked and not (_value("source") or _value("citation")):
         st.info("Readers will want to know where the data come from and what to cite.", icon=":material/menu_book:")
     with st.expander("Source and citation", expanded=asked):

@@ -9,6 +9,7 @@ import streamlit as st
 
 from cellucid_core.dataset import View, parse_genes
 from cellucid_core.errors import CellucidError
+from cellucid_core.names import listed
 from cellucid_core.signature import GeneMatch, GeneSets, Signature, match_in_view, read_gene_sets
 from pages.shared.workspace import OpenGeneSets, kept, literal, show_error, widget_key, workspace
 
@@ -132,23 +133,18 @@ def _chips(match: GeneMatch) -> None:
     st.markdown(" ".join(text))
     st.caption(f"{len(match.found):,} found · {len(match.missing):,} missing · {len(match.repeated):,} repeated")
     if match.repeated:
-        st.caption(f"Listed more than once: {literal(_some(match.repeated))}")
+        st.caption(f"Listed more than once: {literal(listed(match.repeated, 20))}")
     used = [f"{old} → {new}" for old, new in replaced.items() if new in set(match.found)]
     if used:
-        st.caption(f"Replaced: {literal(_some(used))}")
-
-
-def _some(words: list[str]) -> str:
-    return ", ".join(words[:20]) + (f" and {len(words) - 20:,} more" if len(words) > 20 else "")
+        st.caption(f"Replaced: {literal(listed(used, 20))}")
 
 
 def _proposals(match: GeneMatch, genes: str | Signature) -> None:
     """Offer what missing genes could be; nothing is replaced without a click."""
     if not match.proposals:
         return
-    pairs = ", ".join(f"{gene} → {new}" for gene, new in list(match.proposals.items())[:5])
-    more = len(match.proposals) - 5
-    st.caption(f"Could be: {literal(pairs)}{f' and {more:,} more' if more > 0 else ''}")
+    pairs = [f"{gene} → {new}" for gene, new in match.proposals.items()]
+    st.caption(f"Could be: {literal(listed(pairs, 5))}")
     st.button("Use the proposals", on_click=_accept, args=(genes, dict(match.proposals)), icon=":material/spellcheck:")
 
 

@@ -44,7 +44,7 @@ def test_what_they_are_for():
     assert large["share"].changes["genes"] == GeneChoice("hvg", n=5000)
     assert presets(with_size(10_000, 500_000))["share"].changes["genes"] == GeneChoice("hvg", n=5000)
     assert (large["publish"].changes["genes"], large["publish"].changes["var_quantization"]) == (GeneChoice("all"), 16)
-    assert "source_citation" in large["publish"].asks
+    assert [name for name, preset in large.items() if preset.asks_source] == ["publish"]
     bare = presets(small_view(X=None, genes=None, vectors=None))
     assert bare["share"].changes["genes"] == GeneChoice("none")
     assert not bare["share"].changes["vectors"]

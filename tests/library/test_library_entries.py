@@ -7,7 +7,7 @@ import json
 import pytest
 
 from cellucid_core.errors import InputError, WorkRefused
-from cellucid_core.library import add_entry, delete_entry, entry_file, list_entries, read_entry
+from cellucid_core.library import add_entry, delete_entry, entry_file, list_entries, read_signature
 from tests.library.signatures_made import make_signature
 from tests.library.test_signature_formats import same
 
@@ -22,7 +22,7 @@ def test_an_entry_is_kept_listed_read_and_deleted(folder):
     first = add_entry(make_signature(), "me")
     second = add_entry(make_signature(), "you")
     assert {entry.id for entry in list_entries()} == {first.id, second.id}
-    same(read_entry(first.id), make_signature())
+    same(read_signature(entry_file(first.id), "x.h5"), make_signature())
     assert first.record == {"matrix": "X"}
     assert first.size == entry_file(first.id).stat().st_size
     assert [level["degs"] for level in first.levels] == [2, 2]
@@ -35,7 +35,7 @@ def test_an_entry_is_kept_listed_read_and_deleted(folder):
     assert [entry.id for entry in list_entries()] == [second.id]
     assert sorted(path.name for path in folder.iterdir()) == [second.id]
     for name in (first.id, "../x", "..", "", ".hidden"):
-        for work in (read_entry, lambda name: delete_entry(name, "me")):
+        for work in (entry_file, lambda name: delete_entry(name, "me")):
             with pytest.raises(InputError):
                 work(name)
 

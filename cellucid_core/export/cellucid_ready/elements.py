@@ -17,6 +17,7 @@ from cellucid_core.export.cellucid_ready.expression import Dense, Sparse, matrix
 from cellucid_core.export.cellucid_ready.keys import clashes, mended, renamed_note
 from cellucid_core.export.cellucid_ready.outliers import outlier_record
 from cellucid_core.export.cellucid_ready.record import MIN_POINTS, identity, launch_defaults
+from cellucid_core.export.chosen_genes import some
 from cellucid_core.export.settings import ExportSettings
 from cellucid_core.names import unique
 
@@ -141,9 +142,9 @@ def _table(
         if made.changed:
             changed[made.changed].append(key)
     if changed["text"]:
-        notes.append(f"Columns of the {word} table that AnnData has no form for are text: {_some(changed['text'])}.")
+        notes.append(f"Columns of the {word} table that AnnData has no form for are text: {some(changed['text'])}.")
     if changed["infinite"]:
-        notes.append(f"Infinite values are missing values in {_some(changed['infinite'])}.")
+        notes.append(f"Infinite values are missing values in {some(changed['infinite'])}.")
     return result, dict(zip(sources, keys, strict=True))
 
 
@@ -168,10 +169,6 @@ def gene_names(view: View) -> np.ndarray:
         return view.gene_ids
     names: np.ndarray = view.var.index.astype(str).to_numpy(dtype=object)
     return names
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
 
 
 # ---- arrays --------------------------------------------------------------------------------------------------------
@@ -204,7 +201,7 @@ def _obsm(view: View, settings: ExportSettings, notes: list[str]) -> tuple[dict[
             names.append(name)
             arrays.append(array)
     if odd:
-        notes.append(f"Arrays of obsm left out: {_some(odd)}.")
+        notes.append(f"Arrays of obsm left out: {some(odd)}.")
     exported = [mapping.vectors_renamed.get(name, name) for name in names]
     keys = [mended(name) for name in exported]
     if same := clashes(keys):
@@ -215,7 +212,7 @@ def _obsm(view: View, settings: ExportSettings, notes: list[str]) -> tuple[dict[
     if lost:
         notes.append(
             f"Today's viewer draws a vector field on the embedding X_<basis> that its name ends in, if it is as wide; "
-            f"none fits {_some(lost)}, so they are shown as embeddings."
+            f"none fits {some(lost)}, so they are shown as embeddings."
         )
     return found, dict(zip(names, keys, strict=True))
 

@@ -47,7 +47,3 @@ class FairQueue(Generic[T]):
         if not line:
             del self._waiting[owner]
         return True
-
-    def waiting(self, owner: str) -> int:
-        """Return how many of an owner's wait."""
-        return len(self._waiting.get(owner, ()))

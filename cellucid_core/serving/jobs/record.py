@@ -173,13 +173,13 @@ def tell(error: CellucidError) -> dict[str, str]:
     return {"type": kind, "what": error.what, "mend": error.mend}
 
 
-def clean(folder: Path, keep: tuple[str, ...] = (FILE,), patience: float = 10.0) -> None:
+def clean(folder: Path, patience: float = 10.0) -> None:
     """Delete what a job left that did not finish, once its process is gone."""
     if not folder.is_dir():  # deleted meanwhile, and the lock would make it again
         return
     with suppress(Timeout, OSError), FileLock(folder / LOCK, timeout=patience):
         for path in list(folder.iterdir()):
-            if path.name in keep:
+            if path.name == FILE:
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
@@ -194,7 +194,7 @@ def _clear_drafts() -> None:
     clear_remains()
 
 
-def sweep_jobs(now: float | None = None, kept: float = KEPT) -> int:
+def sweep_jobs(now: float | None = None) -> int:
     """Mark jobs whose server is gone as interrupted, delete what they left, and jobs that finished long ago.
 
     Returns
@@ -212,7 +212,7 @@ def sweep_jobs(now: float | None = None, kept: float = KEPT) -> int:
         record = load(folder.name)
         with suppress(OSError):
             last = folder.stat().st_mtime if record is None else record.finished or now
-            if now - last > kept:
+            if now - last > KEPT:
                 shutil.rmtree(folder, ignore_errors=True)
                 gone += 1
     for mark in home_folder("jobs", _SERVERS).iterdir():

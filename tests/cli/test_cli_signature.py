@@ -2,25 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
-
-import pytest
-
-from cellucid_core.cli import main
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        status = main([*map(str, arguments), "--json"])
-        out, err = capsys.readouterr()
-        assert out.count("\n") == 1, "exactly one JSON object goes to stdout"
-        assert "Traceback" not in err
-        return status, json.loads(out), err
-
-    return call
 
 
 class Evil:
@@ -28,10 +11,12 @@ class Evil:
         return os.system, ("true",)
 
 
-def test_build_inspect_convert(run, tmp_path):
+def test_build_inspect_convert(command, tmp_path):
     first = tmp_path / "demo.pickle"
     options = ("--n-hvg", 100, "--n-degs", 20, "--generations", 5, "--seed", 1)
-    status, built, err = run("signature", "build", "demo", "--levels", "bulk_labels,louvain", "--out", first, *options)
+    status, built, err = command(
+        "signature", "build", "demo", "--levels", "bulk_labels,louvain", "--out", first, *options
+    )
     assert status == 0
     assert [(one["level"], one["genes"], one["hvgs"], one["degs"]) for one in built["levels"]] == [
         ("bulk_labels", 765, 100, 20), ("louvain", 765, 100, 20),
@@ -40,25 +25,25 @@ def test_build_inspect_convert(run, tmp_path):
     assert "falls into" in err
     names = built["levels"][1]["deg_names"]
     for suffix in (".h5", ".zip", ".zarr", ".pickle"):
-        status, converted, _ = run("signature", "convert", first, "--out", tmp_path / f"b{suffix}")
+        status, converted, _ = command("signature", "convert", first, "--out", tmp_path / f"b{suffix}")
         assert (status, converted["path"]) == (0, str(tmp_path / f"b{suffix}"))
-        status, found, _ = run("signature", "inspect", tmp_path / f"b{suffix}")
+        status, found, _ = command("signature", "inspect", tmp_path / f"b{suffix}")
         assert status == 0
         assert found["levels"] == [{**one, "unlabelled": 0} for one in built["levels"]]
-    assert run("signature", "convert", first, "--out", tmp_path / "c.txt")[0] == 2
-    assert run("signature", "convert", first, "--out", tmp_path / "c.txt", "--level", "louvain")[0] == 0
-    _, found, _ = run("signature", "inspect", tmp_path / "c.txt")
+    assert command("signature", "convert", first, "--out", tmp_path / "c.txt")[0] == 2
+    assert command("signature", "convert", first, "--out", tmp_path / "c.txt", "--level", "louvain")[0] == 0
+    _, found, _ = command("signature", "inspect", tmp_path / "c.txt")
     assert found["levels"][0]["deg_names"] == names
-    status, _, _ = run("signature", "build", "demo", "--levels", "phase", "--out", tmp_path / "d.txt", *options)
+    status, _, _ = command("signature", "build", "demo", "--levels", "phase", "--out", tmp_path / "d.txt", *options)
     assert status == 0
-    _, again, _ = run("signature", "build", "demo", "--levels", "louvain", "--out", tmp_path / "e.h5", *options)
+    _, again, _ = command("signature", "build", "demo", "--levels", "louvain", "--out", tmp_path / "e.h5", *options)
     assert again["levels"][0]["deg_names"] == names
 
 
-def test_what_goes_wrong_is_a_sentence(run, tmp_path):
+def test_what_goes_wrong_is_a_sentence(command, tmp_path):
     evil = tmp_path / "evil.pickle"
     evil.write_bytes(pickle.dumps({"levels": Evil()}))
-    status, result, err = run("signature", "inspect", evil)
+    status, result, err = command("signature", "inspect", evil)
     assert status == 2
     assert "system" in result["error"]
     assert err.count("\n") == 1
@@ -73,5 +58,5 @@ def test_what_goes_wrong_is_a_sentence(run, tmp_path):
         ("build", "demo", "--levels", "louvain", "--out", tmp_path / "x.h5", "--n-degs", 3),
         (),
     ):
-        assert run("signature", *arguments)[0] == 2
+        assert command("signature", *arguments)[0] == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.pickle"]
