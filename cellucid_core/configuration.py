@@ -104,7 +104,7 @@ def _whole(text: str) -> int:
 def _one_of(*words: str) -> Callable[[str], str]:
     def checked(text: str) -> str:
         if text.strip().lower() not in words:
-            raise ValueError(" or ".join(words))
+            raise ValueError(" or ".join(word for word in words if word))
         return text.strip().lower()
 
     return checked

@@ -120,9 +120,10 @@ def show_plan(plan: ExportPlan) -> None:
     size.metric("Size", f"≈ {format_size(plan.estimated_zip_bytes)}", border=True)
     words = in_time(plan.estimated_seconds)
     seconds.metric("Time", words if words.startswith("under") else f"≈ {words}", border=True)
+    sizes = {item.name: item.estimated_bytes for item in plan.artefacts}
+    sizes["names of the files"] = plan.estimated_zip_bytes - sum(sizes.values())
     parts = " · ".join(
-        f"{item.name} {format_size(item.estimated_bytes)}"
-        for item in sorted(plan.artefacts, key=lambda item: -item.estimated_bytes)[:4]
+        f"{name} {format_size(size)}" for name, size in sorted(sizes.items(), key=lambda item: -item[1]) if size > 0
     )
     st.caption(f"{parts}. Reading everything back is included in the time.")
     for caution in plan.cautions:
@@ -153,8 +154,8 @@ def show_blocked(report: Report) -> None:
     st.page_link("upload_preflight.py", label="Go to Upload & Preflight", icon=":material/fact_check:")
 
 
-def right_side(view: View, settings: ExportSettings) -> None:
-    """Draw the plan, the button, and what was written."""
+def begin_export(view: View, settings: ExportSettings, *, busy: bool) -> None:
+    """Draw the plan and the button."""
     report = checked(view, settings)
     if report.status == "blocked":
         show_blocked(report)
@@ -164,22 +165,33 @@ def right_side(view: View, settings: ExportSettings) -> None:
     if plan.refusals:
         st.error("**This cannot be written.** " + literal(" ".join(plan.refusals)), icon=":material/block:")
     may = agreed(plan)
-    job = export_job_of(view)
     if st.button(
         "Export",
         type="primary",
         icon=":material/archive:",
         width="stretch",
-        disabled=not may or bool(plan.refusals) or job is not None,
+        disabled=not may or bool(plan.refusals) or busy,
     ):
         start_export(view, settings, plan)
         st.rerun()
+
+
+def right_side(view: View, settings: ExportSettings | None) -> None:
+    """Draw the plan and the button, and whatever the settings are, what is being written and what was."""
+    job = export_job_of(view)
+    if settings is None:
+        st.info("Mend the settings first; the reason is above them.", icon=":material/tune:")
+    else:
+        try:
+            begin_export(view, settings, busy=job is not None)
+        except CellucidError as error:
+            show_error(error)
     show_said()
     if job is not None:
         follow_export(job)
     done = workspace().export
     if done is not None:
-        if done.settings_mark != settings_mark(view, settings):
+        if settings is None or done.settings_mark != settings_mark(view, settings):
             st.caption("The settings have changed since; this is what was written before.")
         show_finished(done)
 
@@ -189,17 +201,12 @@ need_dataset("export it for the Cellucid viewer")
 view = workspace().view
 with st.container(key=SPLIT):
     left, right = st.columns([1, 1], gap="large")
-settings: ExportSettings | None = None
 with left:
     if error := st.session_state.pop("export_error", None):
         show_error(error)
+    settings = choose_settings(view)
+with right:
     try:
-        settings = choose_settings(view)
+        right_side(view, settings)
     except CellucidError as error:
         show_error(error)
-with right:
-    if settings is not None:
-        try:
-            right_side(view, settings)
-        except CellucidError as error:
-            show_error(error)

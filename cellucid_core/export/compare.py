@@ -113,7 +113,7 @@ class Source:
                 return Found(["is written as numbers, the source has categories"])
             return compare_numbers(spec, written, numbers_of(self.view.obs(key)), None)
         except CellucidError as error:
-            return Found([f"has no source: {error.what}"])
+            return Found([f"has no source: {error.what.removesuffix('.')}"])
 
     def category_column(
         self, spec: Categories, codes: np.ndarray, outliers: np.ndarray, quantile: float | None
@@ -125,7 +125,7 @@ class Source:
                 return Found(["is written as categories, the source has numbers"])
             wanted, labels = categories_of(self.view.obs(key))
         except CellucidError as error:
-            return Found([f"has no source: {error.what}"])
+            return Found([f"has no source: {error.what.removesuffix('.')}"])
         if labels != spec.labels:
             return Found(["has other categories than the source"])
         decoded = np.where(codes == spec.missing, -1, codes.astype(np.int64))
@@ -307,12 +307,14 @@ def _compare_floats(
     written: np.ndarray, values: np.ndarray, cells: np.ndarray | None, slack: np.ndarray | None
 ) -> Found:
     with np.errstate(over="ignore", invalid="ignore"):
-        wanted = values.astype(np.float32)
+        stored = wanted = values.astype(np.float32)
         if cells is not None:
-            stored, wanted = wanted, np.zeros(len(written), np.float32)
+            wanted = np.zeros(len(written), np.float32)
             wanted[cells] = stored
         equal = (written == wanted) | (np.isnan(written) & np.isnan(wanted))
         if slack is not None:
             equal |= np.abs(written - wanted) <= slack + 1e-6
     n_wrong = int((~equal).sum())
+    if not n_wrong and int(np.isfinite(values).sum()) != int(np.isfinite(stored).sum()):
+        return Found(["it has values as infinite that are not, but beyond float32"])
     return Found([f"{n_wrong:,} of its values differ from the source"] if n_wrong else [])

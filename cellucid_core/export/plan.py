@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from cellucid_core.errors import WorkRefused
 from cellucid_core.export.cautions import Caution, cautions
 from cellucid_core.export.chosen_genes import ChosenGenes, GeneChooser, Report, some
 from cellucid_core.export.estimate import Artefact, Estimator, seconds_in_all
 from cellucid_core.export.gene_choice import GeneChoice
+from cellucid_core.export.obs import numbers_of
 from cellucid_core.export.settings import ExportSettings
 from cellucid_core.names import case_collisions, collisions, is_reserved, safe_key
+from cellucid_core.prepared.encoding import MAX_QUANT
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -126,7 +131,7 @@ class Planner:
         view, estimator = self.view, self._estimator
         genes = self.genes(settings, report, ready_only=ready_only)
         # In an AnnData names are no files.
-        why = tuple(refusals(view, genes.ids)) if settings.format == "compact" else ()
+        why = tuple(refusals(view, genes, settings)) if settings.format == "compact" else ()
         artefacts: list[Artefact] = []
         if settings.format != "compact":
             from cellucid_core.export.cellucid_ready import plan_ready  # it hands back artefacts of this package
@@ -168,20 +173,55 @@ def plan(view: View, settings: ExportSettings) -> ExportPlan:
     return Planner(view).plan(settings)
 
 
-def refusals(view: View, genes: Sequence[str]) -> list[str]:
-    """Return why an export cannot be written, one sentence each.
+def refusals(view: View, genes: ChosenGenes, settings: ExportSettings) -> list[str]:
+    """Return why a prepared export cannot be written, one sentence each.
 
-    Two keys of one folder must not be one file, not even on systems that ignore letter case; and a key must fit into a
-    file name.
-
-    Parameters
-    ----------
-    genes
-        Ids of the genes to be written.
+    Two keys of one folder must not be one file, not even on systems that ignore letter case; a key must fit into a
+    file name; and values must fit into what they are written as.
     """
+    found = [] if view.dimensions else ["There is no embedding."]
+    return found + _name_refusals(view, genes.ids) + _value_refusals(view, genes, settings)
+
+
+def _value_refusals(view: View, genes: ChosenGenes, settings: ExportSettings) -> list[str]:
+    """Say which values would be written as infinite, or span more than the decoding formula can hold."""
     found = []
-    if not view.dimensions:
-        found.append("There is no embedding.")
+    if view.expression is not None and len(genes.ids):
+        stats = view.expression.stats
+        low, high = stats.minimum[genes.positions], stats.maximum[genes.positions]
+        too_large = np.flatnonzero(_is_too_large(low, high, settings.var_quantization))
+        found += _too_large("genes", [genes.ids[place] for place in too_large], settings.var_quantization)
+    keys = [key for key in view.obs_keys if view.kind(key) == "continuous"]
+    columns = []
+    for key in keys:
+        try:
+            values = numbers_of(view.obs(key))
+        except WorkRefused:  # preflight says so
+            continue
+        finite = values[np.isfinite(values)]
+        if len(finite) and _is_too_large(finite.min(), finite.max(), settings.obs_quantization):
+            columns.append(view.exported_name(key))
+    return found + _too_large("columns", columns, settings.obs_quantization)
+
+
+def _is_too_large(low: np.ndarray | float, high: np.ndarray | float, bits: int | None) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore"):
+        if bits is None:
+            most = np.finfo(np.float32).max
+            return np.asarray((np.abs(low) > most) | (np.abs(high) > most))
+        return np.asarray(np.isinf((high - low) * float(MAX_QUANT[16])))  # as `quantize.limits`
+
+
+def _too_large(what: str, names: list[str], bits: int | None) -> list[str]:
+    if not names:
+        return []
+    why = "hold values beyond float32" if bits is None else "span more than a number can hold"
+    mend = "write them with 8 or 16 bit" if bits is None else "write them on a log scale"
+    return [f"The {what} {some(names)} {why}: leave them out, or {mend}."]
+
+
+def _name_refusals(view: View, genes: Sequence[str]) -> list[str]:
+    found = []
     columns = [view.exported_name(key) for key in view.obs_keys]
     for what, keys in (("columns", columns), ("genes", genes)):
         same = list(collisions(keys).values())

@@ -219,6 +219,11 @@ def open_sink(
         If the name has a suffix of another format, or see `Staging`.
     """
     name = Path(target).name.lower()
+    if name.endswith(".zarr.zip"):
+        raise InputError(
+            "A prepared export cannot be a .zarr.zip file.",
+            "Use a name that ends in .zip, or a folder, or the format zarr.zip.",
+        )
     if name.endswith(".zip"):
         return ZipSink(target, root, stamp=stamp, force=force)
     for suffix in (".h5ad", ".tar", ".gz", ".7z", ".json"):

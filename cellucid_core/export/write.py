@@ -94,7 +94,7 @@ def write(
         report(Progress(0, 1, "Looking at names"))
         if genes is None:
             genes = choose_genes(view, settings, lambda what, done, total: report(Progress(done, total, what)))
-        if why := refusals(view, genes.ids):
+        if why := refusals(view, genes, settings):
             raise WorkRefused(" ".join(why), "Rename or leave out what is in the way; preflight offers fixes.")
         writer = _Writer(view, settings, genes, sink, report, steps_per_file=2 if verify else 1)
         writer.run(dataset_id, created)

@@ -235,7 +235,7 @@ def fix_genes_all_zero(view: View, scope: Scope) -> Mapping:
 def expression_size(view: View, scope: Scope) -> Finding | None:
     """What exporting this many genes at these settings writes, if that is a lot."""
     expression = view.expression if is_readable(view) else None
-    if expression is None or not view.n_cells:
+    if expression is None or not view.n_cells or not view.n_genes:
         return None
     n_files, n_bytes = _export_size(view, scope)
     if n_files < _MANY_FILES and n_bytes < _MANY_BYTES:
@@ -331,7 +331,10 @@ def _export_size(view: View, scope: Scope) -> tuple[int, float]:
     """Return the number of gene files and about how many bytes they are."""
     assert view.expression is not None
     n_genes = view.n_genes
-    n_files = min(n_genes, scope.n_genes) if scope.n_genes is not None else len(chosen_gene_ids(view, scope)) or n_genes
+    if scope.n_genes is not None:
+        n_files = min(n_genes, scope.n_genes)
+    else:
+        n_files = n_genes if scope.genes is None else len(chosen_gene_ids(view, scope))
     width = 4 if scope.var_bits is None else scope.var_bits // 8
     raw = float(n_files) * view.n_cells * width
     if not scope.compression:

@@ -77,6 +77,11 @@ class PreparedExport:
         """Columns of the cell table."""
         return {column.key: column for column in self._structure.columns}
 
+    @property
+    def groupings(self) -> tuple[str, ...]:
+        """Those of them that hold categories."""
+        return tuple(key for key, column in self.columns.items() if isinstance(column, Categories))
+
     @cached_property
     def genes(self) -> dict[str, Numbers]:
         """Genes."""

@@ -19,9 +19,9 @@ from cellucid_core.dataset import View
 from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.export import Again, ExportPlan, ExportResult, ExportSettings, do_again
+from cellucid_core.export.cellucid_ready import ReadyExport
 from cellucid_core.names import listed
 from cellucid_core.prepared.decoding import PreparedExport
-from cellucid_core.prepared.structure import Categories
 from cellucid_core.serving.jobs import DatasetSource, Job, Progress, export_job, submit
 from cellucid_core.serving.workspaces import KeptExport, files_in_use
 from pages.shared.collection import collection_box
@@ -235,10 +235,11 @@ def _again(view: View, settings: ExportSettings, name: str) -> Again:
 def show_finished(done: Finished) -> None:
     """Draw what was written: checked, to be downloaded, what is in it, how to do it again."""
     result = done.result
+    files = counted(result.files if done.format == "compact" else 1, "file")
     with st.container(border=True):
         st.markdown(
-            f":green[:material/check_circle:] **{format_size(result.bytes)}** in "
-            f"**{result.files:,} file{'s' if result.files != 1 else ''}**, written in **{result.seconds:.1f} s**"
+            f":green[:material/check_circle:] **{format_size(result.bytes)}** in **{files}**, "
+            f"written in **{result.seconds:.1f} s**"
         )
         if result.verified and done.format != "compact":
             st.caption("Everything was read back and compared with its source.")
@@ -249,9 +250,9 @@ def show_finished(done: Finished) -> None:
             )
         _download(done)
         _summary(done)
+    with st.container(border=True):
+        _preview(result.path, PreparedExport if done.format == "compact" else ReadyExport)
     if done.format == "compact":
-        with st.container(border=True):
-            _preview(result.path)
         collection_box(result.path, done.dataset_id)
     with st.expander("Do it again", icon=":material/replay:"):
         _do_again(done.again)
@@ -278,16 +279,16 @@ def _summary(done: Finished) -> None:
         st.warning(literal(warning), icon=":material/warning:")
 
 
-def _preview(path: Path) -> None:
+def _preview(path: Path, reader: type[PreparedExport] | type[ReadyExport]) -> None:
     """Draw the points of the written file, coloured by what is in it."""
     try:
-        with PreparedExport(path) as export:
+        with reader(path) as export:
             genes = list(export.genes)
             named = {key: ("column", key) for key in export.columns}
             for gene in genes[:MOST_LISTED_GENES]:
                 named.setdefault(f"{gene} (gene)", ("gene", gene))
             left, right = st.columns([3, 2])
-            groups = [i for i, key in enumerate(export.columns) if isinstance(export.columns[key], Categories)]
+            groups = [i for i, key in enumerate(export.columns) if key in export.groupings]
             chosen = left.selectbox(
                 "Colour the written file by",
                 list(named),

@@ -60,14 +60,8 @@ def _set(name: str, value: Any) -> None:
     st.session_state[widget_key(f"export_{name}")] = value
 
 
-def choose_settings(view: View) -> ExportSettings:
-    """Draw the settings and return them.
-
-    Raises
-    ------
-    CellucidError
-        If they make no sense.
-    """
+def choose_settings(view: View) -> ExportSettings | None:
+    """Draw the settings and return them; if they make no sense, say so on top of them and return None."""
     known = presets(view)
     top = st.container()
     with st.container(border=True):
@@ -80,15 +74,21 @@ def choose_settings(view: View) -> ExportSettings:
         _precision(known["share"], file_format)
     with st.container(border=True):
         _format()
-    settings = _settings(view, file_format)
+    settings, wrong = None, None
+    try:
+        settings = _settings(view, file_format)
+    except CellucidError as error:
+        wrong = error
     with top:
         _preset_choice(settings, known)
+        if wrong is not None:
+            show_error(wrong)
     return settings
 
 
-def _preset_choice(settings: ExportSettings, known: dict[str, Preset]) -> None:
+def _preset_choice(settings: ExportSettings | None, known: dict[str, Preset]) -> None:
     """Draw the presets; the one that the settings are as set by is marked, else "Custom"."""
-    matching = matching_preset(settings, known)
+    matching = None if settings is None else matching_preset(settings, known)
     _set("preset", matching or OWN)
     names = [*known, OWN]
     st.segmented_control(

@@ -266,6 +266,32 @@ def test_the_preview_is_of_the_written_file(open_app):
     assert "does not exist" in app.error[0].value
 
 
+def test_a_file_for_todays_viewer_has_a_preview(open_app):
+    app = open_app("export.py")
+    widget(app, "button_group", "Format").set_value("h5ad").run()
+    export(app)
+    assert "in **1 file**" in texts(app)
+    assert "Decoded from the file that was written" in texts(app)
+    for name in ("CD3D (gene)", "phase"):
+        widget(app, "selectbox", "Colour the written file by").select(name).run()
+        assert not app.exception
+        assert app.get("vega_lite_chart") or app.get("arrow_vega_lite_chart")
+
+
+def test_settings_that_make_no_sense_hide_nothing(open_app):
+    app = open_app("export.py")
+    export(app)
+    widget(app, "text_input", "Id").set_value("a b").run()
+    assert not app.exception
+    assert "'a b'" in app.error[0].value
+    assert widget(app, "button_group", "Preset").value == "custom"
+    assert "Decoded from the file that was written" in texts(app)
+    assert not [button for button in app.button if button.label == "Export"]
+    widget(app, "text_input", "Id").set_value("ab").run()
+    assert not app.error
+    assert widget(app, "button", "Export")
+
+
 def test_do_it_again_shows_both(open_app):
     app = open_app("export.py")
     genes(app, "hvg")

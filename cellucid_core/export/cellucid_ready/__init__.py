@@ -3,13 +3,14 @@
 The viewer reads the file itself, with range requests, so the matrix is gene-major and every array is cut into chunks
 that a browser inflates. `elements` says what goes in (`columns`, `keys`, `record`, `outliers`, `expression`), `layout`
 how an array is cut and compressed, `nodes` lists the groups and arrays of the file, `hdf5` and `zarr_zip` write them.
-`check` reads a file back; `foresee` estimates one.
+`check` reads a file back, `decoding` parts of one for looking at; `foresee` estimates one.
 """
 
 from __future__ import annotations
 
 from cellucid_core.export.cellucid_ready.check import check_ready, is_ready
+from cellucid_core.export.cellucid_ready.decoding import ReadyExport
 from cellucid_core.export.cellucid_ready.foresee import plan_ready
 from cellucid_core.export.cellucid_ready.write import check_target, write_ready
 
-__all__ = ["check_ready", "check_target", "is_ready", "plan_ready", "write_ready"]
+__all__ = ["ReadyExport", "check_ready", "check_target", "is_ready", "plan_ready", "write_ready"]

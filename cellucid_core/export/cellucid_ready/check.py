@@ -74,7 +74,7 @@ def check_ready(
         If the file cannot be opened at all.
     """
     check = _Check(view, wanted, progress or (lambda done, total: None))
-    with _opened(path) as (root, n_files):
+    with opened_ready(path) as (root, n_files):
         check.run(root)
     shown = check.problems[:MAX_PROBLEMS]
     if more := len(check.problems) - len(shown):
@@ -83,7 +83,7 @@ def check_ready(
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[tuple[Any, int]]:
+def opened_ready(path: str | Path) -> Iterator[tuple[Any, int]]:
     """Yield the root group and the number of files."""
     import h5py
     import zarr
