@@ -101,7 +101,8 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     seconds = time.perf_counter() - started
     for warning in result.warnings:
         say(f"Warning: {warning}")
-    show(f"{result.path}: {result.files:,} files, {result.bytes:,} bytes, {seconds:.1f} s", options)
+    files = f"{result.files:,} file{'' if result.files == 1 else 's'}"
+    show(f"{result.path}: {files}, {result.bytes:,} bytes, {seconds:.1f} s", options)
     if result.verified and options.format != "compact":
         show("Verified: every value is the source's, in float32", options)
     elif result.verified:

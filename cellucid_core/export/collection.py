@@ -22,6 +22,7 @@ from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.names import folder_name
 from cellucid_core.prepared.containers import IDENTITY, DamagedError, ExportFiles, open_export
 from cellucid_core.prepared.reading import MAX_JSON, read_json, strict_json
+from cellucid_core.prepared.structure import read_structure
 
 try:
     import fcntl
@@ -164,6 +165,8 @@ def _read_members(root: Path, folders: Sequence[str]) -> tuple[list[Member], lis
         files = open_export(root / folder)
         try:
             members.append(read_member(files, folder))
+            if problems := read_structure(files).problems:
+                notes.append(f"The export in {folder} is damaged: {problems[0]} Export that dataset again.")
         except DamagedError as error:
             raise InputError(
                 f"{root / folder / IDENTITY} is damaged: {error}.", "Export that dataset again, or move it away."

@@ -127,6 +127,8 @@ def _renames(view: View) -> dict[str, str]:
     fields = list(dict.fromkeys(ids.values()))
     if all(safe_key(field) == field for field in fields) and not case_collisions(fields):
         return {}
+    # The first of those that clash keeps its name: the one that the viewer takes by itself, then others on the UMAP.
+    fields.sort(key=lambda field: (field != "velocity_umap", not field.endswith("_umap")))
     new = dict(zip(fields, separate([safe_key(field) for field in fields], fold_case=True), strict=True))
     renamed = {key: new[ids[key]] + (f"_{match[2]}d" if (match := parts[key]) else "") for key in names}
     return {key: name for key, name in renamed.items() if name != names[key]}

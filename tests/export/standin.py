@@ -27,6 +27,7 @@ class ArrayExpression:
         self.cell_total = finite.sum(axis=0, dtype=np.float64)
         self.stats = SimpleNamespace(
             minimum=finite.min(axis=1),
+            maximum=finite.max(axis=1),
             n_nonzero=(finite != 0).sum(axis=1),
             n_not_finite=(~np.isfinite(self._genes)).sum(axis=1),
         )

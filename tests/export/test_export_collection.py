@@ -167,6 +167,16 @@ def test_folders_that_are_no_exports_are_left_out_and_said(root):
     assert len(found.members) == 3
 
 
+def test_a_damaged_export_is_said(root):
+    folder = write_datasets(root).members[0].folder
+    (root / folder / "obs_manifest.json").write_text("{")
+    found = write_datasets(root)
+    assert len(found.members) == 3
+    (note,) = found.notes
+    assert folder in note
+    assert "obs_manifest.json" in note
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b'{"datasets": [1]}', b'{"datasets": NaN}', b"\xff", b'{"datasets": [{"path": 1}]}']
 )

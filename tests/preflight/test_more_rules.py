@@ -494,6 +494,15 @@ def test_vector_id(viewed):
     assert (rules(fixed), list(fixed.vectors())) == ([], ["RNA_velocity_umap"])
 
 
+def test_the_field_that_the_viewer_takes_by_itself_keeps_its_name(viewed):
+    adata = make_adata()
+    adata.obsm["velocity_UMAP"] = np.ones((60, 2))
+    adata.obsm["velocity_umap"] = np.full((60, 2), 2.0)
+    fixed = mended(viewed(adata), "vector-id")
+    assert (fixed.vectors()["velocity_umap"] == 2).all()
+    assert len(fixed.vectors()) == 2
+
+
 def test_vector_without_points(viewed):
     adata = make_adata()
     adata.obsm["velocity_umap"] = np.ones((60, 3))
