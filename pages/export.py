@@ -121,7 +121,8 @@ def show_plan(plan: ExportPlan) -> None:
     words = in_time(plan.estimated_seconds)
     seconds.metric("Time", words if words.startswith("under") else f"≈ {words}", border=True)
     sizes = {item.name: item.estimated_bytes for item in plan.artefacts}
-    sizes["names of the files"] = plan.estimated_zip_bytes - sum(sizes.values())
+    rest = "names of the files" if plan.files > 1 else "the rest"
+    sizes[rest] = plan.estimated_zip_bytes - sum(sizes.values())
     parts = " · ".join(
         f"{name} {format_size(size)}" for name, size in sorted(sizes.items(), key=lambda item: -item[1]) if size > 0
     )
