@@ -15,7 +15,7 @@ from tests.browser.conftest import serve
 from tests.making import make_adata
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=45_000)
 
 
 def go(page, name, heading):
