@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from dataclasses import replace
 
@@ -92,7 +93,7 @@ def test_a_deleted_workspace_takes_its_jobs_along(crew, place, tmp_path):
         ask(jobs_made.last, OTHER, until=never, source=DatasetSource(mine, content_hash=A)),  # came by the link
     ]
     delete_workspace(name)
-    assert not any(job.folder.exists() for job in gone)
+    until(lambda: not any(job.folder.exists() for job in gone))
     assert [find_job(job.id, job_owner) for job, job_owner in zip(gone, [ME] * 4 + [OTHER], strict=True)] == [None] * 5
     for job in gone:
         until(lambda job=job: not job.active)
@@ -149,3 +150,21 @@ def test_what_a_job_works_on(place, opened):
     assert uses_of({"source": DatasetSource("demo")}) == []
     assert uses_of({"export": "/a/x.zip", "root": "/a/b", "replace": True}) == ["/a/x.zip", "/a/b"]
     assert uses_of({}) == []
+
+
+def test_cleaning_makes_no_folder_again_that_was_deleted_meanwhile(tmp_path, monkeypatch):
+    from cellucid_core.serving.jobs import record
+
+    monkeypatch.setenv("CELLUCID_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "job"
+    folder.mkdir()
+    (folder / record.FILE).write_text("{}")
+    lock = record.FileLock
+
+    def deleted_first(path, **how):
+        shutil.rmtree(folder)
+        return lock(path, **how)
+
+    monkeypatch.setattr(record, "FileLock", deleted_first)
+    record.clean(folder)
+    assert not folder.exists()

@@ -175,7 +175,7 @@ def tell(error: CellucidError) -> dict[str, str]:
 
 def clean(folder: Path, patience: float = 10.0) -> None:
     """Delete what a job left that did not finish, once its process is gone."""
-    if not folder.is_dir():  # deleted meanwhile, and the lock would make it again
+    if not folder.is_dir():
         return
     with suppress(Timeout, OSError), FileLock(folder / LOCK, timeout=patience):
         for path in list(folder.iterdir()):
@@ -185,6 +185,8 @@ def clean(folder: Path, patience: float = 10.0) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+    if not (folder / FILE).exists():  # deleted meanwhile, and the lock made it again
+        shutil.rmtree(folder, ignore_errors=True)
     _clear_drafts()
 
 
