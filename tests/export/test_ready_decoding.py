@@ -57,7 +57,15 @@ def test_damage_is_a_sentence(viewed, tmp_path):
         with pytest.raises(InputError, match="damaged"):
             export.gene(export.genes[0])
         with pytest.raises(InputError, match="damaged"):
-            _ = export.columns
+            _ = export.groupings
+        with pytest.raises(InputError, match="damaged"):
+            export.column("cell_type")
+    with h5py.File(tmp_path / "x.h5ad", "r+") as file:
+        del file["obsm"], file["obs"].attrs["column-order"]
+    with ReadyExport(tmp_path / "x.h5ad") as export:
+        for part in ("dimensions", "columns"):
+            with pytest.raises(InputError, match="damaged"):
+                getattr(export, part)
     (tmp_path / "y.h5ad").write_bytes(b"no")
     with pytest.raises(InputError):
         ReadyExport(tmp_path / "y.h5ad")

@@ -117,7 +117,7 @@ class _Check:
 
     def run(self, root: Any) -> None:
         """Look at everything."""
-        if _kind(root) != "anndata":
+        if stored_kind(root) != "anndata":
             self.problems.append("It is no AnnData (its root does not say so).")
             return
         self._uns(root)
@@ -261,7 +261,7 @@ class _Check:
             self.problems.append("The source has no expression.")
             return
         try:
-            matrix, kind = root["X"], _kind(root["X"])
+            matrix, kind = root["X"], stored_kind(root["X"])
             if kind == "csc_matrix":
                 self._sparse(matrix, shape, source)
             elif kind == "array":
@@ -344,7 +344,8 @@ class _Check:
             self._report(stop, shape[1])
 
 
-def _kind(element: Any) -> str:
+def stored_kind(element: Any) -> str:
+    """Return what AnnData says that a group or array of a file is; nothing if it does not say."""
     kind = element.attrs.get("encoding-type", "")
     return kind if isinstance(kind, str) else ""
 

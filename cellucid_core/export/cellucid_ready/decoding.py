@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -11,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellucid_core.errors import InputError
-from cellucid_core.export.cellucid_ready.check import opened_ready
+from cellucid_core.errors import CellucidError, InputError
+from cellucid_core.export.cellucid_ready.check import opened_ready, stored_kind
 
 
 class ReadyExport:
@@ -45,33 +46,34 @@ class ReadyExport:
     def _points(self) -> dict[int, str]:
         """Of each dimension the array that the file names for it, else a UMAP, else the first one that is so wide."""
         found: dict[int, str] = {}
-        try:
-            named = self._root["uns/cellucid/defaults"]
-        except KeyError:
-            named = {}
-        arrays = self._root["obsm"]
-        for d in (1, 2, 3):
-            wide = [key for key in arrays if len(shape := arrays[key].shape) == 2 and shape[1] == d]
-            chosen = str(self._element(f"uns/cellucid/defaults/embedding{d}d")) if f"embedding{d}d" in named else ""
-            usual = (key for key in (chosen, f"X_umap_{d}d", "X_umap", *wide) if key in wide)
-            if wide:
-                found[d] = next(usual)
+        with self._damage_told():
+            named = self._root.get("uns/cellucid/defaults", {})
+            arrays = self._root["obsm"]
+            for d in (1, 2, 3):
+                wide = [key for key in arrays if len(shape := arrays[key].shape) == 2 and shape[1] == d]
+                chosen = str(self._element(f"uns/cellucid/defaults/embedding{d}d")) if f"embedding{d}d" in named else ""
+                if wide:
+                    found[d] = next(key for key in (chosen, f"X_umap_{d}d", "X_umap", *wide) if key in wide)
         return found
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """Columns of the cell table."""
-        return tuple(map(str, self._obs.columns))
+        with self._damage_told():
+            return tuple(map(str, self._root["obs"].attrs["column-order"]))
 
     @cached_property
     def groupings(self) -> tuple[str, ...]:
         """Those of them that hold categories."""
-        return tuple(key for key in self.columns if isinstance(self._obs[key].dtype, pd.CategoricalDtype))
+        with self._damage_told():
+            obs = self._root["obs"]
+            return tuple(key for key in self.columns if stored_kind(obs[key]) == "categorical")
 
     @cached_property
     def genes(self) -> tuple[str, ...]:
         """Genes; none if there is no matrix."""
-        return tuple(map(str, self._element("var").index)) if "X" in self._root else ()
+        with self._damage_told():
+            return tuple(self._element(f"var/{self._root['var'].attrs['_index']}")) if "X" in self._root else ()
 
     def points(self, dimension: int) -> np.ndarray:
         """Return the points of a dimension, float32 (n_cells, dimension)."""
@@ -79,38 +81,36 @@ class ReadyExport:
 
     def column(self, key: str) -> np.ndarray | pd.Categorical:
         """Return a column: numbers, or categories."""
-        column = self._obs[key]
-        return pd.Categorical(column) if key in self.groupings else column.to_numpy()
+        column = self._element(f"obs/{key}")
+        return column if isinstance(column, pd.Categorical) else np.asarray(column)
 
     def gene(self, key: str) -> np.ndarray:
         """Return a gene's expression, float32 (n_cells,)."""
-        position, matrix = self.genes.index(key), self._root["X"]
-        try:
-            if not hasattr(matrix, "keys"):  # dense
+        position = self.genes.index(key)
+        with self._damage_told():
+            matrix = self._root["X"]
+            if stored_kind(matrix) == "array":
                 return np.asarray(matrix[:, position], np.float32)
             at, end = (int(pointer) for pointer in matrix["indptr"][position : position + 2])
-            values = np.zeros(len(self._obs), np.float32)
+            values = np.zeros(int(matrix.attrs["shape"][0]), np.float32)
             values[np.asarray(matrix["indices"][at:end])] = np.asarray(matrix["data"][at:end])
-        except Exception as error:  # h5py and zarr raise many types for damaged bytes
-            raise self._damaged(error) from error
-        return values
-
-    @cached_property
-    def _obs(self) -> pd.DataFrame:
-        table: pd.DataFrame = self._element("obs")
-        return table
+            return values
 
     def _element(self, name: str) -> Any:
         from anndata.io import read_elem
 
-        try:
+        with self._damage_told():
             return read_elem(self._root[name])
-        except Exception as error:  # as in `gene`
-            raise self._damaged(error) from error
 
-    def _damaged(self, error: Exception) -> InputError:
-        why = (str(error).splitlines() or [repr(error)])[0][:120]
-        return InputError(f"The export {Path(self._path).name} is damaged ({why}).", "Export it again.")
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        try:
+            yield
+        except CellucidError:
+            raise
+        except Exception as error:  # h5py, zarr and anndata raise many types for damaged bytes
+            why = (str(error).splitlines() or [repr(error)])[0][:120]
+            raise InputError(f"The export {Path(self._path).name} is damaged ({why}).", "Export it again.") from error
 
     def __enter__(self) -> ReadyExport:
         return self
