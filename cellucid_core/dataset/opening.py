@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cellucid_core.dataset.archive import gunzip, unpack_entry
 from cellucid_core.dataset.cell_metadata import read_cell_metadata, with_cell_metadata
@@ -22,6 +23,9 @@ from cellucid_core.dataset.source import Source
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.names import safe_key
 
+if TYPE_CHECKING:
+    from anndata import AnnData
+
 DEMO = "demo"
 
 #: A file in an archive in an archive is opened; deeper nesting is somebody's mistake.
@@ -30,7 +34,7 @@ _ENDINGS = (".gz", ".zip", ".h5ad", ".h5mu", ".h5", ".hdf5", ".zarr", ".loom", "
 
 
 def open_dataset(
-    source: str | Path,
+    source: str | os.PathLike[str] | AnnData,
     name: str | None = None,
     *,
     modality: str | None = None,
@@ -42,7 +46,7 @@ def open_dataset(
     ----------
     source
         Path of a file or folder of any format in `formats.READERS`, or ``"demo"`` for the demo that ships with scanpy.
-        What it is, is told from its content.
+        What it is, is told from its content. Or an AnnData in memory, which is read where it is and not changed.
     name
         What to call it, where the file on disk has another name than the user's file had.
     modality
@@ -61,14 +65,35 @@ def open_dataset(
     InputError
         If the file does not exist, is of an unknown kind or cannot be read.
     """
-    if source == DEMO:
+    if isinstance(source, str) and source == DEMO:
         dataset = _open(demo_file(), "pbmc68k_reduced.h5ad", modality, cell_metadata)
         return replace(dataset, id="pbmc68k_reduced", name="PBMC 68k, reduced")
+    if not isinstance(source, str | os.PathLike):
+        return _open_object(source, name, modality, cell_metadata)
     path = Path(source)
     # An upload lies on disk under its hash: messages say the user's name.
     file_name = path.name or path.resolve().name if name is None else f"{name}{path.suffix}"
     dataset = _open(path, file_name, modality, cell_metadata)
     return dataset if name is None else replace(dataset, id=safe_key(name), name=name)
+
+
+def _open_object(source: object, name: str | None, modality: str | None, cell_metadata: str | Path | None) -> Dataset:
+    from anndata import AnnData
+
+    from cellucid_core.dataset.formats.in_memory import read_adata
+
+    if not isinstance(source, AnnData):
+        kind = type(source).__name__
+        mend = "Give one of its parts: mdata['rna']." if kind == "MuData" else "Give a path, or an AnnData."
+        raise InputError(f"A {kind} cannot be opened.", mend)
+    if modality is not None:
+        raise InputError("An AnnData does not hold several modalities.", "Leave the modality out.")
+    if cell_metadata is not None:
+        raise InputError(
+            "A file of cell metadata joins a dataset that is opened from a file.",
+            "Join it yourself: adata.obs = adata.obs.join(pandas.read_csv('cells.csv', index_col=0)).",
+        )
+    return read_adata(source, name)
 
 
 def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str | Path | None) -> Dataset:
