@@ -29,6 +29,9 @@ class Page:
     cells: np.ndarray
     color: str | None = None
 
+    def __repr__(self) -> str:
+        return f"<Page {self.name!r}: {self.n:,} cells>"
+
     @property
     def n(self) -> int:
         """How many cells the page holds."""

@@ -6,7 +6,8 @@ everything the product does reads whole genes.
 
 from __future__ import annotations
 
-from cellucid_core.dataset.demo import write_demo
+from cellucid_core.dataset.choices import changed_choices
+from cellucid_core.dataset.demo import demo_file, write_demo
 from cellucid_core.dataset.expression import Expression
 from cellucid_core.dataset.gene_file import gene_file_genes, read_gene_file
 from cellucid_core.dataset.gene_list import gene_text, parse_genes
@@ -29,10 +30,12 @@ __all__ = [
     "Mapping",
     "ServerFile",
     "View",
+    "changed_choices",
     "check_file_name",
     "choose",
     "data_roots",
     "default_mapping",
+    "demo_file",
     "embedding_candidates",
     "gene_file_genes",
     "gene_ids",

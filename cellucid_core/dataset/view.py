@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from cellucid_core.dataset.description import as_html, as_text, describe
 from cellucid_core.dataset.expression import Expression
-from cellucid_core.dataset.mapping import INDEX, Kind, Mapping
+from cellucid_core.dataset.mapping import INDEX, Kind, Mapping, choose
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.errors import InputError
 
@@ -35,6 +37,22 @@ class View:
         self.mapping = mapping
         self._report = report
         self._label_counts: dict[str, pd.Series] = {}
+
+    def choose(self, **choices: Any) -> View:
+        """Return a view with other choices: the keywords of `choose` (matrix, embeddings, latent, gene_id, kinds, …).
+
+        Raises
+        ------
+        InputError
+            If something is named that the dataset does not have.
+        """
+        return View(self.dataset, choose(self.dataset, self.mapping, **choices), self._report)
+
+    def __repr__(self) -> str:
+        return as_text(self.dataset.name, describe(self))
+
+    def _repr_html_(self) -> str:
+        return as_html(self.dataset.name, describe(self))
 
     # ---- cells -------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from cellucid_core.dataset import Dataset, Mapping, default_mapping
+from cellucid_core.dataset import Dataset, Mapping, changed_choices
 from cellucid_core.export.gene_choice import GeneChoice, quoted_gene
 from cellucid_core.export.settings import LAUNCH, ExportSettings
 
@@ -93,7 +93,7 @@ def do_again(
     files: dict[str, str] = {}
     genes = [_in_file(part, files) for part in settings.genes.each]
     opened = {"modality": modality, "cell_metadata": cell_metadata}
-    chosen = _choices(dataset, choices)
+    chosen = changed_choices(dataset, choices)
     words: list[tuple[str, ...]] = [(f"--{name.replace('_', '-')}", value) for name, value in opened.items() if value]
     words += _mapping_words(chosen, settings)
     words += [("--fix", asked) for asked in fixes]
@@ -125,27 +125,7 @@ def named_choices(dataset: Dataset, choices: Mapping) -> tuple[str, ...]:
 
     The command line has to name them, and what it names the viewer is told.
     """
-    return tuple(name for name in LAUNCH if name in _choices(dataset, choices))
-
-
-def _choices(dataset: Dataset, choices: Mapping) -> dict[str, Any]:
-    """Return what the user chose otherwise than the default, as arguments of `cellucid_core.dataset.choose`."""
-    usual = default_mapping(dataset)
-    found: dict[str, Any] = {}
-    if dict(choices.embeddings) != dict(usual.embeddings):
-        found["embeddings"] = dict(choices.embeddings)
-    for name in ("latent", "matrix", "connectivities"):
-        if getattr(choices, name) != getattr(usual, name):
-            found[name] = getattr(choices, name) or "none"
-    if choices.gene_id != usual.gene_id:
-        found["gene_id"] = choices.gene_id
-    if choices.vectors != usual.vectors and not choices.vectors:
-        found["vectors"] = "none"
-    if choices.obs_keys != usual.obs_keys:
-        found["obs_keys"] = list(choices.obs_keys)
-    if choices.kinds:
-        found["kinds"] = dict(choices.kinds)
-    return found
+    return tuple(name for name in LAUNCH if name in changed_choices(dataset, choices))
 
 
 def _mapping_words(chosen: dict[str, Any], settings: ExportSettings) -> list[tuple[str, ...]]:

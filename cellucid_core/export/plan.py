@@ -61,6 +61,10 @@ class ExportPlan:
     cautions: tuple[Caution, ...]
     refusals: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        size = f"{self.files:,} files, about {self.estimated_bytes:,} bytes"
+        return f"<ExportPlan {self.dataset_id!r}: {len(self.genes.ids):,} genes, {size}>"
+
     @property
     def files(self) -> int:
         """Number of files."""

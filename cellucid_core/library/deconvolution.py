@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -42,8 +42,8 @@ class Deconvolution:
         DEGs that were used.
     """
 
-    fractions: pd.DataFrame
-    fit: pd.Series
+    fractions: pd.DataFrame = field(repr=False)
+    fit: pd.Series = field(repr=False)
     genes: list[str]
 
 

@@ -49,6 +49,9 @@ class Level:
     chosen: int | None = None
     unlabelled: int = 0
 
+    def __repr__(self) -> str:
+        return f"<Level {self.name!r}: {len(self.cell_types):,} cell types, {len(self.mean):,} genes>"
+
     @property
     def genes(self) -> list[str]:
         """All genes, in order."""
@@ -95,6 +98,9 @@ class Signature:
     record: dict[str, Any] = field(default_factory=dict)
     parents: dict[str, dict[str, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<Signature of {self.dataset!r}: {', '.join(map(repr, self.levels))}>"
 
     def level(self, name: str) -> Level:
         """Return a level by its name.

@@ -5,6 +5,7 @@ Every rule is one function of a `View`; a fix makes a new `Mapping`, so undoing 
 
 from __future__ import annotations
 
+from cellucid_core.callable_package import make_callable
 from cellucid_core.preflight.check import RULES, preflight
 from cellucid_core.preflight.finding import Finding, Light, Report, Scope, Severity
 from cellucid_core.preflight.fixing import apply_fixes, fix_all, overrule
@@ -25,3 +26,5 @@ __all__ = [
     "report_html",
     "report_json",
 ]
+
+make_callable(__name__)

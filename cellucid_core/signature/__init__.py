@@ -15,7 +15,7 @@ from cellucid_core.signature.normalize import NORMALIZATIONS, Normalization, nor
 from cellucid_core.signature.quality import SignatureQuality, contributions, signature_quality
 from cellucid_core.signature.record import record_json, run_record
 from cellucid_core.signature.replicates import by_sample
-from cellucid_core.signature.reproduce import python_code
+from cellucid_core.signature.reproduce import Using, python_code
 from cellucid_core.signature.result import Adjustment, TestResult
 from cellucid_core.signature.run import (
     WEIGHTED_METHODS,
@@ -27,7 +27,7 @@ from cellucid_core.signature.run import (
 )
 from cellucid_core.signature.score import METHODS, Method, genes_used, score_cells
 from cellucid_core.signature.sentence import headline
-from cellucid_core.signature.statistics_table import statistics_csv, summary_csv
+from cellucid_core.signature.statistics_table import statistics_csv, statistics_table, summary_csv
 from cellucid_core.signature.summary import summarize
 from cellucid_core.signature.table import csv_chunks, read_csv, scores_table, write_csv
 from cellucid_core.signature.tests_table import tests_table
@@ -49,6 +49,7 @@ __all__ = [
     "SignatureQuality",
     "SignatureRun",
     "TestResult",
+    "Using",
     "against_chance",
     "by_sample",
     "cautions",
@@ -77,6 +78,7 @@ __all__ = [
     "scores_table",
     "signature_quality",
     "statistics_csv",
+    "statistics_table",
     "summarize",
     "summary_csv",
     "tests_table",

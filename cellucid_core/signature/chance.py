@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,7 +58,7 @@ class Chance:
 
     pages: tuple[str, str]
     d: float
-    random: np.ndarray
+    random: np.ndarray = field(repr=False)
     p_value: float
     n_genes: int
     seed: int

@@ -54,6 +54,9 @@ class ManySignatures:
     long: pd.DataFrame
     scores: np.ndarray | None
 
+    def __repr__(self) -> str:
+        return f"<ManySignatures {self.method}: {len(self.signatures):,} signatures, {len(self.pages):,} pages>"
+
 
 def score_many(
     view: View,

@@ -5,26 +5,24 @@ Names of genes, pages and columns only ever stand in the lines as Python literal
 
 from __future__ import annotations
 
-import base64
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
 from cellucid_core.cell_pages import Page, pages_from_column
 from cellucid_core.errors import InputError
+from cellucid_core.signature.reproduce_library import assigned, indices, library_code
 from cellucid_core.signature.reproduce_lines import ADJUST, CELL_TESTS, NORMALIZE, SAMPLE_TESTS, SUMMARY
 from cellucid_core.signature.run import SignatureRun
 
 if TYPE_CHECKING:
+    from cellucid_core.dataset import Mapping as Choices
     from cellucid_core.dataset import View
 
-#: Longer lists of cells are written packed.
-_LISTED = 200
-_WIDTH = 96
+Using = Literal["cellucid", "scanpy"]
 
 
 def python_code(
@@ -33,11 +31,15 @@ def python_code(
     *,
     file: str | Path | None = None,
     cell_metadata: str | Path | None = None,
+    using: Using = "scanpy",
+    choices: Choices | None = None,
+    fixes: Sequence[str] | None = None,
 ) -> str:
     """Return a script that computes scores, means per page and tests of a run again.
 
-    It needs anndata, numpy, pandas and scipy, and scanpy or pyucell for the scores of these names. At its end
-    ``scores`` holds the scores by page, ``summary`` and ``tests`` are tables.
+    ``"scanpy"`` needs anndata, numpy, pandas and scipy, and scanpy or pyucell for the scores of these names. At its end
+    ``scores`` holds the scores by page, ``summary`` and ``tests`` are tables. ``"cellucid"`` is a few lines with this
+    library; at its end ``result`` holds all of that.
 
     Parameters
     ----------
@@ -50,7 +52,13 @@ def python_code(
         What to read; by default the dataset's file name, to be edited.
     cell_metadata
         The table that joined the cells, where there is one; by default its file name, to be edited.
+    using
+        Whose functions compute the numbers.
+    choices, fixes
+        For ``"cellucid"``: the mapping before fixes, and the fixes as they were asked for, where they are known.
     """
+    if using == "cellucid":
+        return library_code(view, run, file=file, cell_metadata=cell_metadata, choices=choices, fixes=fixes)
     path = str(file if file is not None else view.dataset.path.name)
     known = _conditions(view, run.pages)
     used = {column for column, _ in known.values()} | {run.sample_key or ""}
@@ -81,7 +89,7 @@ def _joining(view: View, used: set[str], file: str | Path | None) -> list[str]:
         "# Columns of the table that joined the cells",
         reading,
         f"                    {how})",
-        _assigned("table.columns = ", columns),
+        assigned("table.columns = ", columns),
         "obs = obs.drop(columns=table.columns, errors='ignore').join(table)",
     ]
 
@@ -110,17 +118,17 @@ def _reading(view: View, run: SignatureRun, path: str, joining: Sequence[str]) -
         lines.append(f'gene_ids = np.array(["" if pd.isna(gene) else str(gene) for gene in {ids}], dtype=object)')
     else:
         if mapping.genes_kept is not None:
-            lines.append(f"X = X[:, {_indices(mapping.genes_kept)}]  # the genes that were kept")
+            lines.append(f"X = X[:, {indices(mapping.genes_kept)}]  # the genes that were kept")
         lines.append("# Gene ids as they were mended")
-        lines.append(_assigned("gene_ids = np.array(", list(map(str, view.gene_ids)), ", dtype=object)"))
+        lines.append(assigned("gene_ids = np.array(", list(map(str, view.gene_ids)), ", dtype=object)"))
     lines += ["obs = adata.obs", *joining]
     if not view.all_cells:
-        lines.append(f"left_out = {_indices(np.asarray(mapping.cells_out))}")
+        lines.append(f"left_out = {indices(np.asarray(mapping.cells_out))}")
         lines.append("kept = np.setdiff1d(np.arange(adata.n_obs), left_out)")
         lines.append("X, obs = X[kept], obs.iloc[kept]")
-    lines += ["", _assigned("genes = ", run.match.found)]
+    lines += ["", assigned("genes = ", run.match.found)]
     if (run.match.weights != 1).any():
-        lines.append(_assigned("weights = np.array(", [float(w) for w in run.match.weights], ")"))
+        lines.append(assigned("weights = np.array(", [float(w) for w in run.match.weights], ")"))
     else:
         lines.append("weights = np.ones(len(genes))")
     lines += [
@@ -162,7 +170,7 @@ def _scoring(run: SignatureRun) -> str:
                 "import pyucell",
                 "",
                 "# UCell counts the genes that the dataset lacks, too.",
-                _assigned("signed = ", signed),
+                assigned("signed = ", signed),
                 "alone = ~pd.Index(gene_ids).duplicated()",
                 "counts = sparse.csr_matrix(X[:, alone])",
                 "counts.data[np.isnan(counts.data)] = 0",
@@ -215,7 +223,7 @@ def _pages(view: View, run: SignatureRun, known: Mapping[int, str]) -> str:
         elif page.n == view.n_cells:
             lines.append(f"pages[{name!r}] = np.arange(len(obs))")
         else:
-            lines.append(f"pages[{name!r}] = {_indices(page.cells)}")
+            lines.append(f"pages[{name!r}] = {indices(page.cells)}")
     return "\n".join([*lines, ""])
 
 
@@ -271,7 +279,7 @@ def _tests(view: View, run: SignatureRun) -> str:
     lines = [CELL_TESTS]
     if run.sample_key is not None:
         if run.sample_key in view.mapping.obs_replaced:
-            donor = _assigned("donor = np.array(", [None if pd.isna(v) else str(v) for v in view.obs(run.sample_key)],
+            donor = assigned("donor = np.array(", [None if pd.isna(v) else str(v) for v in view.obs(run.sample_key)],
                               ", dtype=object)")  # fmt: skip
         else:
             donor = f"donor = obs[{run.sample_key!r}]\n"
@@ -279,29 +287,3 @@ def _tests(view: View, run: SignatureRun) -> str:
         lines.append(donor + SAMPLE_TESTS)
     lines.append(ADJUST["holm" if run.p_adjust == "holm" else "bh"])
     return "\n".join(lines)
-
-
-def _indices(cells: np.ndarray) -> str:
-    """Write positions as an expression: a list, or packed text where they are many."""
-    if len(cells) <= _LISTED:
-        return f"np.array({cells.tolist()}, dtype=int)"
-    packed = base64.b85encode(zlib.compress(np.diff(cells, prepend=0).astype("<u4").tobytes(), 9)).decode()
-    return (
-        'np.frombuffer(__import__("zlib").decompress(__import__("base64").b85decode('
-        f'{packed!r})), "<u4").astype(int).cumsum()'
-    )
-
-
-def _assigned(start: str, items: Sequence[object], end: str = "") -> str:
-    """Write a list over as many lines as it needs."""
-    whole = f"{start}{list(items)!r}{end}"
-    if len(whole) <= _WIDTH:
-        return whole
-    lines, line = [f"{start}["], "   "
-    for item in items:
-        piece = f" {item!r},"
-        if len(line) + len(piece) > _WIDTH and line.strip():
-            lines.append(line)
-            line = "   "
-        line += piece
-    return "\n".join([*lines, line, f"]{end}"])

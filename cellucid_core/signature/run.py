@@ -102,6 +102,10 @@ class SignatureRun:
     p_adjust: Adjustment = "bh"
     sample_key: str | None = None
 
+    def __repr__(self) -> str:
+        genes, cells, pages = len(self.match.found), len(self.raw), len(self.pages)
+        return f"<SignatureRun {self.method}: {genes:,} genes, {cells:,} cells, {pages:,} pages: {self.headline}>"
+
     @property
     def title(self) -> str:
         """What the score is, for axes and legends."""

@@ -14,7 +14,12 @@ def summary_csv(run: SignatureRun) -> str:
 
 
 def statistics_csv(run: SignatureRun) -> str:
-    """Return one row per test as CSV.
+    """Return one row per test as CSV, see `statistics_table`."""
+    return neutral_table(statistics_table(run), exact=()).to_csv(index=False, lineterminator="\n")
+
+
+def statistics_table(run: SignatureRun) -> pd.DataFrame:
+    """Return one row per test, with numbers as numbers.
 
     Columns: ``test``, ``unit``, ``page_a`` and ``page_b`` (empty for a test of all pages, named in ``pages``), ``n_a``,
     ``n_b``, ``effect_size``, ``effect_size_type``, ``ci_low``, ``ci_high``, ``auc``, ``statistic``, ``df``, ``df_2``,
@@ -51,4 +56,4 @@ def statistics_csv(run: SignatureRun) -> str:
     table = pd.DataFrame(rows, columns=columns)
     if rows:
         table["n_b"] = table["n_b"].astype("Int64")
-    return neutral_table(table, exact=()).to_csv(index=False, lineterminator="\n")
+    return table

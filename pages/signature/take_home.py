@@ -13,6 +13,7 @@ from cellucid_core.dataset.home import scratch_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.signature import (
     SignatureRun,
+    Using,
     csv_chunks,
     obs_csv,
     python_code,
@@ -25,6 +26,12 @@ from cellucid_core.signature import (
 )
 from pages.shared.server_file import offer_file
 from pages.shared.workspace import show_error, workspace
+
+_USING: dict[Using, str] = {"cellucid": "This dashboard's library", "scanpy": "scanpy and scipy"}
+_ABOUT: dict[Using, str] = {
+    "cellucid": "These lines compute the same numbers from the file, with the library behind this dashboard.",
+    "scanpy": "These lines compute the same numbers from the file, with the field's own packages.",
+}
 
 
 def show_files(view: View, run: SignatureRun, key: object) -> None:
@@ -64,9 +71,13 @@ def show_files(view: View, run: SignatureRun, key: object) -> None:
             f"{view.dataset.id}-with-score.h5ad",
         )
     with st.expander("Reproduce it in Python", icon=":material/code:"):
-        st.caption("These lines compute the same numbers from the file, with the field's own packages.")
+        using = st.segmented_control(
+            "With", list(_USING), default="scanpy", format_func=_USING.__getitem__, key="reproduce_with", required=True
+        )
+        st.caption(_ABOUT[using])
         try:
-            code = python_code(view, run)
+            work = workspace()
+            code = python_code(view, run, using=using, choices=work.choices, fixes=work.fixes)
         except CellucidError as error:
             show_error(error)
         else:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,9 @@ import pytest
 
 from cellucid_core.cell_pages import Page, choose_pages, rest_of
 from cellucid_core.dataset import View, choose, default_mapping, open_dataset
+from cellucid_core.preflight import fix_all
 from cellucid_core.signature import Signature, python_code, run_signature
+from tests.making import make_adata
 from tests.signature.signature_values import as_adata, values
 
 _DUMP = """
@@ -24,15 +28,43 @@ print("RESULT" + json.dumps({
     "tests": json.loads(tests.to_json(orient="records", double_precision=15)) if "tests" in globals() else [],
 }))
 """
+ROOT = Path(__file__).parents[2]
 NASTY = "a\"b'c\\ \n{x}"
 
 
-def executed(code: str, folder) -> dict:
+def executed(code: str, folder, dump: str = _DUMP) -> dict:
     script = folder / "again.py"
-    script.write_text(code + _DUMP, encoding="utf-8")
-    done = subprocess.run([sys.executable, "-W", "ignore", script], capture_output=True, text=True, check=False)
+    script.write_text(code + dump, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.partition("RESULT")[2])
+
+
+_DUMP_LIBRARY = """
+import json
+tests = result.tests.rename(columns={"page_a": "a", "page_b": "b", "p_value": "p", "p_adjusted": "p adjusted"})
+tests = tests.rename(columns={"effect_size": "effect"}).drop(columns="pages", errors="ignore")
+print("RESULT" + json.dumps({
+    "mean": dict(zip(result.summary["page"], result.summary["mean"].fillna(0))),
+    "n": {page: int(n) for page, n in zip(result.summary["page"], result.summary["n_valid"])},
+    "tests": json.loads(tests.to_json(orient="records", double_precision=15)),
+}))
+"""
+
+
+def check_library(view, run, folder, **given) -> str:
+    """Run the lines with this library in the folder of the files; they give the very numbers. Return them."""
+    code = python_code(view, run, using="cellucid", **given)
+    assert len(code.splitlines()) < 40
+    check(run, executed(code, folder, _DUMP_LIBRARY), 1e-12)
+    return code
 
 
 def check(run, result, rel: float = 1e-5) -> None:
@@ -44,6 +76,9 @@ def check(run, result, rel: float = 1e-5) -> None:
     for test in run.tests:
         pages = test.pages if test.test not in ("anova", "kruskal-wallis") else ("", "")
         mine = told[test.unit, test.test, *pages]
+        if test.statistic is None:
+            assert mine["statistic"] is None
+            continue
         assert mine["statistic"] == pytest.approx(test.statistic, rel=rel)
         assert mine["p"] == pytest.approx(test.p_value, rel=10 * rel, abs=1e-14)
         if test.p_adjusted is not None:
@@ -107,6 +142,7 @@ def test_methods(file, tmp_path, method):
     )
     code = python_code(view, run, file=file)
     assert "obs['cluster'] == 3" in code if method == "sum" else "~(obs['treated'].astype(str) == 'True')" in code
+    check_library(view, run, tmp_path, file=file)
     # scanpy's rounding unties scores that are equal, which moves ranks a little.
     check(run, executed(code, tmp_path), 2e-3 if method == "score_genes" else 1e-5)
 
@@ -118,6 +154,7 @@ def test_raw_large_pages_without_a_column_and_samples_apart(file, tmp_path):
     result = executed(python_code(view, run, file=file), tmp_path)
     assert result["mean"]["some"] == pytest.approx(run.summary["mean"][0])
     assert result["mean"]["Rest of some"] == pytest.approx(run.summary["mean"][1])
+    assert "np.frombuffer" in check_library(view, run, tmp_path)
     donors = [Page(f"P{k}", np.flatnonzero(np.isin(np.arange(240) % 6, [2 * k, 2 * k + 1]))) for k in range(3)]
     run = run_signature(view, ["g130", "g7"], pages=donors, sample_key="donor")
     assert [t.test for t in run.tests if t.unit == "sample"][:2] == ["anova", "kruskal-wallis"]
@@ -152,6 +189,41 @@ def test_columns_of_a_table_beside_the_file(file, tmp_path, header):
     assert code.count("the 'arm'") >= 3
     assert "usecols=[0, 2, 3]" in code
     check(run, executed(code, tmp_path))
+    view = View(dataset, choose(dataset, default_mapping(dataset)))
+    run = run_signature(view, ["g1", "g2", "g4"], pages=choose_pages(view, "the 'arm'"), sample_key="donor")
+    assert "groupby=\"the 'arm'\"" in check_library(view, run, tmp_path, cell_metadata=table)
     assert "read_csv('the cells" in python_code(view, run) or 'read_csv("the cells' in python_code(view, run)
     own = run_signature(view, ["g1"], pages=choose_pages(view, "kind"))
     assert "read_csv" not in python_code(view, own)
+
+
+def test_fixes_weights_and_pages_of_several_origins(tmp_path):
+    adata = make_adata(90, 30)
+    adata.obsm["X_umap"][[3, 50]] = np.nan
+    adata.var_names = ["GENE1", "GENE1", *(f"GENE{i}" for i in range(2, 30))]
+    adata.raw = adata
+    adata.write_h5ad(tmp_path / "data.h5ad")
+    dataset = open_dataset(tmp_path / "data.h5ad")
+    choices = choose(dataset, default_mapping(dataset), matrix="raw")
+    mapping = fix_all(dataset, choices)
+    assert {fix.rule for fix in mapping.fixes} >= {"embedding-not-finite", "gene-ids-duplicate"}
+    view = View(dataset, mapping)
+    ids = view.gene_ids
+    pages = [*choose_pages(view, "cell_type", ["T", "B"]), Page("drawn", np.arange(1, 88, 3))]
+    signature = Signature("s", (str(ids[0]), str(ids[1]), str(ids[7])), (3.0, -1.0, 0.5))
+    run = run_signature(view, signature, pages=pages, sample_key="donor", normalize="zscore", p_adjust="holm")
+    for known in ({}, {"choices": choices, "fixes": [fix.asked for fix in mapping.fixes]}):
+        code = check_library(view, run, tmp_path, **known)
+        assert ".fix('embedding-not-finite'" in code
+        assert "*choose_pages(data, 'cell_type', ['T', 'B'])" in code
+    positive = Signature("s", signature.genes, (1.0, 2.5, 0.5))
+    alone = run_signature(view, positive, method="ucell", pages=choose_pages(view, "cell_type"))
+    assert "pages" not in check_library(view, alone, tmp_path)
+
+
+def test_the_demo_and_an_anndata_in_memory(demo_view, tmp_path):
+    run = run_signature(demo_view, ["CD3D", "CD3E"])
+    assert "cc.open('demo')" in check_library(demo_view, run, tmp_path)
+    dataset = open_dataset(make_adata())
+    view = View(dataset, default_mapping(dataset))
+    assert "cc.open(adata)" in python_code(view, run_signature(view, ["GENE1"]), using="cellucid")

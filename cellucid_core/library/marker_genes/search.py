@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,8 +34,8 @@ class MarkerSearch:
         By which a set is picked: of correlation and of distance.
     """
 
-    front: np.ndarray
-    masks: np.ndarray
+    front: np.ndarray = field(repr=False)
+    masks: np.ndarray = field(repr=False)
     generations: int
     weights: tuple[float, float] = (-1.0, 1.0)
 
