@@ -101,6 +101,15 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+def _opened(text: str) -> str:
+    if text.strip().lower() in ("", "demo"):
+        return text.strip().lower()
+    path = _expanded(text)
+    if "\0" in text or not path.is_absolute():  # whether it is there is told when it is opened
+        raise ValueError("demo, or the full path of a file or folder")
+    return str(path)
+
+
 def _one_of(*words: str) -> Callable[[str], str]:
     def checked(text: str) -> str:
         if text.strip().lower() not in words:
@@ -198,8 +207,12 @@ class Configuration:
         "Folders whose files users may open without uploading them, separated like PATH. Links in them are refused.",
         default=(),
     )
-    open: Literal["", "demo"] = _setting(
-        "CELLUCID_OPEN", _one_of("", "demo"), "nothing", "`demo` opens the demo in every new session.", default=""
+    open: str = _setting(
+        "CELLUCID_OPEN",
+        _opened,
+        "nothing",
+        "`demo` opens the demo in every new session; a path opens that file or folder in every new tab.",
+        default="",
     )
     upload_limit: int = _setting(
         "CELLUCID_UPLOAD_LIMIT",

@@ -97,6 +97,7 @@ def test_everything_given(tmp_path):
         ({"CELLUCID_DATA_ROOTS": "relative"}, "CELLUCID_DATA_ROOTS cannot be"),
         ({"CELLUCID_DATA_ROOTS": "/nowhere/at/all"}, "no folder"),
         ({"CELLUCID_OPEN": "something"}, "CELLUCID_OPEN cannot be"),
+        ({"CELLUCID_OPEN": "data/cells.h5ad"}, "full path"),
         ({"CELLUCID_HOME": "~nobody-of-this-name/x"}, "CELLUCID_HOME cannot be"),
         ({"CELLUCID_SIGN_IN": "yes"}, "CELLUCID_SIGN_IN cannot be 'yes'"),
         ({"CELLUCID_SIGN_IN_LIFETIME": "10 s"}, "CELLUCID_SIGN_IN_LIFETIME cannot be"),

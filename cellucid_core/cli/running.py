@@ -8,11 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cellucid_core.cli import datasets, demo, export, preflight, score, signature, verify
+from cellucid_core.cli import app, datasets, demo, export, preflight, score, signature, verify
 from cellucid_core.cli.arguments import BAD_INPUT, DONE, REFUSED, Parser
 from cellucid_core.errors import CellucidError, InputError, WorkRefused
+from cellucid_core.version import DISTRIBUTION, version
 
-_COMMANDS = (preflight, export, verify, score, signature, datasets, demo)
+_COMMANDS = (preflight, export, verify, score, signature, datasets, demo, app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +66,10 @@ def _failed(error: CellucidError, status: int, as_json: bool) -> int:
 
 def parser() -> Parser:
     """Return the parser of all commands."""
-    made = Parser(prog="python -m cellucid_core", description="Check, export and score single-cell data.")
+    started_as = Path(sys.argv[0]).stem
+    prog = started_as if started_as == DISTRIBUTION else "python -m cellucid_core"
+    made = Parser(prog=prog, description="Check, export and score single-cell data.")
+    made.add_argument("--version", action="version", version=version())
     commands = made.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="COMMAND")
     for module in _COMMANDS:
         module.add(commands)

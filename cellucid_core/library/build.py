@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from cellucid_core import __version__
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.library.levels import Labels, nesting, read_labels
 from cellucid_core.library.marker_genes import find_markers
 from cellucid_core.library.model import Level, Signature
 from cellucid_core.library.statistics import type_statistics
+from cellucid_core.version import DISTRIBUTION, version
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -298,7 +298,7 @@ def now() -> str:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"cellucid-dashboard": __version__, "python": platform.python_version()}
+    versions = {DISTRIBUTION: version(), "python": platform.python_version()}
     for package in ("numpy", "pandas", "anndata", "scanpy", "pymoo"):
         try:
             versions[package] = importlib.metadata.version(package)

@@ -10,11 +10,12 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from cellucid_core.signature.run import SignatureRun
+from cellucid_core.version import DISTRIBUTION, version
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-_PACKAGES = ("cellucid-dashboard", "numpy", "scipy", "pandas", "anndata", "h5py", "scanpy")
+_PACKAGES = ("numpy", "scipy", "pandas", "anndata", "h5py", "scanpy")
 
 
 def run_record(
@@ -109,7 +110,7 @@ def record_json(record: Mapping[str, Any]) -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that numbers come from, as far as they are installed."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), DISTRIBUTION: version()}
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)

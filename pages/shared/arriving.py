@@ -47,22 +47,37 @@ def arrive() -> bool:
     Returns
     -------
     bool
-        Whether the demo was opened by itself just now.
+        Whether a dataset was opened by itself just now: the demo, or what the dashboard was started with.
     """
     me = keeper()
     if "started" not in st.session_state:
         st.session_state["started"] = True
         _enter(me)
+        first = read_configuration().open
         # What the README's first command ends on; a session that has a workspace goes on with that.
-        if not me.name and read_configuration().open == DEMO and workspace().dataset is None:
-            opened = try_source(Source(DEMO))
-            me.automatic = opened
-            return opened
+        if first == DEMO and not me.name and workspace().dataset is None:
+            me.automatic = try_source(Source(DEMO))
+            return me.automatic
+        # `cellucid-dashboard app FILE` means that file, whatever was open the last time; a reload goes on as it was.
+        if first not in ("", DEMO) and PARAMETER not in st.query_params:
+            return _open_first(me, Path(first))
     if me.pending:
         reopen(me.pending)
     keep(adopt=True)
     show_address()
     return False
+
+
+def _open_first(me: Keeper, path: Path) -> bool:
+    """Open the file that the dashboard was started with, and tell whether that worked."""
+    me.pending = ""
+    try:
+        open_source(Source(str(path), path.name.partition(".")[0]))
+    except CellucidError as error:
+        me.said.append(f"{error}")
+        return False
+    me.automatic = not me.name
+    return True
 
 
 def _enter(me: Keeper) -> None:
