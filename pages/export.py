@@ -7,14 +7,12 @@ import hashlib
 import streamlit as st
 
 from cellucid_core.configuration import format_size
-from cellucid_core.dataset import View
-from cellucid_core.dataset.derived import NotComputed
+from cellucid_core.dataset import NotComputed, View
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.export import ExportPlan, ExportSettings, Planner
 from cellucid_core.preflight import Report, Scope, preflight
 from cellucid_core.serving.jobs import Progress, genes_job, submit
-from pages.shared.empty import need_dataset
-from pages.shared.export_result import (
+from pages.exporting.result import (
     dataset_source,
     export_job_of,
     follow_export,
@@ -24,11 +22,12 @@ from pages.shared.export_result import (
     show_said,
     start_export,
 )
-from pages.shared.export_settings import choose_settings
-from pages.shared.jobs import follow
-from pages.shared.owner import owner
-from pages.shared.style import CARDS, SPLIT
-from pages.shared.workspace import kept, literal, show_error, workspace
+from pages.exporting.settings import choose_settings
+from pages.opening.empty import need_dataset
+from pages.widgets.jobs import follow
+from pages.widgets.style import CARDS, SPLIT
+from pages.workspace.owner import owner
+from pages.workspace.session import kept, literal, show_error, workspace
 
 
 def checked(view: View, settings: ExportSettings) -> Report:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.shared.arriving import arrive, reopen, show_address, show_said
-from pages.shared.door import draw_account, draw_door, start_over
-from pages.shared.keeping import keep
-from pages.shared.mending import settle
-from pages.shared.opening import arrange_matrix, demo_button, server_box, upload_box
-from pages.shared.owner import is_same_owner
-from pages.shared.sidebar import draw_sidebar
-from pages.shared.sign_in import admit
-from pages.shared.style import apply_style
-from pages.shared.workspace import literal, workspace
-from pages.shared.workspace_card import ago, draw_workspace_card, recent_datasets
+from pages.opening.changes import settle
+from pages.opening.opening_panel import arrange_matrix, demo_button, server_box, upload_box
+from pages.widgets.style import apply_style
+from pages.workspace.keeping import keep
+from pages.workspace.login import draw_account, draw_door, start_over
+from pages.workspace.owner import is_same_owner
+from pages.workspace.session import literal, workspace
+from pages.workspace.session_start import arrive, reopen, show_address, show_said
+from pages.workspace.sidebar import draw_sidebar
+from pages.workspace.sign_in import admit
+from pages.workspace.workspace_card import ago, draw_workspace_card, recent_datasets
 
 
 def home() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from cellucid_core.cache import scratch_folder
 from cellucid_core.dataset import View
-from cellucid_core.dataset.home import scratch_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.library import (
     FLAVORS,
@@ -20,14 +20,14 @@ from cellucid_core.library import (
     read_signature,
 )
 from cellucid_core.serving.jobs import build_job, submit
-from pages.shared.bulk_panel import bulk_panel
-from pages.shared.export_result import dataset_source
-from pages.shared.jobs import follow, is_news, latest, my_job, told
-from pages.shared.label_columns import label_columns
-from pages.shared.opening import demo_button
-from pages.shared.owner import owner
-from pages.shared.signature_entry import entry_labels, entry_panel
-from pages.shared.workspace import counted, kept, literal, show_error, workspace
+from pages.exporting.result import dataset_source
+from pages.library.bulk_panel import bulk_panel
+from pages.library.entry import entry_labels, entry_panel
+from pages.library.label_columns import label_columns
+from pages.opening.opening_panel import demo_button
+from pages.widgets.jobs import follow, is_news, latest, my_job, told
+from pages.workspace.owner import owner
+from pages.workspace.session import counted, kept, literal, show_error, workspace
 
 _OPEN, _NEXT, _JOB = "library_entry", "library_entry_next", "library_job"
 

@@ -10,14 +10,14 @@ from cellucid_core import charts
 from cellucid_core.cell_pages import group_colors
 from cellucid_core.dataset import Kind, View, embedding_candidates
 from cellucid_core.errors import CellucidError
-from cellucid_core.preflight.columns import column_table
-from pages.shared.empty import need_dataset
-from pages.shared.figure import draw_chart
-from pages.shared.findings import findings_panel
-from pages.shared.mending import ERROR, follow_mending, mending
-from pages.shared.opening import parts_box, server_box, upload_box
-from pages.shared.style import CARDS, SPLIT
-from pages.shared.workspace import kept, literal, show_error, widget_key, workspace
+from cellucid_core.preflight import column_table
+from pages.opening.changes import ERROR, follow_mending, mending
+from pages.opening.empty import need_dataset
+from pages.opening.findings import findings_panel
+from pages.opening.opening_panel import parts_box, server_box, upload_box
+from pages.widgets.figure import draw_chart
+from pages.widgets.style import CARDS, SPLIT
+from pages.workspace.session import kept, literal, show_error, widget_key, workspace
 
 NONE = "none"
 KIND_WORDS: dict[str, Kind] = {"groups": "categorical", "numbers": "continuous"}

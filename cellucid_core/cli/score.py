@@ -40,8 +40,9 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     """Run the command; return its status and its JSON object."""
     from cellucid_core.cell_pages import choose_pages
-    from cellucid_core.dataset import gene_text
-    from cellucid_core.signature import run_signature, tests_table, write_csv
+    from cellucid_core.genes import gene_text
+    from cellucid_core.signature import run_signature, write_csv
+    from cellucid_core.signature.reporting import tests_table
 
     _check_scores_file(options)
     if not 0 <= options.seed < 2**32:

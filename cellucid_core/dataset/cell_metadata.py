@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellucid_core.dataset.formats.matrix_market import require_text
-from cellucid_core.dataset.formats.text_table import read_layout
 from cellucid_core.dataset.model import Dataset, JoinedTable
-from cellucid_core.dataset.rewriting import as_categories
 from cellucid_core.errors import InputError
+from cellucid_core.reading import as_categories
+from cellucid_core.reading.formats import read_layout, require_text
 
 
 def read_cell_metadata(path: Path) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cellucid_core.dataset.model import Dataset
-from cellucid_core.dataset.turned import Turn
+from cellucid_core.dataset.transposed import Turn
 from cellucid_core.errors import InputError
 
 Kind = Literal["categorical", "continuous"]
@@ -113,7 +113,7 @@ class Mapping:
     vectors_renamed
         obsm key of a vector field → key under which it is exported.
     turn
-        How the file is turned before anything else is looked at (`cellucid_core.dataset.turned`).
+        How the file is turned before anything else is looked at (`cellucid_core.dataset.transposed`).
     fixes
         What was applied, in order.
     """

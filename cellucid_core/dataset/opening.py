@@ -10,17 +10,24 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from cellucid_core.dataset.archive import gunzip, unpack_entry
+from cellucid_core.cache import combined_hash, content_hash, home_folder
 from cellucid_core.dataset.cell_metadata import read_cell_metadata, with_cell_metadata
-from cellucid_core.dataset.content import combined_hash, content_hash
-from cellucid_core.dataset.demo import demo_file
-from cellucid_core.dataset.elements import first_line
-from cellucid_core.dataset.home import home_folder
-from cellucid_core.dataset.kinds import CONVERT, HDF5_SIGNATURE, Kind, Recognised, recognise
 from cellucid_core.dataset.model import Dataset
-from cellucid_core.dataset.source import Source
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.names import safe_key
+from cellucid_core.reading import (
+    CONVERT,
+    HDF5_SIGNATURE,
+    Contents,
+    Kind,
+    Recognised,
+    Source,
+    demo_file,
+    first_line,
+    gunzip,
+    recognise,
+    unpack_entry,
+)
 
 DEMO = "demo"
 
@@ -118,14 +125,16 @@ def _open_as(
         kind = found.kind
         source = replace(source, path=inner, file_name=inner_name, inside=found.inside)
     table = None if cell_metadata is None else read_cell_metadata(Path(cell_metadata))
-    dataset = _read(kind, replace(source, cell_metadata=table))
-    if modality is not None and not dataset.modalities:
+    contents = _read(kind, replace(source, cell_metadata=table))
+    if modality is not None and not contents.modalities:
         raise InputError(f"{file_name} does not hold several modalities.", "Leave the modality out.")
+    stem = _stem(file_name)
+    dataset = Dataset(id=safe_key(stem), name=stem, path=path, **vars(contents))
     if table is not None and cell_metadata is not None:
         metadata = Path(cell_metadata)
         identity = combined_hash(dataset.content_hash, "cell metadata", content_hash(metadata))
         dataset = with_cell_metadata(dataset, table, metadata, identity)
-    return replace(dataset, path=path, name=_stem(file_name), id=safe_key(_stem(file_name)))
+    return dataset
 
 
 def _is_hdf5(path: Path) -> bool:
@@ -138,8 +147,8 @@ def _is_hdf5(path: Path) -> bool:
         return False
 
 
-def _read(kind: Kind, source: Source) -> Dataset:
-    from cellucid_core.dataset.formats import READERS
+def _read(kind: Kind, source: Source) -> Contents:
+    from cellucid_core.reading.formats import READERS
 
     try:
         return READERS[kind](source)

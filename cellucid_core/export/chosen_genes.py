@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellucid_core.dataset.gene_rankings import kept_markers, kept_variability
-from cellucid_core.dataset.variable_genes import most_variable
 from cellucid_core.errors import InputError
+from cellucid_core.export.compact import categories_of
 from cellucid_core.export.gene_choice import GeneChoice
-from cellucid_core.export.obs import categories_of
 from cellucid_core.export.settings import ExportSettings
+from cellucid_core.ranking import kept_markers, kept_variability, most_variable
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View

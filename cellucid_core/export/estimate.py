@@ -16,17 +16,20 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from zlib_ng import zlib_ng
 
-from cellucid_core.export import obs as obs_files
+from cellucid_core.export.compact import (
+    Buffer,
+    Compressor,
+    blocks,
+    edges,
+    encode_gene,
+    normalize,
+    to_json,
+    vector_fields,
+)
+from cellucid_core.export.compact import obs as obs_files
 from cellucid_core.export.compare import compare_numbers
-from cellucid_core.export.compress import Buffer, Compressor
-from cellucid_core.export.genes import blocks, encode_gene
-from cellucid_core.export.graph import edges
-from cellucid_core.export.identity import to_json
-from cellucid_core.export.points import normalize
 from cellucid_core.export.settings import ExportSettings
-from cellucid_core.export.vectors import vector_fields
-from cellucid_core.prepared.encoding import encoding
-from cellucid_core.prepared.structure import Numbers
+from cellucid_core.prepared import Numbers, encoding
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression, View

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cellucid_core.dataset import gene_text, parse_genes, read_gene_file
 from cellucid_core.errors import InputError
+from cellucid_core.genes import gene_text, parse_genes, read_gene_file
 
 GeneKind = Literal["all", "hvg", "markers", "list", "none", "union"]
 _KINDS = ("all", "hvg", "markers", "list", "none", "union")

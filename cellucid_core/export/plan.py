@@ -11,12 +11,12 @@ import numpy as np
 from cellucid_core.errors import WorkRefused
 from cellucid_core.export.cautions import Caution, cautions
 from cellucid_core.export.chosen_genes import ChosenGenes, GeneChooser, Report, some
+from cellucid_core.export.compact import numbers_of
 from cellucid_core.export.estimate import Artefact, Estimator, seconds_in_all
 from cellucid_core.export.gene_choice import GeneChoice
-from cellucid_core.export.obs import numbers_of
 from cellucid_core.export.settings import ExportSettings
 from cellucid_core.names import case_collisions, collisions, is_reserved, safe_key
-from cellucid_core.prepared.encoding import MAX_QUANT
+from cellucid_core.prepared import MAX_QUANT
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View

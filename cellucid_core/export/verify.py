@@ -3,62 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cellucid_core.export.cellucid_ready import check_ready, is_ready
 from cellucid_core.export.compare import Found, Source
 from cellucid_core.export.parallel import in_order
+from cellucid_core.export.result import MAX_PROBLEMS, VerifyReport
 from cellucid_core.export.settings import available_threads
-from cellucid_core.prepared.containers import DamagedError, ExportFiles, open_export
-from cellucid_core.prepared.reading import read_array
-from cellucid_core.prepared.structure import Categories, Graph, Numbers, Structure, read_structure
+from cellucid_core.prepared import (
+    Categories,
+    DamagedError,
+    ExportFiles,
+    Graph,
+    Numbers,
+    Structure,
+    open_export,
+    read_array,
+    read_structure,
+)
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: Problems that are listed; the rest is counted.
-MAX_PROBLEMS = 100
 _BLOCK = 32
 #: Above this many cells degrees are not counted without a source: a forged number must not fill the memory.
 _MAX_DEGREES = 50_000_000
-
-
-@dataclass(frozen=True)
-class VerifyReport:
-    """What reading back found.
-
-    Attributes
-    ----------
-    ok
-        Whether there is no problem.
-    problems
-        One sentence each, at most `MAX_PROBLEMS` and a count of the rest.
-    checked_files
-        Number of files that were read.
-    arrays
-        Number of arrays that were decoded.
-    max_error_steps
-        Largest difference from the source, in quantization steps; None without a source.
-    """
-
-    ok: bool
-    problems: tuple[str, ...]
-    checked_files: int
-    arrays: int
-    max_error_steps: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object of the command line's ``--json``."""
-        return {
-            "ok": self.ok,
-            "problems": list(self.problems),
-            "checked_files": self.checked_files,
-            "arrays": self.arrays,
-            "max_error_steps": self.max_error_steps,
-        }
 
 
 def verify(
@@ -98,8 +70,6 @@ def verify(
     InputError
         If there is no export at `path` at all.
     """
-    from cellucid_core.export.cellucid_ready import check_ready, is_ready
-
     if is_ready(path):
         return check_ready(path, against, progress=progress)
     files = open_export(path)

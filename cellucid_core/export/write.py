@@ -15,22 +15,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellucid_core.errors import InputError, WorkRefused
-from cellucid_core.export import genes as gene_files
-from cellucid_core.export import graph as graph_files
-from cellucid_core.export import obs as obs_files
 from cellucid_core.export.cautions import cautions
 from cellucid_core.export.cellucid_ready import check_target, write_ready
 from cellucid_core.export.chosen_genes import ChosenGenes, choose_genes
-from cellucid_core.export.compress import Compressor, gzip_bytes
+from cellucid_core.export.compact import (
+    Compressor,
+    Points,
+    Vectors,
+    fixed_time,
+    gzip_bytes,
+    identity,
+    identity_entry,
+    normalize,
+    to_json,
+    vector_fields,
+)
+from cellucid_core.export.compact import genes as gene_files
+from cellucid_core.export.compact import graph as graph_files
+from cellucid_core.export.compact import obs as obs_files
 from cellucid_core.export.estimate import Estimator
-from cellucid_core.export.identity import fixed_time, identity, to_json
 from cellucid_core.export.parallel import in_order
 from cellucid_core.export.plan import name_warnings, refusals
-from cellucid_core.export.points import Points, normalize
 from cellucid_core.export.result import ExportResult, Progress, sha256_of
 from cellucid_core.export.settings import ExportSettings
 from cellucid_core.export.sink import Sink, open_sink
-from cellucid_core.export.vectors import Vectors, identity_entry, vector_fields
 from cellucid_core.export.verify import verify as read_back
 
 if TYPE_CHECKING:

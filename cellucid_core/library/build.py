@@ -235,7 +235,7 @@ def _label_warnings(labels: Sequence[Labels]) -> list[str]:
 
 def scaling(view: View, normalize: bool) -> tuple[np.ndarray | None, list[str]]:
     """Return what to multiply values by before taking logs (None if they are logs), and what to say about it."""
-    from cellucid_core.dataset.scale import LINEAR
+    from cellucid_core.dataset import LINEAR
 
     assert view.expression is not None
     matrix = str(view.mapping.matrix)
@@ -272,7 +272,7 @@ def _variable_genes(
     view: View, labels: Labels, factor: np.ndarray | None, settings: BuildSettings, warnings: list[str]
 ) -> np.ndarray:
     from cellucid_core.dataset import View as ViewOf
-    from cellucid_core.dataset.variable_genes import highly_variable
+    from cellucid_core.ranking import highly_variable
 
     labelled = labels.codes >= 0
     if labelled.all():

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cellucid_core.dataset.formats.text_table import pieces, read_layout
 from cellucid_core.errors import InputError
 from cellucid_core.library.model import Level
 from cellucid_core.names import listed
+from cellucid_core.reading.formats import pieces, read_layout
 
 _VERSION = re.compile(r"^(ENS[A-Z]*\d{6,})\.\d+(_PAR_Y)?$")
 _ENSEMBL = re.compile(r"^ENS[A-Z]*G\d{6,}")

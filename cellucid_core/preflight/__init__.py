@@ -6,6 +6,7 @@ Every rule is one function of a `View`; a fix makes a new `Mapping`, so undoing 
 from __future__ import annotations
 
 from cellucid_core.preflight.check import RULES, preflight
+from cellucid_core.preflight.columns import column_table
 from cellucid_core.preflight.finding import Finding, Light, Report, Scope, Severity
 from cellucid_core.preflight.fixing import apply_fixes, fix_all, overrule
 from cellucid_core.preflight.report import report_json
@@ -19,6 +20,7 @@ __all__ = [
     "Scope",
     "Severity",
     "apply_fixes",
+    "column_table",
     "fix_all",
     "overrule",
     "preflight",

@@ -5,8 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cellucid_core.dataset import View
-from cellucid_core.preflight import embedding, expression, gene_ids, graph, naming, obs, obs_kinds, orientation, vectors
 from cellucid_core.preflight.finding import Report, Rule, Scope
+from cellucid_core.preflight.rules import (
+    embedding,
+    expression,
+    gene_ids,
+    graph,
+    naming,
+    obs,
+    obs_kinds,
+    orientation,
+    vectors,
+)
 
 RULES: tuple[Rule, ...] = (
     Rule("no-cells", embedding.no_cells),

@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from cellucid_core.dataset import Expression, View
-from cellucid_core.dataset.derived import Derived, derived, key_of
-from cellucid_core.dataset.scale import LINEAR
-from cellucid_core.dataset.variable_genes import highly_variable
+from cellucid_core.dataset import LINEAR, Derived, Expression, View, derived, key_of
 from cellucid_core.errors import InputError
-from cellucid_core.preflight.embedding import MAX_CELLS
 from cellucid_core.preflight.finding import Scope
+from cellucid_core.ranking import highly_variable
 
+#: Cells that an embedding is computed of at a time; above that the neighbour graph alone takes many minutes.
+MAX_CELLS = 200_000
 N_HVG = 2000
 TARGET_SUM = 1e4
 #: How `scanpy.pp.neighbors` finds neighbours: by measuring all distances. Of many cells it would by itself take

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cellucid_core.dataset import Mapping, View
-from cellucid_core.dataset.derived import NotComputed
+from cellucid_core.dataset import Mapping, NotComputed, View
 
 Severity = Literal["error", "warning", "info"]
 Light = Literal["red", "amber", "green"]

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from cellucid_core.dataset import AppliedFix, Dataset, Mapping, View
 from cellucid_core.errors import InputError
-from cellucid_core.preflight import embedding
 from cellucid_core.preflight.check import RULES
 from cellucid_core.preflight.finding import Rule, Scope
+from cellucid_core.preflight.rules import embedding
 
 ALL = "all"
 OVERRULE = "overrule"

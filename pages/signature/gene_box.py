@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from cellucid_core.dataset import View, parse_genes
+from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
+from cellucid_core.genes import GeneMatch, GeneSets, Signature, parse_genes, read_gene_sets
 from cellucid_core.names import listed
-from cellucid_core.signature import GeneMatch, GeneSets, Signature, match_in_view, read_gene_sets
-from pages.shared.workspace import OpenGeneSets, kept, literal, show_error, widget_key, workspace
+from cellucid_core.signature import match_in_view
+from pages.workspace.session import OpenGeneSets, kept, literal, show_error, widget_key, workspace
 
 DEMO_GENES = "CD3D, CD3E, CD8A, CD8B, NKG7, GZMK, CCL5"
 MOST_CHIPS = 60

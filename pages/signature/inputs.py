@@ -9,10 +9,11 @@ import streamlit as st
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.dataset import View
-from cellucid_core.signature import Adjustment, Method, Normalization, Signature, sample_columns
-from pages.shared.page_panel import PageChoice, page_panel
-from pages.shared.workspace import kept, widget_key
+from cellucid_core.genes import Signature
+from cellucid_core.signature import Adjustment, Method, Normalization, sample_columns
 from pages.signature.gene_box import gene_box
+from pages.signature.page_panel import PageChoice, page_panel
+from pages.workspace.session import kept, widget_key
 
 METHODS: dict[Method, str] = {
     "mean": "Mean",

@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
+from cellucid_core.cache import scratch_folder
 from cellucid_core.csv_safety import NOTE
 from cellucid_core.dataset import View
-from cellucid_core.dataset.home import scratch_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.signature import (
     SignatureRun,
@@ -23,8 +23,8 @@ from cellucid_core.signature import (
     write_h5ad,
     write_parquet,
 )
-from pages.shared.server_file import offer_file
-from pages.shared.workspace import show_error, workspace
+from pages.widgets.server_file import offer_file
+from pages.workspace.session import show_error, workspace
 
 
 def show_files(view: View, run: SignatureRun, key: object) -> None:

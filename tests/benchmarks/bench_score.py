@@ -41,7 +41,8 @@ def main() -> None:
 
         from cellucid_core.cell_pages import Page
         from cellucid_core.dataset import View, default_mapping, open_dataset
-        from cellucid_core.signature import Signature, against_chance, match_in_view, score_cells, score_many
+        from cellucid_core.genes import Signature
+        from cellucid_core.signature import against_chance, match_in_view, score_cells, score_many
 
         rng = np.random.default_rng(0)
         X = sparse.random(100_000, 2_000, density=0.1, format="csr", dtype=np.float32, rng=rng)
@@ -89,7 +90,8 @@ def million() -> None:
 
     from cellucid_core.cell_pages import Page
     from cellucid_core.charts import violin
-    from cellucid_core.signature import compare, summarize
+    from cellucid_core.signature import summarize
+    from cellucid_core.signature.statistics import compare
 
     rng = np.random.default_rng(0)
     scores = [rng.normal(i / 20, 1, 50_000) for i in range(20)]

@@ -15,7 +15,7 @@ from cellucid_core.cell_pages import Page, pages_from_ids
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.signature import run_signature
-from cellucid_core.signature.table import write_csv
+from cellucid_core.signature.reporting.scores_table import write_csv
 from tests.making import make_adata, write_and_view
 
 IDS = ["AAAC-1", "AAAG-1", "cell one", "a,b", "x;y", "twice", "twice", "Zürich", "'q'", "=1+1"]

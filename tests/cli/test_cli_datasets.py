@@ -1,4 +1,4 @@
-"""``datasets``: the contract of the command; what it writes is tested beside `cellucid_core.export.collection`."""
+"""``datasets``: the contract of the command; the list itself is tested in ``tests/export``."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ import scanpy as sc
 from scipy import sparse
 
 from cellucid_core.dataset import View, choose, default_mapping, open_dataset
-from cellucid_core.dataset.demo import compute_umap_3d
 from cellucid_core.errors import CellucidError, InputError
+from cellucid_core.reading.demo import compute_umap_3d
 from tests.making import make_adata
 
 

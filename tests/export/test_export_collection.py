@@ -27,7 +27,7 @@ from cellucid_core.export import (
     write_datasets,
     zip_root,
 )
-from cellucid_core.export.collecting import _copy
+from cellucid_core.export.collections.collecting import _copy
 from cellucid_core.prepared.containers import DamagedError
 from tests.export.standin import small_view
 
@@ -335,7 +335,7 @@ def test_no_copy_leaves_its_folder(name, tmp_path):
 
 def test_a_failure_while_copying_leaves_the_root_as_it_was(root, exports, monkeypatch):
     before = tree(root)
-    monkeypatch.setattr("cellucid_core.export.collecting.shutil.copyfileobj", full_disk)
+    monkeypatch.setattr("cellucid_core.export.collections.collecting.shutil.copyfileobj", full_disk)
     for replace, name in ((True, "beta"),):
         with pytest.raises(InputError, match="No space left"):
             add_to_root(exports[name], root, replace=replace)

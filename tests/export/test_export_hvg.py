@@ -8,8 +8,8 @@ import pytest
 import scanpy
 from scipy import sparse
 
-from cellucid_core.dataset.variable_genes import highly_variable
 from cellucid_core.errors import WorkRefused
+from cellucid_core.ranking.variable_genes import highly_variable
 from tests.export.standin import ArrayExpression
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cellucid_core.errors import WorkRefused
+from cellucid_core.export.compact.quantize import encode, encode_stored, quantize
 from cellucid_core.export.compare import compare_numbers
-from cellucid_core.export.quantize import encode, encode_stored, quantize
 from cellucid_core.prepared.encoding import dequantize
 from cellucid_core.prepared.structure import Numbers
 

@@ -209,7 +209,7 @@ def test_cancelled_at_any_moment_the_target_is_as_it_was(tmp_path, error, target
 
 
 def test_an_export_that_does_not_match_its_source_is_not_published(tmp_path, monkeypatch):
-    from cellucid_core.export import genes
+    from cellucid_core.export.compact import genes
 
     original = genes.encode_stored
     monkeypatch.setattr(genes, "encode_stored", lambda n, c, v, b, name: original(n, c, v * 2, b, name))

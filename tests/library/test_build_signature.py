@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import scanpy as sc
 
-from cellucid_core.dataset.variable_genes import highly_variable
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.library import BuildSettings, build_signature, read_labels
 from cellucid_core.library.levels import nesting
 from cellucid_core.library.statistics import type_statistics
+from cellucid_core.ranking.variable_genes import highly_variable
 from tests.making import make_adata
 
 QUICK = BuildSettings(n_hvg=20, n_degs=8, generations=5)

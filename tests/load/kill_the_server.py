@@ -174,13 +174,13 @@ def make_file(kind: str, number: int, n_cells: int) -> bytes:
 
 def half_made(home: Path) -> Iterator[str]:
     """Yield what is listed in a server's folder and is not whole."""
-    from cellucid_core.dataset.seal import is_sound
-    from cellucid_core.dataset.store import Store
+    from cellucid_core.cache.seals import is_sound
     from cellucid_core.errors import CellucidError
     from cellucid_core.export import read_root, verify
     from cellucid_core.library import list_entries, read_signature
     from cellucid_core.library.entries import entry_file
     from cellucid_core.serving.workspaces import read_workspace
+    from cellucid_core.store.gene_major import Store
 
     for folder in listed(home / "stores"):
         if not folder.is_dir():

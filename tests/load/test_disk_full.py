@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LIMITED = """
 import os, resource, signal, sys
 from pathlib import Path
-from cellucid_core.dataset.home import home_folder
+from cellucid_core.cache.home import home_folder
 from cellucid_core.errors import CellucidError
 {imports}
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

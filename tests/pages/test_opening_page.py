@@ -6,7 +6,7 @@ from streamlit.runtime.scriptrunner import RerunData, RerunException
 from streamlit.testing.v1 import AppTest
 
 from cellucid_core.errors import InputError
-from pages.shared import opening
+from pages.opening import opening_panel as opening
 from tests.making import make_adata
 
 
@@ -56,8 +56,8 @@ def test_what_was_refused_is_not_tried_in_every_run(monkeypatch):
     def script():
         import streamlit as st
 
-        from pages.shared import opening
-        from pages.shared.workspace import Source
+        from pages.opening import opening_panel as opening
+        from pages.workspace.session import Source
 
         opening._try_once(Source(st.text_input("path", "a")))
 

@@ -15,14 +15,15 @@ from streamlit.runtime.scriptrunner_utils.exceptions import RerunException, Stop
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest
 
+from cellucid_core.cache.home import home_folder
 from cellucid_core.cell_pages import SavedPage
 from cellucid_core.dataset import open_dataset
-from cellucid_core.dataset.home import home_folder
+from cellucid_core.genes import read_gene_sets
 from cellucid_core.serving.workspaces import read_workspace
-from cellucid_core.signature import read_gene_sets
-from pages.shared import mending, owner
-from pages.shared.kept_widgets import fits
-from pages.shared.workspace import OpenGeneSets, Source, Workspace
+from pages.opening import changes as mending
+from pages.workspace import owner
+from pages.workspace.kept_widgets import fits
+from pages.workspace.session import OpenGeneSets, Source, Workspace
 from tests.making import make_adata
 from tests.pages.conftest import MAIN
 from tests.pages.test_pages import PAGES, texts, widget
@@ -467,10 +468,12 @@ def test_an_opening_that_breaks_loses_nothing_and_is_not_tried_for_ever(visit, u
     same(me, visit())
 
 
-@pytest.mark.parametrize("place", ["pages.shared.download.offer_download", "pages.shared.arriving.note_workspace"])
+@pytest.mark.parametrize(
+    "place", ["pages.widgets.download.offer_download", "pages.workspace.session_start.note_workspace"]
+)
 def test_work_comes_back_on_a_full_disk(visit, uploaded, monkeypatch, place):
     me = exported(worked(visit, uploaded(damaged_adata())))
-    monkeypatch.setattr("pages.shared.download.browser_of", lambda cookies: "b" * 43)
+    monkeypatch.setattr("pages.widgets.download.browser_of", lambda cookies: "b" * 43)
 
     def full(*arguments):
         raise OSError(28, "No space left on device")

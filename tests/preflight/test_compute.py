@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from cellucid_core.dataset import View
-from cellucid_core.dataset.derived import NotComputed
+from cellucid_core.dataset.computed import NotComputed
 from cellucid_core.preflight import Scope, apply_fixes
 from cellucid_core.preflight import compute as module
 from cellucid_core.preflight.compute import compute_umap

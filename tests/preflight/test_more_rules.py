@@ -423,7 +423,7 @@ def test_genes_all_zero(viewed):
 
 
 def test_expression_size(viewed, monkeypatch):
-    from cellucid_core.preflight import expression
+    from cellucid_core.preflight.rules import expression
 
     monkeypatch.setattr(expression, "_MANY_FILES", 30)
     monkeypatch.setattr(expression, "N_VARIABLE", 10)

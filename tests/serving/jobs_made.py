@@ -78,7 +78,7 @@ def derive(*, folder, report, key, note, until):
     """Compute a result that is kept, noting that it is computed, until a file is there."""
     import numpy as np
 
-    from cellucid_core.dataset.derived import Derived, derived
+    from cellucid_core.dataset.computed import Derived, derived
 
     def make():
         with Path(note).open("a") as file:

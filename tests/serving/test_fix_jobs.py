@@ -8,11 +8,12 @@ import signal
 import numpy as np
 import pytest
 
-from cellucid_core.dataset import View, default_mapping, gene_rankings, open_dataset
-from cellucid_core.dataset.derived import NotComputed
+from cellucid_core.dataset import View, default_mapping, open_dataset
+from cellucid_core.dataset.computed import NotComputed
 from cellucid_core.errors import InputError
 from cellucid_core.export import ExportSettings, GeneChoice, Planner
 from cellucid_core.preflight import Scope, apply_fixes, fix_all
+from cellucid_core.ranking import gene_rankings
 from cellucid_core.serving.jobs import fix_job, genes_job
 from tests.making import make_adata
 from tests.serving import jobs_made, test_jobs

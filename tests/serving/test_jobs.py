@@ -39,7 +39,8 @@ from cellucid_core.serving.jobs import (
 from cellucid_core.serving.jobs import workers as running
 from cellucid_core.serving.jobs.record import load
 from cellucid_core.serving.jobs.workers import MOST_OF_ONE, set_workers
-from cellucid_core.serving.watching import LOGGER, Watch
+from cellucid_core.serving.logs import LOGGER
+from cellucid_core.serving.metrics import Watch
 from tests.making import make_adata
 from tests.serving import jobs_made
 
@@ -389,7 +390,7 @@ def test_nobody_waits_for_an_outcome_that_cannot_be_written_here_either(monkeypa
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cellucid_core.serving.jobs.carrying_out.json", SimpleNamespace(dumps=full, loads=json.loads))
+    monkeypatch.setattr("cellucid_core.serving.jobs.running.json", SimpleNamespace(dumps=full, loads=json.loads))
     job = ask(jobs_made.answer)
     assert job.wait(10)
     with pytest.raises(WorkRefused, match=r"disk cannot be used \(No space left on device\)"):

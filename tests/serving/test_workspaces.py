@@ -19,11 +19,12 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from cellucid_core.cache.content import content_hash, turned_hash
 from cellucid_core.cell_pages import SavedPage, pages_to_json
 from cellucid_core.dataset import View, default_mapping
-from cellucid_core.dataset.content import content_hash, turned_hash
 from cellucid_core.errors import InputError
 from cellucid_core.export import Again, ExportResult
+from cellucid_core.genes import GeneSets, Signature
 from cellucid_core.serving import fingerprint, middleware, routes
 from cellucid_core.serving.incoming import (
     Growing,
@@ -72,7 +73,6 @@ from cellucid_core.serving.workspaces import (
     workspace_to_json,
     write_part,
 )
-from cellucid_core.signature import GeneSets, Signature
 from tests.making import make_adata
 
 A, B = "a" * 64, "b" * 64
@@ -330,7 +330,7 @@ def test_the_cookie_lives_as_long_as_workspaces_and_is_renewed(monkeypatch):
 
 
 def test_no_log_line_holds_a_token(caplog, monkeypatch):
-    monkeypatch.setattr("cellucid_core.serving.watching.LOGGER.propagate", True)
+    monkeypatch.setattr("cellucid_core.serving.logs.LOGGER.propagate", True)
     page = Route("/{path:path}", lambda request: HTMLResponse("page"))
     client = TestClient(Starlette(routes=[*routes(), page], middleware=middleware()))
     with caplog.at_level(1, logger="cellucid"):

@@ -8,9 +8,11 @@ from scipy import stats
 
 from cellucid_core.cell_pages import Page, rest_of
 from cellucid_core.errors import InputError
-from cellucid_core.signature import Signature, against_chance, chance, match_in_view, score_cells
-from cellucid_core.signature.chance import expression_bins
-from cellucid_core.signature.effects import Sample, cohens_d
+from cellucid_core.genes import Signature
+from cellucid_core.signature import against_chance, match_in_view, score_cells
+from cellucid_core.signature.statistics import chance
+from cellucid_core.signature.statistics.chance import expression_bins
+from cellucid_core.signature.statistics.effects import Sample, cohens_d
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 HALF = Page("A", np.arange(60))

@@ -10,9 +10,11 @@ import pytest
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.errors import InputError
-from cellucid_core.signature import METHODS, Signature, long_csv, many, match_in_view, score_cells, score_many, wide_csv
-from cellucid_core.signature import ucell as ucell_module
-from cellucid_core.signature.effects import Sample, cohens_d
+from cellucid_core.genes import Signature
+from cellucid_core.signature import METHODS, long_csv, match_in_view, score_cells, score_many, wide_csv
+from cellucid_core.signature.scoring import many
+from cellucid_core.signature.scoring import ucell as ucell_module
+from cellucid_core.signature.statistics.effects import Sample, cohens_d
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 SIGNATURES = [
@@ -34,7 +36,7 @@ def view(request, viewed):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("batch", [100, 10**9], ids=["batches", "at once"])
 def test_scores_are_those_of_each_alone(view, method, batch, monkeypatch):
-    monkeypatch.setattr("cellucid_core.signature.linear.SCORES_AT_ONCE", batch)
+    monkeypatch.setattr("cellucid_core.signature.scoring.linear.SCORES_AT_ONCE", batch)
     monkeypatch.setattr(many, "SCORES_AT_ONCE", 10**9)
     monkeypatch.setattr(ucell_module, "_MOST_ENTRIES", 700 if batch == 100 else 10**9)
     result = score_many(view, SIGNATURES, method=method, pages=PAGES, repeats="count")

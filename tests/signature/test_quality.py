@@ -8,15 +8,10 @@ from scipy import stats
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.errors import InputError
-from cellucid_core.signature import (
-    Signature,
-    contributions,
-    library_size,
-    match_in_view,
-    score_cells,
-    signature_quality,
-)
-from cellucid_core.signature.effects import Sample, cohens_d
+from cellucid_core.genes import Signature
+from cellucid_core.signature import contributions, match_in_view, score_cells, signature_quality
+from cellucid_core.signature.statistics import library_size
+from cellucid_core.signature.statistics.effects import Sample, cohens_d
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 GENES, WEIGHTS = ("g3", "g0", "g7", "g5"), (2.0, 1.0, 0.5, 1.0)

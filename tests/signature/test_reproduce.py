@@ -13,7 +13,8 @@ import pytest
 
 from cellucid_core.cell_pages import Page, choose_pages, rest_of
 from cellucid_core.dataset import View, choose, default_mapping, open_dataset
-from cellucid_core.signature import Signature, python_code, run_signature
+from cellucid_core.genes import Signature
+from cellucid_core.signature import python_code, run_signature
 from tests.signature.signature_values import as_adata, values
 
 _DUMP = """

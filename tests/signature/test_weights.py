@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cellucid_core.errors import InputError
-from cellucid_core.signature import Signature, match_in_view, run_signature, score_cells
+from cellucid_core.genes import Signature
+from cellucid_core.signature import match_in_view, run_signature, score_cells
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 GENES = ("g3", "g0", "g7", "nope", "g3")

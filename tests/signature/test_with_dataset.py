@@ -15,8 +15,8 @@ import pytest
 from cellucid_core.cell_pages import Page, choose_pages
 from cellucid_core.dataset import View, default_mapping, open_dataset
 from cellucid_core.errors import InputError
+from cellucid_core.genes import Signature
 from cellucid_core.signature import (
-    Signature,
     obs_csv,
     record_json,
     run_record,

@@ -19,8 +19,8 @@ from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.export.cellucid_ready.columns import Categories, Column, stored
 from cellucid_core.export.cellucid_ready.elements import Elements, elements, gene_names
 from cellucid_core.export.cellucid_ready.expression import Dense, Sparse
+from cellucid_core.export.result import MAX_PROBLEMS, VerifyReport
 from cellucid_core.export.settings import ExportSettings
-from cellucid_core.export.verify import MAX_PROBLEMS, VerifyReport
 from cellucid_core.names import unique
 
 if TYPE_CHECKING:

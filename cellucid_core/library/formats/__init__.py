@@ -22,7 +22,7 @@ from cellucid_core.library.formats.portable import (
 from cellucid_core.library.formats.statescope import read_statescope, write_statescope
 from cellucid_core.library.model import Level, Signature
 
-__all__ = ["SUFFIXES", "read_signature", "suffix_of", "write_signature"]
+__all__ = ["SUFFIXES", "read_signature", "suffix_of", "write_h5", "write_signature"]
 
 #: Suffix → what it is, for people.
 SUFFIXES = {

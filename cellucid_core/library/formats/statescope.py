@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellucid_core.dataset.formats.text_table import read_layout
 from cellucid_core.errors import InputError
 from cellucid_core.library.model import Level, Signature, make_level, make_signature
+from cellucid_core.reading.formats import read_layout
 
 #: What Statescope adds to variances, so that none is 0.
 OFFSET = 0.01

@@ -14,10 +14,10 @@ from typing import Any
 
 from pebble import concurrent
 
-from cellucid_core.serving.jobs.carrying_out import carry_out
+from cellucid_core.serving.jobs.running import carry_out
 
 _PRELOADED = ["scanpy", "anndata", "h5py", "zarr", "scipy.stats"]
-_PRELOADED += ["cellucid_core.dataset.formats", "cellucid_core.serving.jobs", "cellucid_core.serving.jobs.loaded"]
+_PRELOADED += ["cellucid_core.reading.formats", "cellucid_core.serving.jobs", "cellucid_core.serving.jobs.loaded"]
 #: A process that has imported everything once and is forked for each job: a job begins in milliseconds, with nothing
 #: of the job before it. Where that is not possible (Windows) each job imports everything itself.
 _BASE: Any = multiprocessing.get_context(

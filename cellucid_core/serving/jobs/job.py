@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from cellucid_core.errors import WorkRefused
-from cellucid_core.serving.jobs.carrying_out import STOP
 from cellucid_core.serving.jobs.progress import Progress, read_progress
 from cellucid_core.serving.jobs.record import ACTIVE, Record, error_of, load, save
+from cellucid_core.serving.jobs.running import STOP
 
 #: Beside the record of a job of which somebody was told how it ended.
 _TOLD = "told"

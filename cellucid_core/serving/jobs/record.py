@@ -21,9 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cellucid_core.atomic import complete_or_absent
-from cellucid_core.dataset.home import home_folder
-from cellucid_core.dataset.remains import clear_remains
-from cellucid_core.dataset.sealed_folder import clear_drafts
+from cellucid_core.cache import clear_drafts, clear_leftovers, home_folder
 from cellucid_core.errors import CellucidError, InputError, WorkRefused
 
 SCHEMA = "cellucid-job"
@@ -193,7 +191,7 @@ def clean(folder: Path, patience: float = 10.0) -> None:
 def _clear_drafts() -> None:
     for name in ("stores", "computed"):
         clear_drafts(home_folder(name))
-    clear_remains()
+    clear_leftovers()
 
 
 def sweep_jobs(now: float | None = None) -> int:

@@ -13,8 +13,8 @@ from cellucid_core.errors import InputError
 from cellucid_core.export import ChosenGenes, ExportSettings, add_to_root, choose_genes, write, zip_root
 from cellucid_core.library import BuildSettings, build_signature
 from cellucid_core.preflight import Scope, apply_fixes, fix_all, preflight
-from cellucid_core.serving.heirs import add_heirs_entry
 from cellucid_core.serving.jobs.progress import Report
+from cellucid_core.serving.sign_in import add_heirs_entry
 
 if TYPE_CHECKING:
     from cellucid_core.export import Progress

@@ -14,11 +14,11 @@ from typing import Any
 from cellucid_core.configuration import Configuration, format_duration, read_configuration
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.serving.jobs import engine
-from cellucid_core.serving.jobs.carrying_out import STOP, Work, disk_refused, place_order, read_outcome
 from cellucid_core.serving.jobs.fair_queue import FairQueue
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.record import Record, clean, folder_made, tell
-from cellucid_core.serving.watching import LOGGER, log_error
+from cellucid_core.serving.jobs.running import STOP, Work, disk_refused, place_order, read_outcome
+from cellucid_core.serving.logs import LOGGER, log_error
 
 #: Most jobs of one owner, and of all, that wait or run.
 MOST_OF_ONE, MOST_OF_ALL = 10, 200

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.cell_pages import MAX_FILE, MadePages, pages_from_json
+from cellucid_core.genes import GeneSets, Signature
 from cellucid_core.serving.workspaces.tokens import is_name, workspaces_folder
 from cellucid_core.serving.workspaces.workspace_json import PART_FILE, Damaged
-from cellucid_core.signature import GeneSets, Signature
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View

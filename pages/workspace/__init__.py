@@ -1,0 +1,1 @@
+"""Whose session this is, what is open in it, and how it is kept between visits."""

@@ -1,0 +1,45 @@
+"""The sidebar: which dataset is open and how preflight judges it, on every page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cellucid_core.errors import CellucidError
+from pages.opening.changes import mending
+from pages.workspace.session import counted, literal, show_error, workspace
+
+#: Preflight's light → badge colour, icon, words.
+LIGHTS = {
+    "green": ("green", ":material/check_circle:", "ready"),
+    "amber": ("orange", ":material/warning:", "ready, with warnings"),
+    "red": ("red", ":material/block:", "export blocked"),
+}
+
+
+def light_badge() -> str:
+    """Return preflight's light as Markdown."""
+    report = workspace().report
+    colour, icon, words = LIGHTS[report.light]
+    count = len(report.of("error")) or len(report.of("warning"))
+    return f":{colour}-badge[{icon} {words}{f' ({count})' if count else ''}]"
+
+
+def draw_sidebar() -> None:
+    """Draw the dataset card."""
+    work = workspace()
+    with st.sidebar, st.container(border=True):
+        if work.dataset is None:
+            st.caption("No dataset is open. Upload one or open the demo on the start page.")
+            return
+        st.markdown(f"**{literal(work.dataset.name)}**")
+        try:
+            st.markdown(light_badge())
+            view = work.view
+            dimensions = ", ".join(f"{d}D" for d in view.dimensions) or "none"
+            st.caption(f"{counted(view.n_cells, 'cell')} · {counted(view.n_genes, 'gene')}  \nEmbedding: {dimensions}")
+        except CellucidError as error:
+            show_error(error)
+        if mending() is not None:
+            st.caption(":material/hourglass_top: A change is being computed")
+        if work.fixes:
+            st.caption(f"{len(work.fixes)} fix{'es' if len(work.fixes) > 1 else ''} applied")
