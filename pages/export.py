@@ -10,8 +10,8 @@ from cellucid_core.configuration import format_size
 from cellucid_core.dataset import NotComputed, View
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.export import ExportPlan, ExportSettings, Planner
-from cellucid_core.preflight import Report, Scope, preflight
-from cellucid_core.serving.jobs import Progress, genes_job, submit
+from cellucid_core.preflight import PreflightReport, Scope, preflight
+from cellucid_core.serving.jobs import JobProgress, genes_job, submit
 from pages.exporting.result import (
     dataset_source,
     export_job_of,
@@ -30,7 +30,7 @@ from pages.workspace.owner import owner
 from pages.workspace.session import kept, literal, show_error, workspace
 
 
-def checked(view: View, settings: ExportSettings) -> Report:
+def checked(view: View, settings: ExportSettings) -> PreflightReport:
     """Return preflight's report on what is about to be exported, made again only when that changed."""
     genes = settings.genes
     scope = Scope(
@@ -44,7 +44,7 @@ def checked(view: View, settings: ExportSettings) -> Report:
     known = st.session_state.get("export_report")
     if known is None or known[0] != key:
         st.session_state["export_report"] = known = (key, preflight(view, scope))
-    report: Report = known[1]
+    report: PreflightReport = known[1]
     return report
 
 
@@ -105,7 +105,7 @@ def rank_genes(view: View, settings: ExportSettings) -> None:
         job.forget()
 
 
-def ranking_words(progress: Progress) -> str:
+def ranking_words(progress: JobProgress) -> str:
     of = f": {progress.done:,.0f} of {progress.total:,.0f} genes" if progress.total > 1 else " …"
     return f"{progress.what or 'Starting'}{of}"
 
@@ -146,7 +146,7 @@ def agreed(plan: ExportPlan) -> bool:
     return st.checkbox(f"Export without {'it' if len(missing) == 1 else 'them'}", **kept(f"export_without_{which}"))
 
 
-def show_blocked(report: Report) -> None:
+def show_blocked(report: PreflightReport) -> None:
     """Say what must be mended first."""
     st.error("**The export is blocked.** Mend these on the Upload & Preflight page first:")
     for finding in report.of("error"):

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cellucid_core import charts
 from cellucid_core.cell_pages import group_colors
-from cellucid_core.dataset import Kind, View, embedding_candidates
+from cellucid_core.dataset import ColumnKind, View, embedding_candidates
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import column_table
 from pages.opening.changes import ERROR, follow_mending, mending
@@ -20,7 +20,7 @@ from pages.widgets.style import CARDS, SPLIT
 from pages.workspace.session import kept, literal, show_error, widget_key, workspace
 
 NONE = "none"
-KIND_WORDS: dict[str, Kind] = {"groups": "categorical", "numbers": "continuous"}
+KIND_WORDS: dict[str, ColumnKind] = {"groups": "categorical", "numbers": "continuous"}
 
 
 def cards(view: View) -> None:

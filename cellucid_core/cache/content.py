@@ -23,7 +23,7 @@ from cellucid_core.errors import InputError
 if TYPE_CHECKING:
     from blake3 import blake3
 
-Progress = Callable[[int], None]
+BytesDone = Callable[[int], None]
 
 _PIECE = 2**20
 _TELL_AFTER = 64 * 2**20
@@ -31,7 +31,7 @@ _TELL_AFTER = 64 * 2**20
 _SETTLED_NS = 2 * 10**9
 
 
-def content_hash(path: Path, progress: Progress = lambda done: None) -> str:
+def content_hash(path: Path, progress: BytesDone = lambda done: None) -> str:
     """Return the BLAKE3 hash of a file's bytes, or of a folder's, as 64 hexadecimal digits.
 
     A folder's hash covers the sorted relative paths of its files, their sizes and their bytes. Hashing a large file
@@ -165,7 +165,7 @@ def bytes_hash(data: bytes | memoryview) -> str:
     return blake3(data).hexdigest()
 
 
-def file_hash(path: Path, progress: Progress = lambda done: None) -> str:
+def file_hash(path: Path, progress: BytesDone = lambda done: None) -> str:
     """Return what `content_hash` returns of a file, reading it now.
 
     Parameters
@@ -187,7 +187,7 @@ def file_hash(path: Path, progress: Progress = lambda done: None) -> str:
     return state.hexdigest()
 
 
-def _hash(path: Path, progress: Progress) -> str:
+def _hash(path: Path, progress: BytesDone) -> str:
     if not path.is_dir():
         return file_hash(path, progress)
     from blake3 import blake3
@@ -199,7 +199,7 @@ def _hash(path: Path, progress: Progress) -> str:
     return state.hexdigest()
 
 
-def _feed(state: blake3, path: Path, progress: Progress) -> None:
+def _feed(state: blake3, path: Path, progress: BytesDone) -> None:
     # Not mapped: a file that somebody cuts off meanwhile would bring the process down.
     piece, done = memoryview(bytearray(_PIECE)), 0
     with path.open("rb", buffering=0) as file:

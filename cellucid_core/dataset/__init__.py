@@ -10,7 +10,7 @@ from cellucid_core.dataset.computed import READ_AT_ONCE, Derived, NotComputed, d
 from cellucid_core.dataset.expression import Expression
 from cellucid_core.dataset.mapping import (
     AppliedFix,
-    Kind,
+    ColumnKind,
     Mapping,
     choose,
     default_mapping,
@@ -28,10 +28,10 @@ __all__ = [
     "LINEAR",
     "READ_AT_ONCE",
     "AppliedFix",
+    "ColumnKind",
     "Dataset",
     "Derived",
     "Expression",
-    "Kind",
     "Mapping",
     "NotComputed",
     "Turn",

@@ -19,7 +19,7 @@ from cellucid_core.reading import (
     CONVERT,
     HDF5_SIGNATURE,
     Contents,
-    Kind,
+    FileKind,
     Recognised,
     Source,
     demo_file,
@@ -106,7 +106,7 @@ def _open_as(
     cell_metadata: str | Path | None,
 ) -> Dataset:
     source = Source(path, _stem(file_name), file_name, digest, found.inside, modality)
-    kind: Kind | None = found.kind
+    kind: FileKind | None = found.kind
     depth = 0
     while kind is None:
         depth += 1
@@ -147,7 +147,7 @@ def _is_hdf5(path: Path) -> bool:
         return False
 
 
-def _read(kind: Kind, source: Source) -> Contents:
+def _read(kind: FileKind, source: Source) -> Contents:
     from cellucid_core.reading.formats import READERS
 
     try:
@@ -164,7 +164,7 @@ def _read(kind: Kind, source: Source) -> Contents:
         ) from error
 
 
-_WORDS: dict[Kind, str] = {
+_WORDS: dict[FileKind, str] = {
     "h5ad": "AnnData",
     "h5mu": "MuData",
     "10x h5": "a 10x .h5 file",

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from cellucid_core.dataset.expression import Expression
-from cellucid_core.dataset.mapping import INDEX, Kind, Mapping
+from cellucid_core.dataset.mapping import INDEX, ColumnKind, Mapping
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.errors import InputError
 
@@ -120,7 +120,7 @@ class View:
             self._label_counts[key] = counts[counts > 0]
         return self._label_counts[key]
 
-    def kind(self, key: str) -> Kind:
+    def kind(self, key: str) -> ColumnKind:
         """Tell whether a column is exported as categories or as numbers."""
         return self.mapping.kinds.get(key) or natural_kind(self.obs(key))
 
@@ -306,7 +306,7 @@ def as_categories(series: pd.Series) -> pd.Series:
     return series.astype("category")
 
 
-def natural_kind(series: pd.Series) -> Kind:
+def natural_kind(series: pd.Series) -> ColumnKind:
     """Tell what a column's type makes of it: numbers are continuous, everything else is categories.
 
     As cellucid 0.0.9: categorical, bool, string, object and datetime are categorical, numeric is continuous.

@@ -25,7 +25,7 @@ from cellucid_core.export.estimate import Artefact
 from cellucid_core.export.gene_choice import GeneChoice, parse_gene_choice
 from cellucid_core.export.plan import ExportPlan, Planner, plan
 from cellucid_core.export.presets import Preset, matching_preset, presets
-from cellucid_core.export.result import ExportResult, Progress, VerifyReport
+from cellucid_core.export.result import ExportProgress, ExportResult, VerifyReport
 from cellucid_core.export.settings import FORMATS, ExportSettings, Format, available_threads, parse_bits, parse_quantile
 from cellucid_core.export.verify import verify
 from cellucid_core.export.write import write
@@ -38,6 +38,7 @@ __all__ = [
     "ChosenGenes",
     "Collection",
     "ExportPlan",
+    "ExportProgress",
     "ExportResult",
     "ExportSettings",
     "Format",
@@ -45,7 +46,6 @@ __all__ = [
     "Member",
     "Planner",
     "Preset",
-    "Progress",
     "VerifyReport",
     "add_to_root",
     "available_threads",

@@ -57,7 +57,7 @@ class Found:
     error_steps: float = 0.0
 
 
-class Source:
+class SourceArrays:
     """The arrays of a view as an export should have them, made when they are first needed.
 
     Not for several threads at a time, except `gene`.

@@ -10,7 +10,7 @@ import numpy as np
 
 from cellucid_core.errors import WorkRefused
 from cellucid_core.export.cautions import Caution, cautions
-from cellucid_core.export.chosen_genes import ChosenGenes, GeneChooser, Report, some
+from cellucid_core.export.chosen_genes import ChoiceProgress, ChosenGenes, GeneChooser, some
 from cellucid_core.export.compact import numbers_of
 from cellucid_core.export.estimate import Artefact, Estimator, seconds_in_all
 from cellucid_core.export.gene_choice import GeneChoice
@@ -101,7 +101,9 @@ class Planner:
         self._chosen: dict[GeneChoice, ChosenGenes] = {}
         self._estimator = Estimator(view)
 
-    def genes(self, settings: ExportSettings, report: Report | None = None, *, ready_only: bool = False) -> ChosenGenes:
+    def genes(
+        self, settings: ExportSettings, report: ChoiceProgress | None = None, *, ready_only: bool = False
+    ) -> ChosenGenes:
         """Return the genes that the settings choose; raises as `choose_genes` does."""
         if self._chooser is None:
             self._chooser = GeneChooser(self.view, settings.threads)
@@ -111,7 +113,9 @@ class Planner:
             }  # the last one, no more
         return self._chosen[settings.genes]
 
-    def plan(self, settings: ExportSettings, report: Report | None = None, *, ready_only: bool = False) -> ExportPlan:
+    def plan(
+        self, settings: ExportSettings, report: ChoiceProgress | None = None, *, ready_only: bool = False
+    ) -> ExportPlan:
         """Foresee an export.
 
         Parameters

@@ -12,7 +12,7 @@ MAX_PROBLEMS = 100
 
 
 @dataclass(frozen=True)
-class Progress:
+class ExportProgress:
     """How far an export is: steps done, steps in all, and what is being done ("Writing genes")."""
 
     done: int

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellucid_core.export.cellucid_ready import check_ready, is_ready
-from cellucid_core.export.compare import Found, Source
+from cellucid_core.export.compare import Found, SourceArrays
 from cellucid_core.export.parallel import in_order
 from cellucid_core.export.result import MAX_PROBLEMS, VerifyReport
 from cellucid_core.export.settings import available_threads
@@ -95,12 +95,12 @@ class _Check:
         self.files = files
         self.checksums = checksums
         self.structure: Structure = read_structure(files)
-        self.source: Source | None = None
+        self.source: SourceArrays | None = None
         self.problems = [*files.oddities, *self.structure.problems]
         self.error_steps = 0.0
         if against is not None and self.structure.n_cells:
             if against.n_cells == self.structure.n_cells:
-                self.source = Source(against, min_points)
+                self.source = SourceArrays(against, min_points)
             else:
                 self.problems.append(
                     f"The export has {self.structure.n_cells:,} cells, the source has {against.n_cells:,}."
@@ -158,7 +158,7 @@ class _Check:
         if found.graph is not None:
             yield 2, lambda graph=found.graph: [self._graph(graph)]  # type: ignore[misc]
 
-    def _compare_lists(self, source: Source) -> None:
+    def _compare_lists(self, source: SourceArrays) -> None:
         found = self.structure
         if extra := set(found.points) - set(source.points):
             self.problems.append(f"The source has no {min(extra)}D embedding.")
@@ -251,7 +251,7 @@ class _Check:
                     return Found(["it has quantiles outside 0…1"])
             return Found()
 
-        def against_source(source: Source) -> Found:
+        def against_source(source: SourceArrays) -> Found:
             codes = self._read(spec.file, n_cells, spec.dtype)
             outliers = self._read(spec.outliers.file, n_cells, spec.outliers.dtype)
             return source.category_column(spec, codes, outliers, self.structure.quantile)

@@ -36,7 +36,7 @@ from cellucid_core.export.compact import obs as obs_files
 from cellucid_core.export.estimate import Estimator
 from cellucid_core.export.parallel import in_order
 from cellucid_core.export.plan import name_warnings, refusals
-from cellucid_core.export.result import ExportResult, Progress, sha256_of
+from cellucid_core.export.result import ExportProgress, ExportResult, sha256_of
 from cellucid_core.export.settings import ExportSettings
 from cellucid_core.export.sink import Sink, open_sink
 from cellucid_core.export.verify import verify as read_back
@@ -52,7 +52,7 @@ def write(
     settings: ExportSettings,
     target: str | Path,
     *,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[ExportProgress], None] | None = None,
     verify: bool = True,
     force: bool = False,
     genes: ChosenGenes | None = None,
@@ -94,14 +94,14 @@ def write(
     _spare_the_input(view, target)
     if settings.format != "compact":
         check_target(target, settings.format)
-        report(Progress(0, 1, "Choosing genes" if settings.genes.kind == "hvg" else "Looking at names"))
+        report(ExportProgress(0, 1, "Choosing genes" if settings.genes.kind == "hvg" else "Looking at names"))
         genes = choose_genes(view, settings)
         result = write_ready(view, settings, genes, target, progress=progress, verify=verify, force=force)
         return _with_cautions(result, view, settings, Estimator(view).n_categories())
     with open_sink(target, dataset_id, stamp=stamp, force=force) as sink:
-        report(Progress(0, 1, "Looking at names"))
+        report(ExportProgress(0, 1, "Looking at names"))
         if genes is None:
-            genes = choose_genes(view, settings, lambda what, done, total: report(Progress(done, total, what)))
+            genes = choose_genes(view, settings, lambda what, done, total: report(ExportProgress(done, total, what)))
         if why := refusals(view, genes, settings):
             raise WorkRefused(" ".join(why), "Rename or leave out what is in the way; preflight offers fixes.")
         writer = _Writer(view, settings, genes, sink, report, steps_per_file=2 if verify else 1)
@@ -120,7 +120,7 @@ def write(
                     checksums=sink.checksums,
                     threads=settings.threads,
                     progress=lambda done, total: report(
-                        Progress(first + first * done // max(1, total), writer.total, "Reading back")
+                        ExportProgress(first + first * done // max(1, total), writer.total, "Reading back")
                     ),
                 )
                 if not seen.ok:
@@ -132,7 +132,7 @@ def write(
             sha256 = None if hashing is None else hashing.result()
         size = path.stat().st_size if path.is_file() else sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
         sink.publish()
-        report(Progress(writer.total, writer.total, "Done"))
+        report(ExportProgress(writer.total, writer.total, "Done"))
         result = ExportResult(
             sink.target,
             sink.files,
@@ -196,7 +196,7 @@ class _Writer:
         settings: ExportSettings,
         genes: ChosenGenes,
         sink: Sink,
-        report: Callable[[Progress], None],
+        report: Callable[[ExportProgress], None],
         steps_per_file: int,
     ) -> None:
         self.view, self.settings, self.genes = view, settings, genes
@@ -267,7 +267,7 @@ class _Writer:
     def _add(self, what: str, files: list[_File]) -> None:
         for name, data in files:
             self._sink.add(name, data)
-        self._report(Progress(self._sink.files, self.total, what))
+        self._report(ExportProgress(self._sink.files, self.total, what))
 
     def _file(self, name: str, array: np.ndarray, compressor: Compressor | None = None) -> _File:
         """Return a binary as it is stored."""

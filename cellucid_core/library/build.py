@@ -30,7 +30,7 @@ TARGET = 1e4
 _N_HVG, _N_DEGS = 2000, 400
 _SHARE_OF_DEGS = 5
 _FEW_CELLS = 10
-Progress = Callable[[str, float], None]
+BuildProgress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def build_signature(
     settings: BuildSettings | None = None,
     *,
     source: str = "",
-    progress: Progress | None = None,
+    progress: BuildProgress | None = None,
 ) -> Signature:
     """Build a signature.
 
@@ -167,7 +167,7 @@ def _level(
     variance: np.ndarray,
     hvgs: np.ndarray,
     settings: BuildSettings,
-    report: Progress,
+    report: BuildProgress,
     begin: float,
     width: float,
 ) -> Level:

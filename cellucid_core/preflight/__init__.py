@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cellucid_core.preflight.check import RULES, preflight
 from cellucid_core.preflight.columns import column_table
-from cellucid_core.preflight.finding import Finding, Light, Report, Scope, Severity
+from cellucid_core.preflight.finding import Finding, Light, PreflightReport, Scope, Severity
 from cellucid_core.preflight.fixing import apply_fixes, fix_all, overrule
 from cellucid_core.preflight.report import report_json
 from cellucid_core.preflight.report_html import report_html
@@ -16,7 +16,7 @@ __all__ = [
     "RULES",
     "Finding",
     "Light",
-    "Report",
+    "PreflightReport",
     "Scope",
     "Severity",
     "apply_fixes",

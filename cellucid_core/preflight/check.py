@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cellucid_core.dataset import View
-from cellucid_core.preflight.finding import Report, Rule, Scope
+from cellucid_core.preflight.finding import PreflightReport, Rule, Scope
 from cellucid_core.preflight.rules import (
     embedding,
     expression,
@@ -113,7 +113,7 @@ RULES: tuple[Rule, ...] = (
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
-def preflight(view: View, scope: Scope | None = None) -> Report:
+def preflight(view: View, scope: Scope | None = None) -> PreflightReport:
     """Check everything and return all that is wrong, never stopping at the first.
 
     Parameters
@@ -135,4 +135,4 @@ def preflight(view: View, scope: Scope | None = None) -> Report:
         finding = rule.check(view, scope or Scope())
         if finding is not None:
             found.append(replace(finding, overrulable=rule.guess))
-    return Report(tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])))
+    return PreflightReport(tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])))

@@ -134,7 +134,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Report:
+class PreflightReport:
     """All findings of one pass, most severe first."""
 
     findings: tuple[Finding, ...] = field(default=())

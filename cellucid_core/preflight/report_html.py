@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 from cellucid_core.dataset import AppliedFix, View
-from cellucid_core.preflight.finding import Finding, Report
+from cellucid_core.preflight.finding import Finding, PreflightReport
 
 _HEADINGS = {"error": "Blocks the export", "warning": "Worth mending", "info": "Notes"}
 _LIGHTS = {"red": "Not ready to export", "amber": "Ready, with warnings", "green": "Ready"}
@@ -35,7 +35,7 @@ pre { background: #f4f5f8; border-radius: 4px; padding: .6rem .8rem; margin: .4r
 """
 
 
-def report_html(view: View, report: Report) -> str:
+def report_html(view: View, report: PreflightReport) -> str:
     """Return the report as a self-contained HTML page (UTF-8).
 
     Every word that comes from the data is escaped.
@@ -65,7 +65,7 @@ def report_html(view: View, report: Report) -> str:
     )
 
 
-def _state(report: Report) -> str:
+def _state(report: PreflightReport) -> str:
     counts = [
         (len(report.of("error")), "error"),
         (len(report.of("warning")), "warning"),

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from cellucid_core.dataset import Expression, View
 
 #: Told (genes done, all genes); may raise to cancel.
-Report = Callable[[int, int], None]
+RankingProgress = Callable[[int, int], None]
 
 
 def kept_variability(
-    view: View, threads: int = 1, *, report: Report | None = None, ready_only: bool = False
+    view: View, threads: int = 1, *, report: RankingProgress | None = None, ready_only: bool = False
 ) -> tuple[np.ndarray, list[str]]:
     """Return how variable each gene is and warnings, as `variability`, from the disk where it was asked for before.
 
@@ -57,7 +57,7 @@ def kept_markers(
     n: int,
     threads: int = 1,
     *,
-    report: Report | None = None,
+    report: RankingProgress | None = None,
     ready_only: bool = False,
 ) -> tuple[list[np.ndarray], list[str]]:
     """Return the genes that mark groups best and warnings, as `marker_genes`, from the disk as `kept_variability`.
@@ -102,7 +102,7 @@ def _kept(
     depends: list[object],
     what: str,
     make: Callable[[], Derived],
-    report: Report | None,
+    report: RankingProgress | None,
     ready_only: bool,
 ) -> Derived:
     if expression.n_stored < READ_AT_ONCE:

@@ -19,7 +19,7 @@ from cellucid_core.reading.archives import checked_entries
 from cellucid_core.reading.foreign import foreign_by_content, foreign_by_name
 from cellucid_core.reading.safety import check_hdf5, check_heaps
 
-Kind = Literal["h5ad", "h5mu", "10x h5", "10x matrix folder", "loom", "zarr", "table", "prepared export"]
+FileKind = Literal["h5ad", "h5mu", "10x h5", "10x matrix folder", "loom", "zarr", "table", "prepared export"]
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: Endings of names under which text is taken for a table; "" and ``.gz`` because uploads may have lost the rest.
@@ -30,7 +30,7 @@ SUPPORTED = (
     "or a Cellucid prepared export (folder or zip)"
 )
 CONVERT = "In Python: adata.write_h5ad('file.h5ad'), then open that file."
-_ENDINGS: dict[Kind, str] = {"h5ad": ".h5ad", "h5mu": ".h5mu", "10x h5": ".h5", "loom": ".loom"}
+_ENDINGS: dict[FileKind, str] = {"h5ad": ".h5ad", "h5mu": ".h5mu", "10x h5": ".h5", "loom": ".loom"}
 _HEAD = 64 * 1024
 _IDENTITY = "dataset_identity.json"
 _ZARR = ("zarr.json", ".zgroup")
@@ -50,7 +50,7 @@ class Recognised:
         Within a zip: the folder (ending in ``/``, or empty) or the file that is meant.
     """
 
-    kind: Kind | None
+    kind: FileKind | None
     packed: Literal["", "gzip", "zip file", "zip folder"] = ""
     inside: str = ""
 
@@ -109,7 +109,7 @@ def recognise(path: Path, file_name: str) -> Recognised:
     return Recognised(_plain(head, file_name))
 
 
-def _plain(head: bytes, file_name: str) -> Kind:
+def _plain(head: bytes, file_name: str) -> FileKind:
     """Tell what is neither HDF5 nor packed: text, or nothing that can be opened."""
     foreign = foreign_by_content(head)
     if foreign is not None:
@@ -145,7 +145,7 @@ def _is_text(head: bytes) -> bool:
     return control == 0
 
 
-def hdf5_kind(path: Path, file_name: str) -> Kind:
+def hdf5_kind(path: Path, file_name: str) -> FileKind:
     """Tell what an HDF5 file holds.
 
     Raises

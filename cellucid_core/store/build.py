@@ -21,13 +21,13 @@ from cellucid_core.errors import InputError
 from cellucid_core.reading import FileMatrix, count_into, exact_float
 from cellucid_core.reading.safety import require_disk, require_memory
 
-Report = Callable[[float], None]
+BuildShare = Callable[[float], None]
 
 #: Entries that fit the cache of a processor together with what is made of them.
 _AT_ONCE = 2**16
 
 
-def build_store(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
+def build_store(matrix: FileMatrix, folder: Path, report: BuildShare) -> dict[str, object]:
     """Write the gene-major parts of a matrix into an empty folder.
 
     Parameters
@@ -95,7 +95,7 @@ def _meta(matrix: FileMatrix, *, sparse: bool, dtype: np.dtype, n_stored: int) -
     }
 
 
-def _build_dense(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
+def _build_dense(matrix: FileMatrix, folder: Path, report: BuildShare) -> dict[str, object]:
     n_cells, n_genes = matrix.shape
     dtype = exact_float(matrix.dtype, (matrix.stored(None, slice(a, b)) for a, b in matrix.dense_blocks()))
     if n_cells == 0 or n_genes == 0:
@@ -116,7 +116,7 @@ def _value_blocks(matrix: FileMatrix) -> Iterator[np.ndarray]:
         yield matrix.stored("data", slice(start, start + step))
 
 
-def _build_from_rows(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
+def _build_from_rows(matrix: FileMatrix, folder: Path, report: BuildShare) -> dict[str, object]:
     """Scatter rows into columns: count the entries of each gene first, then put every block in its place."""
     n_genes = matrix.shape[1]
     pointers = matrix.indptr()
@@ -277,7 +277,7 @@ def _place_block(
     filled += counts
 
 
-def _build_from_columns(matrix: FileMatrix, folder: Path, report: Report) -> dict[str, object]:
+def _build_from_columns(matrix: FileMatrix, folder: Path, report: BuildShare) -> dict[str, object]:
     n_genes = matrix.shape[1]
     pointers = matrix.indptr()
     dtype = exact_float(matrix.dtype, _value_blocks(matrix))

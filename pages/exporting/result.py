@@ -22,7 +22,7 @@ from cellucid_core.export import Again, ExportPlan, ExportResult, ExportSettings
 from cellucid_core.export.cellucid_ready import ReadyExport
 from cellucid_core.names import listed
 from cellucid_core.prepared import PreparedExport
-from cellucid_core.serving.jobs import DatasetSource, Job, Progress, export_job, submit
+from cellucid_core.serving.jobs import DatasetSource, Job, JobProgress, export_job, submit
 from cellucid_core.serving.workspaces import KeptExport, files_in_use
 from pages.exporting.collection import collection_box
 from pages.widgets.download import download_link, offer
@@ -75,7 +75,7 @@ def in_time(seconds: float) -> str:
     return f"{seconds:,.0f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
 
 
-def progress_words(progress: Progress, n_genes: int) -> str:
+def progress_words(progress: JobProgress, n_genes: int) -> str:
     """Return what is being done, genes done, their rate, and the time left."""
     words = [progress.what or "Starting …"]
     if progress.what == "Writing genes":

@@ -13,7 +13,7 @@ import streamlit as st
 
 from cellucid_core.dataset import Mapping, NotComputed
 from cellucid_core.errors import CellucidError, WorkRefused
-from cellucid_core.serving.jobs import Job, Progress, fix_job, jobs_of, submit
+from cellucid_core.serving.jobs import Job, JobProgress, fix_job, jobs_of, submit
 from cellucid_core.serving.workspaces import choices_from_json, choices_to_json
 from pages.exporting.result import dataset_source, in_time
 from pages.widgets.jobs import follow, my_job
@@ -181,7 +181,7 @@ def _refuse(work: Workspace, error: CellucidError) -> None:
     show_choices(work)
 
 
-def _words(progress: Progress) -> str:
+def _words(progress: JobProgress) -> str:
     what = progress.what or "Starting"
     spent = time.time() - progress.step_began if progress.step_began else 0.0
     return f"{what}, for {in_time(spent)} …" if spent > _LONG else f"{what} …"

@@ -14,7 +14,7 @@ from cellucid_core.dataset import DEMO, Dataset, Mapping, View, default_mapping,
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.preflight import preflight
 from cellucid_core.serving import server_files, server_path, upload_suffix
-from cellucid_core.serving.jobs import DatasetSource, Progress, open_job, submit
+from cellucid_core.serving.jobs import DatasetSource, JobProgress, open_job, submit
 from pages.opening.upload import finish, take, uploaded_token
 from pages.widgets.jobs import follow
 from pages.workspace.keeper import keeper
@@ -128,7 +128,7 @@ def _open_elsewhere(
 ) -> None:
     parts = DatasetSource(source.path, source.name, source.modality, source.cell_metadata, content_hash)
 
-    def words(progress: Progress) -> str:
+    def words(progress: JobProgress) -> str:
         share = f" {progress.share:.0%}" if progress.share else ""
         return f"{progress.what or 'Reading the tables'} …{share}"
 

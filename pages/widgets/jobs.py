@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from cellucid_core.serving.jobs import Job, Progress, find_job, jobs_of
+from cellucid_core.serving.jobs import Job, JobProgress, find_job, jobs_of
 from pages.workspace.owner import owner, who_may
 
 #: Seconds between two drawings, and for which nothing is drawn: what is so quick needs no bar.
@@ -24,7 +24,7 @@ def my_job(job_id: str | None) -> Job | None:
 
 
 def follow(
-    job: Job, key: str, words: Callable[[Progress], str] | None = None, on_cancel: Callable[[], object] | None = None
+    job: Job, key: str, words: Callable[[JobProgress], str] | None = None, on_cancel: Callable[[], object] | None = None
 ) -> None:
     """Wait until a job has ended, drawing its progress and a button that cancels it.
 
@@ -92,5 +92,5 @@ def _waiting(job: Job) -> str:
     return f"Waiting for its turn: {before:,} before it …" if before else "Waiting for its turn: it is next …"
 
 
-def _plain(progress: Progress) -> str:
+def _plain(progress: JobProgress) -> str:
     return f"{progress.what or 'Starting'} …"

@@ -13,7 +13,7 @@ from cellucid_core.cell_pages import PageSet
 from cellucid_core.dataset import Dataset, Mapping, NotComputed, View, default_mapping
 from cellucid_core.errors import CellucidError
 from cellucid_core.genes import GeneSets
-from cellucid_core.preflight import Report, Scope, apply_fixes, fix_all, preflight
+from cellucid_core.preflight import PreflightReport, Scope, apply_fixes, fix_all, preflight
 
 _KEY = "workspace"
 
@@ -120,10 +120,10 @@ class Workspace:
     replaced_genes: dict[str, dict[str, str]] = field(default_factory=dict)
     kept_names: set[str] = field(default_factory=set)
     wanted: Wanted | None = None
-    _report: tuple[str, Report] | None = None
+    _report: tuple[str, PreflightReport] | None = None
     _seen: tuple[Dataset, Mapping, View] | None = None
 
-    def open(self, dataset: Dataset, source: Source | None = None, report: Report | None = None) -> None:
+    def open(self, dataset: Dataset, source: Source | None = None, report: PreflightReport | None = None) -> None:
         """Start over with a dataset, with the choices that are right for most files, and preflight's report on them."""
         self.dataset, self.source = dataset, source
         self.choices = self.mapping = self.usual = default_mapping(dataset)
@@ -233,7 +233,7 @@ class Workspace:
         return self._seen[2]
 
     @property
-    def report(self) -> Report:
+    def report(self) -> PreflightReport:
         """Preflight's report on the current view, computed once per mapping."""
         digest = self.mapping.digest()
         if self._report is None or self._report[0] != digest:

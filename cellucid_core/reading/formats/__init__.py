@@ -15,11 +15,11 @@ from cellucid_core.reading.formats.tenx_h5 import read_tenx_h5
 from cellucid_core.reading.formats.tenx_matrix import read_tenx_matrix
 from cellucid_core.reading.formats.text_table import pieces, read_layout
 from cellucid_core.reading.formats.zarr_store import read_zarr
-from cellucid_core.reading.kinds import Kind
+from cellucid_core.reading.kinds import FileKind
 from cellucid_core.reading.source import Source
 
 #: Format → reader. A reader may raise anything; `open_dataset` makes a sentence of it.
-READERS: dict[Kind, Callable[[Source], Contents]] = {
+READERS: dict[FileKind, Callable[[Source], Contents]] = {
     "h5ad": read_h5ad,
     "zarr": read_zarr,
     "h5mu": read_h5mu,

@@ -20,7 +20,7 @@ from __future__ import annotations
 from cellucid_core.serving.jobs.asking import find_job, jobs_of, pass_jobs, submit
 from cellucid_core.serving.jobs.deleting import delete_jobs
 from cellucid_core.serving.jobs.job import Job
-from cellucid_core.serving.jobs.progress import Progress, Report
+from cellucid_core.serving.jobs.progress import JobProgress, JobReporter
 from cellucid_core.serving.jobs.record import ACTIVE, owner_mark, sweep_jobs
 from cellucid_core.serving.jobs.tasks import (
     DatasetSource,
@@ -38,8 +38,8 @@ __all__ = [
     "ACTIVE",
     "DatasetSource",
     "Job",
-    "Progress",
-    "Report",
+    "JobProgress",
+    "JobReporter",
     "Workers",
     "build_job",
     "delete_jobs",

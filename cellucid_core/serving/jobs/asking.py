@@ -51,7 +51,7 @@ def submit(
     ----------
     work
         A function of a module, called with ``folder`` (where its files may go; they are deleted unless it ends well),
-        ``report`` (a `Report`) and the arguments. What it returns is kept as JSON.
+        ``report`` (a `JobReporter`) and the arguments. What it returns is kept as JSON.
     arguments
         Plain values.
     owner

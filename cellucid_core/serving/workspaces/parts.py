@@ -17,11 +17,11 @@ from cellucid_core.serving.workspaces.workspace_json import PART_FILE, Damaged
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-Kind = Literal["pages", "genes"]
+PartKind = Literal["pages", "genes"]
 _FORMAT, _VERSION = "cellucid-dashboard-signatures", 1
 
 
-def part_name(kind: Kind, *what: bytes) -> str:
+def part_name(kind: PartKind, *what: bytes) -> str:
     """Return the name of the file for something, told by the bytes that tell it from all else."""
     state = hashlib.sha256()
     for piece in what:
