@@ -6,7 +6,7 @@ everything the product does reads whole genes.
 
 from __future__ import annotations
 
-from cellucid_core.dataset.computed import READ_AT_ONCE, Derived, NotComputed, derived, key_of
+from cellucid_core.dataset.computed import READ_AT_ONCE, Derived, NotComputed, derived
 from cellucid_core.dataset.expression import Expression
 from cellucid_core.dataset.mapping import (
     AppliedFix,
@@ -42,7 +42,6 @@ __all__ = [
     "embedding_candidates",
     "gene_ids",
     "is_vector_field",
-    "key_of",
     "natural_kind",
     "open_dataset",
 ]

@@ -6,23 +6,17 @@ the result depends on, so nothing ever has to be invalidated.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cellucid_core.cache import home_folder, is_complete, sealed_folder
 from cellucid_core.errors import InputError, WorkRefused
 
-if TYPE_CHECKING:
-    from cellucid_core.dataset.view import View
-
-_VERSION = 2
 _WORDS = "words.json"
 #: Bytes.
 _MAPPED_FROM = 2**20
@@ -66,7 +60,7 @@ def derived(
     Parameters
     ----------
     key
-        From `key_of`.
+        From `View.key_of`.
     what
         What it is, for people.
     make
@@ -109,28 +103,3 @@ def _read(folder: Path) -> Derived:
         array: np.ndarray = np.load(file, mmap_mode="r" if file.stat().st_size > _MAPPED_FROM else None)
         arrays[file.stem] = array.view(np.ndarray)  # a mapped one is shared by all sessions
     return Derived(arrays, tuple(json.loads((folder / _WORDS).read_text(encoding="utf-8"))))
-
-
-def key_of(view: View, *depends: object, expression: bool = True) -> str:
-    """Return a hash of what a result depends on.
-
-    Parameters
-    ----------
-    view
-        Its content, how it is turned and which cells are left out always count.
-    depends
-        What else does: arrays, or what JSON can write. The first one names the result.
-    expression
-        Whether the chosen matrix and its genes count.
-    """
-    mapping = view.mapping
-    state = hashlib.sha256()
-    parts: list[object] = [_VERSION, view.dataset.content_hash, mapping.turn, mapping.cells_out]
-    parts += [mapping.matrix, mapping.genes_kept] if expression else []
-    for part in (*parts, *depends):
-        if isinstance(part, np.ndarray):
-            state.update(f"\0{part.dtype} {part.shape}\0".encode())
-            state.update(np.ascontiguousarray(part).tobytes())
-        else:
-            state.update(f"\0{json.dumps(part)}".encode())
-    return state.hexdigest()[:40]

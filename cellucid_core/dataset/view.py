@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from functools import cached_property
 
@@ -13,6 +15,9 @@ from cellucid_core.dataset.expression import Expression
 from cellucid_core.dataset.mapping import INDEX, ColumnKind, Mapping
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.errors import InputError
+
+#: Raised when what is computed of the same content changes.
+_COMPUTED_VERSION = 2
 
 
 class View:
@@ -35,6 +40,30 @@ class View:
         self.mapping = mapping
         self._report = report
         self._label_counts: dict[str, pd.Series] = {}
+
+    def key_of(self, *depends: object, expression: bool = True) -> str:
+        """Return a hash of what a computed result depends on (`computed`).
+
+        The content, how it is turned and which cells are left out always count.
+
+        Parameters
+        ----------
+        depends
+            What else does: arrays, or what JSON can write. The first one names the result.
+        expression
+            Whether the chosen matrix and its genes count.
+        """
+        mapping = self.mapping
+        state = hashlib.sha256()
+        parts: list[object] = [_COMPUTED_VERSION, self.dataset.content_hash, mapping.turn, mapping.cells_out]
+        parts += [mapping.matrix, mapping.genes_kept] if expression else []
+        for part in (*parts, *depends):
+            if isinstance(part, np.ndarray):
+                state.update(f"\0{part.dtype} {part.shape}\0".encode())
+                state.update(np.ascontiguousarray(part).tobytes())
+            else:
+                state.update(f"\0{json.dumps(part)}".encode())
+        return state.hexdigest()[:40]
 
     # ---- cells -------------------------------------------------------------------------------------------------
 

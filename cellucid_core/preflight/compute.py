@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from cellucid_core.dataset import LINEAR, Derived, Expression, View, derived, key_of
+from cellucid_core.dataset import LINEAR, Derived, Expression, View, derived
 from cellucid_core.errors import InputError
 from cellucid_core.preflight.finding import Scope
 from cellucid_core.ranking import highly_variable
@@ -83,7 +83,7 @@ def compute_umap(view: View, scope: Scope) -> Derived:
 def _kept(
     view: View, scope: Scope, what: str, depends: list[Any], make: Callable[[], Derived], *, expression: bool = True
 ) -> Derived:
-    key = key_of(view, *depends, *map(version, _PROGRAMS), expression=expression)
+    key = view.key_of(*depends, *map(version, _PROGRAMS), expression=expression)
     waiting = partial(scope.say, f"{what} is being computed for somebody else", 0.0)
     return derived(key, what, make, ready_only=scope.ready_only, waiting=waiting)
 

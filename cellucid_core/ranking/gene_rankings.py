@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellucid_core.dataset import READ_AT_ONCE, Derived, derived, key_of
+from cellucid_core.dataset import READ_AT_ONCE, Derived, derived
 from cellucid_core.errors import InputError
 from cellucid_core.ranking.marker_genes import marker_genes
 from cellucid_core.ranking.variable_genes import variability
@@ -112,4 +112,4 @@ def _kept(
         if report is not None:
             report(0, max(1, expression.n_genes))
 
-    return derived(key_of(view, *depends), what, make, ready_only=ready_only, waiting=waiting)
+    return derived(view.key_of(*depends), what, make, ready_only=ready_only, waiting=waiting)

@@ -11,7 +11,7 @@ import pytest
 from cellucid_core.cache.sealed_folder import clear_drafts
 from cellucid_core.dataset import View, default_mapping
 from cellucid_core.dataset import computed as module
-from cellucid_core.dataset.computed import Derived, NotComputed, derived, key_of
+from cellucid_core.dataset.computed import Derived, NotComputed, derived
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.ranking import gene_rankings
 from cellucid_core.ranking.gene_rankings import kept_markers, kept_variability
@@ -128,14 +128,14 @@ def test_the_key_holds_what_the_result_depends_on(opened):
         View(dataset, replace(mapping, matrix=None)),
         View(opened(make_adata(seed=3)), mapping),
     ]
-    keys = [key_of(one, "x", np.arange(3)) for one in (view, *others)]
-    keys += [key_of(view, "y", np.arange(3)), key_of(view, "x", np.arange(4)), key_of(view, "x", np.arange(3.0))]
+    keys = [one.key_of("x", np.arange(3)) for one in (view, *others)]
+    keys += [view.key_of("y", np.arange(3)), view.key_of("x", np.arange(4)), view.key_of("x", np.arange(3.0))]
     assert len(set(keys)) == len(keys)
-    assert key_of(view, "x", np.arange(3)) == keys[0]
+    assert view.key_of("x", np.arange(3)) == keys[0]
     # Neither what is exported nor, where it is said so, the genes matter.
-    assert key_of(View(dataset, replace(mapping, obs_keys=())), "x", np.arange(3)) == keys[0]
-    assert key_of(view, "x", expression=False) == key_of(others[1], "x", expression=False)
-    assert key_of(view, "x", expression=False) != key_of(others[0], "x", expression=False)
+    assert View(dataset, replace(mapping, obs_keys=())).key_of("x", np.arange(3)) == keys[0]
+    assert view.key_of("x", expression=False) == others[1].key_of("x", expression=False)
+    assert view.key_of("x", expression=False) != others[0].key_of("x", expression=False)
 
 
 def test_rankings_of_large_matrices_are_kept_and_the_same(viewed, home, monkeypatch):
