@@ -44,7 +44,7 @@ def test_build_download_read_and_score(page, tmp_path):
     number(page, "DEGs", 60)
     page.get_by_role("button", name="Build", exact=True).click()
     page.get_by_role("tab", name="Signatures").click()
-    expect(page.get_by_text("joined the library")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("joined the library")).to_be_visible()
     chart(page)
 
     page.get_by_role("tab", name="Download").click()

@@ -65,7 +65,7 @@ def test_a_dropped_connection_goes_on_where_it_stopped(page, slow, large, home):
     page.wait_for_timeout(1500)
     before = len(sent)
     slow(-1)
-    page.get_by_role("heading", name="Upload & Preflight").wait_for(timeout=60_000)
+    page.get_by_role("heading", name="Upload & Preflight").wait_for()
     expect(page.get_by_test_id("stMetric").first).to_contain_text("1,000")
     offsets = [int(request.headers["upload-offset"]) for request in sent[before:]]
     assert offsets[0] >= PIECE
@@ -95,7 +95,7 @@ def test_after_a_reload_the_same_file_goes_on(page, slow, large, home):
     page.on("request", lambda request: sent.append(request) if request.method == "PATCH" else None)
     slow(-1)
     page.get_by_test_id(PICKER).set_input_files(large)
-    page.get_by_role("heading", name="Upload & Preflight").wait_for(timeout=60_000)
+    page.get_by_role("heading", name="Upload & Preflight").wait_for()
     assert int(sent[0].headers["upload-offset"]) >= PIECE
 
 
@@ -106,7 +106,7 @@ def test_an_upload_goes_on_while_other_pages_are_looked_at(page, slow, large):
     page.get_by_text("Open a dataset to").wait_for()
     expect(page.get_by_role("progressbar", name="Uploaded")).to_be_visible()
     slow(-1)
-    expect(page.get_by_test_id("stSidebar")).to_contain_text("1,000 cells", timeout=60_000)
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("1,000 cells")
     page.get_by_test_id("stSidebarNav").get_by_text("Start", exact=True).click()
     expect(page.get_by_role("button", name="Browse files")).to_be_visible()
 
