@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).parents[2]
 #: Milliseconds for everything that is waited for: a test fails by it only where something is really broken.
@@ -91,6 +91,14 @@ def serve(home: Path, **environment: str) -> Iterator[str]:
         finally:
             server.terminate()
             server.wait(PATIENCE / 1000)
+
+
+def wait_until(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait for what is not on the page (a file on the server's disk)."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not holds():
+        assert time.monotonic() < end, "what was waited for did not come"
+        page.wait_for_timeout(50)
 
 
 def _gate(home: Path) -> Path:

@@ -88,7 +88,8 @@ def test_what_is_no_text_or_no_table(view):
         pages_from_ids(view, b"\xff\xfe\x00A")
     with pytest.raises(InputError, match="Line 3"):
         pages_from_ids(view, "cell_id,n\nAAAC-1,1\nAAAG-1\n")
-    with pytest.raises(InputError, match="cannot be read"):
+    # Which of the two depends on csv's limit of a field, which is the process's and is raised where a table is read.
+    with pytest.raises(InputError, match=r"cannot be read|is not in the dataset"):
         pages_from_ids(view, 'cell_id,n\n"' + "A" * 200_000 + '",1\n')
 
 

@@ -133,7 +133,9 @@ def limits(values: np.ndarray, *, with_zeros: bool = False, name: str = "") -> t
     if high == low:
         high = low + 1.0
         if high == low:  # beyond 2**53 one more makes no difference
-            high = float(np.nextafter(low, np.inf))
+            high = math.nextafter(low, math.inf)
+        if math.isinf(high):  # nothing lies above the largest number
+            low, high = math.nextafter(low, 0.0), low
     if not math.isfinite((high - low) * MAX_QUANT[16]):  # the viewer multiplies before it divides
         raise WorkRefused(
             f"The values of {name or 'a vector'} span more than a number can hold ({low:g} to {high:g}).",
