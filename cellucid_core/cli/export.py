@@ -17,7 +17,6 @@ from cellucid_core.cli.arguments import (
     say,
     show,
 )
-from cellucid_core.errors import WorkRefused
 
 
 def add(commands: Any) -> None:
@@ -55,7 +54,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
 
     from cellucid_core.export import ExportSettings, parse_bits, parse_gene_choice, parse_quantile, write
     from cellucid_core.export.cellucid_ready import check_target
-    from cellucid_core.preflight import Scope
+    from cellucid_core.preflight import Scope, require_ready
 
     genes = parse_gene_choice(options.genes or "all")
     chosen: dict[str, Any] = {} if options.threads is None else {"threads": options.threads}
@@ -89,7 +88,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         check_target(options.out, options.format)
     # Fixes are applied as on the page, where genes are chosen after them: to all genes.
     view = open_view(options.dataset, options, replace(scope, genes=None))
-    _require_ready(view, scope, keys_are_files=options.format == "compact")
+    require_ready(view, scope, keys_are_files=options.format == "compact")
     result = write(
         view,
         settings,
@@ -128,23 +127,3 @@ def _named(options: argparse.Namespace) -> tuple[str, ...]:
     """Return the choices that the user named, which the viewer is told whatever they are."""
     given = {"embeddings": options.embedding, "gene_id": options.gene_id, "latent": options.latent}
     return tuple(name for name, value in given.items() if value)
-
-
-def _require_ready(view: Any, scope: Any, keys_are_files: bool) -> None:
-    from cellucid_core.preflight import preflight
-
-    report = preflight(view, scope)
-    # Names that differ only in letter case are a warning, but the exporter must not write them to one file. In an
-    # AnnData gene names are no files, and its writer looks at the columns itself.
-    names = ("key-collision", "key-case-collision")
-    errors = [f for f in (*report.of("error"), *report.of("warning")) if f.severity == "error" or f.rule == names[1]]
-    errors = [f for f in errors if keys_are_files or f.rule not in names]
-    if not errors:
-        return
-    reasons = " ".join(f"[{finding.rule}] {finding.title}." for finding in errors)
-    fixable = [f"--fix {finding.rule}" for finding in errors if finding.fix]
-    raise WorkRefused(
-        f"Preflight blocks the export: {reasons}",
-        f"Apply {' '.join(fixable)}, or mend the file." if fixable else "Mend the file; preflight says what is wrong.",
-        details={"status": "blocked", "findings": [finding.to_json() for finding in report.findings]},
-    )

@@ -64,6 +64,9 @@ class Dataset(Contents):
     scales: dict[str, tuple[FileMatrix, MatrixScale]] = field(default_factory=dict, repr=False)
     joined: JoinedTable | None = None
 
+    def __repr__(self) -> str:
+        return f"<Dataset {self.name}: {self.n_cells:,} cells, matrices {', '.join(self.matrices) or 'none'}>"
+
     @property
     def n_cells(self) -> int:
         """Number of cells, by the obs table."""

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cellucid_core.cache import combined_hash, content_hash, home_folder
 from cellucid_core.dataset.cell_metadata import read_cell_metadata, with_cell_metadata
@@ -25,9 +26,15 @@ from cellucid_core.reading import (
     demo_file,
     first_line,
     gunzip,
+    is_adata,
+    keep_adata,
     recognise,
+    restore_names,
     unpack_entry,
 )
+
+if TYPE_CHECKING:
+    import anndata
 
 DEMO = "demo"
 
@@ -37,7 +44,7 @@ _ENDINGS = (".gz", ".zip", ".h5ad", ".h5mu", ".h5", ".hdf5", ".zarr", ".loom", "
 
 
 def open_dataset(
-    source: str | Path,
+    source: str | Path | anndata.AnnData,
     name: str | None = None,
     *,
     modality: str | None = None,
@@ -48,8 +55,8 @@ def open_dataset(
     Parameters
     ----------
     source
-        Path of a file or folder of any format in `formats.READERS`, or ``"demo"`` for the demo that ships with scanpy.
-        What it is, is told from its content.
+        A file or folder of any format in `formats.READERS`, told from its content; ``"demo"`` for the demo that ships
+        with scanpy; or an AnnData in memory.
     name
         What to call it, where the file on disk has another name than the user's file had.
     modality
@@ -68,7 +75,11 @@ def open_dataset(
     InputError
         If the file does not exist, is of an unknown kind or cannot be read.
     """
-    if source == DEMO:
+    if is_adata(source):
+        dataset = _open(keep_adata(source), f"{name or 'adata'}.h5ad", modality, cell_metadata)
+        restore_names(dataset)
+        return dataset if name is None else replace(dataset, id=safe_key(name), name=name)
+    if isinstance(source, str) and source == DEMO:
         dataset = _open(demo_file(), "pbmc68k_reduced.h5ad", modality, cell_metadata)
         return replace(dataset, id="pbmc68k_reduced", name="PBMC 68k, reduced")
     path = Path(source)

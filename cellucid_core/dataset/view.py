@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from functools import cached_property
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,24 @@ class View:
         self.mapping = mapping
         self._report = report
         self._label_counts: dict[str, pd.Series] = {}
+
+    def __repr__(self) -> str:
+        return "\n".join([f"{self.dataset.name}: {self.n_cells:,} cells, {self.n_genes:,} genes", *self._facts()])
+
+    def _repr_html_(self) -> str:
+        first, *others = map(escape, repr(self).splitlines())
+        return f"<b>{first}</b><br>" + "<br>".join(others)
+
+    def _facts(self) -> list[str]:
+        """Return what a notebook shows of it, a line each."""
+        mapping = self.mapping
+        embeddings = ", ".join(f"{key} ({dimension}D)" for dimension, key in sorted(mapping.embeddings.items()))
+        return [
+            f"  expression: {mapping.matrix or 'none'}, genes named by {mapping.gene_id}",
+            f"  cell columns: {', '.join(self.obs_keys) or 'none'}",
+            f"  embeddings: {embeddings or 'none'}",
+            *(f"  fixed: {fix.sentence}" for fix in mapping.fixes),
+        ]
 
     def key_of(self, *depends: object, expression: bool = True) -> str:
         """Return a hash of what a computed result depends on (`computed`).

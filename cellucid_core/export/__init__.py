@@ -8,6 +8,7 @@ gather several. One module per artefact: points, vectors, obs (with groups), gen
 
 from __future__ import annotations
 
+from cellucid_core.callable_package import make_callable
 from cellucid_core.export.again import Again, do_again, named_choices
 from cellucid_core.export.cautions import Caution
 from cellucid_core.export.chosen_genes import ChosenGenes, choose_genes
@@ -66,3 +67,5 @@ __all__ = [
     "write_datasets",
     "zip_root",
 ]
+
+make_callable(__name__)

@@ -5,7 +5,8 @@ Every rule is one function of a `View`; a fix makes a new `Mapping`, so undoing 
 
 from __future__ import annotations
 
-from cellucid_core.preflight.check import RULES, preflight
+from cellucid_core.callable_package import make_callable
+from cellucid_core.preflight.check import RULES, preflight, require_ready
 from cellucid_core.preflight.columns import column_table
 from cellucid_core.preflight.finding import Finding, Light, PreflightReport, Scope, Severity
 from cellucid_core.preflight.fixing import apply_fixes, fix_all, overrule
@@ -26,4 +27,7 @@ __all__ = [
     "preflight",
     "report_html",
     "report_json",
+    "require_ready",
 ]
+
+make_callable(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cellucid_core.dataset import View
+from cellucid_core.errors import WorkRefused
 from cellucid_core.preflight.finding import PreflightReport, Rule, Scope
 from cellucid_core.preflight.rules import (
     embedding,
@@ -136,3 +137,33 @@ def preflight(view: View, scope: Scope | None = None) -> PreflightReport:
         if finding is not None:
             found.append(replace(finding, overrulable=rule.guess))
     return PreflightReport(tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])))
+
+
+def require_ready(view: View, scope: Scope | None = None, *, keys_are_files: bool = True) -> None:
+    """Refuse an export that preflight blocks.
+
+    Parameters
+    ----------
+    keys_are_files
+        Whether names become files; in an AnnData they do not.
+
+    Raises
+    ------
+    WorkRefused
+        Naming what blocks it and the fixes; its details hold all findings.
+    """
+    report = preflight(view, scope)
+    # Names that differ only in letter case are a warning, but the exporter must not write them to one file. In an
+    # AnnData gene names are no files, and its writer looks at the columns itself.
+    names = ("key-collision", "key-case-collision")
+    errors = [f for f in (*report.of("error"), *report.of("warning")) if f.severity == "error" or f.rule == names[1]]
+    errors = [f for f in errors if keys_are_files or f.rule not in names]
+    if not errors:
+        return
+    reasons = " ".join(f"[{finding.rule}] {finding.title}." for finding in errors)
+    fixable = [f"--fix {finding.rule}" for finding in errors if finding.fix]
+    raise WorkRefused(
+        f"Preflight blocks the export: {reasons}",
+        f"Apply {' '.join(fixable)}, or mend the file." if fixable else "Mend the file; preflight says what is wrong.",
+        details={"status": "blocked", "findings": [finding.to_json() for finding in report.findings]},
+    )

@@ -72,10 +72,15 @@ def read_rewritten(source: Source, identity: str, write: Callable[[Path], Iterab
     with suppress(OSError):
         os.utime(record)  # it is in use: see `serving.starting.sweep`
     contents = read_elements(h5py.File(target, "r", locking="best-effort"), source)
-    for table in (contents.obs, *contents.variables.values()):
-        table.columns = [str(column).replace(_SLASH, "/") for column in table.columns]
+    restore_names(contents)
     notes = json.loads(notes_file.read_text(encoding="utf-8"))
     return replace(contents, content_hash=identity, notes=tuple(notes))
+
+
+def restore_names(contents: Contents) -> None:
+    """Give the columns of tables that `write_adata` wrote their own names back, in place."""
+    for table in (contents.obs, *contents.variables.values()):
+        table.columns = [str(column).replace(_SLASH, "/") for column in table.columns]
 
 
 def write_adata(adata: Any, path: Path) -> None:

@@ -107,6 +107,10 @@ class SignatureRun:
     p_adjust: Adjustment = "bh"
     sample_key: str | None = None
 
+    def __repr__(self) -> str:
+        genes, pages = len(self.match.found), len(self.pages)
+        return f"<SignatureRun {self.title}: {genes} genes, {pages} pages, {len(self.raw):,} cells>"
+
     @property
     def title(self) -> str:
         """What the score is, for axes and legends."""
