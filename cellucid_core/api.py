@@ -20,7 +20,8 @@ from cellucid_core.export import verify as verify_export
 from cellucid_core.preflight import PreflightReport, Scope, apply_fixes, report_html, require_ready
 from cellucid_core.preflight import preflight as check
 from cellucid_core.reading import write_demo
-from cellucid_core.signature import Method, Normalization, SignatureRun, run_signature, tests_table, write_csv
+from cellucid_core.signature import Method, Normalization, SignatureRun, run_signature, write_csv
+from cellucid_core.signature.reporting import tests_table
 
 if TYPE_CHECKING:
     import altair as alt

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from cellucid_core.cache import scratch_folder
-from cellucid_core.dataset import View
+from cellucid_core.dataset import LINEAR, View
 from cellucid_core.errors import CellucidError
 from cellucid_core.library import (
     FLAVORS,
@@ -173,7 +173,7 @@ def build_settings(view: View) -> BuildSettings:
     """Draw the settings and return them."""
     normalize = True
     scale = view.dataset.scale(view.mapping.matrix or "")
-    if scale.kind in ("counts", "fractional", "normalized", "TPM"):
+    if scale.kind in LINEAR:
         st.warning(f"The matrix holds {literal(scale.words)}; signatures are of log-normalized values.")
         normalize = st.toggle("Normalize to 10,000 per cell and log", value=True, **kept("library_normalize"))
     hvg, degs, generations, seed = st.columns(4)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cellucid_core.dataset.computed import READ_AT_ONCE, Derived, NotComputed, derived
 from cellucid_core.dataset.expression import Expression
+from cellucid_core.dataset.log_rule import NO_LOGS, LogRule, log_rule_of
 from cellucid_core.dataset.mapping import (
     AppliedFix,
     ColumnKind,
@@ -19,20 +20,24 @@ from cellucid_core.dataset.mapping import (
 )
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.opening import DEMO, open_dataset
-from cellucid_core.dataset.scale import LINEAR
+from cellucid_core.dataset.scale import LINEAR, SAMPLE_CELLS, MatrixScale, scale_of
 from cellucid_core.dataset.transposed import Turn
 from cellucid_core.dataset.view import View, gene_ids, natural_kind
 
 __all__ = [
     "DEMO",
     "LINEAR",
+    "NO_LOGS",
     "READ_AT_ONCE",
+    "SAMPLE_CELLS",
     "AppliedFix",
     "ColumnKind",
     "Dataset",
     "Derived",
     "Expression",
+    "LogRule",
     "Mapping",
+    "MatrixScale",
     "NotComputed",
     "Turn",
     "View",
@@ -42,6 +47,8 @@ __all__ = [
     "embedding_candidates",
     "gene_ids",
     "is_vector_field",
+    "log_rule_of",
     "natural_kind",
     "open_dataset",
+    "scale_of",
 ]

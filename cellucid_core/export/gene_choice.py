@@ -29,7 +29,8 @@ class GeneChoice:
         ``"all"``, ``"hvg"`` (the most variable), ``"markers"`` (of each category of a column), ``"list"``, ``"none"``
         or ``"union"``.
     n
-        How many, for ``"hvg"``; how many of each category, for ``"markers"``.
+        How many, for ``"hvg"`` (and any that vary as much as the last one); how many of each category, for
+        ``"markers"``.
     ids
         Their ids in the order of the export, for ``"list"``.
     column
@@ -82,7 +83,10 @@ class GeneChoice:
 
     @property
     def at_most(self) -> int | None:
-        """How many genes this can be at most, where that does not depend on the dataset; else None."""
+        """How many genes this can be at most, where that does not depend on the dataset; else None.
+
+        Genes that vary exactly as much as the last one of ``hvg`` come on top (`most_variable`).
+        """
         if any(part.kind in ("all", "markers") for part in self.each):
             return None
         return sum(part.n if part.kind == "hvg" else len(part.ids) for part in self.each)

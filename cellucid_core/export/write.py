@@ -77,7 +77,8 @@ def write(
     force
         Replace what is there.
     genes
-        What `settings.genes` means in the view, where it is known already (from a plan); None finds it.
+        The genes to write, in every format: what `settings.genes` means in the view where that is known already (from
+        a plan), or others. None finds what the settings choose.
 
     Raises
     ------
@@ -94,14 +95,13 @@ def write(
     _spare_the_input(view, target)
     if settings.format != "compact":
         check_target(target, settings.format)
-        report(ExportProgress(0, 1, "Choosing genes" if settings.genes.kind == "hvg" else "Looking at names"))
-        genes = choose_genes(view, settings)
-        result = write_ready(view, settings, genes, target, progress=progress, verify=verify, force=force)
+        report(ExportProgress(0, 1, "Looking at names"))
+        chosen = _chosen(view, settings, genes, report)
+        result = write_ready(view, settings, chosen, target, progress=progress, verify=verify, force=force)
         return _with_cautions(result, view, settings, Estimator(view).n_categories())
     with open_sink(target, dataset_id, stamp=stamp, force=force) as sink:
         report(ExportProgress(0, 1, "Looking at names"))
-        if genes is None:
-            genes = choose_genes(view, settings, lambda what, done, total: report(ExportProgress(done, total, what)))
+        genes = _chosen(view, settings, genes, report)
         if why := refusals(view, genes, settings):
             raise WorkRefused(" ".join(why), "Rename or leave out what is in the way; preflight offers fixes.")
         writer = _Writer(view, settings, genes, sink, report, steps_per_file=2 if verify else 1)
@@ -148,6 +148,15 @@ def write(
             sha256,
         )
         return _with_cautions(result, view, settings, writer.n_categories, writer.gene_bytes)
+
+
+def _chosen(
+    view: View, settings: ExportSettings, genes: ChosenGenes | None, report: Callable[[ExportProgress], None]
+) -> ChosenGenes:
+    """Return the genes that the caller gave; without them, what the settings choose."""
+    if genes is not None:
+        return genes
+    return choose_genes(view, settings, lambda what, done, total: report(ExportProgress(done, total, what)))
 
 
 def _with_cautions(

@@ -107,8 +107,12 @@ def build_signature(
     InputError
         If a column does not group cells, or there are too few genes for what is asked.
     WorkRefused
-        If there is no matrix, gene names are missing or stand twice, or nothing varies.
+        If there is no matrix, its values are neither logs nor become logs by logging them, gene names are missing or
+        stand twice, or nothing varies.
     """
+    from cellucid_core.dataset import log_rule_of
+    from cellucid_core.ranking import refuse_without_logs
+
     settings = settings or BuildSettings()
     report = progress or (lambda what, share: None)
     if not columns or len(set(columns)) < len(columns):
@@ -119,6 +123,7 @@ def build_signature(
     genes = _gene_names(view)
     labels = [read_labels(view, column) for column in columns]
     warnings = _label_warnings(labels)
+    refuse_without_logs(log_rule_of(view))
     factor, scale_warnings = scaling(view, settings.normalize)
     warnings += scale_warnings
     _check_finite(view, warnings)
@@ -271,22 +276,26 @@ def _check_finite(view: View, warnings: list[str]) -> None:
 def _variable_genes(
     view: View, labels: Labels, factor: np.ndarray | None, settings: BuildSettings, warnings: list[str]
 ) -> np.ndarray:
+    from cellucid_core.dataset import LogRule, log_rule_of
     from cellucid_core.dataset import View as ViewOf
-    from cellucid_core.ranking import highly_variable
+    from cellucid_core.ranking import most_variable, variability
 
     labelled = labels.codes >= 0
-    if labelled.all():
-        expression = view.expression
-    else:
+    if not labelled.all():
         # Means and variances are of the labelled cells; so are dispersions.
         out = np.union1d(view.mapping.cells_out, view.cell_index[~labelled])
-        expression = ViewOf(view.dataset, replace(view.mapping, cells_out=out)).expression
-        factor = None if factor is None else factor[labelled]
+        view = ViewOf(view.dataset, replace(view.mapping, cells_out=out))
+    expression = view.expression
     assert expression is not None
-    positions, said = highly_variable(
-        expression, settings.n_hvg or _N_HVG, os.cpu_count() or 1, factor=factor, flavor=settings.flavor
-    )
-    warnings += [text for text in said if settings.n_hvg is not None or not text.startswith("Only ")]
+    rule = log_rule_of(view)
+    if factor is not None:  # as the means are
+        rule = LogRule(rule.scale, factor[labelled])
+    score, done = variability(expression, os.cpu_count() or 1, rule=rule, flavor=settings.flavor)
+    positions, few = most_variable(score, settings.n_hvg or _N_HVG)
+    if rule.factor is not None and factor is None:  # else it was said of all values
+        warnings += done
+    if settings.n_hvg is not None:
+        warnings += few
     return positions
 
 

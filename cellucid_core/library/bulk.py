@@ -6,11 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from cellucid_core.dataset import LINEAR, SAMPLE_CELLS, MatrixScale, scale_of
 from cellucid_core.errors import InputError
 from cellucid_core.library.model import Level
 from cellucid_core.names import listed
@@ -19,8 +21,6 @@ from cellucid_core.reading.formats import pieces, read_layout
 _VERSION = re.compile(r"^(ENS[A-Z]*\d{6,})\.\d+(_PAR_Y)?$")
 _ENSEMBL = re.compile(r"^ENS[A-Z]*G\d{6,}")
 _ENTREZ = re.compile(r"^\d+$")
-#: No logarithm of a bulk value exceeds this (2^30 reads); linear values of a whole transcriptome always do.
-_LOG_MAXIMUM = 30.0
 _MOST_VALUES = 100_000_000
 _EXAMPLES = 10
 
@@ -40,11 +40,15 @@ class Bulk:
     values: pd.DataFrame
     notes: list[str] = field(default_factory=list)
 
+    @cached_property
+    def scale(self) -> MatrixScale:
+        """What the values are, decided as for the matrix of a dataset."""
+        return scale_of(self.values.to_numpy().T[:SAMPLE_CELLS])
+
     @property
     def looks_logged(self) -> bool:
-        """Whether the values are logarithms, as far as their range tells."""
-        values = self.values.to_numpy()
-        return bool(values.size) and float(values.max()) < _LOG_MAXIMUM and not bool((values == np.rint(values)).all())
+        """Whether the values are logarithms, or anything else but counts, TPM and the like."""
+        return self.scale.kind not in LINEAR | {"empty"}
 
 
 @dataclass(frozen=True)

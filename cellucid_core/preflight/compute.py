@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from cellucid_core.dataset import LINEAR, Derived, Expression, View, derived
+from cellucid_core.dataset import LINEAR, NO_LOGS, Derived, Expression, LogRule, View, derived
 from cellucid_core.errors import InputError
 from cellucid_core.preflight.finding import Scope
 from cellucid_core.ranking import highly_variable
@@ -140,8 +140,8 @@ def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:
             "Bring at least 5 cells and 5 genes.",
         )
     done, code, factor = [], ["import scanpy as sc"], None
-    kind = view.dataset.scale(name).kind
-    if kind in LINEAR:
+    scale = view.dataset.scale(name)
+    if scale.kind in LINEAR:
         total = expression.cell_total
         with np.errstate(divide="ignore"):
             factor = np.where(total > 0, TARGET_SUM / total, 0.0)
@@ -150,15 +150,17 @@ def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:
     genes = np.arange(expression.n_genes)
     if expression.n_genes > N_HVG:
         scope.say("Finding highly variable genes", 0.02)
-        if kind in ("scaled", "signed", "log-of-scaled"):  # dispersions make no sense below 0
+        if scale.kind in NO_LOGS:  # dispersions of them make no sense
             mean = expression.stats.mean(view.n_cells)
             variance = np.nan_to_num(expression.stats.square_total / view.n_cells - mean**2)
             genes = np.sort(np.argsort(-variance, kind="stable")[:N_HVG])
             done.append(f"the {N_HVG:,} genes of largest variance")
             code += ["import numpy as np", f"adata = adata[:, np.argsort(-adata.X.var(axis=0))[:{N_HVG}]].copy()"]
         else:
-            genes, _ = highly_variable(expression, N_HVG, factor=factor)
+            genes, _ = highly_variable(expression, N_HVG, rule=LogRule(scale, factor))
             done.append(f"{len(genes):,} highly variable genes")
+            if scale.base in ("2", "10"):
+                code += [f'adata.uns["log1p"] = {{"base": {scale.base}}}']
             code += [f"sc.pp.highly_variable_genes(adata, n_top_genes={N_HVG})"]
     scope.say("Reading genes", 0.05)
     adata = AnnData(_some_genes(expression, genes, factor))

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellucid_core.dataset import READ_AT_ONCE, Derived, derived
+from cellucid_core.dataset import NO_LOGS, READ_AT_ONCE, Derived, derived, log_rule_of
 from cellucid_core.errors import InputError
 from cellucid_core.ranking.marker_genes import marker_genes
-from cellucid_core.ranking.variable_genes import variability
+from cellucid_core.ranking.variable_genes import refuse_without_logs, variability
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression, View
 
 #: Told (genes done, all genes); may raise to cancel.
 RankingProgress = Callable[[int, int], None]
+#: Part of the name of a kept result: results of another definition are not found again. 2: what is normalized but not
+#: logged is logged, and logs to the bases 2 and 10 are known for that.
+_DEFINITION = 2
 
 
 def kept_variability(
@@ -37,16 +40,21 @@ def kept_variability(
     ------
     InputError
         If there is no expression.
+    WorkRefused
+        If the chosen matrix holds no values that highly variable genes are found on; names those that do.
     NotComputed
         If it is not there and `ready_only`.
     """
-    expression = _expression(view)
+    expression, rule = _expression(view), log_rule_of(view)
+    if rule.scale.kind in NO_LOGS:
+        scales = {name: view.dataset.scale(name) for name in view.dataset.matrices}
+        refuse_without_logs(rule, [name for name, scale in scales.items() if scale.kind not in (*NO_LOGS, "empty")])
 
     def make() -> Derived:
-        score, warnings = variability(expression, threads, report=report)
+        score, warnings = variability(expression, threads, rule=rule, report=report)
         return Derived({"score": score}, warnings)
 
-    found = _kept(view, expression, ["variability"], "How variable genes are", make, report, ready_only)
+    found = _kept(view, expression, ["variability", _DEFINITION], "How variable genes are", make, report, ready_only)
     return found.arrays["score"], list(found.words)
 
 
@@ -78,14 +86,14 @@ def kept_markers(
     WorkRefused
         If fewer than two groups could be compared.
     """
-    expression = _expression(view)
+    expression, rule = _expression(view), log_rule_of(view)
 
     def make() -> Derived:
-        ranked, warnings = marker_genes(expression, codes, n_groups, n, threads, report)
+        ranked, warnings = marker_genes(expression, codes, n_groups, n, threads, report, rule=rule)
         ends = np.cumsum([len(genes) for genes in ranked], dtype=np.int64)
         return Derived({"genes": np.concatenate([*ranked, np.zeros(0, np.int64)]), "ends": ends}, warnings)
 
-    depends = ["markers", n_groups, n, np.asarray(codes, np.int64)]
+    depends = ["markers", _DEFINITION, n_groups, n, np.asarray(codes, np.int64)]
     found = _kept(view, expression, depends, "Marker genes", make, report, ready_only)
     return np.split(found.arrays["genes"], found.arrays["ends"][:-1]), list(found.words)
 

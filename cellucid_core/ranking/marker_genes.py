@@ -3,7 +3,7 @@
 The ranking of ``scanpy.tl.rank_genes_groups`` with ``method="t-test"`` (its default) and ``use_raw=False``: for each
 group, genes by Welch's t between the group's cells and all other cells, cells without a group among the others. Counts,
 means and variances per group are all that it needs, so one pass over the stored values is enough; scanpy would copy the
-matrix twice for every group. The tests compare with scanpy.
+matrix twice for every group. The tests compare with scanpy. What is not logged is logged on the way (`LogRule`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cellucid_core.dataset import LogRule
 from cellucid_core.errors import WorkRefused
-from cellucid_core.ranking.variable_genes import looks_like_counts
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
@@ -31,14 +31,16 @@ def marker_genes(
     n: int,
     threads: int = 1,
     report: Callable[[int, int], None] | None = None,
+    *,
+    rule: LogRule,
 ) -> tuple[list[np.ndarray], list[str]]:
     """Return the `n` genes that mark each group best.
 
     Parameters
     ----------
     expression
-        Log values; counts are first brought to the median depth of the cells and logged. Values that are not finite are
-        left out.
+        Values that are logs, or become logs by `rule`; others (scaled ones, whose t is that of their logs) are taken as
+        they are, as scanpy does, and it is said. Values that are not finite are left out.
     codes
         (n_cells,) integer: each cell's group, −1 for none.
     n_groups
@@ -50,6 +52,8 @@ def marker_genes(
         How many genes are worked on at a time.
     report
         Called with (genes done, all genes); it may raise to cancel.
+    rule
+        What the values are, and how they become logs.
 
     Returns
     -------
@@ -69,13 +73,7 @@ def marker_genes(
             "No group has two cells and two others to be compared with, so no marker genes can be found.",
             "Choose another column.",
         )
-    warnings = []
-    scale: np.ndarray | None = None
-    if looks_like_counts(expression):
-        total = expression.cell_total
-        with np.errstate(divide="ignore"):
-            scale = np.where(total > 0, np.median(total[total > 0]) / total, 0.0)
-        warnings.append("The matrix holds counts: marker genes were found on values normalized per cell and logged.")
+    warnings = rule.done("marker genes")
     # Cells without a group are a group of their own at the end: they are among the others of every group.
     places = np.where(codes < 0, n_groups, codes).astype(np.int64)
     cells_of = np.bincount(places, minlength=n_groups + 1).astype(np.float64)
@@ -83,7 +81,7 @@ def marker_genes(
     best_scores = [np.zeros(0)] * n_groups
     with ThreadPoolExecutor(threads) as pool:
         for block in _blocks(expression.n_genes, n_groups):
-            scores = np.array(list(pool.map(lambda g: _scores(expression, g, places, cells_of, scale), block)))
+            scores = np.array(list(pool.map(lambda g: _scores(expression, g, places, cells_of, rule.factor), block)))
             for group in np.flatnonzero(usable):
                 found = np.concatenate([best_scores[group], scores[:, group]])
                 genes = np.concatenate([best[group], np.arange(block.start, block.stop)])
@@ -105,13 +103,13 @@ def _blocks(n_genes: int, n_groups: int) -> Iterator[range]:
 
 
 def _scores(
-    expression: Expression, position: int, places: np.ndarray, cells_of: np.ndarray, scale: np.ndarray | None
+    expression: Expression, position: int, places: np.ndarray, cells_of: np.ndarray, factor: np.ndarray | None
 ) -> np.ndarray:
     """Welch's t of one gene for each group against all other cells, (n_groups,); 0 where it is not defined."""
     cells, values = expression.gene_stored(position)
     level = values.astype(np.float64)
-    if scale is not None:
-        level = np.log1p(level * scale[cells])
+    if factor is not None:
+        level = np.log1p(level * factor[cells])
     n, group = cells_of, places[cells]
     finite = np.isfinite(level)
     if not finite.all():

@@ -2,20 +2,29 @@
 
 The ``seurat`` flavor of ``scanpy.pp.highly_variable_genes`` (Satija et al. 2015; scanpy's default): genes are put into
 20 bins by the logarithm of their mean, and ranked by how far the logarithm of their dispersion (variance / mean) lies
-above their bin's mean, in the bin's standard deviations. Means and variances are of ``expm1`` of the log values. scanpy
-itself would need the whole matrix in memory, twice; the tests compare with it.
+above their bin's mean, in the bin's standard deviations. Means and variances are of ``expm1`` of the log values. The
+``cell_ranger`` flavor (Zheng et al. 2017) takes them of the log values themselves. scanpy itself would need the whole
+matrix in memory, twice; the tests compare with it.
+
+Both flavors are defined on log-normalized values. What a matrix holds is decided elsewhere (`Dataset.scale`), and comes
+here as a `LogRule`: counts, and values that are normalized but not logged, are logged on the way. Values that have no
+dispersion (scaled, centred, logged twice) are refused; no other matrix is taken in their place without being asked.
+(``seurat_v3``, which wants counts, is not offered.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
+from cellucid_core.dataset import NO_LOGS, LogRule
 from cellucid_core.errors import WorkRefused
+from cellucid_core.names import listed
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
@@ -34,17 +43,17 @@ def highly_variable(
     n: int,
     threads: int = 1,
     *,
-    factor: np.ndarray | None = None,
+    rule: LogRule,
     flavor: Flavor = "seurat",
 ) -> tuple[np.ndarray, list[str]]:
     """Return the `n` most variable genes.
 
     Parameters
     ----------
-    expression, threads, factor, flavor
+    expression, threads, rule, flavor
         As in `variability`.
     n
-        How many. Genes without any variance are never taken, so there can be fewer.
+        How many, as `most_variable` takes them.
 
     Returns
     -------
@@ -54,9 +63,9 @@ def highly_variable(
     Raises
     ------
     WorkRefused
-        If no gene varies.
+        If no gene varies, or as `variability`.
     """
-    score, warnings = variability(expression, threads, factor=factor, flavor=flavor)
+    score, warnings = variability(expression, threads, rule=rule, flavor=flavor)
     positions, more = most_variable(score, n)
     return positions, [*warnings, *more]
 
@@ -65,22 +74,20 @@ def variability(
     expression: Expression,
     threads: int = 1,
     *,
-    factor: np.ndarray | None = None,
+    rule: LogRule,
     flavor: Flavor = "seurat",
     report: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, list[str]]:
-    """Return how variable each gene is, as `normalized_dispersion` measures it.
+    """Return how variable each gene is, as `normalized_dispersion` or `cell_ranger_dispersion` measures it.
 
     Parameters
     ----------
     expression
-        Log values; counts are first brought to the median depth of the cells (and need no logarithm then, since the
-        method takes it back). Values that are not finite are left out of means and variances.
+        Values that are logs, or become logs by `rule`. Those that are not finite are left out of means and variances.
     threads
         How many genes are worked on at a time.
-    factor
-        (n_cells,) what values that are not logged are multiplied by; without it logs are taken back, and counts are
-        brought to the median depth.
+    rule
+        What the values are, and how they become logs.
     flavor
         As scanpy's ``flavor``.
     report
@@ -90,60 +97,70 @@ def variability(
     -------
     tuple
         float64 (n_genes,), NaN for a gene without variance; and warnings in plain words.
+
+    Raises
+    ------
+    WorkRefused
+        If the values are neither logs nor become logs by logging them.
     """
-    warnings = []
-    scale = factor
-    if scale is not None:
-        pass
-    elif looks_like_counts(expression):
-        total = expression.cell_total
-        with np.errstate(divide="ignore"):
-            scale = np.where(total > 0, np.median(total[total > 0]) / total, 0.0)
-        warnings.append("The matrix holds counts: highly variable genes were found on values normalized per cell.")
-    elif np.nanmin(expression.stats.minimum, initial=0.0) < 0:
-        warnings.append(
-            "The matrix holds negative values: highly variable genes are meant for log values, choose that matrix."
-        )
+    refuse_without_logs(rule)
     moments: list[tuple[float, float]] = []
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, expression.n_genes, _BLOCK):
             block = range(start, min(start + _BLOCK, expression.n_genes))
-            moments += pool.map(lambda g: _moments(expression, g, scale, flavor), block)
+            moments += pool.map(lambda g: _moments(expression, g, rule, flavor), block)
             if report is not None:
                 report(block.stop, expression.n_genes)
     dispersion = normalized_dispersion if flavor == "seurat" else cell_ranger_dispersion
-    return dispersion(np.array([m for m, _ in moments]), np.array([v for _, v in moments])), warnings
+    score = dispersion(np.array([m for m, _ in moments]), np.array([v for _, v in moments]))
+    return score, rule.done("highly variable genes")
+
+
+def refuse_without_logs(rule: LogRule, others: Sequence[str] = ()) -> None:
+    """Refuse values that dispersions mean nothing of.
+
+    Parameters
+    ----------
+    others
+        Matrices that would do, for the sentence.
+
+    Raises
+    ------
+    WorkRefused
+        If the values are such.
+    """
+    if rule.scale.kind in NO_LOGS:
+        which = f": {listed(others)}" if others else " as the expression matrix, or name the genes"
+        raise WorkRefused(
+            f"The matrix holds {rule.scale.words}; highly variable genes are found on log-normalized values or counts.",
+            f"Choose such a matrix{which}.",
+        )
 
 
 def most_variable(score: np.ndarray, n: int) -> tuple[np.ndarray, list[str]]:
-    """Return the positions of the `n` highest scores, ascending int64, and a warning if there are fewer.
+    """Return the positions of the `n` highest scores, ascending int64, and what there is to say about their number.
+
+    Genes whose score equals the `n`-th highest are all taken, as ``scanpy.pp.highly_variable_genes`` takes them, so
+    there can be more than `n`. Genes without any variance are never taken, so there can be fewer.
 
     Raises
     ------
     WorkRefused
         If no gene has a score.
     """
-    usable = np.flatnonzero(np.isfinite(score))
-    if len(usable) == 0:
+    known = np.sort(score[~np.isnan(score)])[::-1]
+    if len(known) == 0:
         raise WorkRefused("No gene varies between cells.", "Choose another matrix, or name the genes.")
-    best = usable[np.argsort(-score[usable], kind="stable")[:n]]
-    few = [f"Only {len(best):,} genes vary between cells; {n:,} were asked for."] if len(best) < n else []
-    return np.sort(best).astype(np.int64), few
+    best = np.flatnonzero(score >= known[min(n, len(known)) - 1]).astype(np.int64)
+    said = []
+    if len(best) < n:
+        said = [f"Only {len(best):,} genes vary between cells; {n:,} were asked for."]
+    elif len(best) > n:
+        said = [f"{len(best):,} genes are taken where {n:,} were asked for: the last ones vary equally (as in scanpy)."]
+    return best, said
 
 
-def looks_like_counts(expression: Expression, n_sample: int = 50) -> bool:
-    """Tell from a sample of genes whether a matrix holds counts: whole numbers, none negative, some above 1."""
-    above_one = False
-    for position in np.unique(np.linspace(0, expression.n_genes - 1, n_sample).astype(int)):
-        _, values = expression.gene_stored(int(position))
-        values = values[np.isfinite(values)]
-        if len(values) and (values.min() < 0 or not np.array_equal(values, np.rint(values))):
-            return False
-        above_one = above_one or bool((values > 1).any())
-    return above_one
-
-
-def _moments(expression: Expression, position: int, scale: np.ndarray | None, flavor: Flavor) -> tuple[float, float]:
+def _moments(expression: Expression, position: int, rule: LogRule, flavor: Flavor) -> tuple[float, float]:
     """Mean and sample variance of one gene: ``seurat`` of normalized counts, ``cell_ranger`` of their logarithms."""
     cells, values = expression.gene_stored(position)
     n = expression.n_cells
@@ -152,12 +169,15 @@ def _moments(expression: Expression, position: int, scale: np.ndarray | None, fl
         n -= int((~finite).sum())
         cells, values = cells[finite], values[finite]
     with np.errstate(over="ignore", invalid="ignore"):
-        # scanpy takes expm1 in the matrix's own type; a later sum in float64 must start from the same numbers.
-        if scale is not None:
-            level = values.astype(np.float64) * scale[cells]
+        if rule.factor is not None:
+            level = values.astype(np.float64) * rule.factor[cells]
             level = np.log1p(level) if flavor == "cell_ranger" else level
+        elif flavor == "cell_ranger":  # to the same result, whatever the base
+            level = values.astype(np.float64)
         else:
-            level = (values if flavor == "cell_ranger" else np.expm1(values)).astype(np.float64)
+            # scanpy takes expm1 in the matrix's own type; a later sum in float64 must start from the same numbers.
+            natural = values if rule.base == math.e else values * values.dtype.type(math.log(rule.base))
+            level = np.expm1(natural).astype(np.float64)
     if n < 2:
         return 0.0, 0.0
     mean = float(level.sum()) / n
@@ -207,7 +227,8 @@ def cell_ranger_dispersion(mean: np.ndarray, variance: np.ndarray) -> np.ndarray
     Returns
     -------
     numpy.ndarray
-        float64 (n_genes,); NaN for a gene without variance, or in a bin whose dispersions are all the same.
+        float64 (n_genes,); NaN for a gene without variance. Where half of a bin have one dispersion, so that the
+        deviation is 0, it is NaN for these and infinite for the others, as in scanpy.
     """
     mean = np.where(mean == 0, 1e-12, mean)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -12,6 +12,7 @@ from cellucid_core.cache.sealed_folder import clear_drafts
 from cellucid_core.dataset import View, default_mapping
 from cellucid_core.dataset import computed as module
 from cellucid_core.dataset.computed import Derived, NotComputed, derived
+from cellucid_core.dataset.log_rule import log_rule_of
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.ranking import gene_rankings
 from cellucid_core.ranking.gene_rankings import kept_markers, kept_variability
@@ -141,7 +142,8 @@ def test_the_key_holds_what_the_result_depends_on(opened):
 def test_rankings_of_large_matrices_are_kept_and_the_same(viewed, home, monkeypatch):
     view = viewed(make_adata(200, 60))
     codes = view.obs("cell_type").cat.codes.to_numpy()
-    plain = variability(view.expression), marker_genes(view.expression, codes, 3, 4)
+    rule = log_rule_of(view)
+    plain = variability(view.expression, rule=rule), marker_genes(view.expression, codes, 3, 4, rule=rule)
     small = kept_variability(view, ready_only=True), kept_markers(view, codes, 3, 4, ready_only=True)
     assert not (home / "computed").exists()  # quicker than the disk
     monkeypatch.setattr(gene_rankings, "READ_AT_ONCE", 1)

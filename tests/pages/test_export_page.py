@@ -13,6 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cellucid_core.dataset import View
+from cellucid_core.dataset.log_rule import log_rule_of
 from cellucid_core.errors import WorkRefused
 from cellucid_core.export import ExportSettings
 from cellucid_core.prepared.decoding import PreparedExport
@@ -161,7 +162,8 @@ def test_a_union_of_genes(open_app, asked, demo_view):
     assert [part.kind for part in choice.each] == ["hvg", "markers", "list"]
     found = int(metric(app, "Genes"))
     series = demo_view.obs("louvain")
-    marking, _ = marker_genes(demo_view.expression, series.cat.codes.to_numpy(), len(series.cat.categories), 2)
+    codes, rule = series.cat.codes.to_numpy(), log_rule_of(demo_view)
+    marking, _ = marker_genes(demo_view.expression, codes, len(series.cat.categories), 2, rule=rule)
     with PreparedExport(app.session_state["workspace"].export.result.path) as written:
         order = list(written.genes)
         assert order == list(dict.fromkeys([*order[:5], *demo_view.gene_ids[np.concatenate(marking)], "CD3D"]))

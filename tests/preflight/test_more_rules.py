@@ -8,12 +8,14 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from scipy import sparse
 
 from cellucid_core.dataset import View, default_mapping
 from cellucid_core.errors import InputError
 from cellucid_core.preflight import Scope, apply_fixes, fix_all, overrule, preflight
 from tests.making import make_adata
+from tests.scales import dataset_of, scaled
 
 
 def rules(view, scope=None):
@@ -432,6 +434,30 @@ def test_expression_size(viewed, monkeypatch):
     assert rules(view, Scope(n_genes=20)) == []
     fixed = mended(view, "expression-size")
     assert (rules(fixed), fixed.n_genes) == ([], 10)
+
+
+@pytest.mark.parametrize("kind", ["log", "counts", "normalized", "log2"])
+def test_expression_size_keeps_the_genes_that_its_lines_keep(viewed, monkeypatch, kind):
+    from cellucid_core.preflight.rules import expression
+
+    monkeypatch.setattr(expression, "_MANY_FILES", 30)
+    monkeypatch.setattr(expression, "N_VARIABLE", 40)
+    adata, _ = dataset_of(kind)
+    view = viewed(adata)
+    fixed = mended(view, "expression-size")
+    names = {"sc": sc, "adata": adata}
+    exec(fixed.mapping.fixes[-1].code, names)
+    assert fixed.gene_ids.tolist() == names["adata"].var_names.tolist()
+
+
+def test_expression_size_of_scaled_values_offers_no_ranking(viewed, monkeypatch):
+    from cellucid_core.preflight.rules import expression
+
+    monkeypatch.setattr(expression, "_MANY_FILES", 30)
+    monkeypatch.setattr(expression, "N_VARIABLE", 10)
+    found = finding(viewed(scaled()[0]), "expression-size")
+    assert found.fix is None
+    assert "a list of genes" in found.detail
 
 
 def test_switching_to_a_matrix_of_other_genes_drops_fixes_of_genes(viewed):

@@ -23,6 +23,10 @@ def logged(seed=0, n_cells=300, n_genes=120, n_groups=4):
     return counts, np.log1p(counts / counts.sum(axis=1, keepdims=True) * 1e4).astype(np.float32), codes
 
 
+def markers_of(expression, *what, **how):
+    return marker_genes(expression, *what, rule=expression.rule, **how)
+
+
 def by_scanpy(X, codes, n):
     names = pd.Categorical.from_codes(codes, categories=[f"group {i}" for i in range(codes.max() + 1)])
     adata = anndata.AnnData(X.copy(), obs=pd.DataFrame({"g": names}, index=[f"c{i}" for i in range(len(codes))]))
@@ -39,7 +43,7 @@ def by_scanpy(X, codes, n):
 @pytest.mark.parametrize("is_sparse", [True, False])
 def test_log_values(n, is_sparse):
     _, X, codes = logged()
-    found, warnings = marker_genes(ArrayExpression(X, is_sparse), codes, 4, n, threads=2)
+    found, warnings = markers_of(ArrayExpression(X, is_sparse), codes, 4, n, threads=2)
     assert [genes.tolist() for genes in found] == by_scanpy(sparse.csr_matrix(X) if is_sparse else X, codes, n)
     assert warnings == []
 
@@ -47,7 +51,7 @@ def test_log_values(n, is_sparse):
 def test_cells_without_a_group_are_among_the_others():
     _, X, codes = logged(1)
     codes[::7] = -1
-    found, _ = marker_genes(ArrayExpression(X, True), codes, 4, 15)
+    found, _ = markers_of(ArrayExpression(X, True), codes, 4, 15)
     assert [genes.tolist() for genes in found] == by_scanpy(sparse.csr_matrix(X), codes, 15)
 
 
@@ -55,7 +59,7 @@ def test_many_genes_are_ranked_across_blocks(monkeypatch):
     monkeypatch.setattr("cellucid_core.ranking.marker_genes._BLOCK_SCORES", 1)  # blocks of 64 genes
     _, X, codes = logged(2, n_genes=333)
     seen = []
-    found, _ = marker_genes(ArrayExpression(X, True), codes, 4, 20, report=lambda done, total: seen.append(done))
+    found, _ = markers_of(ArrayExpression(X, True), codes, 4, 20, report=lambda done, total: seen.append(done))
     assert [genes.tolist() for genes in found] == by_scanpy(sparse.csr_matrix(X), codes, 20)
     assert seen == [64, 128, 192, 256, 320, 333]
 
@@ -65,7 +69,7 @@ def test_counts_are_normalized_and_logged_first():
     adata = anndata.AnnData(counts.copy())
     scanpy.pp.normalize_total(adata)
     scanpy.pp.log1p(adata)
-    found, warnings = marker_genes(ArrayExpression(counts, True), codes, 4, 12)
+    found, warnings = markers_of(ArrayExpression(counts, True), codes, 4, 12)
     assert [genes.tolist() for genes in found] == by_scanpy(sparse.csr_matrix(adata.X), codes, 12)
     assert "counts" in warnings[0]
 
@@ -74,7 +78,7 @@ def test_values_that_are_not_finite_are_left_out():
     _, X, codes = logged(4)
     codes = np.append(codes, codes[:30])
     gaps = np.vstack([X, np.full((30, X.shape[1]), np.nan, np.float32)])
-    found, _ = marker_genes(ArrayExpression(gaps, True), codes, 4, 15)
+    found, _ = markers_of(ArrayExpression(gaps, True), codes, 4, 15)
     assert [genes.tolist() for genes in found] == by_scanpy(sparse.csr_matrix(X), codes[:300], 15)
 
 
@@ -83,17 +87,17 @@ def test_small_empty_and_single_groups():
     codes[:] = 0
     codes[:100] = 1
     codes[7] = 2  # one cell; group 3 has none
-    found, warnings = marker_genes(ArrayExpression(X, True), codes, 4, 5)
+    found, warnings = markers_of(ArrayExpression(X, True), codes, 4, 5)
     assert [len(genes) for genes in found] == [5, 5, 0, 0]
     assert warnings == ["Groups with fewer than two cells, or all but one, have no marker genes (1 left out)."]
     with pytest.raises(WorkRefused, match="No group"):
-        marker_genes(ArrayExpression(X, True), np.zeros(300, int), 1, 5)
+        markers_of(ArrayExpression(X, True), np.zeros(300, int), 1, 5)
     with pytest.raises(WorkRefused, match="No group"):
-        marker_genes(ArrayExpression(X, True), np.full(300, -1), 3, 5)
+        markers_of(ArrayExpression(X, True), np.full(300, -1), 3, 5)
 
 
 def test_a_gene_that_does_not_vary_marks_nothing():
     _, X, codes = logged(6, n_genes=5)
     X[:, 2] = 3
-    found, _ = marker_genes(ArrayExpression(X, False), codes, 4, 5)
+    found, _ = markers_of(ArrayExpression(X, False), codes, 4, 5)
     assert all(2 not in genes for genes in found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cellucid_core.dataset import LINEAR, AppliedFix, Mapping, View
+from cellucid_core.dataset import LINEAR, NO_LOGS, AppliedFix, LogRule, Mapping, View, log_rule_of
 from cellucid_core.errors import InputError
 from cellucid_core.names import listed
 from cellucid_core.preflight.changes import keep_genes, leave_cells_out, matrix_code, take_matrix
@@ -237,9 +237,9 @@ def expression_size(view: View, scope: Scope) -> Finding | None:
     n_files, n_bytes = _export_size(view, scope)
     if n_files < _MANY_FILES and n_bytes < _MANY_BYTES:
         return None
-    smaller = [
-        f"take highly variable genes ({N_VARIABLE:,} make {n_bytes * N_VARIABLE / max(1, n_files) / 1e9:.1f} GB)"
-    ]
+    ranked = view.dataset.scale(str(view.mapping.matrix)).kind not in NO_LOGS
+    which = "highly variable genes" if ranked else "a list of genes"
+    smaller = [f"take {which} ({N_VARIABLE:,} make {n_bytes * N_VARIABLE / max(1, n_files) / 1e9:.1f} GB)"]
     smaller += ["use 8 bits"] if scope.var_bits != 8 else []
     smaller += ["use gzip"] if scope.compression == 0 else []
     bits = "float32" if scope.var_bits is None else f"{scope.var_bits} bits"
@@ -252,7 +252,7 @@ def expression_size(view: View, scope: Scope) -> Finding | None:
         f"gene. To make it smaller: {', '.join(smaller)}.",
         count=n_files,
         examples=examples(chosen_gene_ids(view, scope)),
-        fix=f"Keep the {N_VARIABLE:,} most variable genes" if view.n_genes > N_VARIABLE else None,
+        fix=f"Keep the {N_VARIABLE:,} most variable genes" if ranked and view.n_genes > N_VARIABLE else None,
     )
 
 
@@ -266,8 +266,7 @@ def fix_expression_size(view: View, scope: Scope) -> Mapping:
     keep = np.zeros(view.n_genes, dtype=bool)
     keep[positions] = True
     sentence = f"{plural(view.n_genes - len(positions), 'gene')} left out: not among the {N_VARIABLE:,} most variable"
-    code = f"sc.pp.highly_variable_genes(adata, n_top_genes={N_VARIABLE})\n"
-    code += "adata = adata[:, adata.var.highly_variable].copy()"
+    code = "\n".join(_variable_code(log_rule_of(view)))
     return keep_genes(view, keep, AppliedFix("expression-size", sentence, code))
 
 
@@ -277,6 +276,23 @@ def fix_expression_size(view: View, scope: Scope) -> Mapping:
 def _use(view: View, rule: str, name: str, choice: str) -> Mapping:
     sentence = f"Expression taken from {name} instead of {view.mapping.matrix}"
     return take_matrix(view, name, AppliedFix(rule, sentence, matrix_code(name), choice))
+
+
+def _variable_code(rule: LogRule) -> list[str]:
+    """Return the scanpy lines that keep the most variable genes of values that a rule makes logs of."""
+    if rule.factor is None:
+        base = [f'adata.uns["log1p"] = {{"base": {rule.scale.base}}}'] if rule.scale.base in ("2", "10") else []
+        return [
+            *base,
+            f"sc.pp.highly_variable_genes(adata, n_top_genes={N_VARIABLE})",
+            "adata = adata[:, adata.var.highly_variable].copy()",
+        ]
+    normalized = rule.scale.kind in ("normalized", "TPM")
+    return [
+        f"logged = sc.pp.log1p({'adata' if normalized else 'sc.pp.normalize_total(adata, copy=True)'}, copy=True)",
+        f"sc.pp.highly_variable_genes(logged, n_top_genes={N_VARIABLE})",
+        "adata = adata[:, logged.var.highly_variable].copy()",
+    ]
 
 
 def _logged_matrices(view: View) -> list[str]:
