@@ -147,8 +147,8 @@ def agreed(plan: ExportPlan) -> bool:
 
 
 def show_blocked(report: PreflightReport) -> None:
-    """Say what must be mended first."""
-    st.error("**The export is blocked.** Mend these on the Upload & Preflight page first:")
+    """Say what must be fixed first."""
+    st.error("**The export is blocked.** Fix these on the Upload & Preflight page first:")
     for finding in report.of("error"):
         st.markdown(f":red[:material/block:] **{literal(finding.title)}**  \n{literal(finding.detail)}")
     st.page_link("upload_preflight.py", label="Go to Upload & Preflight", icon=":material/fact_check:")
@@ -180,7 +180,7 @@ def right_side(view: View, settings: ExportSettings | None) -> None:
     """Draw the plan and the button, and whatever the settings are, what is being written and what was."""
     job = export_job_of(view)
     if settings is None:
-        st.info("Mend the settings first; the reason is above them.", icon=":material/tune:")
+        st.info("Fix the settings first; the reason is above them.", icon=":material/tune:")
     else:
         try:
             begin_export(view, settings, busy=job is not None)

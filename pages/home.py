@@ -20,7 +20,7 @@ from pages.workspace.workspace_card import ago, draw_workspace_card, recent_data
 def home() -> None:
     st.title("Check, export and score single-cell data")
     st.markdown(
-        "Open your file, see at once what is wrong with it and mend it with a click. "
+        "Open your file, see at once what is wrong with it and fix it with a click. "
         "Then export it for the Cellucid viewer, or score gene signatures with honest statistics."
     )
     upload, demo = st.columns(2, gap="medium")
@@ -46,7 +46,7 @@ def _open_dataset() -> None:
     assert dataset is not None
     st.subheader(f"{literal(dataset.name)} is open", anchor=False)
     actions = [
-        (PREFLIGHT, "Check", "See what is in it and what preflight found, and mend it.", ":material/fact_check:"),
+        (PREFLIGHT, "Check", "See what is in it and what preflight found, and fix it.", ":material/fact_check:"),
         (EXPORT, "Export", "Write a Cellucid dataset: a zip that the viewer opens.", ":material/archive:"),
         (SIGNATURE, "Score", "Paste genes, compare groups of cells, take the scores home.", ":material/query_stats:"),
     ]
@@ -104,4 +104,4 @@ try:
     keep()
     show_address()
 finally:
-    keep()  # also where a click, or a page that begins anew, ended the run
+    keep()  # also where a click, or a page that starts again, ended the run

@@ -112,7 +112,7 @@ def test_everything_given(tmp_path):
 def test_wrong_values_are_sentences(environment, words):
     with pytest.raises(InputError, match=words) as caught:
         check_configuration(environment)
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 def test_a_short_secret_is_not_repeated():

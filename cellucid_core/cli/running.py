@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A draft's hidden name means nothing to the user; its folder does.
         name = Path(str(error.filename or ""))
         where = f" ({name.parent if name.name.startswith('.') else name})" if error.filename else ""
-        mend = "Check the path, its permissions and the free disk space."
-        return _failed(InputError(f"{error.strerror or error}{where}.", mend), BAD_INPUT, as_json)
+        fix = "Check the path, its permissions and the free disk space."
+        return _failed(InputError(f"{error.strerror or error}{where}.", fix), BAD_INPUT, as_json)
     return int(status)
 
 
@@ -59,7 +59,7 @@ def _failed(error: CellucidError, status: int, as_json: bool) -> int:
     print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
     if as_json:
         details = error.details if isinstance(error, WorkRefused) else {}
-        print(json.dumps({"error": error.what, "mend": error.mend, **details}, allow_nan=False, ensure_ascii=False))
+        print(json.dumps({"error": error.what, "fix": error.fix, **details}, allow_nan=False, ensure_ascii=False))
     return status
 
 

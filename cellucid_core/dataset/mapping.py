@@ -59,7 +59,7 @@ class AppliedFix:
     choice
         Name of the alternative that was chosen, empty for the rule's own fix.
     overruled
-        Whether the user declared the finding to be wrong, instead of mending anything.
+        Whether the user declared the finding to be wrong, instead of fixing anything.
     """
 
     rule: str

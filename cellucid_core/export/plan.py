@@ -220,8 +220,8 @@ def _too_large(what: str, names: list[str], bits: int | None) -> list[str]:
     if not names:
         return []
     why = "hold values beyond float32" if bits is None else "span more than a number can hold"
-    mend = "write them with 8 or 16 bit" if bits is None else "write them on a log scale"
-    return [f"The {what} {some(names)} {why}: leave them out, or {mend}."]
+    fix = "write them with 8 or 16 bit" if bits is None else "write them on a log scale"
+    return [f"The {what} {some(names)} {why}: leave them out, or {fix}."]
 
 
 def _name_refusals(view: View, genes: Sequence[str]) -> list[str]:

@@ -211,11 +211,11 @@ def _gene_names(view: View) -> list[str]:
     if not names:
         raise WorkRefused("This dataset has no genes.", "Choose another matrix.")
     if "" in names:
-        raise WorkRefused("Some genes have no name.", "Mend them on Upload & Preflight, or choose other gene names.")
+        raise WorkRefused("Some genes have no name.", "Fix them on Upload & Preflight, or choose other gene names.")
     if len(set(names)) < len(names):
         raise WorkRefused(
             f"{len(names) - len(set(names)):,} gene names stand more than once.",
-            "Mend them on Upload & Preflight (--fix gene-ids-duplicate), or choose other gene names.",
+            "Fix them on Upload & Preflight (--fix gene-ids-duplicate), or choose other gene names.",
         )
     return names
 

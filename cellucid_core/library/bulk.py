@@ -180,7 +180,7 @@ def _kind(genes: list[str]) -> str:
 
 
 def _check_values(values: np.ndarray, rows: list[str], columns: list[str], file_name: str) -> None:
-    for wrong, what, mend in (
+    for wrong, what, fix in (
         (~np.isfinite(values), "is missing or infinite", "Fill it in, or take the gene out."),
         (values < 0, "is below 0", "Linear values are expected: counts, CPM or TPM, neither centred nor scaled."),
     ):
@@ -189,7 +189,7 @@ def _check_values(values: np.ndarray, rows: list[str], columns: list[str], file_
             count = int(wrong.sum())
             raise InputError(
                 f"{file_name} has a value that {what} for {rows[row]} in {columns[column]}, and {count - 1:,} more.",
-                mend,
+                fix,
             )
 
 

@@ -1,4 +1,4 @@
-"""Say what is wrong with a dataset before it is exported, and mend it without touching the file.
+"""Say what is wrong with a dataset before it is exported, and fix it without touching the file.
 
 Every rule is one function of a `View`; a fix makes a new `Mapping`, so undoing it is leaving it out.
 """

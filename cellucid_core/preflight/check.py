@@ -109,7 +109,7 @@ RULES: tuple[Rule, ...] = (
     Rule("vector-id", vectors.vector_id, vectors.fix_vector_id, safe=True),
     Rule("vector-without-points", vectors.vector_without_points, vectors.fix_vector_without_points, safe=True),
 )
-"""Every rule, in the order in which they are checked and mended and, within a severity, shown."""
+"""Every rule, in the order in which they are checked and fixed and, within a severity, shown."""
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
@@ -164,6 +164,6 @@ def require_ready(view: View, scope: Scope | None = None, *, keys_are_files: boo
     fixable = [f"--fix {finding.rule}" for finding in errors if finding.fix]
     raise WorkRefused(
         f"Preflight blocks the export: {reasons}",
-        f"Apply {' '.join(fixable)}, or mend the file." if fixable else "Mend the file; preflight says what is wrong.",
+        f"Apply {' '.join(fixable)}, or fix the file." if fixable else "Fix the file; preflight says what is wrong.",
         details={"status": "blocked", "findings": [finding.to_json() for finding in report.findings]},
     )

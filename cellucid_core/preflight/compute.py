@@ -25,7 +25,7 @@ MAX_CELLS = 200_000
 N_HVG = 2000
 TARGET_SUM = 1e4
 #: How `scanpy.pp.neighbors` finds neighbours: by measuring all distances. Of many cells it would by itself take
-#: pynndescent, which is compiled anew in each process for most of a minute, and whose sparse arrays (since 0.7) scanpy
+#: pynndescent, which is compiled again in each process for most of a minute, and whose sparse arrays (since 0.7) scanpy
 #: 1.12 cannot read.
 _SEARCH = "sklearn"
 _PROGRAMS = ("scanpy", "umap-learn", "numpy")
@@ -72,7 +72,7 @@ def compute_umap(view: View, scope: Scope) -> Derived:
         latent, use_rep = view.latent(), key
         begin = Derived({}, (f"From {key}", "import scanpy as sc"))
     if not np.isfinite(latent).all():
-        raise InputError("The latent space is not finite.", "Mend latent-not-finite first.")
+        raise InputError("The latent space is not finite.", "Fix latent-not-finite first.")
     depends = ["umap", use_rep, np.ascontiguousarray(latent, np.float32)]
     made = _kept(view, scope, "The UMAP", depends, lambda: _umap(view, latent, use_rep, scope), expression=False)
     scope.say("Done", 1.0)

@@ -137,7 +137,7 @@ def _unpack(data: bytes, length: int) -> Buffer:
 
 
 def _even(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Cut pieces anew, all but the last to one length, so that two files can be read side by side."""
+    """Cut pieces again, all but the last to one length, so that two files can be read side by side."""
     held, length = [], 0
     for piece in pieces:
         held.append(piece)

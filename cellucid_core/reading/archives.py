@@ -41,11 +41,13 @@ def checked_entries(archive: zipfile.ZipFile, file_name: str) -> list[str]:
         name = entry.filename
         parts = PurePosixPath(name.replace("\\", "/")).parts
         if name.startswith(("/", "\\")) or ".." in parts or ":" in name.split("/")[0] or "\0" in name:
-            raise InputError(f"{file_name} holds a file that would land outside of it ({name[:80]!r}).", "Zip it anew.")
+            raise InputError(
+                f"{file_name} holds a file that would land outside of it ({name[:80]!r}).", "Zip it again."
+            )
         if stat.S_ISLNK(entry.external_attr >> 16):
             raise InputError(f"{file_name} holds a link ({name[:80]!r}).", "Zip the files themselves.")
         if entry.flag_bits & 1:
-            raise InputError(f"{file_name} is encrypted.", "Zip it anew, without a password.")
+            raise InputError(f"{file_name} is encrypted.", "Zip it again, without a password.")
         total += entry.file_size
         if not (entry.is_dir() or name.startswith("__MACOSX/") or name.rpartition("/")[2] == ".DS_Store"):
             names.append(name)
@@ -53,7 +55,7 @@ def checked_entries(archive: zipfile.ZipFile, file_name: str) -> list[str]:
     if total > limit:
         raise InputError(f"{file_name} unpacks to {format_size(total)}.", f"At most {format_size(limit)} are unpacked.")
     if len(set(names)) < len(names):
-        raise InputError(f"{file_name} holds a file twice.", "Zip it anew.")
+        raise InputError(f"{file_name} holds a file twice.", "Zip it again.")
     return names
 
 
@@ -142,7 +144,7 @@ def _copy(source: Any, target: Path, limit: int, file_name: str) -> None:
             while piece := source.read(_CHUNK):
                 written += len(piece)
                 if written > limit:
-                    raise InputError(f"{file_name} unpacks to more than it should.", "Pack it anew.")
+                    raise InputError(f"{file_name} unpacks to more than it should.", "Pack it again.")
                 file.write(piece)
     except OSError as error:
         if error.errno is None:  # gzip's own, about the content

@@ -20,7 +20,7 @@ from cellucid_core.reading.matrix import FileMatrix, Layout
 from cellucid_core.reading.safety import declared_size, require_memory
 from cellucid_core.reading.source import Source
 
-MEND = "Write it again with adata.write_h5ad('file.h5ad') and open that file."
+FIX = "Write it again with adata.write_h5ad('file.h5ad') and open that file."
 
 
 def read_elements(group: Any, source: Source) -> Contents:
@@ -45,7 +45,7 @@ def read_elements(group: Any, source: Source) -> Contents:
     """
     for table in ("obs", "var"):
         if table not in group:
-            raise InputError(f"{source.file_name} is not an AnnData: it has no {table} table.", MEND)
+            raise InputError(f"{source.file_name} is not an AnnData: it has no {table} table.", FIX)
     obs, var = _table(group["obs"], "obs"), _table(group["var"], "var")
     unreadable: dict[str, str] = {}
     matrices, variables = _matrices(group, var, unreadable)
@@ -146,7 +146,7 @@ def _table(element: Any, what: str) -> pd.DataFrame:
     require_memory(declared_size(element), f"The table {what}")
     table = read_elem(element)
     if not isinstance(table, pd.DataFrame):
-        raise InputError(f"{what} is not a table.", MEND)
+        raise InputError(f"{what} is not a table.", FIX)
     table.index = table.index.astype(str)
     return table
 
@@ -183,7 +183,7 @@ def _read_graph(element: Any) -> sparse.csr_matrix:
             _check_sparse(value)
         return sparse.csr_matrix(value.to_numpy() if isinstance(value, pd.DataFrame) else value)
     except Exception as error:
-        raise InputError(f"The neighbour graph cannot be read ({first_line(error)}).", MEND) from error
+        raise InputError(f"The neighbour graph cannot be read ({first_line(error)}).", FIX) from error
 
 
 def _check_sparse(value: Any) -> None:

@@ -15,16 +15,16 @@ class Foreign:
     ----------
     what
         "an R object (.rds)".
-    mend
+    fix
         How to get something that is.
     """
 
     what: str
-    mend: str
+    fix: str
 
     def error(self, file_name: str) -> InputError:
         """Return the error that says so of a file."""
-        return InputError(f"{file_name} is {self.what}, which is not a dataset that can be opened.", self.mend)
+        return InputError(f"{file_name} is {self.what}, which is not a dataset that can be opened.", self.fix)
 
 
 _SEURAT = (

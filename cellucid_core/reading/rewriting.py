@@ -142,7 +142,7 @@ class GrowingFile:
         self._writing.check()
 
     def replace(self, name: str, table: pd.DataFrame) -> None:
-        """Write ``obs`` or ``var`` anew."""
+        """Write ``obs`` or ``var`` again."""
         from anndata.io import write_elem
 
         write_elem(self._writing.file, name, table)

@@ -93,7 +93,7 @@ def _add_button(export: Path, dataset_id: str, *, replace: bool) -> None:
 
 
 def _follow() -> None:
-    """Wait for what is being done for the collection, and run the page anew."""
+    """Wait for what is being done for the collection, and run the page again."""
     if _JOB not in st.session_state and COLLECTION in st.session_state:  # a new session: what was begun before goes on
         root = st.session_state[COLLECTION]
         begun = [latest(kind, lambda job: job.about.get("root") == root) for kind in ("gather", "zip")]

@@ -62,7 +62,7 @@ def finished_again(kept: KeptExport) -> Finished:
 
 
 def _offered(path: Path, file_name: str) -> str | None:
-    """Return a link's token for an export, whose day begins anew: links last half of it."""
+    """Return a link's token for an export, whose day starts again: links last half of it."""
     with suppress(OSError):
         os.utime(path)
     return offer(path, file_name)
@@ -154,7 +154,7 @@ def export_job_of(view: View) -> Job | None:
 
 
 def follow_export(job: Job) -> None:
-    """Wait for an export, showing how far it is; take over what came of it, and run the page anew."""
+    """Wait for an export, showing how far it is; take over what came of it, and run the page again."""
     n_genes = int(job.about["n_genes"])
     follow(job, "export", lambda progress: progress_words(progress, n_genes))
     try:

@@ -37,7 +37,7 @@ def settle() -> None:
     if work.dataset is None:
         return
     _begin(work)
-    job = mending()
+    job = pending_change()
     if job is None or job.active:
         return
     _known()[work.dataset.content_hash] = ""
@@ -61,7 +61,7 @@ def _begin(work: Workspace) -> None:
         _refuse(work, error)
 
 
-def mending() -> Job | None:
+def pending_change() -> Job | None:
     """Return the job that computes what was asked for of the open dataset, None if there is none."""
     work = workspace()
     if work.dataset is None:
@@ -74,9 +74,9 @@ def mending() -> Job | None:
     return my_job(known[content])
 
 
-def follow_mending() -> None:
-    """Wait until what was asked for is computed, showing how far it is, and run the page anew."""
-    job = mending()
+def follow_change() -> None:
+    """Wait until what was asked for is computed, showing how far it is, and run the page again."""
+    job = pending_change()
     if job is not None:
         follow(job, "fix", _words)
         st.rerun()
@@ -142,7 +142,7 @@ def _submit(work: Workspace, wanted: Wanted) -> Job:
         },
         owner=owner(),
         kind="fix",
-        title=f"Mending {work.dataset.name}",
+        title=f"Fixing {work.dataset.name}",
         about=about,
         key=f"fix {content} {wanted.choices.digest()} {wanted.fixes} {wanted.everything} {about['workspace']}",
     )

@@ -1,4 +1,4 @@
-"""What preflight found, with the buttons that mend it, and what was mended."""
+"""What preflight found, with the buttons that fix it, and what was fixed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from cellucid_core.dataset import AppliedFix
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import Finding, report_html, report_json
-from pages.opening.changes import ERROR, SAID, mending
+from pages.opening.changes import ERROR, SAID, pending_change
 from pages.workspace.session import literal, show_error, workspace
 from pages.workspace.sidebar import light_badge
 
@@ -27,14 +27,14 @@ def findings_panel() -> DeltaGenerator:
     streamlit.delta_generator.DeltaGenerator
         The place for how far a change is that is being computed.
     """
-    work, busy = workspace(), mending() is not None
+    work, busy = workspace(), pending_change() is not None
     report = work.report
     st.subheader("Findings", anchor=False)
     light, everything = st.columns([2, 1], vertical_alignment="center")
     light.markdown(light_badge())
-    mendable = [finding for finding in (*report.of("error"), *report.of("warning")) if finding.fix]
-    if len(mendable) > 1 and everything.button(
-        "Mend all",
+    fixable = [finding for finding in (*report.of("error"), *report.of("warning")) if finding.fix]
+    if len(fixable) > 1 and everything.button(
+        "Fix all",
         key="fix_all",
         type="primary",
         icon=":material/build:",
@@ -42,7 +42,7 @@ def findings_panel() -> DeltaGenerator:
         disabled=busy,
         help="Applies every fix that loses nothing you could want; each can be undone.",
     ):
-        _mend(work.fix_all)
+        _fix(work.fix_all)
     if error := st.session_state.pop(ERROR, None):
         show_error(error)
     if said := st.session_state.pop(SAID, None):
@@ -72,19 +72,19 @@ def _finding(finding: Finding, *, expanded: bool, busy: bool) -> None:
     with st.container(key=f"finding_{finding.rule}"):
         text, button = st.columns([4, 1], vertical_alignment="top")
         if finding.fix is not None and button.button(
-            "Mend", key=f"fix_{finding.rule}", help=literal(finding.fix), width="stretch", disabled=busy
+            "Fix", key=f"fix_{finding.rule}", help=literal(finding.fix), width="stretch", disabled=busy
         ):
-            _mend(partial(workspace().fix, finding.rule))
+            _fix(partial(workspace().fix, finding.rule))
         with text.expander(f"{_ICONS[finding.severity]} {literal(finding.title)}", expanded=expanded):
             st.markdown(literal(finding.detail))
             if finding.examples:
                 st.markdown("**For example:** " + ", ".join(literal(name) for name in finding.examples))
             if finding.fix is not None:
-                st.markdown(f"**Mend:** {literal(finding.fix)}")
+                st.markdown(f"**Fix:** {literal(finding.fix)}")
             for name, does in finding.alternatives:
                 asked = f"{finding.rule}={name}"
                 if st.button(does, key=f"fix_{asked}", icon=":material/alt_route:", disabled=busy):
-                    _mend(partial(workspace().fix, asked))
+                    _fix(partial(workspace().fix, asked))
             if finding.overrulable and st.button(
                 "It is meant to be so",
                 key=f"overrule_{finding.rule}",
@@ -92,14 +92,14 @@ def _finding(finding: Finding, *, expanded: bool, busy: bool) -> None:
                 disabled=busy,
                 help="The finding rests on a guess. Your word is recorded like a fix and can be undone.",
             ):
-                _mend(partial(workspace().fix, f"{finding.rule}=overrule"))
+                _fix(partial(workspace().fix, f"{finding.rule}=overrule"))
             st.caption(f"Rule: {literal(finding.rule)}")
 
 
 def _applied(fix: AppliedFix, busy: bool) -> None:
     text, button = st.columns([4, 1], vertical_alignment="top")
     if button.button("Undo", key=f"undo_{fix.asked}", width="stretch", disabled=busy):
-        _mend(lambda progress: workspace().undo(fix.asked))
+        _fix(lambda progress: workspace().undo(fix.asked))
     with text.expander(f":green[:material/check:] {literal(fix.sentence)}"):
         if fix.code:
             st.caption("The same in your own pipeline:")
@@ -107,7 +107,7 @@ def _applied(fix: AppliedFix, busy: bool) -> None:
         st.caption(f"Rule: {literal(fix.rule)}")
 
 
-def _mend(work: Callable[[Callable[[str, float], None]], None]) -> None:
+def _fix(work: Callable[[Callable[[str, float], None]], None]) -> None:
     """Change what is applied, showing progress; what takes long is left to a worker (`pages.opening.changes`)."""
     bar = st.empty()
 

@@ -247,7 +247,7 @@ def server_box(key: str) -> bool:
 
 
 def parts_box(source: Source | None, dataset: Dataset) -> bool:
-    """Offer another modality and a table about the cells; tell whether the dataset was opened anew in this run."""
+    """Offer another modality and a table about the cells; tell whether the dataset was opened again in this run."""
     if source is None:
         return False
     if dataset.modalities:

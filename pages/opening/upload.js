@@ -28,9 +28,9 @@ const inTime = (seconds) => {
 const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
 class Refused extends Error {
-  constructor(what, mend) {
-    super(`${what} ${mend}`);
-    Object.assign(this, { what, mend });
+  constructor(what, fix) {
+    super(`${what} ${fix}`);
+    Object.assign(this, { what, fix });
   }
 }
 
@@ -195,7 +195,7 @@ class Transfer {
 // What the server says in a sentence cannot be helped by trying again; anything else may be a proxy's bad moment.
 function problem(answer) {
   const said = told(answer);
-  if (said && ![423, 460, 503, 507].includes(answer.status)) return new Refused(said.what, said.mend);
+  if (said && ![423, 460, 503, 507].includes(answer.status)) return new Refused(said.what, said.fix);
   return new Error("unreachable");
 }
 
@@ -250,10 +250,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
 
   // What cannot be uploaded is said on the page, where all other errors are.
-  const refuse = ({ what, mend }) => {
+  const refuse = ({ what, fix }) => {
     running.transfer = null;
     draw();
-    setTriggerValue("refused", { what, mend });
+    setTriggerValue("refused", { what, fix });
   };
 
   const hand = (transfer) => {
@@ -272,7 +272,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const start = (files) => {
     if (running.transfer || !files.length) return;
     if (files.length > 1) {
-      return refuse({ what: `These are ${files.length} files.`, mend: "Upload one, or a zip of what belongs together." });
+      return refuse({ what: `These are ${files.length} files.`, fix: "Upload one, or a zip of what belongs together." });
     }
     const [file] = files;
     const transfer = new Transfer(file, data.address);
@@ -312,7 +312,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     zone.classList.remove("over");
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.());
     if (entries.some((entry) => entry?.isDirectory)) {
-      return refuse({ what: "This is a folder.", mend: "Zip it, then drop the zip." });
+      return refuse({ what: "This is a folder.", fix: "Zip it, then drop the zip." });
     }
     start([...event.dataTransfer.files]);
   };

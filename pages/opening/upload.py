@@ -48,7 +48,7 @@ def uploaded_token(key: str) -> str | None:
         on_refused_change=lambda: None,
     )
     if isinstance(result.refused, dict):
-        raise InputError(*(str(result.refused.get(part, ""))[:500] for part in ("what", "mend")))
+        raise InputError(*(str(result.refused.get(part, ""))[:500] for part in ("what", "fix")))
     token: str | None = result.uploaded
     return token
 

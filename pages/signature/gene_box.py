@@ -156,16 +156,16 @@ def _accept(genes: str | Signature, proposals: dict[str, str]) -> None:
     if isinstance(genes, str):
         st.session_state[widget_key(GENES)] = as_text(_replaced(parse_genes(genes), proposals))
     elif work.gene_sets is not None:
-        mended = replace(genes, genes=tuple(_replaced(genes.genes, proposals)))
+        fixed = replace(genes, genes=tuple(_replaced(genes.genes, proposals)))
         sets = work.gene_sets.sets
-        changed = [mended if one.name == genes.name else one for one in sets.signatures]
+        changed = [fixed if one.name == genes.name else one for one in sets.signatures]
         work.gene_sets = replace(work.gene_sets, sets=replace(sets, signatures=changed))
 
 
 def _replaced(genes: Any, proposals: dict[str, str]) -> list[str]:
     """Replace genes; the sign behind a name stays."""
-    mended = []
+    fixed = []
     for gene in genes:
         name, sign = (gene[:-1], gene[-1]) if gene[:-1] in proposals and gene[-1] in "+-" else (gene, "")
-        mended.append(proposals.get(name, name) + sign)
-    return mended
+        fixed.append(proposals.get(name, name) + sign)
+    return fixed

@@ -38,7 +38,7 @@ _TURNS: tuple[Turn, ...] = ("", "all", "matrix")
 
 
 def snapshot(me: Keeper) -> dict[str, Any]:
-    """Return the whole workspace as this session has it: the open dataset anew, all else as it is known."""
+    """Return the whole workspace as this session has it: the open dataset again, all else as it is known."""
     work = workspace()
     before = me.synced or workspace_to_json(KeptWorkspace("", created=time.time()))
     folder = st.session_state.get(COLLECTION)

@@ -34,7 +34,7 @@ def draw_door(visit: Visit) -> None:
             claims = visit.claims or {}
             _draw_person(*(str(claims.get(part) or "")[:200] for part in ("name", "email")))
             st.warning(literal(visit.refused.what), icon=":material/lock:")
-            st.markdown(literal(visit.refused.mend))
+            st.markdown(literal(visit.refused.fix))
             if visit.claims is None:
                 _go_on_button()
                 return
@@ -66,7 +66,7 @@ def draw_account(visit: Visit) -> None:
 
 
 def start_over() -> None:
-    """Load the page anew, at the bare address: what this session holds is not for who sits here now.
+    """Load the page again, at the bare address: what this session holds is not for who sits here now.
 
     Who signs out is led away over the provider, which must not be overtaken: they get a button, should it not come to
     that.

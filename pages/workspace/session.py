@@ -265,8 +265,8 @@ def widget_key(name: str) -> str:
 
 
 def show_error(error: CellucidError) -> None:
-    """Show what happened and how to mend it."""
-    st.error(f"**{literal(error.what)}** {literal(error.mend)}", icon=":material/error:")
+    """Show what happened and how to fix it."""
+    st.error(f"**{literal(error.what)}** {literal(error.fix)}", icon=":material/error:")
 
 
 def counted(n: int, one: str, many: str = "") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from cellucid_core.errors import CellucidError
-from pages.opening.changes import mending
+from pages.opening.changes import pending_change
 from pages.workspace.session import counted, literal, show_error, workspace
 
 #: Preflight's light → badge colour, icon, words.
@@ -39,7 +39,7 @@ def draw_sidebar() -> None:
             st.caption(f"{counted(view.n_cells, 'cell')} · {counted(view.n_genes, 'gene')}  \nEmbedding: {dimensions}")
         except CellucidError as error:
             show_error(error)
-        if mending() is not None:
+        if pending_change() is not None:
             st.caption(":material/hourglass_top: A change is being computed")
         if work.fixes:
             st.caption(f"{len(work.fixes)} fix{'es' if len(work.fixes) > 1 else ''} applied")

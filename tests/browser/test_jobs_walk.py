@@ -122,15 +122,15 @@ def test_cancel_and_a_killed_worker_leave_nothing(page, home, address):
 
 def test_a_umap_goes_on_is_cancelled_and_survives_a_kill(page, home, address):
     open_file(page, "bare.h5ad")
-    mend = page.locator(".st-key-fix_embedding-missing").get_by_role("button", name="Mend")
+    fix = page.locator(".st-key-fix_embedding-missing").get_by_role("button", name="Fix")
     cancel = page.get_by_role("button", name="Cancel")
     note = page.get_by_text("A change is being computed")
     computed = home / "computed"
 
     with held(home):
-        press(mend)
+        press(fix)
         cancel.wait_for()
-        expect(mend).to_be_disabled()
+        expect(fix).to_be_disabled()
         go(page, "Gene Signature", "Gene Signature")
         expect(note).to_be_visible()
         go(page, "Upload & Preflight", "Upload & Preflight")
@@ -138,7 +138,7 @@ def test_a_umap_goes_on_is_cancelled_and_survives_a_kill(page, home, address):
         alert(page, "Cancelled. Nothing was changed.")
         expect(note).to_have_count(0)
 
-        press(mend)
+        press(fix)
         cancel.wait_for()
         (worker,) = worker_processes(home)
         os.kill(worker, signal.SIGKILL)
@@ -146,7 +146,7 @@ def test_a_umap_goes_on_is_cancelled_and_survives_a_kill(page, home, address):
     assert not [path.name for path in computed.iterdir() if path.name.startswith(".")]
 
     with held(home):
-        press(mend)
+        press(fix)
         cancel.wait_for()
         page.reload()  # it goes on, and so does the page
         expect(note.or_(cancel).first).to_be_visible()
@@ -154,7 +154,7 @@ def test_a_umap_goes_on_is_cancelled_and_survives_a_kill(page, home, address):
     expect(note).to_have_count(0)
     assert not [record for record in records(home) if record["kind"] == "fix"]
     page.locator(".st-key-undo_embedding-missing").get_by_role("button", name="Undo").click()
-    press(mend)
+    press(fix)
     page.get_by_text("UMAP computed in 2D and 3D").wait_for()  # from the disk
 
 

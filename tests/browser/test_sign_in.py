@@ -197,7 +197,7 @@ def test_from_the_door_to_the_library_and_out_again(visitor, tmp_path):
     assert page.context.request.get(address).status == 403
     # The other tab still has its connection; the next thing that is done there ends it.
     other_tab.get_by_test_id("stSidebarNav").get_by_text("Export", exact=True).click()
-    expect(other_tab.get_by_text("You signed out, or signed in anew")).to_be_visible()
+    expect(other_tab.get_by_text("You signed out, or signed in again")).to_be_visible()
     other_tab.close()
 
     # Who kept the cookies has nothing of them.
@@ -205,7 +205,7 @@ def test_from_the_door_to_the_library_and_out_again(visitor, tmp_path):
     page.context.add_cookies(cookies)
     assert page.context.request.get(address).status == 403
     page.reload()
-    expect(page.get_by_text("You signed out, or signed in anew")).to_be_visible()
+    expect(page.get_by_text("You signed out, or signed in again")).to_be_visible()
     page.context.clear_cookies()
 
     page.reload()

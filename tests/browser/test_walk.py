@@ -129,7 +129,7 @@ def test_a_download_works_below_a_base_path_and_in_no_other_browser(browser, tmp
         context.close()
 
 
-def test_upload_a_broken_file_mend_it_and_export_it(page, tmp_path):
+def test_upload_a_broken_file_fix_it_and_export_it(page, tmp_path):
     adata = make_adata()
     adata.obsm["X_umap"][4] = np.nan
     adata.obs["n genes"] = 1.5
@@ -145,11 +145,11 @@ def test_upload_a_broken_file_mend_it_and_export_it(page, tmp_path):
     expect(page.get_by_role("button", name="Export", exact=True)).to_have_count(0)
 
     go(page, "Upload & Preflight", "Upload & Preflight")
-    page.locator(".st-key-fix_embedding-not-finite").get_by_role("button", name="Mend").click()
+    page.locator(".st-key-fix_embedding-not-finite").get_by_role("button", name="Fix").click()
     expect(sidebar).to_contain_text("export blocked (1)")
-    mend = page.locator(".st-key-fix_key-collision").get_by_role("button", name="Mend")
-    expect(mend).to_have_count(1)  # until the run ends, what stood there before is still on the page
-    mend.click()
+    fix = page.locator(".st-key-fix_key-collision").get_by_role("button", name="Fix")
+    expect(fix).to_have_count(1)  # until the run ends, what stood there before is still on the page
+    fix.click()
     expect(sidebar).to_contain_text("ready")
     expect(page.get_by_text("1 cell left out: embedding not finite").first).to_be_visible()
 

@@ -49,7 +49,7 @@ def test_work_survives_and_others_need_the_link(browser, tmp_path):
         page = visit(context, address)
         page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(tmp_path / "broken.h5ad")
         page.get_by_role("heading", name="Upload & Preflight").wait_for()
-        page.locator(".st-key-fix_embedding-not-finite").get_by_role("button", name="Mend").click()
+        page.locator(".st-key-fix_embedding-not-finite").get_by_role("button", name="Fix").click()
         expect(page.get_by_test_id("stSidebar")).to_contain_text("1 fix applied")
         go(page, "Gene Signature", "Gene Signature")
         box = page.get_by_role("textbox", name="Signature genes")

@@ -159,7 +159,7 @@ def test_what_cannot_be_written_is_refused_and_nothing_is_left(tmp_path, changes
         assert any(message.split(" and ")[0] in reason for reason in plan(view, ExportSettings()).refusals)
 
 
-def test_a_rename_mends_a_collision(tmp_path):
+def test_a_rename_fixes_a_collision(tmp_path):
     view = small_view(obs=columns("a b", "a_b", n=120))
     view.renamed = {"a_b": "a_b-1"}
     write(view, ExportSettings(), tmp_path / "x.zip")

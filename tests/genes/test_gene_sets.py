@@ -97,7 +97,7 @@ def test_what_is_wrong_with_weights_is_said():
 def test_what_cannot_be_read_is_said(content):
     with pytest.raises(InputError) as caught:
         read_gene_sets(content, "x.csv")
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 @given(st.text(max_size=200), st.sampled_from(["x.gmt", "x.csv", "x.tsv"]))

@@ -2,7 +2,7 @@
 
     python tests/load/kill_the_server.py --times 50 --seed 0
 
-A person uploads a file, opens it (which builds its store), mends it, exports it, gathers the export and builds a
+A person uploads a file, opens it (which builds its store), fixes it, exports it, gathers the export and builds a
 library entry. At a random moment of a random step the whole process group dies by SIGKILL, and where the server has
 worker processes, every other time one of these dies first, alone. Then the server starts again on the same folder, and
 
@@ -70,7 +70,7 @@ class Person:
         self.steps = {
             "upload": self.upload,
             "open": self.open,
-            "mend": self.mend,
+            "fix": self.fix,
             "export": self.export,
             "gather": self.gather,
             "build": self.build,
@@ -112,10 +112,10 @@ class Person:
         """Open it, which rewrites some formats and turns the matrix."""
         session.tell("cellucid_upload", "uploaded", self._token)
 
-    def mend(self, session: Session) -> None:
-        """Mend what preflight found."""
-        if any(button.label == "Mend" for button in session.elements("button")):
-            session.click("Mend")
+    def fix(self, session: Session) -> None:
+        """Fix what preflight found."""
+        if any(button.label == "Fix" for button in session.elements("button")):
+            session.click("Fix")
 
     def export(self, session: Session) -> None:
         """Export it and download the export."""
@@ -144,7 +144,7 @@ class Person:
 
 
 def make_file(kind: str, number: int, n_cells: int) -> bytes:
-    """Return a file that is its number's own, with something to mend where the format can hold it."""
+    """Return a file that is its number's own, with something to fix where the format can hold it."""
     import anndata
 
     from tests.making import make_adata

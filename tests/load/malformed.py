@@ -184,7 +184,7 @@ def open_and_use(path: Path) -> str:
         for key in list(view.obs_keys)[:20]:
             view.obs(key)
     except CellucidError as error:
-        return "refused" if error.what.strip() and error.mend.strip() else f"without a way out: {error}"
+        return "refused" if error.what.strip() and error.fix.strip() else f"without a way out: {error}"
     return "opened"
 
 

@@ -28,7 +28,7 @@ try:
     work()
     sys.exit("it did not notice")
 except CellucidError as error:
-    assert error.what.strip() and error.mend.strip()
+    assert error.what.strip() and error.fix.strip()
     print(error)
 resource.setrlimit(resource.RLIMIT_FSIZE, before)
 drafts = [path for path in home_folder().rglob("*") if path.name.startswith(".") and path.suffix != ".lock"]

@@ -11,7 +11,7 @@ from cellucid_core.dataset import open_dataset
 from cellucid_core.errors import WorkRefused
 from cellucid_core.ranking import gene_rankings
 from cellucid_core.serving.jobs import jobs_of, tasks
-from pages.opening import changes as mending
+from pages.opening import changes as fixing
 from pages.widgets import jobs
 from pages.workspace.session import Workspace
 from tests.making import make_adata
@@ -25,7 +25,7 @@ PREFLIGHT = "upload_preflight.py"
 def mine(tmp_path, monkeypatch):
     """Everybody is the same person here; nothing of another test is on the disk."""
     monkeypatch.setenv("CELLUCID_HOME", str(tmp_path / "home"))
-    for module in (mending, jobs):
+    for module in (fixing, jobs):
         monkeypatch.setattr(module, "owner", lambda: "browser-me")
 
 
@@ -90,7 +90,7 @@ def test_umap_is_computed_and_shown(open_app, opened):
     assert metric(app, "Embeddings") == "2D, 3D"
 
 
-def test_mend_all_computes_too(open_app, opened):
+def test_fix_all_computes_too(open_app, opened):
     adata = make_adata()
     del adata.obsm["X_umap"], adata.obsm["X_pca"]
     adata.obs["barcode"] = [f"b{i}" for i in range(60)]

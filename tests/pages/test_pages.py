@@ -80,7 +80,7 @@ def test_every_page_with_odd_datasets(open_app, opened, page, name):
     assert not app.exception
 
 
-def test_preflight_page_mends_and_undoes(open_app, opened):
+def test_preflight_page_fixes_and_undoes(open_app, opened):
     adata = make_adata()
     adata.obsm["X_umap"][[3, 4]] = np.nan
     app = open_app("upload_preflight.py", opened(adata))
@@ -95,7 +95,7 @@ def test_preflight_page_mends_and_undoes(open_app, opened):
     assert "export blocked" in app.sidebar.markdown[1].value
 
 
-def test_mend_all_and_undo_one(open_app, opened):
+def test_fix_all_and_undo_one(open_app, opened):
     adata = make_adata()
     adata.obsm["X_umap"][[3, 4]] = np.nan
     adata.obs["barcode"] = [f"b{i}" for i in range(60)]
@@ -111,7 +111,7 @@ def test_mend_all_and_undo_one(open_app, opened):
     assert metric(app, "Cells") == "58"
 
 
-def test_another_way_to_mend_and_overruling(open_app, opened):
+def test_another_way_to_fix_and_overruling(open_app, opened):
     adata = make_adata()
     adata.var_names = ["CD3D", "CD3D", *adata.var_names[2:]]
     adata.obs["barcode"] = [f"b{i}" for i in range(60)]

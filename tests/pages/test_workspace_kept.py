@@ -20,7 +20,7 @@ from cellucid_core.cell_pages import SavedPage
 from cellucid_core.dataset import open_dataset
 from cellucid_core.genes import read_gene_sets
 from cellucid_core.serving.workspaces import read_workspace
-from pages.opening import changes as mending
+from pages.opening import changes as fixing
 from pages.workspace import owner
 from pages.workspace.kept_widgets import fits
 from pages.workspace.session import OpenGeneSets, Source, Workspace
@@ -413,7 +413,7 @@ def uncomputed(visit, uploaded):
 
 def resuming(monkeypatch, ending):
     """Have the waiting for what is computed again end in some way."""
-    follow = mending.follow
+    follow = fixing.follow
 
     def wait(job, key, words=None, on_cancel=None):
         if key != "resume":
@@ -422,7 +422,7 @@ def resuming(monkeypatch, ending):
         job.wait(30)
         ending(job, on_cancel)
 
-    monkeypatch.setattr(mending, "follow", wait)
+    monkeypatch.setattr(fixing, "follow", wait)
 
 
 def test_cancelling_what_is_computed_again_opens_the_dataset_without_it(uncomputed, visit, monkeypatch):

@@ -33,7 +33,7 @@ def refused(path, words="", **options):
     with pytest.raises(InputError, match=words) as caught:
         use(path, **options)
     assert caught.value.what
-    assert caught.value.mend
+    assert caught.value.fix
     assert "Traceback" not in str(caught.value)
 
 
@@ -126,7 +126,7 @@ def test_damaged_bytes_never_crash(tmp_path, kind):
         try:
             use(target)
         except InputError as error:
-            assert error.mend  # noqa: PT017 - both outcomes are right
+            assert error.fix  # noqa: PT017 - both outcomes are right
 
 
 # ---- wrong shape --------------------------------------------------------------------------------------------------
@@ -240,11 +240,11 @@ FOREIGN = {
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_foreign_files_are_told_what_they_are(tmp_path, name):
-    content, what, mend = FOREIGN[name]
+    content, what, fix = FOREIGN[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=what) as caught:
         open_dataset(tmp_path / name)
-    assert mend in caught.value.mend
+    assert fix in caught.value.fix
 
 
 def test_foreign_archives(tmp_path):

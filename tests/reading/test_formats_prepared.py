@@ -110,7 +110,7 @@ def test_broken_exports_are_sentences(tmp_path, source, name):
     path = write(source, ExportSettings(), tmp_path / "whole.zip").path
     with pytest.raises(InputError, match=words) as caught:
         open_dataset(rewrite(path, tmp_path / "broken.zip", change))
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 def test_an_export_without_genes(tmp_path, viewed):

@@ -249,7 +249,7 @@ def test_broken_tables_are_sentences(tmp_path, name):
     (tmp_path / "x.csv").write_text(broken(change))
     with pytest.raises(InputError, match=words) as caught:
         open_dataset(tmp_path / "x.csv")
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 def test_a_text_beyond_the_first_lines(tmp_path):

@@ -41,7 +41,7 @@ def hang(*, folder, report, note):
 
 def refuse(*, folder, report):
     (folder / "left").write_text("x")
-    raise InputError("This is wrong.", "Mend it.")
+    raise InputError("This is wrong.", "Fix it.")
 
 
 def stumble(*, folder, report):

@@ -99,7 +99,7 @@ def test_workspaces_come_first_and_in_their_order():
     assert owners_workspaces(ADA) == [second, first, old]
 
 
-def test_a_kill_between_the_two_lists_is_mended_by_the_next_time(monkeypatch):
+def test_a_kill_between_the_two_lists_is_fixed_by_the_next_time(monkeypatch):
     from cellucid_core.serving.workspaces import owned as owners
 
     mine = workspace_of(ME)

@@ -56,7 +56,7 @@ def test_a_worker_computes_what_this_process_takes_over(crew, bare, place):
         apply_fixes(bare, choices, ["latent-missing"], READY)
 
 
-def test_everything_that_is_safe_is_mended_there_as_here(crew, bare):
+def test_everything_that_is_safe_is_fixed_there_as_here(crew, bare):
     crew()
     choices = default_mapping(bare)
     job = ask(fix_job, kind="fix", source=source_of(bare), choices=choices, fixes=(), everything=True)

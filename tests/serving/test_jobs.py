@@ -112,7 +112,7 @@ def test_without_workers_it_runs_here():
     assert job.result()["pid"] == os.getpid()
     refused = ask(jobs_made.refuse)
     assert refused.wait(10)
-    with pytest.raises(InputError, match=r"This is wrong\. Mend it\."):
+    with pytest.raises(InputError, match=r"This is wrong\. Fix it\."):
         refused.result()
     assert left(refused) == ["job.json"]
 
@@ -162,7 +162,7 @@ def test_errors_come_back_as_they_are(crew):
     assert job.wait(180)
     with pytest.raises(InputError) as told:
         job.result()
-    assert (told.value.what, told.value.mend) == ("This is wrong.", "Mend it.")
+    assert (told.value.what, told.value.fix) == ("This is wrong.", "Fix it.")
     assert left(job) == ["job.json"]
 
 

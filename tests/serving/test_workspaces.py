@@ -202,7 +202,7 @@ def test_a_damaged_file_gives_the_last_good_copy_or_a_sentence(home, content):
     kept, note = read_workspace(name)
     assert kept == workspace_from_json(first)
     assert "damaged" in note
-    # Going on from there mends it, and the damaged file does not take the place of the good copy.
+    # Going on from there fixes it, and the damaged file does not take the place of the good copy.
     third, _ = save_workspace(name, second, {**second, "current": ""})
     assert (third["current"], read_workspace(name)[1]) == ("", "")
     file.write_bytes(content)
@@ -512,7 +512,7 @@ def finished(home):
     path = home / "exports" / "pbmc-1.zip"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"zip")
-    result = ExportResult(path, 3, 3, 0.5, 700, 20, True, np.float64(0.5), ("mended",), ("beware",), 4, "f" * 64)
+    result = ExportResult(path, 3, 3, 0.5, 700, 20, True, np.float64(0.5), ("fixed",), ("beware",), 4, "f" * 64)
     again = Again("python -m …", "import …", {"genes.txt": "CD3D\n"})
     return KeptExport("pbmc", result, "compact", "mark", again, ("left",))
 

@@ -125,7 +125,7 @@ def test_raw_large_pages_without_a_column_and_samples_apart(file, tmp_path):
     check(run, executed(python_code(view, run, file=file), tmp_path))
 
 
-def test_without_pages_and_with_mended_genes(file, tmp_path):
+def test_without_pages_and_with_fixed_genes(file, tmp_path):
     view = opened(file)
     kept = np.arange(0, 120, 2)
     ids = np.array([f"new{i}" for i in range(60)], dtype=object)

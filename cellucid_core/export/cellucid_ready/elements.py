@@ -14,7 +14,7 @@ from cellucid_core.dataset import default_mapping
 from cellucid_core.errors import WorkRefused
 from cellucid_core.export.cellucid_ready.columns import Column, stored
 from cellucid_core.export.cellucid_ready.expression import Dense, Sparse, matrix
-from cellucid_core.export.cellucid_ready.keys import clashes, mended, renamed_note
+from cellucid_core.export.cellucid_ready.keys import clashes, fixed, renamed_note
 from cellucid_core.export.cellucid_ready.outliers import outlier_record
 from cellucid_core.export.cellucid_ready.record import MIN_POINTS, identity, launch_defaults
 from cellucid_core.export.chosen_genes import some
@@ -129,7 +129,7 @@ def _table(
 ) -> tuple[dict[str, Column], dict[str, str]]:
     """Return the columns as they are stored, and name in the source → key in the file."""
     word = "cell" if what == "obs" else "gene"
-    keys = [mended(name) for name in names]
+    keys = [fixed(name) for name in names]
     if same := clashes(keys):
         pairs = "; ".join(" and ".join(map(repr, group[:4])) for group in same[:5])
         raise WorkRefused(f"Columns of the {word} table would be one folder on some systems: {pairs}.", _LEAVE_OUT)
@@ -203,7 +203,7 @@ def _obsm(view: View, settings: ExportSettings, notes: list[str]) -> tuple[dict[
     if odd:
         notes.append(f"Arrays of obsm left out: {some(odd)}.")
     exported = [mapping.vectors_renamed.get(name, name) for name in names]
-    keys = [mended(name) for name in exported]
+    keys = [fixed(name) for name in exported]
     if same := clashes(keys):
         raise WorkRefused(f"The obsm arrays {' and '.join(same[0])} would be one folder on some systems.", _LEAVE_OUT)
     notes += renamed_note("Arrays of obsm", exported, keys)

@@ -34,7 +34,7 @@ from cellucid_core.reading.source import Source
 
 #: Bytes of decoded genes that are held before they are written.
 _BLOCK_BYTES = 64 * 2**20
-_AGAIN = "Copy or download the export again, or export it anew."
+_AGAIN = "Copy or download the export again, or export it again."
 
 
 def read_prepared_export(source: Source) -> Contents:

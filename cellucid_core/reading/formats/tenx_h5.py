@@ -19,7 +19,7 @@ from cellucid_core.reading.safety import declared_size, require_memory
 from cellucid_core.reading.source import Source
 
 GENE_EXPRESSION = "Gene Expression"
-_MEND = "Copy or download it again, or run Cell Ranger's aggregation again."
+_FIX = "Copy or download it again, or run Cell Ranger's aggregation again."
 
 
 def read_tenx_h5(source: Source) -> Contents:

@@ -63,7 +63,7 @@ class Record:
     result
         What the job returned; JSON.
     error
-        ``type``, ``what`` and ``mend`` of the error it ended with, or None.
+        ``type``, ``what`` and ``fix`` of the error it ended with, or None.
     server
         Which server runs it.
     uses
@@ -160,15 +160,15 @@ def all_records() -> Iterator[Record]:
 
 def error_of(record: Record) -> CellucidError:
     """Return the error that a job ended with."""
-    told = record.error or {"what": "This was cancelled.", "mend": "Start it again if it is still wanted."}
+    told = record.error or {"what": "This was cancelled.", "fix": "Start it again if it is still wanted."}
     kind = InputError if told.get("type") == "InputError" else WorkRefused
-    return kind(told["what"], told["mend"])
+    return kind(told["what"], told["fix"])
 
 
 def tell(error: CellucidError) -> dict[str, str]:
     """Return an error as a record keeps it."""
     kind = "InputError" if isinstance(error, InputError) else "WorkRefused"
-    return {"type": kind, "what": error.what, "mend": error.mend}
+    return {"type": kind, "what": error.what, "fix": error.fix}
 
 
 def clean(folder: Path, patience: float = 10.0) -> None:

@@ -127,7 +127,7 @@ def note_sign_in(sign_in: SignIn, browser: str | None) -> None:
         If it was signed out meanwhile, in another tab or by another sign-in at the same browser.
     """
     if _ended(sign_in.key).exists():
-        raise WorkRefused("You signed out, or signed in anew, in another tab.", "Sign in again to go on.")
+        raise WorkRefused("You signed out, or signed in again, in another tab.", "Sign in again to go on.")
     if browser is None:
         return
     settings = read_configuration()

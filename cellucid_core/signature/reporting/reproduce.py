@@ -111,7 +111,7 @@ def _reading(view: View, run: SignatureRun, path: str, joining: Sequence[str]) -
     else:
         if mapping.genes_kept is not None:
             lines.append(f"X = X[:, {_indices(mapping.genes_kept)}]  # the genes that were kept")
-        lines.append("# Gene ids as they were mended")
+        lines.append("# Gene ids as they were fixed")
         lines.append(_assigned("gene_ids = np.array(", list(map(str, view.gene_ids)), ", dtype=object)"))
     lines += ["obs = adata.obs", *joining]
     if not view.all_cells:

@@ -118,9 +118,9 @@ def _check_h5ad(view: View) -> None:
     """Refuse what has no cell table that columns can be added to."""
     import h5py
 
-    path, mend = view.dataset.path, "Take the CSV or the Parquet table, which join by cell id."
+    path, fix = view.dataset.path, "Take the CSV or the Parquet table, which join by cell id."
     if view.mapping.turn == "all":
-        raise InputError("The file keeps cells as columns, so scores cannot be added to its cell table.", mend)
+        raise InputError("The file keeps cells as columns, so scores cannot be added to its cell table.", fix)
     try:
         with h5py.File(path, "r", locking="best-effort") as file:
             obs = file.get("obs")
@@ -137,7 +137,7 @@ def _check_h5ad(view: View) -> None:
     except (OSError, KeyError, AttributeError):
         whole = False
     if not whole:
-        raise InputError(f"{path.name} is no .h5ad file that columns can be added to.", mend)
+        raise InputError(f"{path.name} is no .h5ad file that columns can be added to.", fix)
 
 
 def _add_columns(path: Path, columns: dict[str, Any]) -> tuple[str, str]:
