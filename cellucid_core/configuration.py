@@ -133,6 +133,15 @@ def _folders(text: str) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(path.resolve() for path in named))
 
 
+def _opened(text: str) -> str:
+    if text.lower() in ("", "demo"):
+        return text.lower()
+    path = _expanded(text)
+    if "\0" in text or not path.exists():
+        raise ValueError("`demo`, or the path of a dataset that is there")
+    return str(path.resolve())
+
+
 def _folder(text: str) -> Path:
     if "\0" in text:
         raise ValueError("the path of a folder")
@@ -198,8 +207,12 @@ class Configuration:
         "Folders whose files users may open without uploading them, separated like PATH. Links in them are refused.",
         default=(),
     )
-    open: Literal["", "demo"] = _setting(
-        "CELLUCID_OPEN", _one_of("", "demo"), "nothing", "`demo` opens the demo in every new session.", default=""
+    open: str = _setting(
+        "CELLUCID_OPEN",
+        _opened,
+        "nothing",
+        "What every new session opens: `demo`, or the path of a dataset on the server.",
+        default="",
     )
     upload_limit: int = _setting(
         "CELLUCID_UPLOAD_LIMIT",

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cellucid_core.cli import datasets, demo, export, preflight, score, signature, verify
+from cellucid_core.cli import app, datasets, demo, export, preflight, score, signature, verify
 from cellucid_core.cli.arguments import BAD_INPUT, DONE, REFUSED, Parser
 from cellucid_core.errors import CellucidError, InputError, WorkRefused
 
-_COMMANDS = (preflight, export, verify, score, signature, datasets, demo)
+_COMMANDS = (preflight, export, verify, score, signature, datasets, demo, app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,8 +65,14 @@ def _failed(error: CellucidError, status: int, as_json: bool) -> int:
 
 def parser() -> Parser:
     """Return the parser of all commands."""
-    made = Parser(prog="python -m cellucid_core", description="Check, export and score single-cell data.")
+    made = Parser(prog=_program(), description="Check, export and score single-cell data.")
     commands = made.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="COMMAND")
     for module in _COMMANDS:
         module.add(commands)
     return made
+
+
+def _program() -> str:
+    """Return the command as it was called."""
+    name = Path(sys.argv[0]).name
+    return name if name.startswith("cellucid-dashboard") else "python -m cellucid_core"

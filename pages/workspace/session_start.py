@@ -48,15 +48,16 @@ def arrive() -> bool:
     Returns
     -------
     bool
-        Whether the demo was opened by itself just now.
+        Whether a dataset was opened by itself just now (``CELLUCID_OPEN``).
     """
     me = keeper()
     if "started" not in st.session_state:
         st.session_state["started"] = True
         _enter(me)
-        # What the README's first command ends on; a session that has a workspace goes on with that.
-        if not me.name and read_configuration().open == DEMO and workspace().dataset is None:
-            opened = try_source(Source(DEMO))
+        # What the command that started the server asks for; a session that has a workspace goes on with that.
+        first = read_configuration().open
+        if not me.name and first and workspace().dataset is None:
+            opened = try_source(Source(first))
             me.automatic = opened
             return opened
     if me.pending:
@@ -139,7 +140,7 @@ def source_of(kept: KeptDataset) -> Source:
         It is not there any more, or is not offered any more.
     """
     source = kept.source
-    if source.path != DEMO and not _is_upload(source.path):
+    if source.path not in (DEMO, read_configuration().open) and not _is_upload(source.path):
         _require_offered(source.path, kept.title)
     if source.cell_metadata is not None and not _is_upload(source.cell_metadata):
         raise InputError(
