@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from cellucid_core.dataset.demo import write_demo
 from cellucid_core.dataset.expression import Expression
-from cellucid_core.dataset.gene_file import gene_file_genes, read_gene_file
-from cellucid_core.dataset.gene_list import gene_text, parse_genes
 from cellucid_core.dataset.gene_stats import GeneStats
 from cellucid_core.dataset.kinds import SUPPORTED, check_file_name
 from cellucid_core.dataset.mapping import AppliedFix, Kind, Mapping, choose, default_mapping, embedding_candidates
@@ -34,13 +32,9 @@ __all__ = [
     "data_roots",
     "default_mapping",
     "embedding_candidates",
-    "gene_file_genes",
     "gene_ids",
-    "gene_text",
     "natural_kind",
     "open_dataset",
-    "parse_genes",
-    "read_gene_file",
     "server_files",
     "server_path",
     "write_demo",

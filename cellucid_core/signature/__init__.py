@@ -6,8 +6,6 @@ from cellucid_core.signature.agreement import sample_columns, unit_word
 from cellucid_core.signature.caution import cautions
 from cellucid_core.signature.chance import Chance, against_chance
 from cellucid_core.signature.compare import compare
-from cellucid_core.signature.gene_sets import GeneSets, Signature, read_gene_sets
-from cellucid_core.signature.genes import GeneMatch, match_genes
 from cellucid_core.signature.library_size import LibrarySize, library_size
 from cellucid_core.signature.many import ManySignatures, score_many
 from cellucid_core.signature.many_table import long_csv, wide_csv
@@ -39,13 +37,10 @@ __all__ = [
     "WEIGHTED_METHODS",
     "Adjustment",
     "Chance",
-    "GeneMatch",
-    "GeneSets",
     "LibrarySize",
     "ManySignatures",
     "Method",
     "Normalization",
-    "Signature",
     "SignatureQuality",
     "SignatureRun",
     "TestResult",
@@ -59,14 +54,12 @@ __all__ = [
     "headline",
     "library_size",
     "long_csv",
-    "match_genes",
     "match_in_view",
     "match_many",
     "normalize",
     "obs_csv",
     "python_code",
     "read_csv",
-    "read_gene_sets",
     "record_json",
     "run_record",
     "run_signature",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellucid_core.cell_pages import Page
+from cellucid_core.genes import GeneMatch
 from cellucid_core.signature.compare import MAX_PAIRED_PAGES
-from cellucid_core.signature.genes import GeneMatch
 from cellucid_core.signature.result import TestResult
 from cellucid_core.signature.sentence import SMALL_D
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from cellucid_core.cell_pages import Page, rest_of
 from cellucid_core.errors import InputError
+from cellucid_core.genes import GeneMatch
 from cellucid_core.signature.control_genes import N_BINS
-from cellucid_core.signature.genes import GeneMatch
 from cellucid_core.signature.linear import batches, weighted_sums
 from cellucid_core.signature.run import need_expression
 from cellucid_core.signature.score import check_weights

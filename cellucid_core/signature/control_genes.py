@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellucid_core.errors import InputError
-from cellucid_core.signature.genes import GeneMatch
+from cellucid_core.genes import GeneMatch
 from cellucid_core.signature.score import weighted_sum
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from cellucid_core.cell_pages import Page, rest_of
 from cellucid_core.errors import InputError
-from cellucid_core.signature.genes import GeneMatch
+from cellucid_core.genes import GeneMatch
 from cellucid_core.signature.linear import weighted_sums
 from cellucid_core.signature.page_sums import PageCodes, page_codes
 from cellucid_core.signature.run import need_expression

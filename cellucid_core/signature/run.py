@@ -10,16 +10,14 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.cell_pages import Page
-from cellucid_core.dataset import parse_genes
 from cellucid_core.errors import InputError
+from cellucid_core.genes import GeneIds, GeneMatch, GeneSet, match_genes, parse_genes
 from cellucid_core.names import listed
 from cellucid_core.signature.agreement import unit_word
 from cellucid_core.signature.all_pairs import Pooled
 from cellucid_core.signature.caution import cautions
 from cellucid_core.signature.compare import compare_samples
 from cellucid_core.signature.effects import Sample
-from cellucid_core.signature.gene_sets import Signature
-from cellucid_core.signature.genes import GeneIds, GeneMatch, match_genes
 from cellucid_core.signature.normalize import Normalization
 from cellucid_core.signature.normalize import normalize as normalize_pages
 from cellucid_core.signature.replicates import by_owner, owned_scores
@@ -136,7 +134,7 @@ class SignatureRun:
 
 def match_in_view(
     view: View,
-    genes: str | Sequence[str] | Signature,
+    genes: str | Sequence[str] | GeneSet,
     *,
     repeats: Literal["once", "count"] = "once",
     signed: bool = False,
@@ -157,7 +155,7 @@ def match_in_view(
 
 def match_many(
     view: View,
-    signatures: Sequence[str | Sequence[str] | Signature],
+    signatures: Sequence[str | Sequence[str] | GeneSet],
     *,
     repeats: Literal["once", "count"] = "once",
     signed: bool = False,
@@ -167,7 +165,7 @@ def match_many(
     matches = []
     for one in signatures:
         weights: Sequence[float] | None = None
-        if isinstance(one, Signature):
+        if isinstance(one, GeneSet):
             requested, weights = list(one.genes), one.weights
         elif isinstance(one, str):
             requested = parse_genes(one)
@@ -179,7 +177,7 @@ def match_many(
 
 def run_signature(
     view: View,
-    genes: str | Sequence[str] | Signature,
+    genes: str | Sequence[str] | GeneSet,
     *,
     method: Method = "mean",
     normalize: Normalization = "none",

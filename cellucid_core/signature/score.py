@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 import numpy as np
 
 from cellucid_core.errors import InputError
-from cellucid_core.signature.genes import GeneMatch
+from cellucid_core.genes import GeneMatch
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression

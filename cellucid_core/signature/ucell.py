@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellucid_core.compiled import compiled
-from cellucid_core.signature.genes import GeneMatch
+from cellucid_core.genes import GeneMatch
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression

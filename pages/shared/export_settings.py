@@ -6,8 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from cellucid_core.dataset import View, gene_file_genes, parse_genes
-from cellucid_core.dataset.gene_file import MAX_BYTES
+from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
 from cellucid_core.export import (
     ExportSettings,
@@ -19,6 +18,7 @@ from cellucid_core.export import (
     named_choices,
     presets,
 )
+from cellucid_core.genes import MAX_BYTES, gene_file_genes, parse_genes
 from pages.shared.workspace import kept, literal, show_error, widget_key, workspace
 
 BITS: dict[str, int | None] = {"8 bit": 8, "16 bit": 16, "Exact (float32)": None}
@@ -215,11 +215,11 @@ def _gene_list() -> None:
     st.text_area("Gene list", **_start("list", ""), placeholder="CD3D, MS4A1, LYZ", height=90)
     st.file_uploader(
         "Add genes from a file",
-        type=["txt", "csv", "tsv"],
+        type=["txt", "csv", "tsv", "gmt"],
         key=widget_key("export_list_file"),
         max_upload_size=MAX_BYTES // 2**20,
         on_change=_add_file,
-        help="One gene a line, or the first column of a table.",
+        help="One gene a line, the column of genes of a table, or a GMT file.",
     )
     if error := st.session_state.pop("export_list_error", None):
         show_error(error)

@@ -13,8 +13,8 @@ from cellucid_core.cell_pages import PageSet
 from cellucid_core.dataset import Dataset, Mapping, View, default_mapping
 from cellucid_core.dataset.derived import NotComputed
 from cellucid_core.errors import CellucidError
+from cellucid_core.genes import GeneSets
 from cellucid_core.preflight import Report, Scope, apply_fixes, fix_all, preflight
-from cellucid_core.signature import GeneSets
 
 _KEY = "workspace"
 

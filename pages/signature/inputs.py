@@ -9,7 +9,8 @@ import streamlit as st
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.dataset import View
-from cellucid_core.signature import Adjustment, Method, Normalization, Signature, sample_columns
+from cellucid_core.genes import GeneSet
+from cellucid_core.signature import Adjustment, Method, Normalization, sample_columns
 from pages.shared.page_panel import PageChoice, page_panel
 from pages.shared.workspace import kept, widget_key
 from pages.signature.gene_box import gene_box
@@ -31,7 +32,7 @@ ADJUSTMENTS: dict[Adjustment, str] = {"bh": "Benjamini–Hochberg", "holm": "Hol
 class Inputs:
     """What a run is computed from, see `cellucid_core.signature.run_signature`."""
 
-    genes: str | Signature
+    genes: str | GeneSet
     pages: list[Page] | None
     method: Method
     normalize: Normalization

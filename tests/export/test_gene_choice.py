@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellucid_core.dataset import parse_genes
 from cellucid_core.dataset.log_rule import log_rule_of
 from cellucid_core.dataset.marker_genes import marker_genes
 from cellucid_core.dataset.variable_genes import highly_variable
 from cellucid_core.errors import InputError
 from cellucid_core.export import ExportSettings, GeneChoice, choose_genes, parse_gene_choice
+from cellucid_core.genes import parse_genes
 from tests.export.standin import small_view
 
 HVG, LIST = GeneChoice("hvg", n=3), GeneChoice("list", ids=("G7", "nope", "G2", "G7"))

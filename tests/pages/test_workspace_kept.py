@@ -18,8 +18,8 @@ from streamlit.testing.v1 import AppTest
 from cellucid_core.cell_pages import SavedPage
 from cellucid_core.dataset import open_dataset
 from cellucid_core.dataset.home import home_folder
+from cellucid_core.genes import read_gene_sets
 from cellucid_core.serving.workspaces import read_workspace
-from cellucid_core.signature import read_gene_sets
 from pages.shared import mending, owner
 from pages.shared.kept_widgets import fits
 from pages.shared.workspace import OpenGeneSets, Source, Workspace

@@ -8,8 +8,8 @@ from scipy import stats
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.errors import InputError
+from cellucid_core.genes import GeneSet
 from cellucid_core.signature import (
-    Signature,
     contributions,
     library_size,
     match_in_view,
@@ -38,7 +38,7 @@ def prepared(viewed, store_kind, dirty):
     view = viewed(as_adata(x, store_kind))
     block = x.astype(np.float32)[:, [3, 0, 7, 5]].astype(float)
     block[~np.isfinite(block)] = np.nan
-    return view, match_in_view(view, Signature("s", GENES, WEIGHTS)), block
+    return view, match_in_view(view, GeneSet("s", GENES, WEIGHTS)), block
 
 
 def mean_of(block: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cellucid_core.errors import InputError
-from cellucid_core.signature import genes_used, match_genes, score_cells
+from cellucid_core.genes import match_genes
+from cellucid_core.signature import genes_used, score_cells
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 ASKED = ["g3", "g0", "g7", "g11", "g3", "g14", "absent"]

@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from cellucid_core.cell_pages import Page
-from cellucid_core.signature import cautions, compare, headline, match_genes, score_cells, summarize
+from cellucid_core.genes import match_genes
+from cellucid_core.signature import cautions, compare, headline, score_cells, summarize
 from cellucid_core.signature.caution import variance_shares
 from cellucid_core.signature.effects import Sample
 from tests.signature.signature_values import as_adata, values

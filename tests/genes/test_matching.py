@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellucid_core.dataset import parse_genes
-from cellucid_core.signature import match_genes
+from cellucid_core.genes import match_genes, parse_genes
 
 IDS = np.array(["CD3E", "CD4", "MS4A1", "Actb", "ENSG00000123456", "a,b", "CD4"], dtype=object)
 

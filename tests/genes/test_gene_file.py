@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellucid_core.dataset import gene_file_genes, read_gene_file
-from cellucid_core.dataset.gene_file import MAX_BYTES
 from cellucid_core.errors import InputError
+from cellucid_core.genes import MAX_BYTES, gene_file_genes, read_gene_file
 
 GENES = ["CD3D", "HLA-DRA", "LYZ"]
 
