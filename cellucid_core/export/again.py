@@ -116,7 +116,8 @@ def _in_file(part: GeneChoice, files: dict[str, str]) -> str | None:
     if part.kind != "list" or len(part.ids) <= MOST_LISTED:
         return None
     name = f"genes-{len(files) + 1}.txt" if files else "genes.txt"
-    files[name] = "".join(f"{quoted_gene(gene)}\n" for gene in part.ids)
+    # Under a header of its own, so that no gene is taken for one.
+    files[name] = "".join(f"{line}\n" for line in ("gene", *map(quoted_gene, part.ids)))
     return name
 
 

@@ -1,11 +1,22 @@
-"""What a gene is called: pasted lists, gene files, gene sets, matching, and what kind of id a name is."""
+"""What a gene is called: pasted lists, gene files and gene sets, matching, and what kind of id a name is.
+
+One reader takes every file of genes (`read_gene_sets`, `read_gene_file`), so that the same file means the same genes on
+every page, in an export and on the command line; its rules stand in `gene_file`.
+"""
 
 from __future__ import annotations
 
 from cellucid_core.genes.gene_file import MAX_BYTES, gene_file_genes, read_gene_file
-from cellucid_core.genes.gene_list import gene_text, parse_genes
-from cellucid_core.genes.gene_sets import GeneSets, Signature, read_gene_sets
-from cellucid_core.genes.matching import GeneIds, GeneMatch, match_genes
+from cellucid_core.genes.gene_list import parse_genes
+from cellucid_core.genes.gene_sets import (
+    GeneSet,
+    GeneSets,
+    gene_set_argument,
+    read_gene_sets,
+    read_gene_table,
+    read_gmt,
+)
+from cellucid_core.genes.matching import SIGNS, GeneIds, GeneMatch, match_genes
 from cellucid_core.genes.naming_conventions import (
     SYMBOL_COLUMNS,
     id_kind,
@@ -19,13 +30,14 @@ from cellucid_core.genes.naming_conventions import (
 
 __all__ = [
     "MAX_BYTES",
+    "SIGNS",
     "SYMBOL_COLUMNS",
     "GeneIds",
     "GeneMatch",
+    "GeneSet",
     "GeneSets",
-    "Signature",
     "gene_file_genes",
-    "gene_text",
+    "gene_set_argument",
     "id_kind",
     "is_spreadsheet_damage",
     "look_like_barcodes",
@@ -34,6 +46,8 @@ __all__ = [
     "parse_genes",
     "read_gene_file",
     "read_gene_sets",
+    "read_gene_table",
+    "read_gmt",
     "sampled",
     "species",
     "undamaged",

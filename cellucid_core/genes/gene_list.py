@@ -1,10 +1,6 @@
-"""Gene lists as people write them: pasted text, a command-line argument, a file."""
+"""Gene lists as people paste them."""
 
 from __future__ import annotations
-
-from pathlib import Path
-
-from cellucid_core.errors import InputError
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "„": "“", "`": "`"}
 _SEPARATORS = ",;\t\r\n"
@@ -61,22 +57,3 @@ def _bare(gene: str) -> str:
     while len(gene) > 1 and _QUOTES.get(gene[0]) == gene[-1]:
         gene = gene[1:-1].strip()
     return gene.strip('"').strip()
-
-
-def gene_text(argument: str) -> str:
-    """Return a command line's gene list: the argument itself, or with ``@FILE`` that file's text (UTF-8).
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read.
-    """
-    if not argument.startswith("@"):
-        return argument
-    try:
-        return Path(argument[1:]).read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no UTF-8 text"
-        raise InputError(
-            f"The gene list {argument[1:]} cannot be read: {reason}.", "Name a text file, one gene per line."
-        ) from error

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.cell_pages import Page
-from cellucid_core.genes import GeneMatch, Signature
+from cellucid_core.genes import GeneMatch, GeneSet
 from cellucid_core.signature.reporting import cautions, headline, scores_table
 from cellucid_core.signature.scoring import (
     Method,
@@ -145,7 +145,7 @@ class SignatureRun:
 
 def run_signature(
     view: View,
-    genes: str | Sequence[str] | Signature,
+    genes: str | Sequence[str] | GeneSet,
     *,
     method: Method = "mean",
     normalize: Normalization = "none",

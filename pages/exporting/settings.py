@@ -215,11 +215,11 @@ def _gene_list() -> None:
     st.text_area("Gene list", **_start("list", ""), placeholder="CD3D, MS4A1, LYZ", height=90)
     st.file_uploader(
         "Add genes from a file",
-        type=["txt", "csv", "tsv"],
+        type=["txt", "csv", "tsv", "gmt"],
         key=widget_key("export_list_file"),
         max_upload_size=MAX_BYTES // 2**20,
         on_change=_add_file,
-        help="One gene a line, or the first column of a table.",
+        help="One gene a line, the column of genes of a table, or a GMT file.",
     )
     if error := st.session_state.pop("export_list_error", None):
         show_error(error)

@@ -7,8 +7,7 @@ import streamlit as st
 from cellucid_core import charts
 from cellucid_core.cache import scratch_folder
 from cellucid_core.errors import CellucidError
-from cellucid_core.genes import GeneSets
-from cellucid_core.genes import Signature as GeneList
+from cellucid_core.genes import GeneSet, GeneSets
 from cellucid_core.library import (
     Entry,
     Level,
@@ -165,7 +164,7 @@ def _genes(level: Level, name: str) -> None:
 def _take_genes(level: Level, kinds: list[str], way: str) -> None:
     choose = type_degs if way == "Its DEGs" else specific_genes
     named = [(kind, tuple(choose(level, kind)[:_MOST_GENES])) for kind in kinds]
-    use_gene_sets(level.name, GeneSets([GeneList(kind, genes) for kind, genes in named if genes], []))
+    use_gene_sets(level.name, GeneSets([GeneSet(kind, genes) for kind, genes in named if genes], []))
 
 
 def _compare(level: Level, name: str) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.dataset import View
-from cellucid_core.genes import Signature
+from cellucid_core.genes import GeneSet
 from cellucid_core.signature import Adjustment, Method, Normalization, sample_columns
 from pages.signature.gene_box import gene_box
 from pages.signature.page_panel import PageChoice, page_panel
@@ -32,7 +32,7 @@ ADJUSTMENTS: dict[Adjustment, str] = {"bh": "Benjamini–Hochberg", "holm": "Hol
 class Inputs:
     """What a run is computed from, see `cellucid_core.signature.run_signature`."""
 
-    genes: str | Signature
+    genes: str | GeneSet
     pages: list[Page] | None
     method: Method
     normalize: Normalization

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellucid_core.errors import InputError
-from cellucid_core.genes import gene_file_genes, read_gene_file
-from cellucid_core.genes.gene_file import MAX_BYTES
+from cellucid_core.genes import MAX_BYTES, gene_file_genes, read_gene_file
 
 GENES = ["CD3D", "HLA-DRA", "LYZ"]
 

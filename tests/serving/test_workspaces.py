@@ -24,7 +24,7 @@ from cellucid_core.cell_pages import SavedPage, pages_to_json
 from cellucid_core.dataset import View, default_mapping
 from cellucid_core.errors import InputError
 from cellucid_core.export import Again, ExportResult
-from cellucid_core.genes import GeneSets, Signature
+from cellucid_core.genes import GeneSet, GeneSets
 from cellucid_core.serving import fingerprint, middleware, routes
 from cellucid_core.serving.incoming import (
     Growing,
@@ -463,7 +463,7 @@ weights = st.floats(allow_nan=False, allow_infinity=False)
 )
 def test_signatures_come_back_as_they_were(name, notes, given_signatures):
     signatures = [
-        Signature(title, tuple(g for g, _ in genes), tuple(w for _, w in genes) if weighted else None, about)
+        GeneSet(title, tuple(g for g, _ in genes), tuple(w for _, w in genes) if weighted else None, about)
         for title, genes, weighted, about in given_signatures
     ]
     assert gene_file_from_json(gene_file_to_json(name, GeneSets(signatures, notes))) == (

@@ -10,7 +10,7 @@ import pytest
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.errors import InputError
-from cellucid_core.genes import Signature
+from cellucid_core.genes import GeneSet
 from cellucid_core.signature import METHODS, long_csv, match_in_view, score_cells, score_many, wide_csv
 from cellucid_core.signature.scoring import many
 from cellucid_core.signature.scoring import ucell as ucell_module
@@ -18,12 +18,12 @@ from cellucid_core.signature.statistics.effects import Sample, cohens_d
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 SIGNATURES = [
-    Signature("one", ("g1", "g2", "g3")),
-    Signature('o"d,d\n', ("g3", "g9", "nope", "g3"), None, "twice g3"),
-    Signature("none", ("nope",)),
-    Signature("weighted", ("g5", "g2"), (2.0, 0.5)),
-    Signature("no mean", ("g5", "g2"), (2.0, -2.0)),
-    Signature("page", tuple(f"g{i}" for i in range(20, 60))),
+    GeneSet("one", ("g1", "g2", "g3")),
+    GeneSet('o"d,d\n', ("g3", "g9", "nope", "g3"), None, "twice g3"),
+    GeneSet("none", ("nope",)),
+    GeneSet("weighted", ("g5", "g2"), (2.0, 0.5)),
+    GeneSet("no mean", ("g5", "g2"), (2.0, -2.0)),
+    GeneSet("page", tuple(f"g{i}" for i in range(20, 60))),
 ]
 PAGES = [Page("A", np.arange(0, 50)), Page("B", np.arange(40, 150))]
 
@@ -109,7 +109,7 @@ def test_constant_scores_have_no_effect(viewed, store_kind):
     x = values(60, 5, seed=0)
     x[:, 1] = 0.1
     view = viewed(as_adata(x, store_kind))
-    row = score_many(view, [Signature("flat", ("g1",))], pages=[Page("A", np.arange(20))]).long.iloc[0]
+    row = score_many(view, [GeneSet("flat", ("g1",))], pages=[Page("A", np.arange(20))]).long.iloc[0]
     assert row["mean"] == pytest.approx(0.1)
     assert np.isnan(row["d"])
     assert row["z"] == 0

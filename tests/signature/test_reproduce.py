@@ -13,7 +13,7 @@ import pytest
 
 from cellucid_core.cell_pages import Page, choose_pages, rest_of
 from cellucid_core.dataset import View, choose, default_mapping, open_dataset
-from cellucid_core.genes import Signature
+from cellucid_core.genes import GeneSet
 from cellucid_core.signature import python_code, run_signature
 from tests.signature.signature_values import as_adata, values
 
@@ -81,7 +81,7 @@ def test_layer_weights_samples_and_left_out_cells(file, tmp_path):
     left_out = np.sort(np.random.default_rng(1).choice(240, 215 - 190, replace=False))
     view = View(view.dataset, replace(view.mapping, cells_out=left_out))
     pages = [*choose_pages(view, "kind"), Page("drawn", np.arange(3, 60, 2))]
-    signature = Signature("s", ("S3", "S50", "S80", "no", "S3"), (1.0, 2.5, 0.5, 9.0, 1.0))
+    signature = GeneSet("s", ("S3", "S50", "S80", "no", "S3"), (1.0, 2.5, 0.5, 9.0, 1.0))
     run = run_signature(
         view, signature, pages=pages, sample_key="donor", normalize="zscore", p_adjust="holm", repeats="count"
     )

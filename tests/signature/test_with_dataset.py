@@ -15,7 +15,7 @@ import pytest
 from cellucid_core.cell_pages import Page, choose_pages
 from cellucid_core.dataset import View, default_mapping, open_dataset
 from cellucid_core.errors import InputError
-from cellucid_core.genes import Signature
+from cellucid_core.genes import GeneSet
 from cellucid_core.signature import (
     obs_csv,
     record_json,
@@ -125,5 +125,5 @@ def test_record(view, run):
     assert record["sample_column"] == "donor"
     assert {"python", "numpy", "scipy"} <= set(record["versions"])
     assert record["tests"] == [test.to_json() for test in run.tests]
-    weighted = run_signature(view, Signature("w", ("GENE1", "GENE2"), (0.5, 2.0)), pages=[Page("e", np.empty(0, int))])
+    weighted = run_signature(view, GeneSet("w", ("GENE1", "GENE2"), (0.5, 2.0)), pages=[Page("e", np.empty(0, int))])
     assert json.loads(record_json(run_record(view, weighted)))["genes"]["weights"] == [0.5, 2.0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.cell_pages import MAX_FILE, MadePages, pages_from_json
-from cellucid_core.genes import GeneSets, Signature
+from cellucid_core.genes import GeneSet, GeneSets
 from cellucid_core.serving.workspaces.tokens import is_name, workspaces_folder
 from cellucid_core.serving.workspaces.workspace_json import PART_FILE, Damaged
 
@@ -123,14 +123,14 @@ def gene_file_from_json(text: str) -> tuple[str, GeneSets]:
         raise Damaged("signatures") from error
 
 
-def _signature(content: dict[str, Any]) -> Signature:
+def _signature(content: dict[str, Any]) -> GeneSet:
     genes = tuple(_word(gene) for gene in content["genes"])
     weights = content["weights"]
     if weights is not None:
         weights = tuple(float(weight) for weight in weights)
         if len(weights) != len(genes) or not all(map(math.isfinite, weights)):
             raise Damaged("weights")
-    return Signature(_word(content["name"]), genes, weights, _word(content["description"]))
+    return GeneSet(_word(content["name"]), genes, weights, _word(content["description"]))
 
 
 def _word(value: object) -> str:

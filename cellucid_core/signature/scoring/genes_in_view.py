@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.errors import InputError
-from cellucid_core.genes import GeneIds, GeneMatch, Signature, match_genes, parse_genes
+from cellucid_core.genes import GeneIds, GeneMatch, GeneSet, match_genes, parse_genes
 from cellucid_core.names import listed
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def match_in_view(
     view: View,
-    genes: str | Sequence[str] | Signature,
+    genes: str | Sequence[str] | GeneSet,
     *,
     repeats: Literal["once", "count"] = "once",
     signed: bool = False,
@@ -39,7 +39,7 @@ def match_in_view(
 
 def match_many(
     view: View,
-    signatures: Sequence[str | Sequence[str] | Signature],
+    signatures: Sequence[str | Sequence[str] | GeneSet],
     *,
     repeats: Literal["once", "count"] = "once",
     signed: bool = False,
@@ -49,7 +49,7 @@ def match_many(
     matches = []
     for one in signatures:
         weights: Sequence[float] | None = None
-        if isinstance(one, Signature):
+        if isinstance(one, GeneSet):
             requested, weights = list(one.genes), one.weights
         elif isinstance(one, str):
             requested = parse_genes(one)

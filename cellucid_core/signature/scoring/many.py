@@ -11,7 +11,7 @@ import pandas as pd
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.errors import InputError
-from cellucid_core.genes import GeneMatch, Signature
+from cellucid_core.genes import GeneMatch, GeneSet
 from cellucid_core.signature.scoring.genes_in_view import match_many, need_expression
 from cellucid_core.signature.scoring.linear import SCORES_AT_ONCE, batches, weighted_sums
 from cellucid_core.signature.scoring.methods import METHODS, Method, check_weights, over_weight, score_cells
@@ -43,7 +43,7 @@ class ManySignatures:
         (signatures, n_cells) float64 where they fit into memory, NaN where there is no score; else None.
     """
 
-    signatures: list[Signature]
+    signatures: list[GeneSet]
     matches: list[GeneMatch]
     method: Method
     seed: int
@@ -56,7 +56,7 @@ class ManySignatures:
 
 def score_many(
     view: View,
-    signatures: Sequence[Signature],
+    signatures: Sequence[GeneSet],
     *,
     method: Method = "mean",
     pages: Sequence[Page] | None = None,
@@ -232,7 +232,7 @@ def page_numbers(scores: np.ndarray, pages: Sequence[Page]) -> np.ndarray:
 
 
 def _tables(
-    signatures: Sequence[Signature],
+    signatures: Sequence[GeneSet],
     matches: Sequence[GeneMatch],
     pages: Sequence[Page],
     numbers: np.ndarray,
