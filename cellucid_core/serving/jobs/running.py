@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import select
+import shutil
 import signal
 import sys
 import traceback
@@ -81,9 +82,13 @@ def carry_out(folder: str, environment: dict[str, str], memory: int, yielding: b
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
         limit_memory(memory)
-        with (place / ORDER).open("rb") as file:
-            work, arguments = pickle.load(file)
-        (place / ORDER).unlink()
+        try:
+            with (place / ORDER).open("rb") as file:
+                work, arguments = pickle.load(file)
+            (place / ORDER).unlink()
+        except FileNotFoundError:  # deleted before it began, and the lock made the folder again
+            shutil.rmtree(place, ignore_errors=True)
+            return
         with suppress(Stopped):  # whoever reads the outcome finds why there is none
             perform(place, work, arguments, memory=memory, stop=lambda: stop_if_asked(place))
 
