@@ -30,8 +30,7 @@ from cellucid_core.export import (
 from cellucid_core.export.collections.collecting import _copy
 from cellucid_core.prepared.containers import DamagedError
 from tests.export.standin import small_view
-
-PEER = os.environ.get("CELLUCID_PEER_PYTHON")
+from tests.peers.environments import peer_python
 
 
 @pytest.fixture(scope="module")
@@ -481,10 +480,9 @@ def test_any_bytes_are_no_crash(tmp_path_factory, content):
 
 
 @pytest.mark.peer
-@pytest.mark.skipif(not PEER, reason="CELLUCID_PEER_PYTHON names no python with cellucid==0.0.9")
 def test_live_the_peer_lists_the_same(root, tmp_path):
     (root / "datasets.json").unlink()
     ours = write_datasets(root, "alpha").to_json()
     code = "import sys, cellucid.prepare_data as p; p.generate_datasets_manifest(sys.argv[1], 'peer.json', 'alpha')"
-    subprocess.run([str(PEER), "-c", code, str(root)], check=True, capture_output=True, timeout=120)
+    subprocess.run([peer_python(), "-c", code, str(root)], check=True, capture_output=True, timeout=120)
     assert json.loads((Path(root) / "peer.json").read_text(encoding="utf-8")) == ours
