@@ -12,22 +12,13 @@ from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.export import ExportPlan, ExportSettings, Planner
 from cellucid_core.preflight import PreflightReport, Scope, preflight
 from cellucid_core.serving.jobs import JobProgress, genes_job, submit
-from pages.exporting.result import (
-    dataset_source,
-    export_job_of,
-    follow_export,
-    in_time,
-    settings_mark,
-    show_finished,
-    show_said,
-    start_export,
-)
+from pages.exporting.result import export_job_of, follow_export, settings_mark, show_finished, show_said, start_export
 from pages.exporting.settings import choose_settings
 from pages.opening.empty import need_dataset
-from pages.widgets.jobs import follow
+from pages.session.jobs import follow
+from pages.session.owner import owner
+from pages.session.state import dataset_source, in_time, kept, literal, show_error, workspace
 from pages.widgets.style import CARDS, SPLIT
-from pages.workspace.owner import owner
-from pages.workspace.session import kept, literal, show_error, workspace
 
 
 def checked(view: View, settings: ExportSettings) -> PreflightReport:

@@ -13,6 +13,7 @@ from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.signature import SignatureRun, run_signature
 from pages.opening.empty import need_dataset
+from pages.session.state import show_error, workspace
 from pages.signature.gene_box import commit_on_paste
 from pages.signature.inputs import Inputs, choose_inputs
 from pages.signature.result import show_chance, show_embedding, show_genes, show_run, show_tests
@@ -21,7 +22,6 @@ from pages.signature.take_home import show_files
 from pages.widgets.figure import figure
 from pages.widgets.remembered import remembered
 from pages.widgets.style import SPLIT
-from pages.workspace.session import show_error, workspace
 
 TABS = ["Tests", "Genes", "Embedding", "Against chance", "Several signatures", "Export"]
 

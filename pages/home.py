@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.opening.changes import settle
 from pages.opening.opening_panel import arrange_matrix, demo_button, server_box, upload_box
+from pages.session.changes import settle
+from pages.session.keeping import keep
+from pages.session.owner import is_same_owner
+from pages.session.sign_in import admit
+from pages.session.state import literal, workspace
 from pages.widgets.style import apply_style
-from pages.workspace.keeping import keep
 from pages.workspace.login import draw_account, draw_door, start_over
-from pages.workspace.owner import is_same_owner
-from pages.workspace.session import literal, workspace
 from pages.workspace.session_start import arrive, reopen, show_address, show_said
 from pages.workspace.sidebar import draw_sidebar
-from pages.workspace.sign_in import admit
 from pages.workspace.workspace_card import ago, draw_workspace_card, recent_datasets
 
 

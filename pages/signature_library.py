@@ -20,14 +20,13 @@ from cellucid_core.library import (
     read_signature,
 )
 from cellucid_core.serving.jobs import build_job, submit
-from pages.exporting.result import dataset_source
 from pages.library.bulk_panel import bulk_panel
 from pages.library.entry import entry_labels, entry_panel
 from pages.library.label_columns import label_columns
 from pages.opening.opening_panel import demo_button
-from pages.widgets.jobs import follow, is_news, latest, my_job, told
-from pages.workspace.owner import owner
-from pages.workspace.session import counted, kept, literal, show_error, workspace
+from pages.session.jobs import follow, is_news, latest, my_job, told
+from pages.session.owner import owner
+from pages.session.state import counted, dataset_source, kept, literal, show_error, workspace
 
 _OPEN, _NEXT, _JOB = "library_entry", "library_entry_next", "library_job"
 

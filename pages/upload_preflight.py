@@ -11,13 +11,13 @@ from cellucid_core.cell_pages import group_colors
 from cellucid_core.dataset import ColumnKind, View, embedding_candidates
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import column_table
-from pages.opening.changes import ERROR, follow_change, pending_change
 from pages.opening.empty import need_dataset
 from pages.opening.findings import findings_panel
 from pages.opening.opening_panel import parts_box, server_box, upload_box
+from pages.session.changes import ERROR, follow_change, pending_change
+from pages.session.state import kept, literal, show_error, widget_key, workspace
 from pages.widgets.figure import draw_chart
 from pages.widgets.style import CARDS, SPLIT
-from pages.workspace.session import kept, literal, show_error, widget_key, workspace
 
 NONE = "none"
 KIND_WORDS: dict[str, ColumnKind] = {"groups": "categorical", "numbers": "continuous"}

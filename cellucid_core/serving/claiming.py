@@ -19,7 +19,7 @@ class Carried:
     Attributes
     ----------
     source, target
-        Owners as `pages.workspace.owner.owner` names them.
+        Owners as `pages.session.owner.owner` names them.
     workspaces, entries, jobs, uploads, downloads
         Names of what went: only these go back (`hand_back`).
     """

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,57 +21,21 @@ from cellucid_core.export import Again, ExportPlan, ExportResult, ExportSettings
 from cellucid_core.export.cellucid_ready import ReadyExport
 from cellucid_core.names import listed
 from cellucid_core.prepared import PreparedExport
-from cellucid_core.serving.jobs import DatasetSource, Job, JobProgress, export_job, submit
-from cellucid_core.serving.workspaces import KeptExport, files_in_use
+from cellucid_core.serving.jobs import Job, JobProgress, export_job, submit
+from cellucid_core.serving.workspaces import files_in_use
 from pages.exporting.collection import collection_box
-from pages.widgets.download import download_link, offer
+from pages.session.finished import SUFFIXES, Finished, offered
+from pages.session.jobs import follow, is_news, latest, my_job, told
+from pages.session.owner import owner
+from pages.session.state import counted, dataset_source, in_time, literal, show_error, workspace
+from pages.widgets.download import download_link
 from pages.widgets.figure import draw_chart
-from pages.widgets.jobs import follow, is_news, latest, my_job, told
-from pages.workspace.owner import owner
-from pages.workspace.session import counted, literal, show_error, workspace
 
-SUFFIXES = {"compact": ".zip", "h5ad": ".h5ad", "zarr.zip": ".zarr.zip"}
 #: Exports that no workspace refers to are kept for their links for a day.
 _KEPT_SECONDS = 24 * 3600
 _JOBS, _SAID = "export_jobs", "export_said"
 #: Genes that the preview's list names; more would make the page slow, and typing finds any of these.
 MOST_LISTED_GENES = 5_000
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A finished export, the token it can be downloaded with (None without a cookie), and how to do it again.
-
-    ``settings_mark`` stands for the settings and the mapping that it was written with.
-    """
-
-    dataset_id: str
-    result: ExportResult
-    token: str | None
-    format: str
-    settings_mark: str
-    again: Again
-    left_out: tuple[str, ...]
-
-
-def finished_again(kept: KeptExport) -> Finished:
-    """Return an export that a workspace kept, with a new link for this browser."""
-    token = _offered(kept.result.path, f"{kept.dataset_id}{SUFFIXES[kept.format]}")
-    return Finished(kept.dataset_id, kept.result, token, kept.format, kept.settings_mark, kept.again, kept.left_out)
-
-
-def _offered(path: Path, file_name: str) -> str | None:
-    """Return a link's token for an export, whose day starts again: links last half of it."""
-    with suppress(OSError):
-        os.utime(path)
-    return offer(path, file_name)
-
-
-def in_time(seconds: float) -> str:
-    """Return a time for people: "under 1 s", "12 s", "3 min"."""
-    if seconds < 1:
-        return "under 1 s"
-    return f"{seconds:,.0f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
 
 
 def progress_words(progress: JobProgress, n_genes: int) -> str:
@@ -130,15 +93,6 @@ def start_export(view: View, settings: ExportSettings, plan: ExportPlan) -> None
     st.session_state.setdefault(_JOBS, {})[view.dataset.content_hash] = job.id
 
 
-def dataset_source() -> DatasetSource:
-    """Return how a job opens the dataset that is open here."""
-    dataset, source = workspace().dataset, workspace().source
-    assert dataset is not None
-    if source is None:
-        return DatasetSource(str(dataset.path), content_hash=dataset.content_hash)
-    return DatasetSource(source.path, source.name, source.modality, source.cell_metadata, dataset.content_hash)
-
-
 def export_job_of(view: View) -> Job | None:
     """Return the export of a dataset that is being written, or whose end has not been told yet, or None.
 
@@ -184,7 +138,7 @@ def _take_over(job: Job) -> None:
     workspace().export = Finished(
         about["dataset_id"],
         result,
-        _offered(result.path, about["file_name"]),
+        offered(result.path, about["file_name"]),
         about["format"],
         about["settings_mark"],
         Again(**about["again"]),

@@ -19,7 +19,7 @@ from cellucid_core.export import (
     presets,
 )
 from cellucid_core.genes import MAX_BYTES, gene_file_genes, parse_genes
-from pages.workspace.session import kept, literal, show_error, widget_key, workspace
+from pages.session.state import kept, literal, show_error, widget_key, workspace
 
 BITS: dict[str, int | None] = {"8 bit": 8, "16 bit": 16, "Exact (float32)": None}
 BIT_WORDS = {bits: words for words, bits in BITS.items()}

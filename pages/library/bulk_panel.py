@@ -11,10 +11,10 @@ from cellucid_core.cache import scratch_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.library import Bulk, BulkCheck, Entry, Level, Logged, Method, check_bulk, deconvolve, read_bulk
 from pages.library.entry import entry_labels, signature_of
+from pages.session.state import literal, show_error
 from pages.widgets.figure import draw_chart
 from pages.widgets.remembered import remembered
 from pages.widgets.style import CARDS
-from pages.workspace.session import literal, show_error
 
 _METHODS: dict[Method, str] = {"nnls": "Non-negative least squares", "nusvr": "Nu support-vector regression"}
 _LOGS: dict[Logged, str] = {

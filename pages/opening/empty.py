@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.opening.opening_panel import demo_button, server_box, upload_box
-from pages.workspace.session import workspace
+from pages.session.state import workspace
 
 
 def need_dataset(what: str) -> None:

@@ -12,11 +12,25 @@ from streamlit.delta_generator import DeltaGenerator
 from cellucid_core.dataset import AppliedFix
 from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import Finding, report_html, report_json
-from pages.opening.changes import ERROR, SAID, pending_change
-from pages.workspace.session import literal, show_error, workspace
-from pages.workspace.sidebar import light_badge
+from pages.session.changes import ERROR, SAID, pending_change
+from pages.session.state import literal, show_error, workspace
 
 _ICONS = {"error": ":red[:material/block:]", "warning": ":orange[:material/warning:]", "info": ":blue[:material/info:]"}
+
+#: Preflight's light → badge colour, icon, words.
+LIGHTS = {
+    "green": ("green", ":material/check_circle:", "ready"),
+    "amber": ("orange", ":material/warning:", "ready, with warnings"),
+    "red": ("red", ":material/block:", "export blocked"),
+}
+
+
+def light_badge() -> str:
+    """Return preflight's light as Markdown."""
+    report = workspace().report
+    colour, icon, words = LIGHTS[report.light]
+    count = len(report.of("error")) or len(report.of("warning"))
+    return f":{colour}-badge[{icon} {words}{f' ({count})' if count else ''}]"
 
 
 def findings_panel() -> DeltaGenerator:
@@ -108,7 +122,7 @@ def _applied(fix: AppliedFix, busy: bool) -> None:
 
 
 def _fix(work: Callable[[Callable[[str, float], None]], None]) -> None:
-    """Change what is applied, showing progress; what takes long is left to a worker (`pages.opening.changes`)."""
+    """Change what is applied, showing progress; what takes long is left to a worker (`pages.session.changes`)."""
     bar = st.empty()
 
     def progress(what: str, share: float) -> None:

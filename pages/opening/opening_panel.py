@@ -16,12 +16,12 @@ from cellucid_core.preflight import preflight
 from cellucid_core.serving import server_files, server_path, upload_suffix
 from cellucid_core.serving.jobs import DatasetSource, JobProgress, open_job, submit
 from pages.opening.upload import finish, take, uploaded_token
-from pages.widgets.jobs import follow
-from pages.workspace.keeper import keeper
-from pages.workspace.keeping import keep
-from pages.workspace.kept_recall import recall
-from pages.workspace.owner import owner
-from pages.workspace.session import Source, show_error, workspace
+from pages.session.jobs import follow
+from pages.session.keeper import keeper
+from pages.session.keeping import keep
+from pages.session.owner import owner
+from pages.session.recalling import recall
+from pages.session.state import Source, show_error, workspace
 
 #: The box whose upload has arrived, and its token; then the box and what is being opened: a click elsewhere loses
 #: neither.

@@ -12,7 +12,7 @@ from cellucid_core.errors import CellucidError
 from cellucid_core.genes import GeneMatch, GeneSet, GeneSets, parse_genes, read_gene_sets
 from cellucid_core.names import listed
 from cellucid_core.signature import match_in_view
-from pages.workspace.session import OpenGeneSets, kept, literal, show_error, widget_key, workspace
+from pages.session.state import OpenGeneSets, kept, literal, show_error, widget_key, workspace
 
 DEMO_GENES = "CD3D, CD3E, CD8A, CD8B, NKG7, GZMK, CCL5"
 MOST_CHIPS = 60

@@ -11,9 +11,9 @@ from cellucid_core.cell_pages import Page
 from cellucid_core.dataset import View
 from cellucid_core.genes import GeneSet
 from cellucid_core.signature import Adjustment, Method, Normalization, sample_columns
+from pages.session.state import kept, widget_key
 from pages.signature.gene_box import gene_box
 from pages.signature.page_panel import PageChoice, page_panel
-from pages.workspace.session import kept, widget_key
 
 METHODS: dict[Method, str] = {
     "mean": "Mean",

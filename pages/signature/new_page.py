@@ -29,9 +29,9 @@ from cellucid_core.cell_pages import (
 from cellucid_core.charts import board_height, drawing_board, histogram, specification
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
+from pages.session.state import literal, show_error, workspace
 from pages.signature.column_pages import CHOOSE_NEXT, MINE, column_pages
 from pages.widgets.style import SPLIT
-from pages.workspace.session import literal, show_error, workspace
 
 WAYS = ("Draw", "Range", "Ids", "Combine", "File")
 OPERATIONS: dict[Operation, str] = {

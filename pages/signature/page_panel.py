@@ -9,10 +9,10 @@ import streamlit as st
 
 from cellucid_core.cell_pages import Page, pages_to_json, uniquely_named, with_rest
 from cellucid_core.dataset import View
+from pages.session.state import kept, literal, widget_key, workspace
 from pages.signature.column_pages import CHOOSE_NEXT, MINE, column_pages, page_columns
 from pages.signature.new_page import new_page_dialog
 from pages.widgets.style import CHIPS, OWN_PAGES
-from pages.workspace.session import kept, literal, widget_key, workspace
 
 ALL = "All categories"
 MOST_PAGES_AT_FIRST = 12

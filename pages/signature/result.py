@@ -15,9 +15,9 @@ from cellucid_core.errors import CellucidError
 from cellucid_core.signature import SignatureRun, against_chance, contributions, signature_quality
 from cellucid_core.signature.reporting import tests_table
 from cellucid_core.signature.statistics import library_size
+from pages.session.state import counted, kept, literal, show_error
 from pages.widgets.figure import figure
 from pages.widgets.remembered import remembered
-from pages.workspace.session import counted, kept, literal, show_error
 
 CHARTS = {
     "Violin": (charts.violin, charts.VIOLIN_CAPTION),

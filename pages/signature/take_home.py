@@ -23,8 +23,8 @@ from cellucid_core.signature import (
     write_h5ad,
     write_parquet,
 )
-from pages.widgets.server_file import offer_file
-from pages.workspace.session import show_error, workspace
+from pages.session.server_file import offer_file
+from pages.session.state import show_error, workspace
 
 
 def show_files(view: View, run: SignatureRun, key: object) -> None:

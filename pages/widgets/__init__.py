@@ -1,1 +1,1 @@
-"""What several pages use: charts with their ways to keep them, links to files, how far a job is, style."""
+"""Widgets that know nothing of a session: charts with their ways to keep them, links to files, style."""

@@ -1,1 +1,1 @@
-"""Whose session this is, what is open in it, and how it is kept between visits."""
+"""The workspace on the page: where a session begins, signing in, the sidebar and its cards."""

@@ -9,11 +9,11 @@ import streamlit as st
 from cellucid_core.errors import CellucidError
 from cellucid_core.serving import Carried, arrive_signed_in, hand_back
 from cellucid_core.serving.workspaces import read_workspace
-from pages.workspace.keeper import Keeper, keeper
-from pages.workspace.keeping import keep
-from pages.workspace.owner import who_may
-from pages.workspace.session import counted
-from pages.workspace.sign_in import browser_here, user
+from pages.session.keeper import Keeper, keeper
+from pages.session.keeping import keep
+from pages.session.owner import who_may
+from pages.session.sign_in import browser_here, user
+from pages.session.state import counted
 
 #: Where the session goes next: the token of a workspace, or a new one.
 GO, NEW = "workspace_go", "new"

@@ -32,12 +32,12 @@ from cellucid_core.serving.workspaces import (
     workspace_to_json,
 )
 from pages.opening.opening_panel import open_source, try_source
+from pages.session.keeper import Keeper, keeper
+from pages.session.keeping import keep
+from pages.session.owner import lasting_owner
+from pages.session.recalling import take_collection
+from pages.session.state import Source, literal, show_error, workspace
 from pages.workspace.claiming import NEW, bring_along, disown
-from pages.workspace.keeper import Keeper, keeper
-from pages.workspace.keeping import keep
-from pages.workspace.kept_recall import take_collection
-from pages.workspace.owner import lasting_owner
-from pages.workspace.session import Source, literal, show_error, workspace
 
 PARAMETER = "workspace"
 

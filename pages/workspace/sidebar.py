@@ -5,23 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from cellucid_core.errors import CellucidError
-from pages.opening.changes import pending_change
-from pages.workspace.session import counted, literal, show_error, workspace
-
-#: Preflight's light → badge colour, icon, words.
-LIGHTS = {
-    "green": ("green", ":material/check_circle:", "ready"),
-    "amber": ("orange", ":material/warning:", "ready, with warnings"),
-    "red": ("red", ":material/block:", "export blocked"),
-}
-
-
-def light_badge() -> str:
-    """Return preflight's light as Markdown."""
-    report = workspace().report
-    colour, icon, words = LIGHTS[report.light]
-    count = len(report.of("error")) or len(report.of("warning"))
-    return f":{colour}-badge[{icon} {words}{f' ({count})' if count else ''}]"
+from pages.opening.findings import light_badge
+from pages.session.changes import pending_change
+from pages.session.state import counted, literal, show_error, workspace
 
 
 def draw_sidebar() -> None:

@@ -16,12 +16,12 @@ from cellucid_core.serving.workspaces import (
     token_of,
 )
 from pages.opening.opening_panel import forget
+from pages.session.keeper import keeper
+from pages.session.keeping import end, keep
+from pages.session.owner import lasting_owner, owner, who_may
+from pages.session.state import Source, literal, workspace
 from pages.widgets.style import ACTIONS, WORKSPACE
 from pages.workspace.claiming import GO, NEW
-from pages.workspace.keeper import keeper
-from pages.workspace.keeping import end, keep
-from pages.workspace.owner import lasting_owner, owner, who_may
-from pages.workspace.session import Source, literal, workspace
 from pages.workspace.session_start import address_of, link_address, reopen
 
 #: Other datasets that the sidebar names, and other workspaces that are listed.

@@ -11,9 +11,9 @@ from cellucid_core.dataset import open_dataset
 from cellucid_core.errors import WorkRefused
 from cellucid_core.ranking import gene_rankings
 from cellucid_core.serving.jobs import jobs_of, tasks
-from pages.opening import changes as fixing
-from pages.widgets import jobs
-from pages.workspace.session import Workspace
+from pages.session import changes as fixing
+from pages.session import jobs
+from pages.session.state import Workspace
 from tests.making import make_adata
 from tests.pages.conftest import ended
 from tests.pages.test_pages import metric, texts

@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from cellucid_core.serving import browser_owner, end_sign_in, fingerprint
 from cellucid_core.serving.way_in import change_browser
 from cellucid_core.serving.workspaces import is_alive, name_of, owners_workspaces
+from pages.session import owner, sign_in
 from pages.workspace import login as door
-from pages.workspace import owner, sign_in
 from tests.pages.conftest import MAIN
 
 BEFORE, AFTER, LATER = "b" * 43, "a" * 43, "l" * 43

@@ -307,7 +307,7 @@ def test_do_it_again_shows_both(open_app):
 
 
 def another_session(demo):
-    from pages.workspace.session import Workspace
+    from pages.session.state import Workspace
 
     app = AppTest.from_file(str(MAIN), default_timeout=60).run()
     app.session_state["workspace"] = Workspace()

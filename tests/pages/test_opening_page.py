@@ -57,7 +57,7 @@ def test_what_was_refused_is_not_tried_in_every_run(monkeypatch):
         import streamlit as st
 
         from pages.opening import opening_panel as opening
-        from pages.workspace.session import Source
+        from pages.session.state import Source
 
         opening._try_once(Source(st.text_input("path", "a")))
 

@@ -240,7 +240,7 @@ def test_export_is_blocked_with_the_reasons(open_app, opened):
 
 def test_another_matrix_is_arranged_before_it_is_read(app, tmp_path, monkeypatch):
     from pages.opening import opening_panel as opening
-    from pages.workspace.session import Source, Workspace
+    from pages.session.state import Source, Workspace
 
     made = make_adata()
     made.layers["other"] = made.X.copy()

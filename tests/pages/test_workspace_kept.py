@@ -20,10 +20,10 @@ from cellucid_core.cell_pages import SavedPage
 from cellucid_core.dataset import open_dataset
 from cellucid_core.genes import read_gene_sets
 from cellucid_core.serving.workspaces import read_workspace
-from pages.opening import changes as fixing
-from pages.workspace import owner
-from pages.workspace.kept_widgets import fits
-from pages.workspace.session import OpenGeneSets, Source, Workspace
+from pages.session import changes as fixing
+from pages.session import owner
+from pages.session.kept_widgets import fits
+from pages.session.state import OpenGeneSets, Source, Workspace
 from tests.making import make_adata
 from tests.pages.conftest import MAIN
 from tests.pages.test_pages import PAGES, texts, widget

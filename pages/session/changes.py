@@ -15,11 +15,10 @@ from cellucid_core.dataset import Mapping, NotComputed
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.serving.jobs import Job, JobProgress, fix_job, jobs_of, submit
 from cellucid_core.serving.workspaces import choices_from_json, choices_to_json
-from pages.exporting.result import dataset_source, in_time
-from pages.widgets.jobs import follow, my_job
-from pages.workspace.keeper import keeper
-from pages.workspace.owner import owner
-from pages.workspace.session import Wanted, Workspace, widget_key, workspace
+from pages.session.jobs import follow, my_job
+from pages.session.keeper import keeper
+from pages.session.owner import owner
+from pages.session.state import Wanted, Workspace, dataset_source, in_time, widget_key, workspace
 
 #: The job of each dataset of the session by its content; empty: there is none.
 _JOBS = "fix_jobs"

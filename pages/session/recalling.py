@@ -23,11 +23,12 @@ from cellucid_core.serving.workspaces import (
     page_files_to_pages,
     read_part,
 )
-from pages.opening.changes import resume_elsewhere, show_choices
-from pages.workspace.keeper import Keeper, keeper
-from pages.workspace.kept_snapshot import COLLECTION, gene_file_of, pages_of
-from pages.workspace.kept_widgets import fits
-from pages.workspace.session import OpenGeneSets, Workspace, widget_key, workspace
+from pages.session.changes import resume_elsewhere, show_choices
+from pages.session.finished import finished_again
+from pages.session.keeper import Keeper, keeper
+from pages.session.kept_widgets import fits
+from pages.session.snapshot import COLLECTION, gene_file_of, pages_of
+from pages.session.state import OpenGeneSets, Workspace, widget_key, workspace
 
 _PAGE_ID = re.compile(r"p([0-9]{1,9})")
 
@@ -161,8 +162,6 @@ def _read_pages(me: Keeper, work: Workspace, kept: KeptPages, turn: str) -> Page
 
 
 def _take_export(work: Workspace, kept: KeptDataset) -> None:
-    from pages.exporting.result import finished_again
-
     if kept.export is None or work.export is not None:
         return
     export = export_from_json(kept.export)

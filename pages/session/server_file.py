@@ -10,8 +10,8 @@ import streamlit as st
 
 from cellucid_core.cache import home_folder
 from cellucid_core.errors import CellucidError
+from pages.session.state import show_error
 from pages.widgets.download import download_link, offer
-from pages.workspace.session import show_error
 
 
 def offer_file(label: str, name: str, key: object, make: Callable[[Path], object], file_name: str) -> None:

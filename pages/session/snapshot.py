@@ -28,9 +28,9 @@ from cellucid_core.serving.workspaces import (
     part_name,
     workspace_to_json,
 )
-from pages.workspace.keeper import Keeper
-from pages.workspace.kept_widgets import fits
-from pages.workspace.session import OpenGeneSets, Workspace, widget_key, workspace
+from pages.session.keeper import Keeper
+from pages.session.kept_widgets import fits
+from pages.session.state import OpenGeneSets, Workspace, widget_key, workspace
 
 COLLECTION = "collection"
 _ABSENT = object()

@@ -9,7 +9,7 @@ from functools import wraps
 import streamlit as st
 
 from cellucid_core.serving import browser_of, browser_owner, fingerprint
-from pages.workspace.sign_in import admit, user
+from pages.session.sign_in import admit, user
 
 _BEGAN = "began_with"
 

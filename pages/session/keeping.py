@@ -17,11 +17,11 @@ from cellucid_core.serving.workspaces import (
     workspace_to_json,
     write_part,
 )
-from pages.workspace.keeper import Keeper, keeper
-from pages.workspace.kept_recall import take_collection, take_over
-from pages.workspace.kept_snapshot import snapshot
-from pages.workspace.owner import lasting_owner
-from pages.workspace.session import workspace
+from pages.session.keeper import Keeper, keeper
+from pages.session.owner import lasting_owner
+from pages.session.recalling import take_collection, take_over
+from pages.session.snapshot import snapshot
+from pages.session.state import workspace
 
 
 def keep(*, adopt: bool = False) -> None:

@@ -14,6 +14,7 @@ from cellucid_core.dataset import Dataset, Mapping, NotComputed, View, default_m
 from cellucid_core.errors import CellucidError
 from cellucid_core.genes import GeneSets
 from cellucid_core.preflight import PreflightReport, Scope, apply_fixes, fix_all, preflight
+from cellucid_core.serving.jobs import DatasetSource
 
 _KEY = "workspace"
 
@@ -104,7 +105,7 @@ class Workspace:
     replaced_genes
         Genes as first written → what was accepted for them, for each dataset (`replaced`).
     wanted
-        What was asked for last and has to be computed elsewhere first; `pages.opening.changes` sees to it.
+        What was asked for last and has to be computed elsewhere first; `pages.session.changes` sees to it.
     """
 
     dataset: Dataset | None = None
@@ -269,9 +270,25 @@ def show_error(error: CellucidError) -> None:
     st.error(f"**{literal(error.what)}** {literal(error.fix)}", icon=":material/error:")
 
 
+def dataset_source() -> DatasetSource:
+    """Return how a job opens the dataset that is open here."""
+    dataset, source = workspace().dataset, workspace().source
+    assert dataset is not None
+    if source is None:
+        return DatasetSource(str(dataset.path), content_hash=dataset.content_hash)
+    return DatasetSource(source.path, source.name, source.modality, source.cell_metadata, dataset.content_hash)
+
+
 def counted(n: int, one: str, many: str = "") -> str:
     """Return a number with its noun: ``1 gene``, ``1,234 genes``."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def in_time(seconds: float) -> str:
+    """Return a time for people: "under 1 s", "12 s", "3 min"."""
+    if seconds < 1:
+        return "under 1 s"
+    return f"{seconds:,.0f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
 
 
 def literal(text: object) -> str:

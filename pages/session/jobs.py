@@ -11,7 +11,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from cellucid_core.serving.jobs import Job, JobProgress, find_job, jobs_of
-from pages.workspace.owner import owner, who_may
+from pages.session.owner import owner, who_may
 
 #: Seconds between two drawings, and for which nothing is drawn: what is so quick needs no bar.
 _EVERY, _QUIET = 0.2, 0.3
