@@ -310,23 +310,7 @@ class _Writer:
         return latent
 
     def _column(self, key: str, points: dict[int, np.ndarray], latent: np.ndarray) -> _Made:
-        settings, series = self.settings, self.view.obs(key)
-        name = self.view.exported_name(key)
-        if self.view.kind(key) == "continuous":
-            field = obs_files.continuous_field(name, obs_files.numbers_of(series), settings.obs_quantization)
-        else:
-            codes, labels = obs_files.categories_of(series)
-            field = obs_files.categorical_field(
-                name,
-                codes,
-                labels,
-                points,
-                latent,
-                dtype=settings.categorical_dtype,
-                min_points=settings.centroid_min_points,
-                quantile=settings.centroid_quantile,
-                bits=settings.obs_quantization,
-            )
+        field = obs_files.field_of(self.view, key, self.settings, points=lambda: points, latent=lambda: latent)
         files = [self._file(path, array) for path, array in field.files]
         # Only what the manifest needs is kept until the end.
         slim = obs_files.ObsField(field.key, field.kind, field.entry, (), field.n_categories)

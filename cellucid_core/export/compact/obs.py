@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,10 @@ from cellucid_core.export.compact.groups import Groups, centroids, group_cells, 
 from cellucid_core.export.compact.quantize import encode
 from cellucid_core.names import safe_key
 from cellucid_core.prepared import MAX_CATEGORIES, encoding
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import View
+    from cellucid_core.export.settings import ExportSettings
 
 _MISSING = {"uint8": 255, "uint16": 65_535}
 _SUFFIX = {"uint8": "u8", "uint16": "u16"}
@@ -119,6 +123,46 @@ def codes_dtype(key: str, n_categories: int, wanted: str) -> str:
             f"{way_out}.",
         )
     return wanted
+
+
+def field_of(
+    view: View,
+    key: str,
+    settings: ExportSettings,
+    *,
+    points: Callable[[], Mapping[int, np.ndarray]],
+    latent: Callable[[], np.ndarray],
+    numbers: Callable[[pd.Series], np.ndarray] | None = None,
+    categories: Callable[[pd.Series], tuple[np.ndarray, list[str]]] | None = None,
+) -> ObsField:
+    """Return the field that a column becomes, by its kind and the settings.
+
+    Parameters
+    ----------
+    view, key
+        The column.
+    settings
+        Bits, the type of codes, what centroids are taken from.
+    points, latent
+        Return the coordinates and the latent space of the same cells; asked for by columns of categories only.
+    numbers, categories
+        Read the column, of the same cells; by default `numbers_of` and `categories_of`.
+    """
+    name, series = view.exported_name(key), view.obs(key)
+    if view.kind(key) == "continuous":
+        return continuous_field(name, (numbers or numbers_of)(series), settings.obs_quantization)
+    codes, labels = (categories or categories_of)(series)
+    return categorical_field(
+        name,
+        codes,
+        labels,
+        points(),
+        latent(),
+        dtype=settings.categorical_dtype,
+        min_points=settings.centroid_min_points,
+        quantile=settings.centroid_quantile,
+        bits=settings.obs_quantization,
+    )
 
 
 def continuous_field(key: str, values: np.ndarray, bits: int | None) -> ObsField:
