@@ -101,6 +101,11 @@ def wait_until(page: Page, holds: Callable[[], bool]) -> None:
         page.wait_for_timeout(50)
 
 
+def at_rest(page: Page) -> None:
+    """Wait until the page's script has ended, which is when what was done is kept: before leaving the page."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
 def _gate(home: Path) -> Path:
     return home / "jobs-are-held"
 

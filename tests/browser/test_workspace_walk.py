@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PATIENCE, serve
+from tests.browser.conftest import PATIENCE, at_rest, serve
 from tests.browser.test_walk import go
 from tests.making import make_adata
 
@@ -64,6 +64,8 @@ def test_work_survives_and_others_need_the_link(browser, tmp_path):
         page.get_by_role("textbox", name="Name", exact=True).fill("My page")
         page.get_by_role("button", name="Make the page").click()
         expect(page.locator(".st-key-own_pages")).to_contain_text("My page")
+        expect(page.locator(".st-key-page_chips")).to_contain_text("My page · 3")
+        at_rest(page)
         expect(page).to_have_url(re.compile(r"\?workspace=[A-Za-z0-9_-]{43}$"))
 
         page.reload()
