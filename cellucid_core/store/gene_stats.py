@@ -116,8 +116,8 @@ def _gather_few(
     n_bad[some] = np.add.reduceat((~finite).astype(np.int64), starts)
     minimum[some] = np.minimum.reduceat(np.where(finite, wide, np.inf), starts)
     maximum[some] = np.maximum.reduceat(np.where(finite, wide, -np.inf), starts)
-    total[some] = np.add.reduceat(terms, starts)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # sums of the largest floats are infinite, as in the compiled loop
+        total[some] = np.add.reduceat(terms, starts)
         square_total[some] = np.add.reduceat(terms * terms, starts)
 
 

@@ -31,7 +31,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import numpy as np
 from websockets.exceptions import WebSocketException
 
@@ -42,7 +42,7 @@ from tests.load.server import Server  # noqa: E402
 from tests.load.session import PageError, Session, Upload  # noqa: E402
 
 #: What a client sees of a server that dies: connections that break, and whatever an open page was waiting for.
-DIED = (httpx.TransportError, WebSocketException, OSError, EOFError)
+DIED = (httpx2.TransportError, WebSocketException, OSError, EOFError)
 KINDS = ("h5ad", "csv", "zarr.zip")
 
 
@@ -64,7 +64,7 @@ class Person:
         kind = KINDS[number % len(KINDS)]
         self._file = Upload(make_file(kind, number, n_cells), f"{self.name}.{kind}")
         self._server = server
-        self._cookies: httpx.Cookies | None = None
+        self._cookies: httpx2.Cookies | None = None
         self._begun = threading.Condition()
         self._step, self._ended = "", False
         self.steps = {
@@ -267,7 +267,7 @@ def remains(home: Path, temporary: Path) -> Iterator[str]:
 def alive(server: Server) -> Iterator[str]:
     """Yield what a server says of itself that is not well."""
     for route in ("/healthz", "/healthz/ready"):
-        answer = httpx.get(server.address + route, timeout=30)
+        answer = httpx2.get(server.address + route, timeout=30)
         if answer.status_code != 200:
             yield f"{route} answers {answer.status_code}: {answer.text[:200]}"
 

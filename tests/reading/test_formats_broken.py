@@ -29,7 +29,7 @@ def use(path, **options):
     return view
 
 
-def refused(path, words="", **options):
+def refused(path, words=None, **options):
     with pytest.raises(InputError, match=words) as caught:
         use(path, **options)
     assert caught.value.what

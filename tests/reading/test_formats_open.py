@@ -127,7 +127,9 @@ def test_content_decides_not_the_ending(tmp_path):
 
 
 def make_mudata(path):
-    mudata = pytest.importorskip("mudata")
+    import mudata
+
+    mudata.set_options(pull_on_update=False)
     rna, atac = make_adata(seed=1), make_adata(40, 25, seed=2)
     atac.obs_names = [f"cell-{i}" for i in range(10, 50)]
     joint = mudata.MuData({"atac": atac, "rna": rna[::-1].copy()})

@@ -47,8 +47,11 @@ def _table(path: Path, encoding: str, separator: str, file_name: str) -> pd.Data
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if packed else path.open("rb") as raw:
-            for number, row in enumerate(csv.reader(io.TextIOWrapper(raw, encoding=encoding), delimiter=separator), 1):
+        with (
+            gzip.open(path, "rb") if packed else path.open("rb") as raw,
+            io.TextIOWrapper(raw, encoding=encoding) as text,
+        ):
+            for number, row in enumerate(csv.reader(text, delimiter=separator), 1):
                 if rows and len(row) != len(rows[0]):
                     if not row:
                         continue

@@ -7,8 +7,10 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +70,11 @@ def read_layout(path: Path, file_name: str) -> Layout:
     """
     encoding = _encoding(path)
     lines = []
-    for line, _ in zip(_lines(path, encoding, file_name), range(_SAMPLE_LINES), strict=False):
-        lines.append(line)
-        if len(lines) > 2 and sum(map(len, lines)) > _SAMPLE_CHARS:
-            break
+    with closing(_lines(path, encoding, file_name)) as all_lines:
+        for line in islice(all_lines, _SAMPLE_LINES):
+            lines.append(line)
+            if len(lines) > 2 and sum(map(len, lines)) > _SAMPLE_CHARS:
+                break
     if len(lines) < 2:
         raise InputError(
             f"{file_name} has {'no line' if not lines else 'a header but no further line'}.",
@@ -125,21 +128,21 @@ def pieces(path: Path, layout: Layout, file_name: str) -> Iterator[tuple[list[st
     numeric = [at for at in range(len(layout.columns)) if at not in set(layout.text_columns)]
     held: list[str] = []
     size, first = 0, 2
-    lines = _lines(path, layout.encoding, file_name)
-    next(lines, None)
-    number = 1
-    for number, line in enumerate(lines, 2):
-        if '"' in line:
-            count = len(_fields(line, layout.separator, number, file_name))
-        else:
-            count = line.count(layout.separator) + 1
-        if count != n_fields:
-            raise _ragged(file_name, number, count, n_fields)
-        held.append(line)
-        size += len(line)
-        if size >= PIECE_CHARS:
-            yield _piece(held, layout, numeric, offset, first, file_name)
-            held, size, first = [], 0, number + 1
+    with closing(_lines(path, layout.encoding, file_name)) as lines:
+        next(lines, None)
+        number = 1
+        for number, line in enumerate(lines, 2):
+            if '"' in line:
+                count = len(_fields(line, layout.separator, number, file_name))
+            else:
+                count = line.count(layout.separator) + 1
+            if count != n_fields:
+                raise _ragged(file_name, number, count, n_fields)
+            held.append(line)
+            size += len(line)
+            if size >= PIECE_CHARS:
+                yield _piece(held, layout, numeric, offset, first, file_name)
+                held, size, first = [], 0, number + 1
     if held:
         yield _piece(held, layout, numeric, offset, first, file_name)
 
@@ -228,7 +231,7 @@ def _opened(path: Path) -> Any:
     return gzip.open(path, "rb") if packed else path.open("rb")
 
 
-def _lines(path: Path, encoding: str, file_name: str) -> Iterator[str]:
+def _lines(path: Path, encoding: str, file_name: str) -> Generator[str, None, None]:
     """Yield lines without their ends; empty ones at the end are left out, elsewhere they are ragged."""
     csv.field_size_limit(MAX_LINE)
     try:
