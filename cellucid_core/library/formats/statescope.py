@@ -45,8 +45,8 @@ def _table(path: Path, encoding: str, separator: str, file_name: str) -> pd.Data
     """Read the lines as they stand: numbers to the last digit, everything else as text."""
     rows: list[list[str]] = []
     try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
+        with path.open("rb") as head:
+            packed = head.read(2) == b"\x1f\x8b"
         with (
             gzip.open(path, "rb") if packed else path.open("rb") as raw,
             io.TextIOWrapper(raw, encoding=encoding) as text,
