@@ -11,14 +11,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellucid_core.api import Preflight, Score, open, score, verify, write_demo
+    from cellucid_core.api import GeneSet, Page, Preflight, Score, open, score, verify, write_demo
 
     __version__: str
 
-_API = ("Preflight", "Score", "open", "score", "verify", "write_demo")
+_API = ("GeneSet", "Page", "Preflight", "Score", "open", "score", "verify", "write_demo")
 _PACKAGES = ("export", "preflight")
 
-__all__ = ["Preflight", "Score", "__version__", "export", "open", "preflight", "score", "verify", "write_demo"]
+__all__ = [
+    "GeneSet",
+    "Page",
+    "Preflight",
+    "Score",
+    "__version__",
+    "export",
+    "open",
+    "preflight",
+    "score",
+    "verify",
+    "write_demo",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,10 +17,11 @@ from cellucid_core.dataset import View, choose, default_mapping, open_dataset
 from cellucid_core.errors import InputError
 from cellucid_core.export import ExportResult, ExportSettings, VerifyReport, parse_gene_choice, write
 from cellucid_core.export import verify as verify_export
+from cellucid_core.genes import GeneSet
 from cellucid_core.preflight import PreflightReport, Scope, apply_fixes, report_html, require_ready
 from cellucid_core.preflight import preflight as check
 from cellucid_core.reading import write_demo
-from cellucid_core.signature import Method, Normalization, SignatureRun, run_signature, write_csv
+from cellucid_core.signature import Adjustment, Method, Normalization, SignatureRun, run_signature, write_csv
 from cellucid_core.signature.reporting import tests_table
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import anndata
     import pandas as pd
 
-__all__ = ["Preflight", "Score", "export", "open", "preflight", "score", "verify", "write_demo"]
+__all__ = ["GeneSet", "Page", "Preflight", "Score", "export", "open", "preflight", "score", "verify", "write_demo"]
 
 
 def open(
@@ -262,8 +263,10 @@ class Score:
 
     @property
     def tests(self) -> pd.DataFrame:
-        """One row per test, effect sizes first; empty without pages to compare."""
-        return tests_table(self.run.tests)
+        """One row per test, by sample first, with every digit; empty without pages to compare."""
+        import pandas as pd
+
+        return pd.DataFrame([test.to_json() for test in self.run.tests])
 
     @property
     def genes(self) -> dict[str, Any]:
@@ -292,13 +295,13 @@ class Score:
     def _repr_html_(self) -> str:
         parts = [f"<p>{escape(self.run.headline)}</p>", self.summary.to_html(index=False, border=0)]
         if self.run.tests:
-            parts.append(self.tests.to_html(index=False, border=0))
+            parts.append(tests_table(self.run.tests).to_html(index=False, border=0))
         return "".join(parts + [f"<p>{escape(warning)}</p>" for warning in self.run.warnings])
 
 
 def score(
     data: View | str | Path | anndata.AnnData,
-    gene_list: str | Iterable[str],
+    gene_list: str | Iterable[str] | GeneSet,
     *,
     method: Method = "mean",
     groupby: str | None = None,
@@ -309,6 +312,7 @@ def score(
     repeats: Literal["once", "count"] = "once",
     layer: str | None = None,
     use_raw: bool | None = None,
+    p_adjust: Adjustment = "bh",
     random_state: int = 0,
     key_added: str | None = None,
 ) -> Score:
@@ -319,7 +323,7 @@ def score(
     data
         As for `open`, or what it returned.
     gene_list
-        Genes, or text as pasted.
+        Genes, text as pasted, or a `GeneSet` with weights.
     method
         ``mean``, ``sum``, ``median``, ``score_genes`` (scanpy's values) or ``ucell`` (pyucell's).
     groupby
@@ -336,6 +340,8 @@ def score(
         Whether a gene that is listed twice counts ``once`` or by its ``count``.
     layer, use_raw
         As for `open`.
+    p_adjust
+        ``bh`` (Benjamini-Hochberg) or ``holm``.
     random_state
         Of the draw of control genes (``score_genes``).
     key_added
@@ -359,12 +365,13 @@ def score(
         raise InputError("pages and rest_of name categories of a column.", "Give groupby, too.")
     run = run_signature(
         view,
-        gene_list if isinstance(gene_list, str) else list(gene_list),
+        gene_list if isinstance(gene_list, (str, GeneSet)) else list(gene_list),
         method=method,
         normalize=normalize,
         repeats=repeats,
         pages=chosen,
         sample_key=sample,
+        p_adjust=p_adjust,
         seed=random_state,
     )
     if key_added is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cellucid_core.signature.reporting import (
+    api_code,
     cautions,
     csv_chunks,
     headline,
@@ -66,6 +67,7 @@ __all__ = [
     "SignatureRun",
     "TestResult",
     "against_chance",
+    "api_code",
     "by_sample",
     "cautions",
     "compare",

@@ -56,7 +56,7 @@ KNOWN: dict[str, Check] = {
     # Gene Signature
     "genes": _text,
     **dict.fromkeys(
-        ("signature", "group_by", "method", "normalization", "p_adjust", "chart", "library_measure"), _choice
+        ("signature", "group_by", "method", "normalization", "p_adjust", "chart", "library_measure", "lines"), _choice
     ),
     "repeats": _truth,
     "seed": _whole,

@@ -13,6 +13,7 @@ from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
 from cellucid_core.signature import (
     SignatureRun,
+    api_code,
     csv_chunks,
     obs_csv,
     python_code,
@@ -24,7 +25,10 @@ from cellucid_core.signature import (
     write_parquet,
 )
 from pages.session.server_file import offer_file
-from pages.session.state import show_error, workspace
+from pages.session.state import kept, show_error, workspace
+
+#: With what the Python lines work.
+LINES = ("cellucid_core", "scanpy and scipy")
 
 
 def show_files(view: View, run: SignatureRun, key: object) -> None:
@@ -64,9 +68,13 @@ def show_files(view: View, run: SignatureRun, key: object) -> None:
             f"{view.dataset.id}-with-score.h5ad",
         )
     with st.expander("Reproduce it in Python", icon=":material/code:"):
-        st.caption("These lines compute the same numbers from the file, with the field's own packages.")
+        with_ours = st.segmented_control("With", LINES, default=LINES[0], required=True, **kept("lines")) == LINES[0]
+        if with_ours:
+            st.caption("These lines compute the same numbers from the file, with this dashboard's own package.")
+        else:
+            st.caption("These lines compute the same numbers from the file, with the field's own packages.")
         try:
-            code = python_code(view, run)
+            code = api_code(view, run, choices=workspace().choices) if with_ours else python_code(view, run)
         except CellucidError as error:
             show_error(error)
         else:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,9 +16,11 @@ import pytest
 from cellucid_core.cell_pages import Page, choose_pages, rest_of
 from cellucid_core.dataset import View, choose, default_mapping, open_dataset
 from cellucid_core.genes import GeneSet
-from cellucid_core.signature import python_code, run_signature
+from cellucid_core.preflight import apply_fixes
+from cellucid_core.signature import api_code, python_code, run_signature
 from tests.signature.signature_values import as_adata, values
 
+ROOT = Path(__file__).parents[2]
 _DUMP = """
 import json
 print("RESULT" + json.dumps({
@@ -156,3 +160,65 @@ def test_columns_of_a_table_beside_the_file(file, tmp_path, header):
     assert "read_csv('the cells" in python_code(view, run) or 'read_csv("the cells' in python_code(view, run)
     own = run_signature(view, ["g1"], pages=choose_pages(view, "kind"))
     assert "read_csv" not in python_code(view, own)
+
+
+_API_DUMP = """
+print("RESULT" + json.dumps({"summary": score.summary.to_dict("records"), "tests": score.tests.to_dict("records")}))
+"""
+
+
+def done_again(code: str, folder) -> dict:
+    script = folder / "with_api.py"
+    script.write_text("import json\n" + code + _API_DUMP, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", script], cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.partition("RESULT")[2])
+
+
+def same_again(view, run, folder, **named):
+    found = done_again(api_code(view, run, **named), folder)
+    pd.testing.assert_frame_equal(pd.DataFrame(found["summary"]), run.summary, check_dtype=False)
+    assert len(found["tests"]) == len(run.tests)
+    for told, test in zip(found["tests"], run.tests, strict=True):
+        assert told["p_value"] == pytest.approx(test.p_value, nan_ok=True)
+        assert told["effect_size"] == pytest.approx(test.effect_size, nan_ok=True)
+
+
+@pytest.mark.parametrize("method", ["mean", "sum", "median", "score_genes", "ucell"])
+def test_the_api_does_it_again(file, tmp_path, method):
+    view = opened(file, matrix="de'tail", gene_id='sym"bol') if method == "mean" else opened(file)
+    genes = {"mean": ["S3", "S50", "nope", "S3"], "ucell": ["g1", "g2+", "g5-", "nope", "g1"]}
+    genes = genes.get(method, ["g1", "g2", "g4", "g1"])
+    run = run_signature(
+        view, genes, method=method, pages=choose_pages(view, "kind", rest_of=NASTY), sample_key="donor",
+        normalize="zscore", p_adjust="holm", repeats="count", seed=7,
+    )  # fmt: skip
+    code = api_code(view, run, file=file)
+    assert "groupby='kind'" in code
+    same_again(view, run, tmp_path, file=file)
+
+
+def test_the_api_does_weights_own_pages_and_fixes_again(tmp_path):
+    adata = as_adata(values(240, 30, seed=4), "sparse")
+    adata.obsm["X_umap"] = np.random.default_rng(0).normal(size=(240, 2))
+    adata.obsm["X_umap"][:5] = np.nan
+    path = tmp_path / "broken.h5ad"
+    adata.write_h5ad(path)
+    dataset = open_dataset(path)
+    before = default_mapping(dataset)
+    view = View(dataset, apply_fixes(dataset, before, ["embedding-not-finite"]))
+    pages = [Page("drawn", np.arange(3, 60, 2)), Page("many", np.arange(10, 230))]
+    run = run_signature(view, GeneSet("s", ("g3", "g5", "no"), (1.0, -2.5, 9.0)), method="sum", pages=pages)
+    assert "'embedding-not-finite'" in api_code(view, run)
+    same_again(view, run, tmp_path, choices=before, file=path)
+
+
+def test_the_api_opens_the_demo(demo_view, tmp_path):
+    run = run_signature(demo_view, ["CD3D", "CD3E"])
+    code = api_code(demo_view, run)
+    assert "cc.open('demo')" in code
+    assert "score.tests" not in code
+    same_again(demo_view, run, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cellucid_core.signature.reporting.api_lines import api_code
 from cellucid_core.signature.reporting.cautions import cautions
 from cellucid_core.signature.reporting.many_table import long_csv, wide_csv
 from cellucid_core.signature.reporting.record import record_json, run_record
@@ -13,6 +14,7 @@ from cellucid_core.signature.reporting.tests_table import tests_table
 from cellucid_core.signature.reporting.with_dataset import obs_csv, write_h5ad, write_parquet
 
 __all__ = [
+    "api_code",
     "cautions",
     "csv_chunks",
     "headline",

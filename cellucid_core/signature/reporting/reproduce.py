@@ -52,7 +52,7 @@ def python_code(
         The table that joined the cells, where there is one; by default its file name, to be edited.
     """
     path = str(file if file is not None else view.dataset.path.name)
-    known = _conditions(view, run.pages)
+    known = conditions(view, run.pages)
     used = {column for column, _ in known.values()} | {run.sample_key or ""}
     parts = [
         _reading(view, run, path, _joining(view, used, cell_metadata)),
@@ -110,12 +110,12 @@ def _reading(view: View, run: SignatureRun, path: str, joining: Sequence[str]) -
         lines.append(f'gene_ids = np.array(["" if pd.isna(gene) else str(gene) for gene in {ids}], dtype=object)')
     else:
         if mapping.genes_kept is not None:
-            lines.append(f"X = X[:, {_indices(mapping.genes_kept)}]  # the genes that were kept")
+            lines.append(f"X = X[:, {indices(mapping.genes_kept)}]  # the genes that were kept")
         lines.append("# Gene ids as they were fixed")
         lines.append(_assigned("gene_ids = np.array(", list(map(str, view.gene_ids)), ", dtype=object)"))
     lines += ["obs = adata.obs", *joining]
     if not view.all_cells:
-        lines.append(f"left_out = {_indices(np.asarray(mapping.cells_out))}")
+        lines.append(f"left_out = {indices(np.asarray(mapping.cells_out))}")
         lines.append("kept = np.setdiff1d(np.arange(adata.n_obs), left_out)")
         lines.append("X, obs = X[kept], obs.iloc[kept]")
     lines += ["", _assigned("genes = ", run.match.found)]
@@ -152,7 +152,7 @@ def _scoring(run: SignatureRun) -> str:
             f"{gene}{'+' if sign > 0 else '-'}"
             for names, signs, weights in (
                 (match.found, match.signs, match.weights),
-                ([_unsigned(gene) for gene in match.missing], match.missing_signs, match.missing_weights),
+                ([unsigned(gene) for gene in match.missing], match.missing_signs, match.missing_weights),
             )
             for gene, sign, weight in zip(names, signs, weights, strict=False)
             for _ in range(int(weight))
@@ -200,7 +200,8 @@ def _scoring(run: SignatureRun) -> str:
     return "\n".join([*lines, ""])
 
 
-def _unsigned(gene: str) -> str:
+def unsigned(gene: str) -> str:
+    """Return a gene without the sign that UCell reads."""
     gene = gene.strip()
     return gene[:-1] if gene[-1:] in "+-" else gene
 
@@ -215,7 +216,7 @@ def _pages(view: View, run: SignatureRun, known: Mapping[int, str]) -> str:
         elif page.n == view.n_cells:
             lines.append(f"pages[{name!r}] = np.arange(len(obs))")
         else:
-            lines.append(f"pages[{name!r}] = {_indices(page.cells)}")
+            lines.append(f"pages[{name!r}] = {indices(page.cells)}")
     return "\n".join([*lines, ""])
 
 
@@ -225,7 +226,7 @@ def _keys(run: SignatureRun) -> list[str]:
     return unique([page.name for page in run.pages])
 
 
-def _conditions(view: View, pages: Sequence[Page]) -> dict[int, tuple[str, str]]:
+def conditions(view: View, pages: Sequence[Page]) -> dict[int, tuple[str, str]]:
     """Return for each page that is a category, or the rest of one, its column and what picks its cells."""
     wanted = {id(page): page for page in pages if page.n < view.n_cells}
     found: dict[int, tuple[str, str]] = {}
@@ -281,7 +282,7 @@ def _tests(view: View, run: SignatureRun) -> str:
     return "\n".join(lines)
 
 
-def _indices(cells: np.ndarray) -> str:
+def indices(cells: np.ndarray) -> str:
     """Write positions as an expression: a list, or packed text where they are many."""
     if len(cells) <= _LISTED:
         return f"np.array({cells.tolist()}, dtype=int)"
