@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cellucid_core.cell_pages import Page, choose_pages
-from cellucid_core.dataset import View, choose, default_mapping, open_dataset
+from cellucid_core.dataset import ColumnKind, View, choose, default_mapping, open_dataset
 from cellucid_core.errors import InputError
 from cellucid_core.export import ExportResult, ExportSettings, VerifyReport, parse_gene_choice, write
 from cellucid_core.export import verify as verify_export
@@ -41,7 +41,9 @@ def open(
     latent: str | None = None,
     gene_id: str | None = None,
     connectivities: str | None = None,
+    vectors: bool = True,
     obs_keys: Sequence[str] | None = None,
+    kinds: Mapping[str, ColumnKind] | None = None,
     modality: str | None = None,
     cell_metadata: str | Path | None = None,
 ) -> View:
@@ -61,6 +63,10 @@ def open(
         ``"index"`` or a column of the gene table.
     obs_keys
         Columns of the cell table that go along; by default all.
+    vectors
+        Whether vector fields (RNA velocity) go along.
+    kinds
+        Column → ``"categorical"`` or ``"continuous"``, where it should differ from what its type says.
     modality, cell_metadata
         See `dataset.open_dataset`.
 
@@ -97,7 +103,9 @@ def open(
         matrix="raw" if use_raw else layer,
         gene_id=gene_id,
         connectivities=connectivities,
+        vectors="auto" if vectors else "none",
         obs_keys=obs_keys,
+        kinds=kinds,
     )
     return View(dataset, mapping)
 

@@ -97,17 +97,16 @@ def do_again(
     words: list[tuple[str, ...]] = [(f"--{name.replace('_', '-')}", value) for name, value in opened.items() if value]
     words += _mapping_words(chosen, settings)
     words += [("--fix", asked) for asked in fixes]
+    gene_words: list[str] = []
     if settings.genes != GeneChoice():
-        words += [
-            ("--genes", word)
-            for part, file in zip(settings.genes.each, genes, strict=True)
-            for word in ([f"@{file}"] if file else part.to_words())
-        ]
+        for part, file in zip(settings.genes.each, genes, strict=True):
+            gene_words += [f"@{file}"] if file else part.to_words()
+    words += [("--genes", word) for word in gene_words]
     changed = _changed(settings)
     words += [(_OPTIONS[name], _text(value)) for name, value in changed.items() if name in _OPTIONS]
     start = ["python", "-m", "cellucid_core", "export", f"./{source}" if source.startswith("-") else source]
     lines = [shlex.join(start), _option("--out", target), *(_option(*word) for word in words)]
-    script = _script(opened, chosen, fixes, settings, genes, changed, source, target)
+    script = _script(opened, chosen, fixes, gene_words, changed, source, target)
     return Again(" \\\n    ".join(lines), script, files)
 
 
@@ -189,48 +188,32 @@ def _script(
     opened: dict[str, str | None],
     chosen: dict[str, Any],
     fixes: Sequence[str],
-    settings: ExportSettings,
-    genes: list[str | None],
+    genes: list[str],
     changed: dict[str, Any],
     source: str,
     target: str,
 ) -> str:
-    arguments = "".join(f", {name}={value!r}" for name, value in opened.items() if value)
-    parts = [
-        f'parse_gene_choice("@{file}")' if file else _python(part)
-        for part, file in zip(settings.genes.each, genes, strict=True)
-    ]
-    given = {name: repr(value) for name, value in changed.items()}
-    union = ["genes = GeneChoice.of([", *(f"    {part}," for part in parts), "])"] if len(parts) > 1 else []
-    if settings.genes != GeneChoice():
-        given = {"genes": "genes" if union else parts[0], **given}
-    in_dataset = ["View", *(["choose"] if chosen else []), "default_mapping", "open_dataset"]
-    in_export = ["ExportSettings", *(["GeneChoice"] if union or "GeneChoice" in given.get("genes", "") else [])]
-    in_export += [*(["parse_gene_choice"] if any(genes) else []), "write"]
-    lines = [
-        f"from cellucid_core.dataset import {', '.join(in_dataset)}",
-        f"from cellucid_core.export import {', '.join(in_export)}",
-        *(["from cellucid_core.preflight import apply_fixes"] if fixes else []),
-        "",
-        f"dataset = open_dataset({source!r}{arguments})",
-        "mapping = default_mapping(dataset)",
-    ]
-    if chosen:
-        lines.append(_call("mapping = choose", ["dataset", "mapping", *(f"{k}={v!r}" for k, v in chosen.items())]))
+    """Return lines of the public API (`cellucid_core.api`)."""
+    given = {name: value for name, value in opened.items() if value} | chosen
+    if "matrix" in given:
+        matrix = given.pop("matrix")
+        given |= {"use_raw": True} if matrix == "raw" else {"layer": matrix}
+    if "vectors" in given:
+        given["vectors"] = False
+    lines = ["import cellucid_core as cc", "", _call("data = cc.open", [repr(source), *_named(given)])]
     if fixes:
-        lines.append(f"mapping = apply_fixes(dataset, mapping, {list(fixes)!r})")
-    lines += union
-    lines.append(_call("settings = ExportSettings", [f"{name}={text}" for name, text in given.items()]))
-    lines.append(f"write(View(dataset, mapping), settings, {target!r})")
+        lines.append(_call("data = cc.preflight(data).fix", [repr(asked) for asked in fixes]))
+    settings = {name: value for name, value in changed.items() if name != "format"}  # by the target's name
+    if genes:
+        settings = {"genes": genes[0] if len(genes) == 1 else genes, **settings}
+    lines.append(_call("cc.export", ["data", repr(target), *_named(settings)]))
     return "\n".join(lines) + "\n"
+
+
+def _named(given: MappingABC[str, Any]) -> list[str]:
+    return [f"{name}={value!r}" for name, value in given.items()]
 
 
 def _call(name: str, arguments: list[str]) -> str:
     line = f"{name}({', '.join(arguments)})"
     return line if len(line) <= 88 else "\n".join([f"{name}(", *(f"    {text}," for text in arguments), ")"])
-
-
-def _python(part: GeneChoice) -> str:
-    given = {"n": part.n, "ids": part.ids, "column": part.column}
-    rest = "".join(f", {name}={value!r}" for name, value in given.items() if value)
-    return f"GeneChoice({part.kind!r}{rest})"
