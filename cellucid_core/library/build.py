@@ -308,7 +308,7 @@ def now() -> str:
 
 def _versions() -> dict[str, str]:
     versions = {"cellucid-dashboard": __version__, "python": platform.python_version()}
-    for package in ("numpy", "pandas", "anndata", "scanpy", "pymoo"):
+    for package in ("numpy", "pandas", "anndata", "scanpy", "moocore"):
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
