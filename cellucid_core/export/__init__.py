@@ -27,7 +27,15 @@ from cellucid_core.export.gene_choice import GeneChoice, parse_gene_choice
 from cellucid_core.export.plan import ExportPlan, Planner, plan
 from cellucid_core.export.presets import Preset, matching_preset, presets
 from cellucid_core.export.result import ExportProgress, ExportResult, VerifyReport
-from cellucid_core.export.settings import FORMATS, ExportSettings, Format, available_threads, parse_bits, parse_quantile
+from cellucid_core.export.settings import (
+    FORMATS,
+    ExportSettings,
+    Format,
+    available_threads,
+    options,
+    parse_bits,
+    parse_quantile,
+)
 from cellucid_core.export.verify import verify
 from cellucid_core.export.write import write
 
@@ -54,6 +62,7 @@ __all__ = [
     "do_again",
     "matching_preset",
     "named_choices",
+    "options",
     "parse_bits",
     "parse_gene_choice",
     "parse_quantile",

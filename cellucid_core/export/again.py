@@ -12,27 +12,10 @@ from typing import Any
 
 from cellucid_core.dataset import Dataset, Mapping, default_mapping
 from cellucid_core.export.gene_choice import GeneChoice, quoted_gene
-from cellucid_core.export.settings import LAUNCH, ExportSettings
+from cellucid_core.export.settings import LAUNCH, ExportSettings, options
 
 #: Longer lists of genes go into a file: command lines end at 128 kB, and nobody reads them.
 MOST_LISTED = 50
-#: Setting → option of the command line, where a value is all it takes.
-_OPTIONS = {
-    "format": "--format",
-    "var_quantization": "--var-quantization",
-    "obs_quantization": "--obs-quantization",
-    "categorical_dtype": "--categorical-dtype",
-    "compression": "--compression",
-    "centroid_min_points": "--centroid-min-points",
-    "centroid_quantile": "--centroid-quantile",
-    "dataset_id": "--id",
-    "name": "--name",
-    "description": "--description",
-    "source_name": "--source-name",
-    "source_url": "--source-url",
-    "source_citation": "--source-citation",
-    "threads": "--threads",
-}
 
 
 @dataclass(frozen=True)
@@ -103,7 +86,8 @@ def do_again(
             gene_words += [f"@{file}"] if file else part.to_words()
     words += [("--genes", word) for word in gene_words]
     changed = _changed(settings)
-    words += [(_OPTIONS[name], _text(value)) for name, value in changed.items() if name in _OPTIONS]
+    known = options()
+    words += [(known[name]["option"], _text(value)) for name, value in changed.items() if name in known]
     start = ["python", "-m", "cellucid_core", "export", f"./{source}" if source.startswith("-") else source]
     lines = [shlex.join(start), _option("--out", target), *(_option(*word) for word in words)]
     script = _script(opened, chosen, fixes, gene_words, changed, source, target)
