@@ -21,7 +21,7 @@ from pages.session.keeper import keeper
 from pages.session.keeping import keep
 from pages.session.owner import owner
 from pages.session.recalling import recall
-from pages.session.state import Source, show_error, workspace
+from pages.session.state import OpenedFrom, show_error, workspace
 
 #: The box whose upload has arrived, and its token; then the box and what is being opened: a click elsewhere loses
 #: neither.
@@ -31,24 +31,24 @@ _REFUSED = "refused_source"
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _shared_dataset(source: Source, stamp: str) -> Dataset:
+def _shared_dataset(source: OpenedFrom, stamp: str) -> Dataset:
     """Open a file once for all sessions, as long as it stays the same."""
     return open_dataset(source.path, source.name, modality=source.modality, cell_metadata=source.cell_metadata)
 
 
-def _stamp(source: Source) -> str:
+def _stamp(source: OpenedFrom) -> str:
     """Return what changes with a file or folder of the server; uploads are named by their content."""
     parts = [source.path, source.cell_metadata or ""]
     return "" if source.path == DEMO else " ".join(stamp_of(Path(part)) for part in parts if part)
 
 
 @st.cache_resource(show_spinner=False)
-def _proven() -> set[tuple[Source, str]]:
+def _proven() -> set[tuple[OpenedFrom, str]]:
     """What was opened in a process of its own, so that it can be opened in this one."""
-    return {(Source(DEMO), "")}  # nothing in it is a stranger's
+    return {(OpenedFrom(DEMO), "")}  # nothing in it is a stranger's
 
 
-def open_source(source: Source, asked: str = "") -> None:
+def open_source(source: OpenedFrom, asked: str = "") -> None:
     """Open a dataset, showing progress, and make it this session's, with what was chosen there before.
 
     It is opened in a process of its own first, which may neither take for ever nor all memory, and keeps on disk what
@@ -124,7 +124,7 @@ def arrange_matrix() -> None:
 
 
 def _open_elsewhere(
-    source: Source, on_cancel: Callable[[], object], content_hash: str = "", mapping: Mapping | None = None
+    source: OpenedFrom, on_cancel: Callable[[], object], content_hash: str = "", mapping: Mapping | None = None
 ) -> None:
     parts = DatasetSource(source.path, source.name, source.modality, source.cell_metadata, content_hash)
 
@@ -147,12 +147,12 @@ def _open_elsewhere(
     job.result()
 
 
-def forget(source: Source) -> None:
+def forget(source: OpenedFrom) -> None:
     """Drop what is held in memory of a file that is about to be deleted."""
     _shared_dataset.clear(source, _stamp(source))
 
 
-def try_source(source: Source, asked: str = "") -> bool:
+def try_source(source: OpenedFrom, asked: str = "") -> bool:
     """Open a dataset as `open_source` and tell whether it worked; an error is shown as a sentence."""
     try:
         open_source(source, asked)
@@ -210,7 +210,7 @@ def _receive(key: str, token: str) -> None:
     try:
         path, file_name = take(token)
         name = file_name.removesuffix("".join(path.suffixes)) or file_name
-        st.session_state[_PENDING] = (key, Source(str(path), name))
+        st.session_state[_PENDING] = (key, OpenedFrom(str(path), name))
     except CellucidError:
         _received(token)
         raise
@@ -231,7 +231,7 @@ def demo_button(key: str, *, primary: bool = False) -> bool:
         type="primary" if primary else "secondary",
         width="stretch",
     )
-    return clicked and try_source(Source(DEMO))
+    return clicked and try_source(OpenedFrom(DEMO))
 
 
 def server_box(key: str) -> bool:
@@ -243,10 +243,10 @@ def server_box(key: str) -> bool:
     if name is None or not st.button("Open it", key=f"{key}_open", icon=":material/folder_open:", width="stretch"):
         return False
     path = server_path(files[name].root, files[name].relative)
-    return try_source(Source(str(path), path.stem))
+    return try_source(OpenedFrom(str(path), path.stem))
 
 
-def parts_box(source: Source | None, dataset: Dataset) -> bool:
+def parts_box(source: OpenedFrom | None, dataset: Dataset) -> bool:
     """Offer another modality and a table about the cells; tell whether the dataset was opened again in this run."""
     if source is None:
         return False
@@ -267,7 +267,7 @@ def parts_box(source: Source | None, dataset: Dataset) -> bool:
     return metadata != source.cell_metadata and _try_once(replace(source, cell_metadata=metadata))
 
 
-def _try_once(source: Source) -> bool:
+def _try_once(source: OpenedFrom) -> bool:
     """Do what `try_source` does, for a widget that keeps its value: what was refused is not tried in every run."""
     known, error = st.session_state.get(_REFUSED, (None, None))
     if known != source:

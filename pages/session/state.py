@@ -20,7 +20,7 @@ _KEY = "workspace"
 
 
 @dataclass(frozen=True)
-class Source:
+class OpenedFrom:
     """What a dataset was opened from.
 
     Attributes
@@ -109,7 +109,7 @@ class Workspace:
     """
 
     dataset: Dataset | None = None
-    source: Source | None = None
+    source: OpenedFrom | None = None
     choices: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
     fixes: tuple[str, ...] = ()
     usual: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
@@ -124,7 +124,7 @@ class Workspace:
     _report: tuple[str, PreflightReport] | None = None
     _seen: tuple[Dataset, Mapping, View] | None = None
 
-    def open(self, dataset: Dataset, source: Source | None = None, report: PreflightReport | None = None) -> None:
+    def open(self, dataset: Dataset, source: OpenedFrom | None = None, report: PreflightReport | None = None) -> None:
         """Start over with a dataset, with the choices that are right for most files, and preflight's report on them."""
         self.dataset, self.source = dataset, source
         self.choices = self.mapping = self.usual = default_mapping(dataset)

@@ -36,7 +36,7 @@ from pages.session.keeper import Keeper, keeper
 from pages.session.keeping import keep
 from pages.session.owner import lasting_owner
 from pages.session.recalling import take_collection
-from pages.session.state import Source, literal, show_error, workspace
+from pages.session.state import OpenedFrom, literal, show_error, workspace
 from pages.workspace.claiming import NEW, bring_along, disown
 
 PARAMETER = "workspace"
@@ -57,7 +57,7 @@ def arrive() -> bool:
         # What the command that started the server asks for; a session that has a workspace goes on with that.
         first = read_configuration().open
         if not me.name and first and workspace().dataset is None:
-            opened = try_source(Source(first))
+            opened = try_source(OpenedFrom(first))
             me.automatic = opened
             return opened
     if me.pending:
@@ -131,7 +131,7 @@ def reopen(content: str) -> bool:
     return True
 
 
-def source_of(kept: KeptDataset) -> Source:
+def source_of(kept: KeptDataset) -> OpenedFrom:
     """Return what a dataset of a workspace is opened from: the demo, an upload, or a file that the server offers.
 
     Raises
@@ -146,7 +146,7 @@ def source_of(kept: KeptDataset) -> Source:
         raise InputError(
             "Its table about the cells is not on this server any more.", "Open the file, and add it again."
         )
-    return Source(source.path, source.name, source.modality, source.cell_metadata)
+    return OpenedFrom(source.path, source.name, source.modality, source.cell_metadata)
 
 
 def _is_upload(path: str) -> bool:

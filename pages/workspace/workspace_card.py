@@ -19,7 +19,7 @@ from pages.opening.opening_panel import forget
 from pages.session.keeper import keeper
 from pages.session.keeping import end, keep
 from pages.session.owner import lasting_owner, owner, who_may
-from pages.session.state import Source, literal, workspace
+from pages.session.state import OpenedFrom, literal, workspace
 from pages.widgets.style import ACTIONS, WORKSPACE
 from pages.workspace.claiming import GO, NEW
 from pages.workspace.session_start import address_of, link_address, reopen
@@ -193,7 +193,7 @@ def _go(token: str) -> None:
 def _delete() -> None:
     me = keeper()
     for one in me.kept.datasets.values() if me.kept else ():
-        forget(Source(one.source.path, one.source.name, one.source.modality, one.source.cell_metadata))
+        forget(OpenedFrom(one.source.path, one.source.name, one.source.modality, one.source.cell_metadata))
     delete_workspace(me.name, owner())
     end(me)
     st.session_state[GO] = NEW

@@ -57,9 +57,9 @@ def test_what_was_refused_is_not_tried_in_every_run(monkeypatch):
         import streamlit as st
 
         from pages.opening import opening_panel as opening
-        from pages.session.state import Source
+        from pages.session.state import OpenedFrom
 
-        opening._try_once(Source(st.text_input("path", "a")))
+        opening._try_once(OpenedFrom(st.text_input("path", "a")))
 
     monkeypatch.setattr(opening, "open_source", refuse)
     test = AppTest.from_function(script).run()
