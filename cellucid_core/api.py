@@ -225,7 +225,7 @@ def export(
     try:
         chosen = ExportSettings(genes=parse_gene_choice(genes), **{"format": ending, **settings})
     except TypeError as error:
-        raise InputError(f"This is no setting of an export ({error}).", "See cc.export's settings.") from error
+        raise InputError(f"This is not a setting of an export ({error}).", "See cc.export's settings.") from error
     scope = Scope(
         categorical_dtype=chosen.categorical_dtype,
         n_genes=chosen.genes.at_most if chosen.genes.named is None else None,

@@ -267,7 +267,7 @@ class Configuration:
         "CELLUCID_SIGN_IN",
         _one_of("off", "optional", "required"),
         "off",
-        "`required` shows nothing to who has not signed in; `optional` lets everybody in and offers it.",
+        "`required` shows nothing to anybody who has not signed in; `optional` lets everybody in and offers it.",
         default="off",
     )
     sign_in_lifetime: int = _setting(
@@ -296,8 +296,8 @@ class Configuration:
         "CELLUCID_WORKER_MEMORY",
         _at_least(parse_size, 2 * 10**8, "a size of at least 200 MB, such as 4 GB"),
         "four fifths of the machine's or container's, shared among the workers",
-        "Most memory that one job may allocate; files that are mapped do not count. One that wants more ends with a "
-        "sentence.",
+        "Most memory that one job may allocate; files that are mapped do not count. A job that wants "
+        "more is stopped with a message.",
         default=0,
     )
     opening_limit: int = _setting(
@@ -391,7 +391,7 @@ def check_configuration(environment: Mapping[str, str] | None = None) -> Configu
     for root in found.data_roots:
         if not root.is_dir():
             raise InputError(
-                f"CELLUCID_DATA_ROOTS names {root}, which is no folder.", "Make it, or take it out of the list."
+                f"CELLUCID_DATA_ROOTS names {root}, which is not a folder.", "Create it, or remove it from the list."
             )
         if found.home.resolve() == root or found.home.resolve().is_relative_to(root):
             raise InputError(
@@ -408,7 +408,7 @@ def check_configuration(environment: Mapping[str, str] | None = None) -> Configu
     if found.allowed_users and found.sign_in == "off":
         raise InputError(
             "CELLUCID_ALLOWED_USERS says who may sign in, but CELLUCID_SIGN_IN is off.",
-            "Set CELLUCID_SIGN_IN to required or optional, or take the list away.",
+            "Set CELLUCID_SIGN_IN to required or optional, or remove the list.",
         )
     return found
 

@@ -76,7 +76,7 @@ def rank_genes(view: View, settings: ExportSettings) -> None:
     stopped: set[str] = st.session_state.setdefault("export_genes_stopped", set())
     if key in stopped:
         if not st.button("Rank the genes", icon=":material/sort:"):
-            raise WorkRefused("The genes are not ranked.", "Begin it again, or choose other genes.")
+            raise WorkRefused("The genes are not ranked.", "Start it again, or choose other genes.")
         stopped.discard(key)
     job = submit(
         genes_job,

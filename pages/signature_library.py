@@ -67,7 +67,7 @@ def list_panel(found: list[Entry]) -> None:
             st.success(literal(said), icon=":material/check_circle:")
     if not found:
         st.info(
-            "No signature is here yet. Build one from the open dataset, or read a file: both stand above.",
+            "No signature is here yet. Build one from the open dataset, or read a file: both are above.",
             icon=":material/library_books:",
         )
         return

@@ -146,7 +146,7 @@ def test_export_and_verify(adata, tmp_path):
     assert zipfile.is_zipfile(tmp_path / "a.zip")
     assert cc.verify(tmp_path / "a.zip", against=data).ok
     assert cc.export(data, tmp_path / "a.h5ad", genes=GENES).n_genes == 3
-    with pytest.raises(InputError, match="no setting"):
+    with pytest.raises(InputError, match="not a setting"):
         cc.export(data, tmp_path / "b.zip", colour=3)
 
 

@@ -52,7 +52,7 @@ def _check_environment() -> None:
     """Refuse a malformed ``SOURCE_DATE_EPOCH`` before a library that reads it on import fails with a traceback."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "").strip()
     if epoch and not (epoch.isascii() and epoch.isdigit()):
-        raise InputError(f"SOURCE_DATE_EPOCH is {epoch!r}, which is no time.", "Give whole seconds since 1970.")
+        raise InputError(f"SOURCE_DATE_EPOCH is {epoch!r}, which is not a time.", "Give whole seconds since 1970.")
 
 
 def _failed(error: CellucidError, status: int, as_json: bool) -> int:

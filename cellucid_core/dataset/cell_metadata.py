@@ -40,7 +40,7 @@ def read_cell_metadata(path: Path) -> pd.DataFrame:
         )
     except Exception as error:
         raise InputError(
-            f"{path.name} is no table that can be read ({str(error).strip()[:160]}).",
+            f"{path.name} is not a table that can be read ({str(error).strip()[:160]}).",
             "Save the cell metadata as CSV with a header, one line per cell.",
         ) from error
     ids = table.iloc[:, 0].fillna("").astype(str)

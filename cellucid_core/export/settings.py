@@ -29,7 +29,7 @@ def parse_bits(text: str) -> int | None:
     """
     choices = {"8": 8, "16": 16, "none": None}
     if text.strip().lower() not in choices:
-        raise InputError(f"{text!r} is no quantization.", "Use 8, 16 or none.")
+        raise InputError(f"{text!r} is not a quantization.", "Use 8, 16 or none.")
     return choices[text.strip().lower()]
 
 
@@ -46,7 +46,7 @@ def parse_quantile(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        raise InputError(f"{text!r} is no quantile.", "Use a number such as 0.95, or none.") from None
+        raise InputError(f"{text!r} is not a quantile.", "Use a number such as 0.95, or none.") from None
 
 
 def available_threads() -> int:

@@ -30,7 +30,7 @@ from cellucid_core.genes.gene_list import parse_genes
 #: Larger files hold no genes; the largest published collections of gene sets have some 20 MB.
 MAX_BYTES = 50 * 2**20
 _FIX = "Name a text file, one gene per line."
-#: What a column of genes is surely called, and what it may be called, in lower case with "_" for what is no letter.
+#: What a column of genes is surely called, and what it may be called, in lower case with "_" for what is not a letter.
 _SURE = re.compile(
     r"((hgnc|ensembl|official|approved)_?)?(gene|symbol|feature|marker)s?(_?(id|name|symbol)s?)?|ensembl(_?id)?s?"
 )
@@ -95,7 +95,7 @@ def file_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "that is no name of a file"
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "that is not a name of a file"
         raise InputError(f"The gene list {path} cannot be read: {reason}.", _FIX) from error
 
 
@@ -120,7 +120,7 @@ def file_text(content: bytes, name: str) -> str:
         if "\x00" not in text:
             return plain_text(text)
         break
-    raise InputError(f"{name} is no text.", "Save the list as text or CSV, one gene per line.")
+    raise InputError(f"{name} is not a text.", "Save the list as text or CSV, one gene per line.")
 
 
 def plain_text(text: str) -> str:

@@ -163,7 +163,7 @@ def _named_apart(signatures: list[GeneSet], notes: list[str]) -> tuple[list[Gene
     repeated = [name for name, n in Counter(names).items() if n > 1]
     if not repeated:
         return signatures, notes
-    notes = [*notes, f"{len(repeated):,} names stand more than once and got numbers: {listed(repeated)}."]
+    notes = [*notes, f"{len(repeated):,} names occur more than once and got numbers: {listed(repeated)}."]
     apart = unique(names)
     return [
         one if one.name == name else GeneSet(name, one.genes, one.weights, one.description)

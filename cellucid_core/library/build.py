@@ -214,7 +214,7 @@ def _gene_names(view: View) -> list[str]:
         raise WorkRefused("Some genes have no name.", "Fix them on Upload & Preflight, or choose other gene names.")
     if len(set(names)) < len(names):
         raise WorkRefused(
-            f"{len(names) - len(set(names)):,} gene names stand more than once.",
+            f"{len(names) - len(set(names)):,} gene names occur more than once.",
             "Fix them on Upload & Preflight (--fix gene-ids-duplicate), or choose other gene names.",
         )
     return names

@@ -118,7 +118,7 @@ def read_bulk(path: Path, file_name: str, genes: Collection[str]) -> Bulk:
     named = [names, *(pd.concat(texts)[at].astype(str).tolist() for at in layout.text_columns)]
     rows = max(named, key=lambda candidate: _matches(candidate, known))
     if _matches(columns, known) > _matches(rows, known):
-        notes.append("Samples stand in rows; the table was turned, so that genes are rows.")
+        notes.append("Samples are in rows; the table was turned, so that genes are rows.")
         values, rows, columns = values.T, columns, names
     elif layout.text_columns:
         others = [
@@ -197,7 +197,7 @@ def _one_row_per_gene(values: np.ndarray, rows: list[str], columns: list[str], n
     table = pd.DataFrame(values, index=pd.Index(rows, dtype=object))
     labels = Counter(columns)
     if max(labels.values()) > 1:
-        notes.append(f"{sum(n > 1 for n in labels.values()):,} sample names stand more than once; they were numbered.")
+        notes.append(f"{sum(n > 1 for n in labels.values()):,} sample names occur more than once; they were numbered.")
         seen: Counter[str] = Counter()
         renamed = []
         for name in columns:

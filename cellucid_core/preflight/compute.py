@@ -137,7 +137,7 @@ def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:
     if view.n_cells < 5 or expression.n_genes < 5:
         raise InputError(
             f"{view.n_cells} cells and {expression.n_genes} genes are too few to compute an embedding.",
-            "Bring at least 5 cells and 5 genes.",
+            "Provide at least 5 cells and 5 genes.",
         )
     done, code, factor = [], ["import scanpy as sc"], None
     scale = view.dataset.scale(name)

@@ -54,7 +54,7 @@ def overrule(mapping: Mapping, rule: str) -> Mapping:
     """
     known = _rule(rule)
     if not known.guess:
-        raise InputError(f"{rule} is no guess and cannot be overruled.", "Fix what it found, or leave it out.")
+        raise InputError(f"{rule} is not a guess and cannot be overruled.", "Fix what it found, or leave it out.")
     if rule in mapping.overruled:
         return mapping
     sentence = f"{rule} overruled: the data is as it is meant to be"

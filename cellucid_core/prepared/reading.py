@@ -62,11 +62,11 @@ def strict_json(raw: bytes) -> Any:
     except RecursionError:
         raise DamagedError("it is nested too deeply") from None
     except Exception as error:
-        raise DamagedError(f"it is no valid JSON ({error})") from None
+        raise DamagedError(f"it is not valid JSON ({error})") from None
 
 
 def _no_constant(token: str) -> Any:
-    raise DamagedError(f"it holds {token}, which is no JSON")
+    raise DamagedError(f"it holds {token}, which is not JSON")
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -218,7 +218,7 @@ def _download(done: Finished) -> None:
     where = "Unpack it into the folder that the viewer reads." if done.format == "compact" else ""
     st.caption(f"{where} The link works for 12 hours, in this browser only.".strip())
     if done.result.sha256:
-        st.caption("SHA-256 of the file, to check a copy by:")
+        st.caption("SHA-256 of the file, to check a copy:")
         st.code(done.result.sha256, language=None, wrap_lines=True)
 
 

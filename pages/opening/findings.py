@@ -104,7 +104,7 @@ def _finding(finding: Finding, *, expanded: bool, busy: bool) -> None:
                 key=f"overrule_{finding.rule}",
                 icon=":material/thumb_up:",
                 disabled=busy,
-                help="The finding rests on a guess. Your word is recorded like a fix and can be undone.",
+                help="The finding rests on a guess. Your decision is recorded like a fix and can be undone.",
             ):
                 _fix(partial(workspace().fix, f"{finding.rule}=overrule"))
             st.caption(f"Rule: {literal(finding.rule)}")

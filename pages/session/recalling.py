@@ -51,7 +51,7 @@ def recall(asked: str = "") -> None:
     elif asked in kept.datasets:
         me.said.append(
             f"{work.dataset.name} has changed since you opened it last. Your choices were kept as far as they fit; "
-            "fixes were not applied again, as the findings may be others now."
+            "fixes were not applied again, as the findings may be different now."
         )
         take_over(kept.datasets[asked], other=True)
 

@@ -71,7 +71,7 @@ def choose_inputs(view: View) -> Inputs:
             **kept("p_adjust"),
         )
         seed = st.number_input(
-            "Seed", 0, 2**32 - 1, 0, **kept("seed"), help="Of the control genes and of the check against chance."
+            "Seed", 0, 2**32 - 1, 0, **kept("seed"), help="Used for the control genes and for the check against chance."
         )
     return Inputs(genes, choice.pages, method, how, sample, repeats, adjust, int(seed))
 

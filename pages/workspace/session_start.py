@@ -80,7 +80,7 @@ def _enter(me: Keeper) -> None:
     if (asked or wanted or NEW) != NEW and name is None:
         me.said.append(
             "This link leads to no workspace: it is not complete, the workspace was deleted, or nobody opened it for "
-            f"{_lifetime()}. You begin with a new one."
+            f"{_lifetime()}. You start with a new one."
         )
         st.query_params.pop(PARAMETER, None)
     if name is None:

@@ -164,7 +164,7 @@ def _list() -> None:
     st.markdown("**My workspaces**")
     others = [name for name in _mine() if name != keeper().name]
     if not others:
-        st.caption("This is the only one. New ones stand here, too.")
+        st.caption("This is the only one. New ones are listed here, too.")
     for name in others[:_MOST_OTHERS]:
         try:
             kept, _ = read_workspace(name)

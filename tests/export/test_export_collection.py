@@ -162,7 +162,7 @@ def test_folders_that_are_no_exports_are_left_out_and_said(root):
     (root / ".hidden").mkdir()
     (root / "readme.txt").write_text("x")
     found = write_datasets(root)
-    assert found.notes == ("The folder notes is no export and was left out.",)
+    assert found.notes == ("The folder notes is not an export and was left out.",)
     assert len(found.members) == 3
 
 

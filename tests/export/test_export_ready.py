@@ -297,7 +297,7 @@ def test_refused_with_a_sentence(viewed, tmp_path):
     assert "negative" in why(adata)
     assert "no embedding" in why(make_adata(), changes={"embeddings": {}})
     assert "id '-x'" in why(make_adata(), InputError, dataset_id="-x")
-    assert "no web address" in why(make_adata(), InputError, source_name="a", source_url="ftp://x")
+    assert "not a web address" in why(make_adata(), InputError, source_name="a", source_url="ftp://x")
     assert "no name" in why(make_adata(), InputError, source_url="https://x.org")
 
 
@@ -440,12 +440,12 @@ DAMAGE = {
     "a cell beyond the last": (lambda f: f["X/indices"].__setitem__(0, 60), "out of range"),
     "pointers that go back": (lambda f: f["X/indptr"].__setitem__(1, 10**6), "pointers of X"),
     "another matrix": (lambda f: f["X"].attrs.__setitem__("encoding-type", "csr_matrix"), "not by genes"),
-    "wide embeddings": (lambda f: _put(f, "obsm/X_umap", f["obsm/X_umap"][...].astype("f8")), "no float32"),
+    "wide embeddings": (lambda f: _put(f, "obsm/X_umap", f["obsm/X_umap"][...].astype("f8")), "not a float32"),
     "half an embedding": (lambda f: _put(f, "obsm/X_umap", f["obsm/X_umap"][:30]), "row for each cell"),
     "no record": (lambda f: f["uns"].__delitem__("cellucid"), r"uns\['cellucid'\] is missing"),
     "no title": (lambda f: f["uns"].__delitem__("title"), r"uns\['title'\]"),
     "no cells": (lambda f: f.__delitem__("obs"), "obs is missing"),
-    "no AnnData": (lambda f: f.attrs.__setitem__("encoding-type", "dict"), "no AnnData"),
+    "no AnnData": (lambda f: f.attrs.__setitem__("encoding-type", "dict"), "not an AnnData"),
     "a broken column": (lambda f: f["obs/score"].attrs.__setitem__("encoding-type", "surprise"), "obs cannot be read"),
 }
 

@@ -29,7 +29,7 @@ def test_gmt():
     notes = " ".join(sets.notes)
     assert "Lines 4, 7" in notes
     assert "EMPTY" in notes
-    assert "1 names stand more than once" in notes
+    assert "1 names occur more than once" in notes
 
 
 def test_a_gmt_of_thirty_thousand_lines():

@@ -51,7 +51,7 @@ def test_what_was_refused_is_not_tried_in_every_run(monkeypatch):
 
     def refuse(source):
         tried.append(source.path)
-        raise InputError(f"{source.path} is no table.", "Choose another.")
+        raise InputError(f"{source.path} is not a table.", "Choose another.")
 
     def script():
         import streamlit as st
@@ -65,7 +65,7 @@ def test_what_was_refused_is_not_tried_in_every_run(monkeypatch):
     test = AppTest.from_function(script).run()
     test.run()
     assert tried == ["a"]
-    assert "a is no table" in test.error[0].value
+    assert "a is not a table" in test.error[0].value
     test.text_input[0].set_value("b").run()
     assert tried == ["a", "b"]
-    assert "b is no table" in test.error[0].value
+    assert "b is not a table" in test.error[0].value

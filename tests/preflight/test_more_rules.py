@@ -245,7 +245,7 @@ def test_orientation_can_be_overruled(viewed):
     assert rules(overruled) == []
     assert "overruled" in overruled.mapping.fixes[0].sentence
     assert apply_fixes(view.dataset, view.mapping, ["expression-orientation=overrule"]).overruled
-    with pytest.raises(InputError, match="no guess"):
+    with pytest.raises(InputError, match="not a guess"):
         overrule(view.mapping, "embedding-not-finite")
 
 

@@ -98,7 +98,7 @@ BROKEN = {
     "lacks a gene": (lambda n, d: None if n.endswith("GENE3.values.u8.gz") else d, "lacks 1"),
     "a gene is cut off": (lambda n, d: d[:-9] if n.endswith("GENE3.values.u8.gz") else d, "GENE3"),
     "points of another length": (lambda n, d: d[:40] if "points_2d" in n else d, "points_2d"),
-    "identity is no JSON": (lambda n, d: d[:50] if "identity" in n else d, "identity"),
+    "identity is not JSON": (lambda n, d: d[:50] if "identity" in n else d, "identity"),
     "nothing but the identity": (lambda n, d: d if "identity" in n else None, "lacks"),
     "an empty identity": (lambda n, d: b"" if "identity" in n else d, "identity"),
 }

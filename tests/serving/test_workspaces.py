@@ -246,7 +246,7 @@ def test_guessed_tokens_lead_nowhere(home, token):
     before = sorted(home.rglob("*"))
     assert find_workspace(token) is None
     assert is_token(token) is (token == "x" * 43)
-    assert find_workspace(name) is None  # the folder's name is no token
+    assert find_workspace(name) is None  # the folder's name is not a token
     assert sorted(home.rglob("*")) == before
 
 

@@ -91,7 +91,7 @@ def test_what_has_no_h5ad_is_told(view, run, tmp_path):
     dataset = open_dataset(table)
     other = View(dataset, default_mapping(dataset))
     target = tmp_path / "x.h5ad"
-    with pytest.raises(InputError, match=r"no \.h5ad file"):
+    with pytest.raises(InputError, match=r"not an \.h5ad file"):
         write_h5ad(other, run_signature(other, ["A"]), target)
     assert not target.exists()
 

@@ -154,7 +154,7 @@ def _ids(ids: np.ndarray, what: str, notes: list[str]) -> np.ndarray:
     n_repeated = len(ids) - len(set(ids))
     if not n_repeated:
         return ids
-    notes.append(f"{n_repeated:,} {what} names that stand more than once are numbered.")
+    notes.append(f"{n_repeated:,} {what} names that occur more than once are numbered.")
     return np.array(unique(ids), dtype=object)
 
 
@@ -222,7 +222,7 @@ def _array(view: View, name: str) -> tuple[np.ndarray | None, str]:
     source = view.mapping.computed.get(name, view.dataset.obsm.get(name))
     assert source is not None
     if source.dtype.kind not in "iuf" or source.ndim not in (1, 2):
-        return None, "is no table of numbers"
+        return None, "is not a table of numbers"
     if len(source) != view.dataset.n_cells:
         return None, f"has {len(source):,} rows"
     array = view.obsm(name)

@@ -108,7 +108,7 @@ def read_root(root: str | Path) -> Collection:
     Raises
     ------
     InputError
-        If it is no folder, or an export itself; if an identity is damaged; if a folder's name cannot stand in an
+        If it is not a folder, or an export itself; if an identity is damaged; if a folder's name cannot stand in an
         address.
     WorkRefused
         If two datasets have one id.
@@ -162,7 +162,7 @@ def _read_members(root: Path, folders: Sequence[str]) -> tuple[list[Member], lis
     members, notes = [], []
     for folder in folders:
         if not (root / folder / IDENTITY).is_file():
-            notes.append(f"The folder {folder} is no export and was left out.")
+            notes.append(f"The folder {folder} is not an export and was left out.")
             continue
         if folder_name(folder) != folder:
             raise InputError(
@@ -195,7 +195,7 @@ def read_member(files: ExportFiles, folder: str) -> Member:
     """Read an identity; raises `DamagedError` unless every part that is needed is what it should be."""
     identity = read_json(files, IDENTITY)
     if not isinstance(identity, dict) or identity.get("version") != 2 or isinstance(identity["version"], bool):
-        raise DamagedError("it is no identity of version 2")
+        raise DamagedError("it is not an identity of version 2")
     stats = identity.get("stats")
     if not isinstance(stats, dict):
         raise DamagedError("it has no stats")
@@ -206,7 +206,7 @@ def read_member(files: ExportFiles, folder: str) -> Member:
 def _text(identity: dict[str, Any], key: str) -> str:
     text = identity.get(key)
     if not isinstance(text, str) or not text.strip():
-        raise DamagedError(f"its {key} is no text")
+        raise DamagedError(f"its {key} is not a text")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -217,7 +217,7 @@ def _text(identity: dict[str, Any], key: str) -> str:
 def _count(stats: dict[str, Any], key: str) -> int:
     number = stats.get(key)
     if type(number) is not int or not 0 <= number < _MAX_COUNT:
-        raise DamagedError(f"its {key} is no count")
+        raise DamagedError(f"its {key} is not a count")
     return number
 
 
@@ -232,7 +232,7 @@ def _present_list(root: Path) -> tuple[list[str], str | None, list[str]]:
         folders = [entry["path"].removesuffix("/") for entry in found["datasets"]]
         default = found.get("default")
     except (OSError, DamagedError, LookupError, TypeError, AttributeError) as error:
-        reason = str(error) if isinstance(error, DamagedError) else "it is no list of datasets"
+        reason = str(error) if isinstance(error, DamagedError) else "it is not a list of datasets"
         return [], None, [f"The {LIST} that was there could not be used: {reason}."]
     return folders, default if isinstance(default, str) else None, []
 

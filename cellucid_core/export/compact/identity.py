@@ -31,7 +31,7 @@ def fixed_time() -> datetime | None:
         return datetime.fromtimestamp(int(epoch), UTC)
     except (ValueError, OverflowError, OSError):
         raise InputError(
-            f"SOURCE_DATE_EPOCH is {epoch!r}, which is no time.", "Give whole seconds since 1970, or unset it."
+            f"SOURCE_DATE_EPOCH is {epoch!r}, which is not a time.", "Give whole seconds since 1970, or unset it."
         ) from None
 
 

@@ -91,7 +91,7 @@ def choose_embedding_missing(view: View, scope: Scope, choice: str) -> Mapping:
     """
     wide = _wider_array(view)
     if wide is None:
-        raise InputError("There is no wider array to take columns of.", "Bring expression or an embedding.")
+        raise InputError("There is no wider array to take columns of.", "Provide expression or an embedding.")
     array = _array(view, wide)
     made = {f"{wide}_first_{d}": np.asarray(array[:, :d]) for d in (2, 3)}
     code = "\n".join(f"adata.obsm['X_umap_{d}d'] = adata.obsm[{wide!r}][:, :{d}]" for d in (2, 3))
@@ -327,7 +327,7 @@ def _latent_candidates(view: View) -> list[str]:
         array = _array(view, key)
         if array.ndim != 2 or array.shape[1] <= 3 or len(array) != view.dataset.n_cells or is_vector_field(key):
             continue
-        if key.startswith(("X_umap", "X_tsne")):  # a picture of the wrong shape is no latent space
+        if key.startswith(("X_umap", "X_tsne")):  # a picture of the wrong shape is not a latent space
             continue
         # Where there is no embedding, the latent space itself is an array to cut one from.
         other = key != view.mapping.latent or not view.dimensions

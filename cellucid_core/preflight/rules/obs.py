@@ -18,7 +18,7 @@ _DISTINCT_SHARE, _DISTINCT_CELLS = 0.9, 10
 
 
 def cell_ids_duplicate(view: View, scope: Scope) -> Finding | None:
-    """Cell ids that stand more than once: exports stay valid, tables no longer join."""
+    """Cell ids that occur more than once: exports stay valid, tables no longer join."""
     index = pd.Index(view.cell_ids)
     repeated = index[index.duplicated()].unique()
     if not len(repeated):

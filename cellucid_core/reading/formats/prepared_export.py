@@ -48,7 +48,7 @@ def _write(source: Source, target: Path) -> Iterable[str]:
         structure = read_structure(files)
         if not structure.n_cells:
             reasons = " ".join(structure.problems[:2])
-            raise InputError(f"{source.file_name} is no prepared export that can be read: {reasons}", _AGAIN)
+            raise InputError(f"{source.file_name} is not a prepared export that can be read: {reasons}", _AGAIN)
         _require_files(structure, files, source)
         n = float(structure.n_cells)
         width = 100 + 8 * len(structure.columns) + 12 * (len(structure.points) + len(structure.vectors))

@@ -95,7 +95,7 @@ def _rows(path: Path, file_name: str) -> pd.DataFrame:
         raise InputError(f"{path.name} of {file_name} is empty.", "Copy or download it again.") from None
     except Exception as error:
         raise InputError(
-            f"{path.name} of {file_name} is no table that can be read ({str(error).strip()[:120]}).",
+            f"{path.name} of {file_name} is not a table that can be read ({str(error).strip()[:120]}).",
             "Copy or download it again.",
         ) from error
 

@@ -83,7 +83,7 @@ def read_layout(path: Path, file_name: str) -> Layout:
     separator = max(_SEPARATORS, key=lambda separator: _regularity(separator, lines))
     if separator not in lines[1]:
         raise InputError(
-            f"{file_name} is no table: its lines are not separated by tabs, commas or semicolons.",
+            f"{file_name} is not a table: its lines are not separated by tabs, commas or semicolons.",
             "Save it as CSV or TSV with a header.",
         )
     if max(line.count(separator) for line in lines) >= MAX_FIELDS:

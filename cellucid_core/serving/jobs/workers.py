@@ -75,11 +75,11 @@ class Workers:
                     return job
             if sum(job.record.owner == record.owner for job in active) >= MOST_OF_ONE:
                 raise WorkRefused(
-                    f"{MOST_OF_ONE} things are being done for you already.",
+                    f"{MOST_OF_ONE} of your jobs are waiting or running already.",
                     "Wait until one of them is finished, or cancel one.",
                 )
             if len(active) >= MOST_OF_ALL:
-                raise WorkRefused("The server has too much to do already.", "Try again in a few minutes.")
+                raise WorkRefused("The server is busy.", "Try again in a few minutes.")
             with folder_made(record):
                 place_order(record.folder, work, arguments)
             job = Job(record, self._cancel, self._place)

@@ -85,7 +85,7 @@ def _address(text: str, key: str) -> SplitResult:
         good = False
     if not good:
         raise InputError(
-            f"{key} in {_WHERE} is no address that begins with https://.",
+            f"{key} in {_WHERE} is not an address that begins with https://.",
             "Only on this machine itself (localhost) it may be http://.",
         )
     return address

@@ -97,7 +97,7 @@ def _reading(view: View, run: SignatureRun, path: str, joining: Sequence[str]) -
         lines += ["import mudata", "", f"adata = mudata.read_h5mu({path!r})[{view.dataset.modality!r}]"]
     else:
         if suffix != ".h5ad":
-            lines.append("# The file is no .h5ad: read it with scanpy, save it as one, and name that here.")
+            lines.append("# The file is not an .h5ad: read it with scanpy, save it as one, and name that here.")
         lines.append(f"adata = anndata.read_h5ad({path!r})")
     if mapping.turn == "all":
         lines.append("adata = adata.T  # the file has genes as rows")

@@ -137,7 +137,7 @@ def _check_h5ad(view: View) -> None:
     except (OSError, KeyError, AttributeError):
         whole = False
     if not whole:
-        raise InputError(f"{path.name} is no .h5ad file that columns can be added to.", fix)
+        raise InputError(f"{path.name} is not an .h5ad file that columns can be added to.", fix)
 
 
 def _add_columns(path: Path, columns: dict[str, Any]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""`score_genes`: a signature's mean less the mean of control genes of like expression.
+"""`score_genes`: a signature's mean less the mean of control genes of similar expression.
 
 The method of Satija et al. (2015), as `scanpy.tl.score_genes` computes it (ctrl_size 50, n_bins 25, all genes as the
 pool): same genes drawn for the same seed, so the same values.
@@ -67,7 +67,7 @@ def score_genes(
     controls = control_genes(means, genes, seed=seed, pool=_pool(expression, gene_ids))
     if len(controls) == 0:
         raise InputError(
-            "There are no control genes for score_genes: the signature holds every gene of like expression.",
+            "There are no control genes for score_genes: the signature holds every gene of similar expression.",
             "Use the mean, or a dataset with more genes.",
         )
     ours, our_weight = weighted_sum(expression, genes, np.ones(len(genes)))

@@ -48,7 +48,7 @@ class PageCodes:
 
 
 def page_codes(pages: Sequence[Page], n_cells: int) -> PageCodes:
-    """Give each cell the code of the set of pages that it is in; 0 is no page, and page i alone i + 1."""
+    """Give each cell the code of the set of pages that it is in; 0 is not a page, and page i alone i + 1."""
     k = len(pages)
     times = np.zeros(n_cells, dtype=np.int32)
     code = np.zeros(n_cells, dtype=np.int16 if k < 2**14 else np.int32)

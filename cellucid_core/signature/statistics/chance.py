@@ -1,4 +1,4 @@
-"""Is the signature better than chance? Its separation of pages against that of random gene sets of like expression.
+"""Is the signature better than chance? Its separation of pages against that of random gene sets of similar expression.
 
 A random set takes, from each of 25 bins of mean expression (as score_genes cuts them), as many genes as the signature
 has there, each with the weight of the gene that it stands for. The genes to draw from are the signature's own and up to
@@ -68,7 +68,7 @@ class Chance:
         above = int((np.abs(valid) >= abs(self.d)).sum())
         low, high = (float(q) for q in np.quantile(valid, [0.025, 0.975])) if len(valid) else (math.nan, math.nan)
         genes = "1 gene" if self.n_genes == 1 else f"{self.n_genes:,} genes"
-        sets = f"{len(self.random):,} random sets of {genes} of like expression"
+        sets = f"{len(self.random):,} random sets of {genes} of similar expression"
         return (
             f"{above:,} of {sets} separate {self.pages[0]} and {self.pages[1]} at least as strongly "
             f"(|d| ≥ {abs(self.d):.2f}; empirical p = {self.p_value:.2g}). "
@@ -132,7 +132,7 @@ def against_chance(
     genes, weights = _one_per_gene(match)
     sets, short = _random_sets(genes, expression.stats.mean(expression.n_cells), n_sets, random)
     if short:
-        notes.append(f"{short} genes have no other gene of like expression and stand in every random set.")
+        notes.append(f"{short} genes have no other gene of similar expression and stand in every random set.")
     cells = np.union1d(a, b)
     in_a, in_b = np.searchsorted(cells, a), np.searchsorted(cells, b)
     every = [genes, *sets]
@@ -205,7 +205,7 @@ def _random_sets(
         sets[:, mine] = pool[np.argsort(keys, axis=1)[:, : len(mine)]]
     if short == len(genes):
         raise InputError(
-            "There are no other genes of like expression to draw random sets from.",
+            "There are no other genes of similar expression to draw random sets from.",
             "Use a dataset with more genes, or a shorter signature.",
         )
     return list(sets), short
