@@ -296,7 +296,7 @@ def test_lines_are_bounded(crew, tmp_path):
     crew(workers=1)
     end = tmp_path / "end"
     jobs = [ask(jobs_made.last, until=str(end)) for _ in range(MOST_OF_ONE)]
-    with pytest.raises(WorkRefused, match=r"done for you already.*cancel one"):
+    with pytest.raises(WorkRefused, match=r"waiting or running already.*cancel one"):
         ask(jobs_made.answer)
     jobs[-1].cancel()
     assert jobs[-1].wait(10)
