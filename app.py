@@ -16,7 +16,7 @@ import streamlit as st
 from cellucid_core.configuration import check_configuration
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.serving import check_auth_section, lifespan, log_error, middleware, routes, start_logging, upkeep
-from pages.shared.sessions import forget_expired
+from pages.widgets.sessions import forget_expired
 
 
 def auth_section() -> dict[str, Any] | None:

@@ -1,38 +1,22 @@
-"""Packages that can also be called: ``cellucid_core.export`` is a package, and ``cc.export(…)`` exports.
+"""``cc.preflight(…)`` and ``cc.export(…)``: functions of the public API that are called as packages are.
 
-Once a package is imported, Python puts it under its name into the package above. A function of the same name could
-therefore not be kept there, so the package itself takes the call.
+Python sets a package's attribute to each subpackage that is imported, so ``cc.export`` is the package. Calling it calls
+the function of this name in `api`.
 """
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 
-class CallablePackage(ModuleType):
-    """A package that hands a call on to the function of the public API that has its name."""
-
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """See the function of that name in `cellucid_core.api`."""
-        return self._function(*arguments, **keywords)
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        """What help and notebooks show."""
-        return inspect.signature(self._function)
-
-    @property
-    def _function(self) -> Callable[..., Any]:
-        package, _, name = self.__name__.rpartition(".")
-        found: Callable[..., Any] = getattr(import_module(f"{package}.api"), name)
-        return found
+class _CallablePackage(ModuleType):
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return getattr(import_module("cellucid_core.api"), self.__name__.rpartition(".")[2])(*arguments, **named)
 
 
 def make_callable(package: str) -> None:
-    """Let a package be called; it calls this once, with its ``__name__``."""
-    sys.modules[package].__class__ = CallablePackage
+    """Let a package be called as the function of `api` that has its name."""
+    sys.modules[package].__class__ = _CallablePackage

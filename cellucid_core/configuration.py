@@ -101,15 +101,6 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _opened(text: str) -> str:
-    if text.strip().lower() in ("", "demo"):
-        return text.strip().lower()
-    path = _expanded(text)
-    if "\0" in text or not path.is_absolute():  # whether it is there is told when it is opened
-        raise ValueError("demo, or the full path of a file or folder")
-    return str(path)
-
-
 def _one_of(*words: str) -> Callable[[str], str]:
     def checked(text: str) -> str:
         if text.strip().lower() not in words:
@@ -140,6 +131,15 @@ def _folders(text: str) -> tuple[Path, ...]:
     if any("\0" in str(path) or not path.is_absolute() for path in named):
         raise ValueError(f"full paths of folders, separated by {os.pathsep}")
     return tuple(dict.fromkeys(path.resolve() for path in named))
+
+
+def _opened(text: str) -> str:
+    if text.lower() in ("", "demo"):
+        return text.lower()
+    path = _expanded(text)
+    if "\0" in text or not path.exists():
+        raise ValueError("`demo`, or the path of a dataset that is there")
+    return str(path.resolve())
 
 
 def _folder(text: str) -> Path:
@@ -211,7 +211,7 @@ class Configuration:
         "CELLUCID_OPEN",
         _opened,
         "nothing",
-        "`demo` opens the demo in every new session; a path opens that file or folder in every new tab.",
+        "What every new session opens: `demo`, or the path of a dataset on the server.",
         default="",
     )
     upload_limit: int = _setting(
@@ -267,7 +267,7 @@ class Configuration:
         "CELLUCID_SIGN_IN",
         _one_of("off", "optional", "required"),
         "off",
-        "`required` shows nothing to who has not signed in; `optional` lets everybody in and offers it.",
+        "`required` shows nothing to anybody who has not signed in; `optional` lets everybody in and offers it.",
         default="off",
     )
     sign_in_lifetime: int = _setting(
@@ -296,8 +296,8 @@ class Configuration:
         "CELLUCID_WORKER_MEMORY",
         _at_least(parse_size, 2 * 10**8, "a size of at least 200 MB, such as 4 GB"),
         "four fifths of the machine's or container's, shared among the workers",
-        "Most memory that one job may allocate; files that are mapped do not count. One that wants more ends with a "
-        "sentence.",
+        "Most memory that one job may allocate; files that are mapped do not count. A job that wants "
+        "more is stopped with a message.",
         default=0,
     )
     opening_limit: int = _setting(
@@ -391,7 +391,7 @@ def check_configuration(environment: Mapping[str, str] | None = None) -> Configu
     for root in found.data_roots:
         if not root.is_dir():
             raise InputError(
-                f"CELLUCID_DATA_ROOTS names {root}, which is no folder.", "Make it, or take it out of the list."
+                f"CELLUCID_DATA_ROOTS names {root}, which is not a folder.", "Create it, or remove it from the list."
             )
         if found.home.resolve() == root or found.home.resolve().is_relative_to(root):
             raise InputError(
@@ -408,7 +408,7 @@ def check_configuration(environment: Mapping[str, str] | None = None) -> Configu
     if found.allowed_users and found.sign_in == "off":
         raise InputError(
             "CELLUCID_ALLOWED_USERS says who may sign in, but CELLUCID_SIGN_IN is off.",
-            "Set CELLUCID_SIGN_IN to required or optional, or take the list away.",
+            "Set CELLUCID_SIGN_IN to required or optional, or remove the list.",
         )
     return found
 

@@ -1,4 +1,4 @@
-"""The one kind of error a user sees: what happened, and how to mend it."""
+"""The one kind of error a user sees: what happened, and how to fix it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Any
 
 
 class CellucidError(Exception):
-    """Something the user can understand and mend.
+    """Something the user can understand and fix.
 
     Parameters
     ----------
     what
         One sentence: what happened.
-    mend
+    fix
         One sentence: what to do about it. May be empty only if nothing can be done.
     """
 
-    def __init__(self, what: str, mend: str = "") -> None:
+    def __init__(self, what: str, fix: str = "") -> None:
         self.what = what
-        self.mend = mend
-        super().__init__(f"{what} {mend}".strip())
+        self.fix = fix
+        super().__init__(f"{what} {fix}".strip())
 
 
 class InputError(CellucidError):
@@ -31,12 +31,12 @@ class WorkRefused(CellucidError):
 
     Parameters
     ----------
-    what, mend
+    what, fix
         As for `CellucidError`.
     details
         What a program wants to know besides; goes into the command line's JSON.
     """
 
-    def __init__(self, what: str, mend: str = "", details: dict[str, Any] | None = None) -> None:
-        super().__init__(what, mend)
+    def __init__(self, what: str, fix: str = "", details: dict[str, Any] | None = None) -> None:
+        super().__init__(what, fix)
         self.details = details or {}

@@ -7,31 +7,21 @@ import hashlib
 import streamlit as st
 
 from cellucid_core.configuration import format_size
-from cellucid_core.dataset import View
-from cellucid_core.dataset.derived import NotComputed
+from cellucid_core.dataset import NotComputed, View
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.export import ExportPlan, ExportSettings, Planner
-from cellucid_core.preflight import Report, Scope, preflight
-from cellucid_core.serving.jobs import Progress, genes_job, submit
-from pages.shared.empty import need_dataset
-from pages.shared.export_result import (
-    dataset_source,
-    export_job_of,
-    follow_export,
-    in_time,
-    settings_mark,
-    show_finished,
-    show_said,
-    start_export,
-)
-from pages.shared.export_settings import choose_settings
-from pages.shared.jobs import follow
-from pages.shared.owner import owner
-from pages.shared.style import CARDS, SPLIT
-from pages.shared.workspace import kept, literal, show_error, workspace
+from cellucid_core.preflight import PreflightReport, Scope, preflight
+from cellucid_core.serving.jobs import JobProgress, genes_job, submit
+from pages.exporting.result import export_job_of, follow_export, settings_mark, show_finished, show_said, start_export
+from pages.exporting.settings import choose_settings
+from pages.opening.empty import need_dataset
+from pages.session.jobs import follow
+from pages.session.owner import owner
+from pages.session.state import dataset_source, in_time, kept, literal, show_error, workspace
+from pages.widgets.style import CARDS, SPLIT
 
 
-def checked(view: View, settings: ExportSettings) -> Report:
+def checked(view: View, settings: ExportSettings) -> PreflightReport:
     """Return preflight's report on what is about to be exported, made again only when that changed."""
     genes = settings.genes
     scope = Scope(
@@ -45,7 +35,7 @@ def checked(view: View, settings: ExportSettings) -> Report:
     known = st.session_state.get("export_report")
     if known is None or known[0] != key:
         st.session_state["export_report"] = known = (key, preflight(view, scope))
-    report: Report = known[1]
+    report: PreflightReport = known[1]
     return report
 
 
@@ -86,7 +76,7 @@ def rank_genes(view: View, settings: ExportSettings) -> None:
     stopped: set[str] = st.session_state.setdefault("export_genes_stopped", set())
     if key in stopped:
         if not st.button("Rank the genes", icon=":material/sort:"):
-            raise WorkRefused("The genes are not ranked.", "Begin it again, or choose other genes.")
+            raise WorkRefused("The genes are not ranked.", "Start it again, or choose other genes.")
         stopped.discard(key)
     job = submit(
         genes_job,
@@ -106,7 +96,7 @@ def rank_genes(view: View, settings: ExportSettings) -> None:
         job.forget()
 
 
-def ranking_words(progress: Progress) -> str:
+def ranking_words(progress: JobProgress) -> str:
     of = f": {progress.done:,.0f} of {progress.total:,.0f} genes" if progress.total > 1 else " …"
     return f"{progress.what or 'Starting'}{of}"
 
@@ -147,9 +137,9 @@ def agreed(plan: ExportPlan) -> bool:
     return st.checkbox(f"Export without {'it' if len(missing) == 1 else 'them'}", **kept(f"export_without_{which}"))
 
 
-def show_blocked(report: Report) -> None:
-    """Say what must be mended first."""
-    st.error("**The export is blocked.** Mend these on the Upload & Preflight page first:")
+def show_blocked(report: PreflightReport) -> None:
+    """Say what must be fixed first."""
+    st.error("**The export is blocked.** Fix these on the Upload & Preflight page first:")
     for finding in report.of("error"):
         st.markdown(f":red[:material/block:] **{literal(finding.title)}**  \n{literal(finding.detail)}")
     st.page_link("upload_preflight.py", label="Go to Upload & Preflight", icon=":material/fact_check:")
@@ -181,7 +171,7 @@ def right_side(view: View, settings: ExportSettings | None) -> None:
     """Draw the plan and the button, and whatever the settings are, what is being written and what was."""
     job = export_job_of(view)
     if settings is None:
-        st.info("Mend the settings first; the reason is above them.", icon=":material/tune:")
+        st.info("Fix the settings first; the reason is above them.", icon=":material/tune:")
     else:
         try:
             begin_export(view, settings, busy=job is not None)

@@ -12,16 +12,16 @@ from cellucid_core import charts
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.signature import SignatureRun, run_signature
-from pages.shared.empty import need_dataset
-from pages.shared.figure import figure
-from pages.shared.remembered import remembered
-from pages.shared.style import SPLIT
-from pages.shared.workspace import show_error, workspace
+from pages.opening.empty import need_dataset
+from pages.session.state import show_error, workspace
 from pages.signature.gene_box import commit_on_paste
 from pages.signature.inputs import Inputs, choose_inputs
 from pages.signature.result import show_chance, show_embedding, show_genes, show_run, show_tests
 from pages.signature.several import show_several
 from pages.signature.take_home import show_files
+from pages.widgets.figure import figure
+from pages.widgets.remembered import remembered
+from pages.widgets.style import SPLIT
 
 TABS = ["Tests", "Genes", "Embedding", "Against chance", "Several signatures", "Export"]
 

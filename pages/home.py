@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.shared.arriving import arrive, reopen, show_address, show_said
-from pages.shared.door import draw_account, draw_door, start_over
-from pages.shared.keeping import keep
-from pages.shared.mending import settle
-from pages.shared.opening import arrange_matrix, demo_button, server_box, upload_box
-from pages.shared.owner import is_same_owner
-from pages.shared.sidebar import draw_sidebar
-from pages.shared.sign_in import admit
-from pages.shared.style import apply_style
-from pages.shared.workspace import literal, workspace
-from pages.shared.workspace_card import ago, draw_workspace_card, recent_datasets
+from pages.opening.opening_panel import arrange_matrix, demo_button, server_box, upload_box
+from pages.session.changes import settle
+from pages.session.keeping import keep
+from pages.session.owner import is_same_owner
+from pages.session.sign_in import admit
+from pages.session.state import literal, workspace
+from pages.widgets.style import apply_style
+from pages.workspace.login import draw_account, draw_door, start_over
+from pages.workspace.session_start import arrive, reopen, show_address, show_said
+from pages.workspace.sidebar import draw_sidebar
+from pages.workspace.workspace_card import ago, draw_workspace_card, recent_datasets
 
 
 def home() -> None:
     st.title("Check, export and score single-cell data")
     st.markdown(
-        "Open your file, see at once what is wrong with it and mend it with a click. "
+        "Open your file, see at once what is wrong with it and fix it with a click. "
         "Then export it for the Cellucid viewer, or score gene signatures with honest statistics."
     )
     upload, demo = st.columns(2, gap="medium")
@@ -46,7 +46,7 @@ def _open_dataset() -> None:
     assert dataset is not None
     st.subheader(f"{literal(dataset.name)} is open", anchor=False)
     actions = [
-        (PREFLIGHT, "Check", "See what is in it and what preflight found, and mend it.", ":material/fact_check:"),
+        (PREFLIGHT, "Check", "See what is in it and what preflight found, and fix it.", ":material/fact_check:"),
         (EXPORT, "Export", "Write a Cellucid dataset: a zip that the viewer opens.", ":material/archive:"),
         (SIGNATURE, "Score", "Paste genes, compare groups of cells, take the scores home.", ":material/query_stats:"),
     ]
@@ -104,4 +104,4 @@ try:
     keep()
     show_address()
 finally:
-    keep()  # also where a click, or a page that begins anew, ended the run
+    keep()  # also where a click, or a page that starts again, ended the run

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from cellucid_core.dataset import View
-from cellucid_core.dataset.home import scratch_folder
+from cellucid_core.cache import scratch_folder
+from cellucid_core.dataset import LINEAR, View
 from cellucid_core.errors import CellucidError
 from cellucid_core.library import (
     FLAVORS,
@@ -20,14 +20,13 @@ from cellucid_core.library import (
     read_signature,
 )
 from cellucid_core.serving.jobs import build_job, submit
-from pages.shared.bulk_panel import bulk_panel
-from pages.shared.export_result import dataset_source
-from pages.shared.jobs import follow, is_news, latest, my_job, told
-from pages.shared.label_columns import label_columns
-from pages.shared.opening import demo_button
-from pages.shared.owner import owner
-from pages.shared.signature_entry import entry_labels, entry_panel
-from pages.shared.workspace import counted, kept, literal, show_error, workspace
+from pages.library.bulk_panel import bulk_panel
+from pages.library.entry import entry_labels, entry_panel
+from pages.library.label_columns import label_columns
+from pages.opening.opening_panel import demo_button
+from pages.session.jobs import follow, is_news, latest, my_job, told
+from pages.session.owner import owner
+from pages.session.state import counted, dataset_source, kept, literal, show_error, workspace
 
 _OPEN, _NEXT, _JOB = "library_entry", "library_entry_next", "library_job"
 
@@ -68,7 +67,7 @@ def list_panel(found: list[Entry]) -> None:
             st.success(literal(said), icon=":material/check_circle:")
     if not found:
         st.info(
-            "No signature is here yet. Build one from the open dataset, or read a file: both stand above.",
+            "No signature is here yet. Build one from the open dataset, or read a file: both are above.",
             icon=":material/library_books:",
         )
         return
@@ -173,7 +172,7 @@ def build_settings(view: View) -> BuildSettings:
     """Draw the settings and return them."""
     normalize = True
     scale = view.dataset.scale(view.mapping.matrix or "")
-    if scale.kind in ("counts", "fractional", "normalized", "TPM"):
+    if scale.kind in LINEAR:
         st.warning(f"The matrix holds {literal(scale.words)}; signatures are of log-normalized values.")
         normalize = st.toggle("Normalize to 10,000 per cell and log", value=True, **kept("library_normalize"))
     hvg, degs, generations, seed = st.columns(4)

@@ -8,19 +8,19 @@ import streamlit as st
 
 from cellucid_core import charts
 from cellucid_core.cell_pages import group_colors
-from cellucid_core.dataset import Kind, View, embedding_candidates
+from cellucid_core.dataset import ColumnKind, View, embedding_candidates
 from cellucid_core.errors import CellucidError
-from cellucid_core.preflight.columns import column_table
-from pages.shared.empty import need_dataset
-from pages.shared.figure import draw_chart
-from pages.shared.findings import findings_panel
-from pages.shared.mending import ERROR, follow_mending, mending
-from pages.shared.opening import parts_box, server_box, upload_box
-from pages.shared.style import CARDS, SPLIT
-from pages.shared.workspace import kept, literal, show_error, widget_key, workspace
+from cellucid_core.preflight import column_table
+from pages.opening.empty import need_dataset
+from pages.opening.findings import findings_panel
+from pages.opening.opening_panel import parts_box, server_box, upload_box
+from pages.session.changes import ERROR, follow_change, pending_change
+from pages.session.state import kept, literal, show_error, widget_key, workspace
+from pages.widgets.figure import draw_chart
+from pages.widgets.style import CARDS, SPLIT
 
 NONE = "none"
-KIND_WORDS: dict[str, Kind] = {"groups": "categorical", "numbers": "continuous"}
+KIND_WORDS: dict[str, ColumnKind] = {"groups": "categorical", "numbers": "continuous"}
 
 
 def cards(view: View) -> None:
@@ -108,7 +108,7 @@ def change(**changes: object) -> None:
 def mapping_panel(view: View) -> None:
     st.subheader("What is taken as what", anchor=False)
     st.caption("The defaults are right for most files. Everything here can be changed, and nothing changes your file.")
-    dataset, mapping, busy = view.dataset, workspace().choices, mending() is not None
+    dataset, mapping, busy = view.dataset, workspace().choices, pending_change() is not None
     with st.container(key=f"{CARDS}_mapping"):
         embeddings, others = st.columns(3), st.columns(4)
     for column, dimension in zip(embeddings, (1, 2, 3), strict=True):
@@ -171,7 +171,7 @@ def _choice(place: object, name: str, label: str, options: list[str], current: s
         key=widget_key(f"map_{name}"),
         on_change=set_choice,
         args=(name,),
-        disabled=mending() is not None,
+        disabled=pending_change() is not None,
         help=help_text,
     )
 
@@ -182,7 +182,7 @@ def set_columns(keys: tuple[str, ...]) -> None:
     choices = workspace().choices
     included = [key for row, key in enumerate(keys) if edits.get(row, {}).get("Include", key in choices.obs_keys)]
     changed = {keys[row]: KIND_WORDS[edit["Kind"]] for row, edit in edits.items() if "Kind" in edit}
-    # The table is drawn anew from the mapping, so that its edits do not have to be remembered twice.
+    # The table is drawn again from the mapping, so that its edits do not have to be remembered twice.
     del st.session_state["obs_table"]
     change(obs_keys=tuple(included), kinds={**choices.kinds, **changed})
 
@@ -204,7 +204,7 @@ def obs_panel(view: View) -> None:
         key="obs_table",
         on_change=set_columns,
         args=(keys,),
-        disabled=mending() is not None or ["Column", "Values", "Distribution", "Missing"],
+        disabled=pending_change() is not None or ["Column", "Values", "Distribution", "Missing"],
         hide_index=True,
         width="stretch",
         column_config={
@@ -245,4 +245,4 @@ with st.expander("More about these cells, or another file", icon=":material/uplo
     if upload_box("other_upload") or server_box("other_server"):
         st.rerun()
 with place:  # at the end: the rest of the page can be used meanwhile
-    follow_mending()
+    follow_change()

@@ -129,11 +129,11 @@ def _unknown(name: str, key: str, groups: list[str]) -> InputError:
     folded = {group.casefold(): group for group in reversed(groups)}
     near = [folded[f] for f in difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.5)]
     if near:
-        mend = f"Did you mean {' or '.join(repr(n) for n in near)}?"
+        fix = f"Did you mean {' or '.join(repr(n) for n in near)}?"
     else:
         some = ", ".join(repr(g) for g in groups[:8])
-        mend = f"Its pages are {some}{' …' if len(groups) > 8 else ''}."
-    return InputError(f"The obs column {key!r} has no page {name!r}.", mend)
+        fix = f"Its pages are {some}{' …' if len(groups) > 8 else ''}."
+    return InputError(f"The obs column {key!r} has no page {name!r}.", fix)
 
 
 def _groups(view: View, key: str) -> tuple[list[str], np.ndarray]:

@@ -80,7 +80,8 @@ def in_range(values: np.ndarray, low: float, high: float) -> np.ndarray:
         raise InputError("A limit of the range is not a number.", "Give both limits.")
     if low > high:
         raise InputError(
-            f"The range from {number(low)} to {number(high)} is upside down.", "Give the lower limit first."
+            f"The range from {number(low)} to {number(high)} has its limits in the wrong order.",
+            "Give the lower limit first.",
         )
     return np.flatnonzero((values >= low) & (values <= high)).astype(np.int64)
 

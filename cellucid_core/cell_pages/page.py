@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Colour of ``Rest of <page>``: a grey that stands back on light and on dark, and is no category's colour.
+#: Colour of ``Rest of <page>``: a grey that stands back on light and on dark, and is not a category's colour.
 REST_COLOR = "#8C939A"
 
 
@@ -28,9 +28,6 @@ class Page:
     name: str
     cells: np.ndarray
     color: str | None = None
-
-    def __repr__(self) -> str:
-        return f"<Page {self.name!r}: {self.n:,} cells>"
 
     @property
     def n(self) -> int:

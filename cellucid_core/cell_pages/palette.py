@@ -48,7 +48,7 @@ def palette(n: int) -> list[str]:
     """
     if n <= len(OKABE_ITO):
         return list(OKABE_ITO[: max(n, 0)])
-    # Ask in steps, so that a page more does not pick all colours anew.
+    # Ask in steps, so that a page more does not pick all colours again.
     colors = _extended(-(-n // 64) * 64)
     return [colors[i % len(colors)] for i in range(n)]
 

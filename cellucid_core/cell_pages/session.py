@@ -112,7 +112,7 @@ def _chunks(data: bytes) -> tuple[dict[str, Any], dict[str, tuple[dict[str, Any]
     stored: dict[str, tuple[dict[str, Any], memoryview]] = {}
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), str) or entry["id"] in stored:
-            raise _damaged("an entry of its manifest has no id, or one that another has")
+            raise _damaged("an entry of its manifest has no id, or repeats one")
         length, at = _length(view, at)
         stored[entry["id"]] = (entry, _piece(view, at, length))
         at += length
@@ -214,7 +214,7 @@ def _pages(meta: dict[str, Any]) -> list[tuple[str, list[str]]]:
         ids = [group.get("id") if isinstance(group, dict) else None for group in groups]
         for one in ids:
             if not isinstance(one, str) or one in seen or len(seen) >= MAX_GROUPS:
-                raise _damaged("a highlight group has no id, or one that another has, or there are too many")
+                raise _damaged("a highlight group has no id, or repeats one, or there are too many")
             seen.add(one)
         found.append((name, [str(one) for one in ids]))
     return found

@@ -13,7 +13,7 @@ from cellucid_core.charts.layout import inline
 HIGHER, LOWER, PLAIN = "#D55E00", "#0072B2", "#8C939A"
 CONTRIBUTION_CAPTION = "How much each gene adds to the difference of the mean scores"
 TREND_CAPTION = "Line: mean score · band: middle half; cells are binned by library size, equally many per bin"
-CHANCE_CAPTION = "Bars: random gene sets of like expression · line: this signature"
+CHANCE_CAPTION = "Bars: random gene sets of similar expression · line: this signature"
 _ROW = 22
 _HEIGHT = 260
 

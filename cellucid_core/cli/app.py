@@ -1,4 +1,4 @@
-"""``app``: open the dashboard, from any folder."""
+"""``app``: open the dashboard in a browser, from any folder."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import argparse
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
+import sysconfig
 from pathlib import Path
 from typing import Any
 
+from cellucid_core.cli.arguments import DONE, add_command
 from cellucid_core.errors import InputError
 
 _DEMO = "demo"
@@ -17,51 +18,49 @@ _DEMO = "demo"
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
-    about = "open the dashboard in a browser"
-    app = commands.add_parser("app", help=about, description=about)
-    app.set_defaults(run=run)
-    app.add_argument("dataset", nargs="?", metavar="DATASET", help="what to open first: a file or folder, or demo")
-    app.add_argument("--port", type=int, metavar="N", help="by default 8501, or the next that is free")
-    app.add_argument("--address", default="localhost", metavar="HOST", help="by default only this machine can reach it")
-    app.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    app = add_command(commands, "app", run, "open the dashboard in a browser")
+    app.add_argument("dataset", nargs="?", metavar="DATASET", help="what it begins with: a path, or demo")
+    app.add_argument("--port", type=int, metavar="N", help="8501 by default, or the next free one")
+    app.add_argument("--host", default="127.0.0.1", metavar="H", help="who may reach it: by default this machine only")
+    app.add_argument("--headless", action="store_true", help="do not open a browser")
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    """Run the dashboard until it is stopped; return its status."""
-    if find_spec("streamlit") is None:
-        raise InputError("The dashboard needs the package streamlit.", "Install it: pip install 'streamlit[auth]'.")
-    if options.port is not None and not 0 < options.port < 2**16:
-        raise InputError(f"There is no port {options.port}.", "Use a number from 1 to 65535.")
-    command = [sys.executable, "-m", "streamlit", "run", str(app_file()), f"--server.address={options.address}"]
-    if options.port is not None:
-        command.append(f"--server.port={options.port}")
-    if options.no_browser:
-        command.append("--server.headless=true")
+    """Run the command until it is interrupted; return its status and its JSON object."""
+    folder = dashboard_folder()
     environment = dict(os.environ)
     if options.dataset is not None:
-        environment["CELLUCID_OPEN"] = _place(options.dataset)
-    return subprocess.run(command, env=environment, check=False).returncode, {}
+        environment.update(_opening(options.dataset))
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.address={options.host}"]
+    if options.port is not None:
+        command.append(f"--server.port={options.port}")
+    if options.headless:
+        command.append("--server.headless=true")
+    status = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+    return (DONE if status in (0, 130, -2) else status), {"folder": str(folder)}
 
 
-def app_file() -> Path:
-    """Return the dashboard's start file: in the installed package, else at the top of the checkout.
+def dashboard_folder() -> Path:
+    """Return the folder with ``app.py``, ``pages`` and the theme: the checkout's, or where the wheel put them.
 
     Raises
     ------
     InputError
-        If there is neither.
+        If they are not there.
     """
-    package = Path(__file__).parents[1]
-    for folder in (package / "dashboard", package.parent):
+    checkout = Path(__file__).parents[2]
+    installed = Path(sysconfig.get_path("data")) / "share" / "cellucid-dashboard"
+    for folder in (checkout, installed):
         if (folder / "app.py").is_file() and (folder / "pages" / "home.py").is_file():
-            return folder / "app.py"
-    raise InputError("The dashboard's pages are not installed.", "Install it again: pip install cellucid-dashboard.")
+            return folder
+    raise InputError("The dashboard's pages are not installed.", "Install it with: pip install cellucid-dashboard")
 
 
-def _place(dataset: str) -> str:
+def _opening(dataset: str) -> dict[str, str]:
+    """Return the settings that make new sessions open a dataset."""
     if dataset == _DEMO:
-        return dataset
-    path = Path(dataset)
+        return {"CELLUCID_OPEN": _DEMO}
+    path = Path(dataset).expanduser().resolve()
     if not path.exists():
-        raise InputError(f"There is no file or folder {dataset}.", "Check the path, or write demo.")
-    return str(path.resolve())
+        raise InputError(f"There is no file {dataset}.", "Check the path.")
+    return {"CELLUCID_OPEN": str(path)}

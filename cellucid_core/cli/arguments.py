@@ -17,16 +17,31 @@ DONE, REFUSED, BAD_INPUT = 0, 1, 2
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises `InputError` where argparse would print its usage and exit."""
+    """Raises `InputError` where argparse would print its usage and exit.
+
+    Attributes
+    ----------
+    later
+        Adds arguments that take a moment to import, once this parser's command is the one that is asked for.
+    """
+
+    later: Callable[[argparse.ArgumentParser], None] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, after adding what was left for later."""
+        later, self.later = self.later, None
+        if later is not None:
+            later(self)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse found wrong."""
         raise InputError(f"{message[0].upper()}{message[1:]}.", f"See {self.prog} --help.")
 
 
-def add_command(commands: Any, name: str, run: Callable[..., Any], help_text: str) -> argparse.ArgumentParser:
+def add_command(commands: Any, name: str, run: Callable[..., Any], help_text: str) -> Parser:
     """Add a command that `run` carries out, with ``--json``."""
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=help_text, description=help_text)
+    parser: Parser = commands.add_parser(name, help=help_text, description=help_text)
     parser.set_defaults(run=run)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return parser

@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     """Run the command; return its status and its JSON object."""
-    from cellucid_core.dataset import write_demo
+    from cellucid_core.reading import write_demo
 
     target = Path(options.out)
     if target.suffix != ".h5ad":

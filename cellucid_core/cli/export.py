@@ -26,24 +26,24 @@ def add(commands: Any) -> None:
     export.add_argument(
         "--out", required=True, metavar="PATH", help="a .zip file, or a folder; a .h5ad or .zarr.zip file"
     )
-    export.add_argument("--format", default="compact", choices=["compact", "h5ad", "zarr.zip"])
     export.add_argument(
         "--genes",
         action="append",
         metavar="all|none|hvg:N|markers:COLUMN:N|A,B,…|@FILE",
         help="repeatable: a union, each gene once, at its first place",
     )
-    export.add_argument("--var-quantization", default="8", metavar="8|16|none")
-    export.add_argument("--obs-quantization", default="8", metavar="8|16|none")
-    export.add_argument("--categorical-dtype", default="auto", choices=["auto", "uint8", "uint16"])
-    export.add_argument("--compression", type=int, default=6, metavar="0..9")
-    export.add_argument("--centroid-min-points", type=int, default=10, metavar="N")
-    export.add_argument("--centroid-quantile", default="0.95", metavar="Q|none")
-    for name in ("id", "name", "description", "source-name", "source-url", "source-citation"):
-        export.add_argument(f"--{name}")
-    export.add_argument("--threads", type=int, metavar="N")
+    export.later = _settings_arguments
     export.add_argument("--force", action="store_true", help="replace what is there")
     export.add_argument("--no-verify", action="store_true", help="do not read the export back")
+
+
+def _settings_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add an option for each setting that is one; what is not given is left to the settings' own defaults."""
+    from cellucid_core.export import options
+
+    for name, shown in options().items():
+        option = shown.pop("option")
+        parser.add_argument(option, dest=name, default=argparse.SUPPRESS, **shown)
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
@@ -52,37 +52,27 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
 
     import anndata  # noqa: F401  # imported before the clock starts: the contract leaves imports out
 
-    from cellucid_core.api import export_scope, require_ready
-    from cellucid_core.export import ExportSettings, parse_bits, parse_gene_choice, parse_quantile, write
+    from cellucid_core.export import ExportSettings, parse_gene_choice, write
+    from cellucid_core.export import options as settings_options
     from cellucid_core.export.cellucid_ready import check_target
+    from cellucid_core.preflight import Scope, require_ready
 
+    given = {name: getattr(options, name) for name in settings_options() if hasattr(options, name)}
     genes = parse_gene_choice(options.genes or "all")
-    chosen: dict[str, Any] = {} if options.threads is None else {"threads": options.threads}
-    settings = ExportSettings(
-        genes=genes,
-        var_quantization=parse_bits(options.var_quantization),
-        obs_quantization=parse_bits(options.obs_quantization),
-        categorical_dtype=options.categorical_dtype,
-        compression=options.compression,
-        centroid_min_points=options.centroid_min_points,
-        centroid_quantile=parse_quantile(options.centroid_quantile),
-        dataset_id=options.id,
-        name=options.name,
-        description=options.description or "",
-        source_name=options.source_name or "",
-        source_url=options.source_url or "",
-        source_citation=options.source_citation or "",
-        format=options.format,
-        launch=_named(options),
-        **chosen,
-    )
+    settings = ExportSettings(genes=genes, launch=_named(options), **given)
     started = time.perf_counter()
-    scope = export_scope(settings)
-    if options.format != "compact":
-        check_target(options.out, options.format)
+    scope = Scope(
+        categorical_dtype=settings.categorical_dtype,
+        genes=genes.named,
+        n_genes=genes.at_most if genes.named is None else None,
+        var_bits=settings.var_quantization,
+        compression=settings.compression,
+    )
+    if settings.format != "compact":
+        check_target(options.out, settings.format)
     # Fixes are applied as on the page, where genes are chosen after them: to all genes.
     view = open_view(options.dataset, options, replace(scope, genes=None))
-    require_ready(view, scope, settings, "--fix {}")
+    require_ready(view, scope, keys_are_files=settings.format == "compact")
     result = write(
         view,
         settings,
@@ -96,7 +86,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         say(f"Warning: {warning}")
     files = f"{result.files:,} file{'' if result.files == 1 else 's'}"
     show(f"{result.path}: {files}, {result.bytes:,} bytes, {seconds:.1f} s", options)
-    if result.verified and options.format != "compact":
+    if result.verified and settings.format != "compact":
         show("Verified: every value is the source's, in float32", options)
     elif result.verified:
         errors = f"largest error {result.max_error_steps:.2f} quantization steps"

@@ -11,7 +11,6 @@ from pathlib import Path
 from cellucid_core.cli import app, datasets, demo, export, preflight, score, signature, verify
 from cellucid_core.cli.arguments import BAD_INPUT, DONE, REFUSED, Parser
 from cellucid_core.errors import CellucidError, InputError, WorkRefused
-from cellucid_core.version import DISTRIBUTION, version
 
 _COMMANDS = (preflight, export, verify, score, signature, datasets, demo, app)
 
@@ -44,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A draft's hidden name means nothing to the user; its folder does.
         name = Path(str(error.filename or ""))
         where = f" ({name.parent if name.name.startswith('.') else name})" if error.filename else ""
-        mend = "Check the path, its permissions and the free disk space."
-        return _failed(InputError(f"{error.strerror or error}{where}.", mend), BAD_INPUT, as_json)
+        fix = "Check the path, its permissions and the free disk space."
+        return _failed(InputError(f"{error.strerror or error}{where}.", fix), BAD_INPUT, as_json)
     return int(status)
 
 
@@ -53,24 +52,27 @@ def _check_environment() -> None:
     """Refuse a malformed ``SOURCE_DATE_EPOCH`` before a library that reads it on import fails with a traceback."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "").strip()
     if epoch and not (epoch.isascii() and epoch.isdigit()):
-        raise InputError(f"SOURCE_DATE_EPOCH is {epoch!r}, which is no time.", "Give whole seconds since 1970.")
+        raise InputError(f"SOURCE_DATE_EPOCH is {epoch!r}, which is not a time.", "Give whole seconds since 1970.")
 
 
 def _failed(error: CellucidError, status: int, as_json: bool) -> int:
     print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
     if as_json:
         details = error.details if isinstance(error, WorkRefused) else {}
-        print(json.dumps({"error": error.what, "mend": error.mend, **details}, allow_nan=False, ensure_ascii=False))
+        print(json.dumps({"error": error.what, "fix": error.fix, **details}, allow_nan=False, ensure_ascii=False))
     return status
 
 
 def parser() -> Parser:
     """Return the parser of all commands."""
-    started_as = Path(sys.argv[0]).stem
-    prog = started_as if started_as == DISTRIBUTION else "python -m cellucid_core"
-    made = Parser(prog=prog, description="Check, export and score single-cell data.")
-    made.add_argument("--version", action="version", version=version())
+    made = Parser(prog=_program(), description="Check, export and score single-cell data.")
     commands = made.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="COMMAND")
     for module in _COMMANDS:
         module.add(commands)
     return made
+
+
+def _program() -> str:
+    """Return the command as it was called."""
+    name = Path(sys.argv[0]).name
+    return name if name.startswith("cellucid-dashboard") else "python -m cellucid_core"

@@ -40,13 +40,15 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     """Run the command; return its status and its JSON object."""
     from cellucid_core.cell_pages import choose_pages
-    from cellucid_core.dataset import gene_text
-    from cellucid_core.signature import run_signature, tests_table, write_csv
+    from cellucid_core.genes import gene_set_argument
+    from cellucid_core.signature import run_signature, write_csv
+    from cellucid_core.signature.reporting import tests_table
 
     _check_scores_file(options)
     if not 0 <= options.seed < 2**32:
         raise InputError(f"The seed cannot be {options.seed}.", "Use a whole number from 0 to 4294967295.")
     view = open_view(options.dataset, options)
+    genes, notes = gene_set_argument(options.genes)
     pages = None
     if options.group_by is not None:
         pages = choose_pages(view, options.group_by, names(options.pages), options.rest_of)
@@ -54,7 +56,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         raise InputError("--pages and --rest-of name categories of a column.", "Add --group-by COLUMN.")
     run = run_signature(
         view,
-        gene_text(options.genes),
+        genes,
         method=options.method,
         normalize=options.normalize,
         repeats=options.repeats,
@@ -70,7 +72,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     show(run.summary.to_string(index=False), options)
     if run.tests:
         show(tests_table(run.tests).to_string(index=False), options)
-    for warning in run.warnings:
+    for warning in (*notes, *run.warnings):
         say(f"Warning: {warning}")
     result = run.to_json()
     result["dataset"] = dataset_json(view)

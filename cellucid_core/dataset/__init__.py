@@ -6,45 +6,49 @@ everything the product does reads whole genes.
 
 from __future__ import annotations
 
-from cellucid_core.dataset.choices import changed_choices
-from cellucid_core.dataset.demo import demo_file, write_demo
+from cellucid_core.dataset.computed import READ_AT_ONCE, Derived, NotComputed, derived
 from cellucid_core.dataset.expression import Expression
-from cellucid_core.dataset.gene_file import gene_file_genes, read_gene_file
-from cellucid_core.dataset.gene_list import gene_text, parse_genes
-from cellucid_core.dataset.gene_stats import GeneStats
-from cellucid_core.dataset.kinds import SUPPORTED, check_file_name
-from cellucid_core.dataset.mapping import AppliedFix, Kind, Mapping, choose, default_mapping, embedding_candidates
+from cellucid_core.dataset.log_rule import NO_LOGS, LogRule, log_rule_of
+from cellucid_core.dataset.mapping import (
+    AppliedFix,
+    ColumnKind,
+    Mapping,
+    choose,
+    default_mapping,
+    embedding_candidates,
+    is_vector_field,
+)
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.dataset.opening import DEMO, open_dataset
-from cellucid_core.dataset.server_folders import ServerFile, data_roots, server_files, server_path
+from cellucid_core.dataset.scale import LINEAR, SAMPLE_CELLS, MatrixScale, scale_of
+from cellucid_core.dataset.transposed import Turn
 from cellucid_core.dataset.view import View, gene_ids, natural_kind
 
 __all__ = [
     "DEMO",
-    "SUPPORTED",
+    "LINEAR",
+    "NO_LOGS",
+    "READ_AT_ONCE",
+    "SAMPLE_CELLS",
     "AppliedFix",
+    "ColumnKind",
     "Dataset",
+    "Derived",
     "Expression",
-    "GeneStats",
-    "Kind",
+    "LogRule",
     "Mapping",
-    "ServerFile",
+    "MatrixScale",
+    "NotComputed",
+    "Turn",
     "View",
-    "changed_choices",
-    "check_file_name",
     "choose",
-    "data_roots",
     "default_mapping",
-    "demo_file",
+    "derived",
     "embedding_candidates",
-    "gene_file_genes",
     "gene_ids",
-    "gene_text",
+    "is_vector_field",
+    "log_rule_of",
     "natural_kind",
     "open_dataset",
-    "parse_genes",
-    "read_gene_file",
-    "server_files",
-    "server_path",
-    "write_demo",
+    "scale_of",
 ]

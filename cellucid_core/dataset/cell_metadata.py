@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellucid_core.dataset.formats.matrix_market import require_text
-from cellucid_core.dataset.formats.text_table import read_layout
 from cellucid_core.dataset.model import Dataset, JoinedTable
-from cellucid_core.dataset.rewriting import as_categories
 from cellucid_core.errors import InputError
+from cellucid_core.reading import as_categories
+from cellucid_core.reading.formats import read_layout, require_text
 
 
 def read_cell_metadata(path: Path) -> pd.DataFrame:
@@ -41,7 +40,7 @@ def read_cell_metadata(path: Path) -> pd.DataFrame:
         )
     except Exception as error:
         raise InputError(
-            f"{path.name} is no table that can be read ({str(error).strip()[:160]}).",
+            f"{path.name} is not a table that can be read ({str(error).strip()[:160]}).",
             "Save the cell metadata as CSV with a header, one line per cell.",
         ) from error
     ids = table.iloc[:, 0].fillna("").astype(str)

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cellucid_core.dataset.gene_stats import GeneStats, dense_gene_stats, join_stats, sparse_gene_stats
-from cellucid_core.dataset.store import Store
+from cellucid_core.store import GeneStats, Store, dense_gene_stats, join_stats, sparse_gene_stats
 
 
 class Expression:

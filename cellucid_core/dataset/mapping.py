@@ -18,10 +18,10 @@ from typing import Any, Literal
 import numpy as np
 
 from cellucid_core.dataset.model import Dataset
-from cellucid_core.dataset.turned import Turn
+from cellucid_core.dataset.transposed import Turn
 from cellucid_core.errors import InputError
 
-Kind = Literal["categorical", "continuous"]
+ColumnKind = Literal["categorical", "continuous"]
 DIMENSIONS = (1, 2, 3)
 INDEX = "index"
 
@@ -59,7 +59,7 @@ class AppliedFix:
     choice
         Name of the alternative that was chosen, empty for the rule's own fix.
     overruled
-        Whether the user declared the finding to be wrong, instead of mending anything.
+        Whether the user declared the finding to be wrong, instead of fixing anything.
     """
 
     rule: str
@@ -113,7 +113,7 @@ class Mapping:
     vectors_renamed
         obsm key of a vector field → key under which it is exported.
     turn
-        How the file is turned before anything else is looked at (`cellucid_core.dataset.turned`).
+        How the file is turned before anything else is looked at (`cellucid_core.dataset.transposed`).
     fixes
         What was applied, in order.
     """
@@ -125,7 +125,7 @@ class Mapping:
     connectivities: str | None = None
     vectors: tuple[str, ...] = ()
     obs_keys: tuple[str, ...] = ()
-    kinds: MappingABC[str, Kind] = field(default_factory=dict)
+    kinds: MappingABC[str, ColumnKind] = field(default_factory=dict)
     renamed: MappingABC[str, str] = field(default_factory=dict)
     cells_out: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     gene_ids: np.ndarray | None = None
@@ -249,7 +249,7 @@ def choose(
     connectivities: str | None = None,
     vectors: Literal["auto", "none"] = "auto",
     obs_keys: Sequence[str] | None = None,
-    kinds: MappingABC[str, Kind] | None = None,
+    kinds: MappingABC[str, ColumnKind] | None = None,
 ) -> Mapping:
     """Return a mapping with the named choices, each checked to exist; None keeps what is there.
 

@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-from scipy import sparse
-
-from cellucid_core.dataset.content import turned_hash
-from cellucid_core.dataset.matrix import FileMatrix
+from cellucid_core.cache import turned_hash
 from cellucid_core.dataset.scale import MatrixScale, matrix_scale
-from cellucid_core.dataset.store import Store, open_store
-from cellucid_core.dataset.turned import Turn, turn
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A cell × cell matrix that stays in the file until it is read.
-
-    Attributes
-    ----------
-    key
-        Its name in ``obsp``.
-    shape
-        As the file declares it.
-    read
-        Returns it as `scipy.sparse.csr_matrix`.
-    """
-
-    key: str
-    shape: tuple[int, ...]
-    read: Callable[[], sparse.csr_matrix]
+from cellucid_core.dataset.transposed import Turn, turned_matrix
+from cellucid_core.reading import Contents, FileMatrix
+from cellucid_core.store import Store, open_store
 
 
 @dataclass(frozen=True)
@@ -57,9 +34,9 @@ class JoinedTable:
     encoding: str
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """One opened file.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dataset(Contents):
+    """One opened file: its contents, and what it is called.
 
     Attributes
     ----------
@@ -69,29 +46,8 @@ class Dataset:
         For people.
     path
         The file it was read from.
-    content_hash
-        `content.content_hash` of the file; with a chosen modality or cell metadata, a hash of these too. Equal for
-        equal data.
-    obs
-        One row per cell; the index holds the cell ids.
-    variables
-        Matrix name → gene table; one row per gene of that matrix.
-    obsm
-        Name → array, whatever its shape: preflight judges it.
-    graphs
-        Cell × cell matrices of ``obsp``.
-    matrices
-        ``"X"``, ``"raw"`` and layers, as the file keeps them.
-    unreadable
-        Elements that could not be read → why.
-    notes
-        What the user should know about how the file was read, one sentence each.
-    modality, modalities
-        The part that was opened, and all parts, where a file holds several (RNA and ATAC; genes and antibodies).
-    varm
-        Name → array with a row for each gene; obsm of a dataset that turns out to be transposed.
     turn
-        How this differs from the file: see `turned`.
+        How this differs from the file: see `transposed`.
     source
         The dataset as the file has it, where this one is turned.
     scales
@@ -103,24 +59,13 @@ class Dataset:
     id: str
     name: str
     path: Path
-    content_hash: str
-    obs: pd.DataFrame
-    variables: dict[str, pd.DataFrame]
-    obsm: dict[str, np.ndarray]
-    graphs: dict[str, Graph]
-    matrices: dict[str, FileMatrix]
-    unreadable: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    modality: str | None = None
-    modalities: tuple[str, ...] = ()
-    varm: dict[str, np.ndarray] = field(default_factory=dict)
     turn: Turn = ""
     source: Dataset | None = None
     scales: dict[str, tuple[FileMatrix, MatrixScale]] = field(default_factory=dict, repr=False)
     joined: JoinedTable | None = None
 
     def __repr__(self) -> str:
-        return f"<Dataset {self.name!r}: {self.n_cells:,} cells, matrices: {', '.join(self.matrices) or 'none'}>"
+        return f"<Dataset {self.name}: {self.n_cells:,} cells, matrices {', '.join(self.matrices) or 'none'}>"
 
     @property
     def n_cells(self) -> int:
@@ -135,11 +80,10 @@ class Dataset:
         InputError
             If the matrix cannot be turned.
         """
-        found = self.matrices[matrix]
-        key = self.content_hash if found.digest is None else found.digest()
-        if self.source is not None and found is not self.source.matrices[matrix]:
+        key = self.content_hash
+        if self.source is not None and self.matrices[matrix] is not self.source.matrices[matrix]:
             key = turned_hash(key)
-        return open_store(key, found, report)
+        return open_store(key, self.matrices[matrix], report)
 
     def scale(self, matrix: str) -> MatrixScale:
         """Return what a matrix holds, decided once per dataset.
@@ -160,4 +104,40 @@ class Dataset:
         if how == self.turn:
             return self
         origin = self.source or self
-        return turn(origin, how) if how else origin
+        if how == "all":
+            return origin._transposed()
+        return origin._with_matrices_transposed() if how == "matrix" else origin
+
+    def fits_only_turned(self, matrix: str) -> bool:
+        """Tell whether a matrix has a row for each gene and a column for each cell, and not the reverse."""
+        shape, tables = self.matrices[matrix].shape, (self.n_cells, len(self.variables[matrix]))
+        return shape != tables and shape == tables[::-1]
+
+    def _with_matrices_transposed(self) -> Dataset:
+        """Keep the tables, and transpose the matrices that fit them only transposed."""
+        matrices = {
+            name: turned_matrix(matrix) if self.fits_only_turned(name) else matrix
+            for name, matrix in self.matrices.items()
+        }
+        return replace(self, matrices=matrices, turn="matrix", source=self, scales={})
+
+    def _transposed(self) -> Dataset:
+        """Take the rows as genes: the gene table becomes the cell table and the reverse, and varm takes obsm's place.
+
+        Matrices with other genes than the first (raw) and cell graphs have no place any more.
+        """
+        first = next(iter(self.matrices), None)
+        cells = self.variables[first] if first is not None else self.obs.iloc[:0]
+        fitting = [name for name, table in self.variables.items() if table.index.equals(cells.index)]
+        return replace(
+            self,
+            obs=cells,
+            variables=dict.fromkeys(fitting, self.obs),
+            matrices={name: turned_matrix(self.matrices[name]) for name in fitting},
+            obsm=dict(self.varm),
+            varm=dict(self.obsm),
+            graphs={},
+            turn="all",
+            source=self,
+            scales={},
+        )

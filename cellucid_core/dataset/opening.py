@@ -11,20 +11,30 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellucid_core.dataset.archive import gunzip, unpack_entry
+from cellucid_core.cache import combined_hash, content_hash, home_folder
 from cellucid_core.dataset.cell_metadata import read_cell_metadata, with_cell_metadata
-from cellucid_core.dataset.content import combined_hash, content_hash
-from cellucid_core.dataset.demo import demo_file
-from cellucid_core.dataset.elements import first_line
-from cellucid_core.dataset.home import home_folder
-from cellucid_core.dataset.kinds import CONVERT, HDF5_SIGNATURE, Kind, Recognised, recognise
 from cellucid_core.dataset.model import Dataset
-from cellucid_core.dataset.source import Source
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.names import safe_key
+from cellucid_core.reading import (
+    CONVERT,
+    HDF5_SIGNATURE,
+    Contents,
+    FileKind,
+    Recognised,
+    Source,
+    demo_file,
+    first_line,
+    gunzip,
+    is_adata,
+    keep_adata,
+    recognise,
+    restore_names,
+    unpack_entry,
+)
 
 if TYPE_CHECKING:
-    from anndata import AnnData
+    import anndata
 
 DEMO = "demo"
 
@@ -34,7 +44,7 @@ _ENDINGS = (".gz", ".zip", ".h5ad", ".h5mu", ".h5", ".hdf5", ".zarr", ".loom", "
 
 
 def open_dataset(
-    source: str | os.PathLike[str] | AnnData,
+    source: str | Path | anndata.AnnData,
     name: str | None = None,
     *,
     modality: str | None = None,
@@ -45,8 +55,8 @@ def open_dataset(
     Parameters
     ----------
     source
-        Path of a file or folder of any format in `formats.READERS`, or ``"demo"`` for the demo that ships with scanpy.
-        What it is, is told from its content. Or an AnnData in memory, which is read where it is and not changed.
+        A file or folder of any format in `formats.READERS`, told from its content; ``"demo"`` for the demo that ships
+        with scanpy; or an AnnData in memory.
     name
         What to call it, where the file on disk has another name than the user's file had.
     modality
@@ -65,35 +75,18 @@ def open_dataset(
     InputError
         If the file does not exist, is of an unknown kind or cannot be read.
     """
+    if is_adata(source):
+        dataset = _open(keep_adata(source), f"{name or 'adata'}.h5ad", modality, cell_metadata)
+        restore_names(dataset)
+        return dataset if name is None else replace(dataset, id=safe_key(name), name=name)
     if isinstance(source, str) and source == DEMO:
         dataset = _open(demo_file(), "pbmc68k_reduced.h5ad", modality, cell_metadata)
         return replace(dataset, id="pbmc68k_reduced", name="PBMC 68k, reduced")
-    if not isinstance(source, str | os.PathLike):
-        return _open_object(source, name, modality, cell_metadata)
     path = Path(source)
     # An upload lies on disk under its hash: messages say the user's name.
     file_name = path.name or path.resolve().name if name is None else f"{name}{path.suffix}"
     dataset = _open(path, file_name, modality, cell_metadata)
     return dataset if name is None else replace(dataset, id=safe_key(name), name=name)
-
-
-def _open_object(source: object, name: str | None, modality: str | None, cell_metadata: str | Path | None) -> Dataset:
-    from anndata import AnnData
-
-    from cellucid_core.dataset.formats.in_memory import read_adata
-
-    if not isinstance(source, AnnData):
-        kind = type(source).__name__
-        mend = "Give one of its parts: mdata['rna']." if kind == "MuData" else "Give a path, or an AnnData."
-        raise InputError(f"A {kind} cannot be opened.", mend)
-    if modality is not None:
-        raise InputError("An AnnData does not hold several modalities.", "Leave the modality out.")
-    if cell_metadata is not None:
-        raise InputError(
-            "A file of cell metadata joins a dataset that is opened from a file.",
-            "Join it yourself: adata.obs = adata.obs.join(pandas.read_csv('cells.csv', index_col=0)).",
-        )
-    return read_adata(source, name)
 
 
 def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str | Path | None) -> Dataset:
@@ -124,7 +117,7 @@ def _open_as(
     cell_metadata: str | Path | None,
 ) -> Dataset:
     source = Source(path, _stem(file_name), file_name, digest, found.inside, modality)
-    kind: Kind | None = found.kind
+    kind: FileKind | None = found.kind
     depth = 0
     while kind is None:
         depth += 1
@@ -143,14 +136,16 @@ def _open_as(
         kind = found.kind
         source = replace(source, path=inner, file_name=inner_name, inside=found.inside)
     table = None if cell_metadata is None else read_cell_metadata(Path(cell_metadata))
-    dataset = _read(kind, replace(source, cell_metadata=table))
-    if modality is not None and not dataset.modalities:
+    contents = _read(kind, replace(source, cell_metadata=table))
+    if modality is not None and not contents.modalities:
         raise InputError(f"{file_name} does not hold several modalities.", "Leave the modality out.")
+    stem = _stem(file_name)
+    dataset = Dataset(id=safe_key(stem), name=stem, path=path, **vars(contents))
     if table is not None and cell_metadata is not None:
         metadata = Path(cell_metadata)
         identity = combined_hash(dataset.content_hash, "cell metadata", content_hash(metadata))
         dataset = with_cell_metadata(dataset, table, metadata, identity)
-    return replace(dataset, path=path, name=_stem(file_name), id=safe_key(_stem(file_name)))
+    return dataset
 
 
 def _is_hdf5(path: Path) -> bool:
@@ -163,8 +158,8 @@ def _is_hdf5(path: Path) -> bool:
         return False
 
 
-def _read(kind: Kind, source: Source) -> Dataset:
-    from cellucid_core.dataset.formats import READERS
+def _read(kind: FileKind, source: Source) -> Contents:
+    from cellucid_core.reading.formats import READERS
 
     try:
         return READERS[kind](source)
@@ -180,7 +175,7 @@ def _read(kind: Kind, source: Source) -> Dataset:
         ) from error
 
 
-_WORDS: dict[Kind, str] = {
+_WORDS: dict[FileKind, str] = {
     "h5ad": "AnnData",
     "h5mu": "MuData",
     "10x h5": "a 10x .h5 file",

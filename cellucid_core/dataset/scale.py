@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from cellucid_core.dataset.matrix import FileMatrix
-from cellucid_core.dataset.multiples import INVERSES, counts_behind
+from cellucid_core.dataset.count_detection import INVERSES, counts_behind
+from cellucid_core.reading import FileMatrix
 
 ScaleKind = Literal[
     "counts", "fractional", "normalized", "TPM", "log", "double-log", "scaled", "log-of-scaled", "signed", "empty"

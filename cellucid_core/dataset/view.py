@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from html import escape
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from cellucid_core.dataset.description import as_html, as_text, describe
 from cellucid_core.dataset.expression import Expression
-from cellucid_core.dataset.mapping import INDEX, Kind, Mapping, choose
+from cellucid_core.dataset.mapping import INDEX, ColumnKind, Mapping
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.errors import InputError
+
+#: Raised when what is computed of the same content changes.
+_COMPUTED_VERSION = 2
 
 
 class View:
@@ -38,21 +42,47 @@ class View:
         self._report = report
         self._label_counts: dict[str, pd.Series] = {}
 
-    def choose(self, **choices: Any) -> View:
-        """Return a view with other choices: the keywords of `choose` (matrix, embeddings, latent, gene_id, kinds, …).
-
-        Raises
-        ------
-        InputError
-            If something is named that the dataset does not have.
-        """
-        return View(self.dataset, choose(self.dataset, self.mapping, **choices), self._report)
-
     def __repr__(self) -> str:
-        return as_text(self.dataset.name, describe(self))
+        return "\n".join([f"{self.dataset.name}: {self.n_cells:,} cells, {self.n_genes:,} genes", *self._facts()])
 
     def _repr_html_(self) -> str:
-        return as_html(self.dataset.name, describe(self))
+        first, *others = map(escape, repr(self).splitlines())
+        return f"<b>{first}</b><br>" + "<br>".join(others)
+
+    def _facts(self) -> list[str]:
+        """Return what a notebook shows of it, a line each."""
+        mapping = self.mapping
+        embeddings = ", ".join(f"{key} ({dimension}D)" for dimension, key in sorted(mapping.embeddings.items()))
+        return [
+            f"  expression: {mapping.matrix or 'none'}, genes named by {mapping.gene_id}",
+            f"  cell columns: {', '.join(self.obs_keys) or 'none'}",
+            f"  embeddings: {embeddings or 'none'}",
+            *(f"  fixed: {fix.sentence}" for fix in mapping.fixes),
+        ]
+
+    def key_of(self, *depends: object, expression: bool = True) -> str:
+        """Return a hash of what a computed result depends on (`computed`).
+
+        The content, how it is turned and which cells are left out always count.
+
+        Parameters
+        ----------
+        depends
+            What else does: arrays, or what JSON can write. The first one names the result.
+        expression
+            Whether the chosen matrix and its genes count.
+        """
+        mapping = self.mapping
+        state = hashlib.sha256()
+        parts: list[object] = [_COMPUTED_VERSION, self.dataset.content_hash, mapping.turn, mapping.cells_out]
+        parts += [mapping.matrix, mapping.genes_kept] if expression else []
+        for part in (*parts, *depends):
+            if isinstance(part, np.ndarray):
+                state.update(f"\0{part.dtype} {part.shape}\0".encode())
+                state.update(np.ascontiguousarray(part).tobytes())
+            else:
+                state.update(f"\0{json.dumps(part)}".encode())
+        return state.hexdigest()[:40]
 
     # ---- cells -------------------------------------------------------------------------------------------------
 
@@ -138,7 +168,7 @@ class View:
             self._label_counts[key] = counts[counts > 0]
         return self._label_counts[key]
 
-    def kind(self, key: str) -> Kind:
+    def kind(self, key: str) -> ColumnKind:
         """Tell whether a column is exported as categories or as numbers."""
         return self.mapping.kinds.get(key) or natural_kind(self.obs(key))
 
@@ -324,7 +354,7 @@ def as_categories(series: pd.Series) -> pd.Series:
     return series.astype("category")
 
 
-def natural_kind(series: pd.Series) -> Kind:
+def natural_kind(series: pd.Series) -> ColumnKind:
     """Tell what a column's type makes of it: numbers are continuous, everything else is categories.
 
     As cellucid 0.0.9: categorical, bool, string, object and datetime are categorical, numeric is continuous.

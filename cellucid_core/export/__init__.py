@@ -12,25 +12,42 @@ from cellucid_core.callable_package import make_callable
 from cellucid_core.export.again import Again, do_again, named_choices
 from cellucid_core.export.cautions import Caution
 from cellucid_core.export.chosen_genes import ChosenGenes, choose_genes
-from cellucid_core.export.collecting import add_to_root, remove_from_root
-from cellucid_core.export.collection import Collection, Member, read_root, write_datasets
-from cellucid_core.export.collection_zip import zip_root
+from cellucid_core.export.collections import (
+    Collection,
+    Member,
+    add_to_root,
+    read_root,
+    remove_from_root,
+    write_datasets,
+    zip_root,
+)
+from cellucid_core.export.compare import stored_errors
 from cellucid_core.export.estimate import Artefact
 from cellucid_core.export.gene_choice import GeneChoice, parse_gene_choice
 from cellucid_core.export.plan import ExportPlan, Planner, plan
 from cellucid_core.export.presets import Preset, matching_preset, presets
-from cellucid_core.export.result import ExportResult, Progress
-from cellucid_core.export.settings import ExportSettings, Format, available_threads, parse_bits, parse_quantile
-from cellucid_core.export.verify import VerifyReport, verify
+from cellucid_core.export.result import ExportProgress, ExportResult, VerifyReport
+from cellucid_core.export.settings import (
+    FORMATS,
+    ExportSettings,
+    Format,
+    available_threads,
+    options,
+    parse_bits,
+    parse_quantile,
+)
+from cellucid_core.export.verify import verify
 from cellucid_core.export.write import write
 
 __all__ = [
+    "FORMATS",
     "Again",
     "Artefact",
     "Caution",
     "ChosenGenes",
     "Collection",
     "ExportPlan",
+    "ExportProgress",
     "ExportResult",
     "ExportSettings",
     "Format",
@@ -38,7 +55,6 @@ __all__ = [
     "Member",
     "Planner",
     "Preset",
-    "Progress",
     "VerifyReport",
     "add_to_root",
     "available_threads",
@@ -46,6 +62,7 @@ __all__ = [
     "do_again",
     "matching_preset",
     "named_choices",
+    "options",
     "parse_bits",
     "parse_gene_choice",
     "parse_quantile",
@@ -53,6 +70,7 @@ __all__ = [
     "presets",
     "read_root",
     "remove_from_root",
+    "stored_errors",
     "verify",
     "write",
     "write_datasets",

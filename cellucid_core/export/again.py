@@ -10,29 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from cellucid_core.dataset import Dataset, Mapping, changed_choices
+from cellucid_core.dataset import Dataset, Mapping, default_mapping
 from cellucid_core.export.gene_choice import GeneChoice, quoted_gene
-from cellucid_core.export.settings import LAUNCH, ExportSettings
+from cellucid_core.export.settings import LAUNCH, ExportSettings, options
 
 #: Longer lists of genes go into a file: command lines end at 128 kB, and nobody reads them.
 MOST_LISTED = 50
-#: Setting → option of the command line, where a value is all it takes.
-_OPTIONS = {
-    "format": "--format",
-    "var_quantization": "--var-quantization",
-    "obs_quantization": "--obs-quantization",
-    "categorical_dtype": "--categorical-dtype",
-    "compression": "--compression",
-    "centroid_min_points": "--centroid-min-points",
-    "centroid_quantile": "--centroid-quantile",
-    "dataset_id": "--id",
-    "name": "--name",
-    "description": "--description",
-    "source_name": "--source-name",
-    "source_url": "--source-url",
-    "source_citation": "--source-citation",
-    "threads": "--threads",
-}
 
 
 @dataclass(frozen=True)
@@ -93,21 +76,21 @@ def do_again(
     files: dict[str, str] = {}
     genes = [_in_file(part, files) for part in settings.genes.each]
     opened = {"modality": modality, "cell_metadata": cell_metadata}
-    chosen = changed_choices(dataset, choices)
+    chosen = _choices(dataset, choices)
     words: list[tuple[str, ...]] = [(f"--{name.replace('_', '-')}", value) for name, value in opened.items() if value]
     words += _mapping_words(chosen, settings)
     words += [("--fix", asked) for asked in fixes]
+    gene_words: list[str] = []
     if settings.genes != GeneChoice():
-        words += [
-            ("--genes", word)
-            for part, file in zip(settings.genes.each, genes, strict=True)
-            for word in ([f"@{file}"] if file else part.to_words())
-        ]
+        for part, file in zip(settings.genes.each, genes, strict=True):
+            gene_words += [f"@{file}"] if file else part.to_words()
+    words += [("--genes", word) for word in gene_words]
     changed = _changed(settings)
-    words += [(_OPTIONS[name], _text(value)) for name, value in changed.items() if name in _OPTIONS]
+    known = options()
+    words += [(known[name]["option"], _text(value)) for name, value in changed.items() if name in known]
     start = ["python", "-m", "cellucid_core", "export", f"./{source}" if source.startswith("-") else source]
     lines = [shlex.join(start), _option("--out", target), *(_option(*word) for word in words)]
-    script = _script(opened, chosen, fixes, settings, genes, changed, source, target)
+    script = _script(opened, chosen, fixes, gene_words, changed, source, target)
     return Again(" \\\n    ".join(lines), script, files)
 
 
@@ -116,7 +99,8 @@ def _in_file(part: GeneChoice, files: dict[str, str]) -> str | None:
     if part.kind != "list" or len(part.ids) <= MOST_LISTED:
         return None
     name = f"genes-{len(files) + 1}.txt" if files else "genes.txt"
-    files[name] = "".join(f"{quoted_gene(gene)}\n" for gene in part.ids)
+    # Under a header of its own, so that no gene is taken for one.
+    files[name] = "".join(f"{line}\n" for line in ("gene", *map(quoted_gene, part.ids)))
     return name
 
 
@@ -125,7 +109,27 @@ def named_choices(dataset: Dataset, choices: Mapping) -> tuple[str, ...]:
 
     The command line has to name them, and what it names the viewer is told.
     """
-    return tuple(name for name in LAUNCH if name in changed_choices(dataset, choices))
+    return tuple(name for name in LAUNCH if name in _choices(dataset, choices))
+
+
+def _choices(dataset: Dataset, choices: Mapping) -> dict[str, Any]:
+    """Return what the user chose otherwise than the default, as arguments of `cellucid_core.dataset.choose`."""
+    usual = default_mapping(dataset)
+    found: dict[str, Any] = {}
+    if dict(choices.embeddings) != dict(usual.embeddings):
+        found["embeddings"] = dict(choices.embeddings)
+    for name in ("latent", "matrix", "connectivities"):
+        if getattr(choices, name) != getattr(usual, name):
+            found[name] = getattr(choices, name) or "none"
+    if choices.gene_id != usual.gene_id:
+        found["gene_id"] = choices.gene_id
+    if choices.vectors != usual.vectors and not choices.vectors:
+        found["vectors"] = "none"
+    if choices.obs_keys != usual.obs_keys:
+        found["obs_keys"] = list(choices.obs_keys)
+    if choices.kinds:
+        found["kinds"] = dict(choices.kinds)
+    return found
 
 
 def _mapping_words(chosen: dict[str, Any], settings: ExportSettings) -> list[tuple[str, ...]]:
@@ -168,48 +172,32 @@ def _script(
     opened: dict[str, str | None],
     chosen: dict[str, Any],
     fixes: Sequence[str],
-    settings: ExportSettings,
-    genes: list[str | None],
+    genes: list[str],
     changed: dict[str, Any],
     source: str,
     target: str,
 ) -> str:
-    arguments = "".join(f", {name}={value!r}" for name, value in opened.items() if value)
-    parts = [
-        f'parse_gene_choice("@{file}")' if file else _python(part)
-        for part, file in zip(settings.genes.each, genes, strict=True)
-    ]
-    given = {name: repr(value) for name, value in changed.items()}
-    union = ["genes = GeneChoice.of([", *(f"    {part}," for part in parts), "])"] if len(parts) > 1 else []
-    if settings.genes != GeneChoice():
-        given = {"genes": "genes" if union else parts[0], **given}
-    in_dataset = ["View", *(["choose"] if chosen else []), "default_mapping", "open_dataset"]
-    in_export = ["ExportSettings", *(["GeneChoice"] if union or "GeneChoice" in given.get("genes", "") else [])]
-    in_export += [*(["parse_gene_choice"] if any(genes) else []), "write"]
-    lines = [
-        f"from cellucid_core.dataset import {', '.join(in_dataset)}",
-        f"from cellucid_core.export import {', '.join(in_export)}",
-        *(["from cellucid_core.preflight import apply_fixes"] if fixes else []),
-        "",
-        f"dataset = open_dataset({source!r}{arguments})",
-        "mapping = default_mapping(dataset)",
-    ]
-    if chosen:
-        lines.append(_call("mapping = choose", ["dataset", "mapping", *(f"{k}={v!r}" for k, v in chosen.items())]))
+    """Return lines of the public API (`cellucid_core.api`)."""
+    given = {name: value for name, value in opened.items() if value} | chosen
+    if "matrix" in given:
+        matrix = given.pop("matrix")
+        given |= {"use_raw": True} if matrix == "raw" else {"layer": matrix}
+    if "vectors" in given:
+        given["vectors"] = False
+    lines = ["import cellucid_core as cc", "", _call("data = cc.open", [repr(source), *_named(given)])]
     if fixes:
-        lines.append(f"mapping = apply_fixes(dataset, mapping, {list(fixes)!r})")
-    lines += union
-    lines.append(_call("settings = ExportSettings", [f"{name}={text}" for name, text in given.items()]))
-    lines.append(f"write(View(dataset, mapping), settings, {target!r})")
+        lines.append(_call("data = cc.preflight(data).fix", [repr(asked) for asked in fixes]))
+    settings = {name: value for name, value in changed.items() if name != "format"}  # by the target's name
+    if genes:
+        settings = {"genes": genes[0] if len(genes) == 1 else genes, **settings}
+    lines.append(_call("cc.export", ["data", repr(target), *_named(settings)]))
     return "\n".join(lines) + "\n"
+
+
+def _named(given: MappingABC[str, Any]) -> list[str]:
+    return [f"{name}={value!r}" for name, value in given.items()]
 
 
 def _call(name: str, arguments: list[str]) -> str:
     line = f"{name}({', '.join(arguments)})"
     return line if len(line) <= 88 else "\n".join([f"{name}(", *(f"    {text}," for text in arguments), ")"])
-
-
-def _python(part: GeneChoice) -> str:
-    given = {"n": part.n, "ids": part.ids, "column": part.column}
-    rest = "".join(f", {name}={value!r}" for name, value in given.items() if value)
-    return f"GeneChoice({part.kind!r}{rest})"

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellucid_core.dataset.gene_rankings import kept_markers, kept_variability
-from cellucid_core.dataset.variable_genes import most_variable
 from cellucid_core.errors import InputError
+from cellucid_core.export.compact import categories_of
 from cellucid_core.export.gene_choice import GeneChoice
-from cellucid_core.export.obs import categories_of
 from cellucid_core.export.settings import ExportSettings
+from cellucid_core.ranking import kept_markers, kept_variability, most_variable
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
 #: Told what is being done, genes done, all genes; may raise to cancel.
-Report = Callable[[str, int, int], None]
+ChoiceProgress = Callable[[str, int, int], None]
 #: Markers of each category that are ranked at once, so that asking for a few more costs nothing.
 _RANKED = 100
 
@@ -68,7 +67,9 @@ class GeneChooser:
         self._variability: tuple[np.ndarray, list[str]] | None = None
         self._markers: dict[str, tuple[int, list[np.ndarray], list[str]]] = {}
 
-    def choose(self, choice: GeneChoice, report: Report | None = None, *, ready_only: bool = False) -> ChosenGenes:
+    def choose(
+        self, choice: GeneChoice, report: ChoiceProgress | None = None, *, ready_only: bool = False
+    ) -> ChosenGenes:
         """Find the genes that a choice means.
 
         Parameters
@@ -116,7 +117,7 @@ class GeneChooser:
         return ChosenGenes(positions, tuple(view.gene_ids[positions]), absent, tuple(dict.fromkeys(told)))
 
     def _part(
-        self, part: GeneChoice, report: Report | None, ready_only: bool
+        self, part: GeneChoice, report: ChoiceProgress | None, ready_only: bool
     ) -> tuple[np.ndarray, list[str], list[str]]:
         if part.kind == "all":
             return np.arange(self._view.n_genes, dtype=np.int64), [], []
@@ -145,7 +146,9 @@ class GeneChooser:
         positions = [place[gene] for gene in asked if gene in place]
         return np.array(positions, np.int64), missing, warnings
 
-    def _ranked(self, part: GeneChoice, report: Report | None, ready_only: bool) -> tuple[list[np.ndarray], list[str]]:
+    def _ranked(
+        self, part: GeneChoice, report: ChoiceProgress | None, ready_only: bool
+    ) -> tuple[list[np.ndarray], list[str]]:
         known = self._markers.get(part.column)
         if known is None or known[0] < part.n:
             if self._view.kind(part.column) != "categorical":
@@ -163,7 +166,7 @@ class GeneChooser:
         return known[1], known[2]
 
 
-def choose_genes(view: View, settings: ExportSettings, report: Report | None = None) -> ChosenGenes:
+def choose_genes(view: View, settings: ExportSettings, report: ChoiceProgress | None = None) -> ChosenGenes:
     """Find the genes that the settings choose; see `GeneChooser.choose`."""
     return GeneChooser(view, settings.threads).choose(settings.genes, report)
 
@@ -173,7 +176,7 @@ def _missing_sentence(missing: Sequence[str]) -> str:
     return f"{len(missing):,} {are} not in the dataset: {some(missing)}."
 
 
-def _saying(report: Report | None, what: str) -> Callable[[int, int], None] | None:
+def _saying(report: ChoiceProgress | None, what: str) -> Callable[[int, int], None] | None:
     return None if report is None else lambda done, total: report(what, done, total)
 
 

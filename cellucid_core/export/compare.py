@@ -15,14 +15,22 @@ import numpy as np
 
 from cellucid_core.compiled import compiled
 from cellucid_core.errors import CellucidError
-from cellucid_core.export.graph import Edges, edges
-from cellucid_core.export.groups import Groups, centroids, group_cells, outlier_quantiles
-from cellucid_core.export.obs import categories_of, numbers_of
-from cellucid_core.export.points import Points, normalize
-from cellucid_core.export.quantize import COMPILED_FROM, limits
-from cellucid_core.export.vectors import vector_fields
-from cellucid_core.prepared.encoding import MARKER, MAX_QUANT, dequantize
-from cellucid_core.prepared.structure import Categories, Numbers
+from cellucid_core.export.compact import (
+    COMPILED_FROM,
+    Edges,
+    Groups,
+    Points,
+    categories_of,
+    centroids,
+    edges,
+    group_cells,
+    limits,
+    normalize,
+    numbers_of,
+    outlier_quantiles,
+    vector_fields,
+)
+from cellucid_core.prepared import MARKER, MAX_QUANT, Categories, Numbers, dequantize
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -49,7 +57,7 @@ class Found:
     error_steps: float = 0.0
 
 
-class Source:
+class SourceArrays:
     """The arrays of a view as an export should have them, made when they are first needed.
 
     Not for several threads at a time, except `gene`.

@@ -16,17 +16,20 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from zlib_ng import zlib_ng
 
-from cellucid_core.export import obs as obs_files
+from cellucid_core.export.compact import (
+    Buffer,
+    Compressor,
+    blocks,
+    edges,
+    encode_gene,
+    normalize,
+    to_json,
+    vector_fields,
+)
+from cellucid_core.export.compact import obs as obs_files
 from cellucid_core.export.compare import compare_numbers
-from cellucid_core.export.compress import Buffer, Compressor
-from cellucid_core.export.genes import blocks, encode_gene
-from cellucid_core.export.graph import edges
-from cellucid_core.export.identity import to_json
-from cellucid_core.export.points import normalize
 from cellucid_core.export.settings import ExportSettings
-from cellucid_core.export.vectors import vector_fields
-from cellucid_core.prepared.encoding import encoding
-from cellucid_core.prepared.structure import Numbers
+from cellucid_core.prepared import Numbers, encoding
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression, View
@@ -143,25 +146,15 @@ class Estimator:
 
     def _column(self, key: str, settings: ExportSettings) -> tuple[Artefact, int]:
         began = time.thread_time()
-        view, bits = self._view, settings.obs_quantization
-        name, series = view.exported_name(key), view.obs(key)
-        if view.kind(key) == "continuous":
-            field = obs_files.continuous_field(name, obs_files.numbers_of(series.iloc[self._cells]), bits)
-        else:
-            codes, labels = self._categories(key)
-            points = self._once("sampled points", self._sampled_points)
-            latent = self._once("sampled latent", lambda: np.asarray(view.latent()[self._cells], np.float32))
-            field = obs_files.categorical_field(
-                name,
-                codes,
-                labels,
-                points,
-                latent,
-                dtype=settings.categorical_dtype,
-                min_points=settings.centroid_min_points,
-                quantile=settings.centroid_quantile,
-                bits=bits,
-            )
+        field = obs_files.field_of(
+            self._view,
+            key,
+            settings,
+            points=lambda: self._once("sampled points", self._sampled_points),
+            latent=lambda: self._once("sampled latent", self._sampled_latent),
+            numbers=lambda series: obs_files.numbers_of(series.iloc[self._cells]),
+            categories=lambda series: self._categories(key),
+        )
         arrays = [array for _, array in field.files]
         return self._artefact(key, arrays, settings.compression, began), len(to_json({key: field.entry}))
 
@@ -178,6 +171,9 @@ class Estimator:
         """Return how many categories each column of categories has."""
         view = self._view
         return {key: len(self._categories(key)[1]) for key in view.obs_keys if view.kind(key) == "categorical"}
+
+    def _sampled_latent(self) -> np.ndarray:
+        return np.asarray(self._view.latent()[self._cells], np.float32)
 
     def _sampled_points(self) -> dict[int, np.ndarray]:
         return {d: normalize(self._view.embedding(d)[self._cells], d).array for d in self._view.dimensions}

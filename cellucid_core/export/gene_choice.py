@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cellucid_core.dataset import gene_text, parse_genes, read_gene_file
 from cellucid_core.errors import InputError
+from cellucid_core.genes import parse_genes, read_gene_file
 
 GeneKind = Literal["all", "hvg", "markers", "list", "none", "union"]
 _KINDS = ("all", "hvg", "markers", "list", "none", "union")
-_NEEDS_QUOTES = re.compile("[,;\\s\"'“”‘’„`\ufeff]|^@|^hvg:|^markers:|^(all|none)$", re.IGNORECASE)
+_NEEDS_QUOTES = re.compile("[,;\\s\"'“”‘’„`\ufeff]|^[@#]|^hvg:|^markers:|^(all|none)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class GeneChoice:
         ``"all"``, ``"hvg"`` (the most variable), ``"markers"`` (of each category of a column), ``"list"``, ``"none"``
         or ``"union"``.
     n
-        How many, for ``"hvg"``; how many of each category, for ``"markers"``.
+        How many, for ``"hvg"`` (and any that vary as much as the last one); how many of each category, for
+        ``"markers"``.
     ids
         Their ids in the order of the export, for ``"list"``.
     column
@@ -82,7 +83,10 @@ class GeneChoice:
 
     @property
     def at_most(self) -> int | None:
-        """How many genes this can be at most, where that does not depend on the dataset; else None."""
+        """How many genes this can be at most, where that does not depend on the dataset; else None.
+
+        Genes that vary exactly as much as the last one of ``hvg`` come on top (`most_variable`).
+        """
         if any(part.kind in ("all", "markers") for part in self.each):
             return None
         return sum(part.n if part.kind == "hvg" else len(part.ids) for part in self.each)
@@ -116,8 +120,8 @@ def parse_gene_choice(text: str | Sequence[str]) -> GeneChoice:
     Parameters
     ----------
     text
-        ``all``, ``none``, ``hvg:N``, ``markers:COLUMN:N``, ids between commas, or ``@FILE`` with one id per line (or
-        between commas; of a .csv or .tsv the first column). Several of these are a union.
+        ``all``, ``none``, ``hvg:N``, ``markers:COLUMN:N``, ids between commas, or ``@FILE`` (`cellucid_core.genes` says
+        how files are read). Several of these are a union.
 
     Raises
     ------
@@ -138,9 +142,8 @@ def _parse(text: str) -> GeneChoice:
     if kind.lower() == "markers" and ":" in word:
         column, _, number = rest.rpartition(":")
         return GeneChoice("markers", n=_number(number, word, "markers:cell_type:20"), column=column)
-    if word.startswith("@") and word.lower().endswith((".csv", ".tsv")):
-        return GeneChoice("list", ids=tuple(read_gene_file(word[1:])))
-    return GeneChoice("list", ids=tuple(parse_genes(gene_text(word))))
+    genes = read_gene_file(word[1:]) if word.startswith("@") else parse_genes(word)
+    return GeneChoice("list", ids=tuple(genes))
 
 
 def _number(text: str, word: str, example: str) -> int:

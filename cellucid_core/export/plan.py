@@ -10,13 +10,13 @@ import numpy as np
 
 from cellucid_core.errors import WorkRefused
 from cellucid_core.export.cautions import Caution, cautions
-from cellucid_core.export.chosen_genes import ChosenGenes, GeneChooser, Report, some
+from cellucid_core.export.chosen_genes import ChoiceProgress, ChosenGenes, GeneChooser, some
+from cellucid_core.export.compact import numbers_of
 from cellucid_core.export.estimate import Artefact, Estimator, seconds_in_all
 from cellucid_core.export.gene_choice import GeneChoice
-from cellucid_core.export.obs import numbers_of
 from cellucid_core.export.settings import ExportSettings
 from cellucid_core.names import case_collisions, collisions, is_reserved, safe_key
-from cellucid_core.prepared.encoding import MAX_QUANT
+from cellucid_core.prepared import MAX_QUANT
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -61,10 +61,6 @@ class ExportPlan:
     cautions: tuple[Caution, ...]
     refusals: tuple[str, ...]
 
-    def __repr__(self) -> str:
-        size = f"{self.files:,} files, about {self.estimated_bytes:,} bytes"
-        return f"<ExportPlan {self.dataset_id!r}: {len(self.genes.ids):,} genes, {size}>"
-
     @property
     def files(self) -> int:
         """Number of files."""
@@ -105,7 +101,9 @@ class Planner:
         self._chosen: dict[GeneChoice, ChosenGenes] = {}
         self._estimator = Estimator(view)
 
-    def genes(self, settings: ExportSettings, report: Report | None = None, *, ready_only: bool = False) -> ChosenGenes:
+    def genes(
+        self, settings: ExportSettings, report: ChoiceProgress | None = None, *, ready_only: bool = False
+    ) -> ChosenGenes:
         """Return the genes that the settings choose; raises as `choose_genes` does."""
         if self._chooser is None:
             self._chooser = GeneChooser(self.view, settings.threads)
@@ -115,7 +113,9 @@ class Planner:
             }  # the last one, no more
         return self._chosen[settings.genes]
 
-    def plan(self, settings: ExportSettings, report: Report | None = None, *, ready_only: bool = False) -> ExportPlan:
+    def plan(
+        self, settings: ExportSettings, report: ChoiceProgress | None = None, *, ready_only: bool = False
+    ) -> ExportPlan:
         """Foresee an export.
 
         Parameters
@@ -220,8 +220,8 @@ def _too_large(what: str, names: list[str], bits: int | None) -> list[str]:
     if not names:
         return []
     why = "hold values beyond float32" if bits is None else "span more than a number can hold"
-    mend = "write them with 8 or 16 bit" if bits is None else "write them on a log scale"
-    return [f"The {what} {some(names)} {why}: leave them out, or {mend}."]
+    fix = "write them with 8 or 16 bit" if bits is None else "write them on a log scale"
+    return [f"The {what} {some(names)} {why}: leave them out, or {fix}."]
 
 
 def _name_refusals(view: View, genes: Sequence[str]) -> list[str]:

@@ -7,9 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+#: Problems that are listed; the rest is counted.
+MAX_PROBLEMS = 100
+
 
 @dataclass(frozen=True)
-class Progress:
+class ExportProgress:
     """How far an export is: steps done, steps in all, and what is being done ("Writing genes")."""
 
     done: int
@@ -72,3 +75,38 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What reading back found.
+
+    Attributes
+    ----------
+    ok
+        Whether there is no problem.
+    problems
+        One sentence each, at most `MAX_PROBLEMS` and a count of the rest.
+    checked_files
+        Number of files that were read.
+    arrays
+        Number of arrays that were decoded.
+    max_error_steps
+        Largest difference from the source, in quantization steps; None without a source.
+    """
+
+    ok: bool
+    problems: tuple[str, ...]
+    checked_files: int
+    arrays: int
+    max_error_steps: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object of the command line's ``--json``."""
+        return {
+            "ok": self.ok,
+            "problems": list(self.problems),
+            "checked_files": self.checked_files,
+            "arrays": self.arrays,
+            "max_error_steps": self.max_error_steps,
+        }

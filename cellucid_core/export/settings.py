@@ -1,10 +1,12 @@
+# ruff: noqa: RUF009 - `_option` returns a `dataclasses.field`
 """What the user decides about an export."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Literal, get_args
 
 from cellucid_core.errors import InputError
 from cellucid_core.export.gene_choice import GeneChoice
@@ -27,7 +29,7 @@ def parse_bits(text: str) -> int | None:
     """
     choices = {"8": 8, "16": 16, "none": None}
     if text.strip().lower() not in choices:
-        raise InputError(f"{text!r} is no quantization.", "Use 8, 16 or none.")
+        raise InputError(f"{text!r} is not a quantization.", "Use 8, 16 or none.")
     return choices[text.strip().lower()]
 
 
@@ -44,7 +46,7 @@ def parse_quantile(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        raise InputError(f"{text!r} is no quantile.", "Use a number such as 0.95, or none.") from None
+        raise InputError(f"{text!r} is not a quantile.", "Use a number such as 0.95, or none.") from None
 
 
 def available_threads() -> int:
@@ -54,6 +56,23 @@ def available_threads() -> int:
     except AttributeError:  # not on macOS and Windows
         count = os.cpu_count() or 1
     return max(1, min(8, count))
+
+
+def _option(option: str, default: Any = MISSING, *, parse: Callable[[str], Any] = str, **shown: Any) -> Any:
+    """Declare a setting with its option of the command line (`options`): how its text is read, what the help shows."""
+    usual: dict[str, Any] = {"default_factory": available_threads} if default is MISSING else {"default": default}
+    return field(metadata={"option": option, "type": parse, **shown}, **usual)
+
+
+def options() -> dict[str, dict[str, Any]]:
+    """Return the settings that are one option of the command line each.
+
+    Returns
+    -------
+    dict
+        Name of the setting → ``option`` and what `argparse` takes: ``type``, ``metavar``, ``choices``, ``help``.
+    """
+    return {item.name: dict(item.metadata) for item in fields(ExportSettings) if item.metadata}
 
 
 @dataclass(frozen=True)
@@ -92,22 +111,22 @@ class ExportSettings:
     """
 
     genes: GeneChoice = field(default_factory=GeneChoice)
-    var_quantization: int | None = 8
-    obs_quantization: int | None = 8
-    categorical_dtype: CategoricalDtype = "auto"
-    compression: int = 6
-    centroid_min_points: int = 10
-    centroid_quantile: float | None = 0.95
+    var_quantization: int | None = _option("--var-quantization", 8, parse=parse_bits, metavar="8|16|none")
+    obs_quantization: int | None = _option("--obs-quantization", 8, parse=parse_bits, metavar="8|16|none")
+    categorical_dtype: CategoricalDtype = _option("--categorical-dtype", "auto", choices=get_args(CategoricalDtype))
+    compression: int = _option("--compression", 6, parse=int, metavar="0..9")
+    centroid_min_points: int = _option("--centroid-min-points", 10, parse=int, metavar="N")
+    centroid_quantile: float | None = _option("--centroid-quantile", 0.95, parse=parse_quantile, metavar="Q|none")
     graph: bool = True
     vectors: bool = True
-    dataset_id: str | None = None
-    name: str | None = None
-    description: str = ""
-    source_name: str = ""
-    source_url: str = ""
-    source_citation: str = ""
-    threads: int = field(default_factory=available_threads)
-    format: Format = "compact"
+    dataset_id: str | None = _option("--id", None)
+    name: str | None = _option("--name", None)
+    description: str = _option("--description", "")
+    source_name: str = _option("--source-name", "")
+    source_url: str = _option("--source-url", "")
+    source_citation: str = _option("--source-citation", "")
+    threads: int = _option("--threads", parse=int, metavar="N")
+    format: Format = _option("--format", "compact", choices=FORMATS)
     launch: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

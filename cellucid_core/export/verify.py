@@ -3,62 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellucid_core.export.compare import Found, Source
+from cellucid_core.export.cellucid_ready import check_ready, is_ready
+from cellucid_core.export.compare import Found, SourceArrays
 from cellucid_core.export.parallel import in_order
+from cellucid_core.export.result import MAX_PROBLEMS, VerifyReport
 from cellucid_core.export.settings import available_threads
-from cellucid_core.prepared.containers import DamagedError, ExportFiles, open_export
-from cellucid_core.prepared.reading import read_array
-from cellucid_core.prepared.structure import Categories, Graph, Numbers, Structure, read_structure
+from cellucid_core.prepared import (
+    Categories,
+    DamagedError,
+    ExportFiles,
+    Graph,
+    Numbers,
+    Structure,
+    open_export,
+    read_array,
+    read_structure,
+)
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: Problems that are listed; the rest is counted.
-MAX_PROBLEMS = 100
 _BLOCK = 32
 #: Above this many cells degrees are not counted without a source: a forged number must not fill the memory.
 _MAX_DEGREES = 50_000_000
-
-
-@dataclass(frozen=True)
-class VerifyReport:
-    """What reading back found.
-
-    Attributes
-    ----------
-    ok
-        Whether there is no problem.
-    problems
-        One sentence each, at most `MAX_PROBLEMS` and a count of the rest.
-    checked_files
-        Number of files that were read.
-    arrays
-        Number of arrays that were decoded.
-    max_error_steps
-        Largest difference from the source, in quantization steps; None without a source.
-    """
-
-    ok: bool
-    problems: tuple[str, ...]
-    checked_files: int
-    arrays: int
-    max_error_steps: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object of the command line's ``--json``."""
-        return {
-            "ok": self.ok,
-            "problems": list(self.problems),
-            "checked_files": self.checked_files,
-            "arrays": self.arrays,
-            "max_error_steps": self.max_error_steps,
-        }
 
 
 def verify(
@@ -98,8 +70,6 @@ def verify(
     InputError
         If there is no export at `path` at all.
     """
-    from cellucid_core.export.cellucid_ready import check_ready, is_ready
-
     if is_ready(path):
         return check_ready(path, against, progress=progress)
     files = open_export(path)
@@ -125,12 +95,12 @@ class _Check:
         self.files = files
         self.checksums = checksums
         self.structure: Structure = read_structure(files)
-        self.source: Source | None = None
+        self.source: SourceArrays | None = None
         self.problems = [*files.oddities, *self.structure.problems]
         self.error_steps = 0.0
         if against is not None and self.structure.n_cells:
             if against.n_cells == self.structure.n_cells:
-                self.source = Source(against, min_points)
+                self.source = SourceArrays(against, min_points)
             else:
                 self.problems.append(
                     f"The export has {self.structure.n_cells:,} cells, the source has {against.n_cells:,}."
@@ -188,7 +158,7 @@ class _Check:
         if found.graph is not None:
             yield 2, lambda graph=found.graph: [self._graph(graph)]  # type: ignore[misc]
 
-    def _compare_lists(self, source: Source) -> None:
+    def _compare_lists(self, source: SourceArrays) -> None:
         found = self.structure
         if extra := set(found.points) - set(source.points):
             self.problems.append(f"The source has no {min(extra)}D embedding.")
@@ -281,7 +251,7 @@ class _Check:
                     return Found(["it has quantiles outside 0…1"])
             return Found()
 
-        def against_source(source: Source) -> Found:
+        def against_source(source: SourceArrays) -> Found:
             codes = self._read(spec.file, n_cells, spec.dtype)
             outliers = self._read(spec.outliers.file, n_cells, spec.outliers.dtype)
             return source.category_column(spec, codes, outliers, self.structure.quantile)

@@ -15,22 +15,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellucid_core.errors import InputError, WorkRefused
-from cellucid_core.export import genes as gene_files
-from cellucid_core.export import graph as graph_files
-from cellucid_core.export import obs as obs_files
 from cellucid_core.export.cautions import cautions
 from cellucid_core.export.cellucid_ready import check_target, write_ready
 from cellucid_core.export.chosen_genes import ChosenGenes, choose_genes
-from cellucid_core.export.compress import Compressor, gzip_bytes
+from cellucid_core.export.compact import (
+    Compressor,
+    Points,
+    Vectors,
+    fixed_time,
+    gzip_bytes,
+    identity,
+    identity_entry,
+    normalize,
+    to_json,
+    vector_fields,
+)
+from cellucid_core.export.compact import genes as gene_files
+from cellucid_core.export.compact import graph as graph_files
+from cellucid_core.export.compact import obs as obs_files
 from cellucid_core.export.estimate import Estimator
-from cellucid_core.export.identity import fixed_time, identity, to_json
 from cellucid_core.export.parallel import in_order
 from cellucid_core.export.plan import name_warnings, refusals
-from cellucid_core.export.points import Points, normalize
-from cellucid_core.export.result import ExportResult, Progress, sha256_of
+from cellucid_core.export.result import ExportProgress, ExportResult, sha256_of
 from cellucid_core.export.settings import ExportSettings
 from cellucid_core.export.sink import Sink, open_sink
-from cellucid_core.export.vectors import Vectors, identity_entry, vector_fields
 from cellucid_core.export.verify import verify as read_back
 
 if TYPE_CHECKING:
@@ -44,7 +52,7 @@ def write(
     settings: ExportSettings,
     target: str | Path,
     *,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[ExportProgress], None] | None = None,
     verify: bool = True,
     force: bool = False,
     genes: ChosenGenes | None = None,
@@ -69,7 +77,8 @@ def write(
     force
         Replace what is there.
     genes
-        What `settings.genes` means in the view, where it is known already (from a plan); None finds it.
+        The genes to write, in every format: what `settings.genes` means in the view where that is known already (from
+        a plan), or others. None finds what the settings choose.
 
     Raises
     ------
@@ -86,14 +95,13 @@ def write(
     _spare_the_input(view, target)
     if settings.format != "compact":
         check_target(target, settings.format)
-        report(Progress(0, 1, "Choosing genes" if settings.genes.kind == "hvg" else "Looking at names"))
-        genes = choose_genes(view, settings)
-        result = write_ready(view, settings, genes, target, progress=progress, verify=verify, force=force)
+        report(ExportProgress(0, 1, "Looking at names"))
+        chosen = _chosen(view, settings, genes, report)
+        result = write_ready(view, settings, chosen, target, progress=progress, verify=verify, force=force)
         return _with_cautions(result, view, settings, Estimator(view).n_categories())
     with open_sink(target, dataset_id, stamp=stamp, force=force) as sink:
-        report(Progress(0, 1, "Looking at names"))
-        if genes is None:
-            genes = choose_genes(view, settings, lambda what, done, total: report(Progress(done, total, what)))
+        report(ExportProgress(0, 1, "Looking at names"))
+        genes = _chosen(view, settings, genes, report)
         if why := refusals(view, genes, settings):
             raise WorkRefused(" ".join(why), "Rename or leave out what is in the way; preflight offers fixes.")
         writer = _Writer(view, settings, genes, sink, report, steps_per_file=2 if verify else 1)
@@ -112,7 +120,7 @@ def write(
                     checksums=sink.checksums,
                     threads=settings.threads,
                     progress=lambda done, total: report(
-                        Progress(first + first * done // max(1, total), writer.total, "Reading back")
+                        ExportProgress(first + first * done // max(1, total), writer.total, "Reading back")
                     ),
                 )
                 if not seen.ok:
@@ -124,7 +132,7 @@ def write(
             sha256 = None if hashing is None else hashing.result()
         size = path.stat().st_size if path.is_file() else sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
         sink.publish()
-        report(Progress(writer.total, writer.total, "Done"))
+        report(ExportProgress(writer.total, writer.total, "Done"))
         result = ExportResult(
             sink.target,
             sink.files,
@@ -140,6 +148,15 @@ def write(
             sha256,
         )
         return _with_cautions(result, view, settings, writer.n_categories, writer.gene_bytes)
+
+
+def _chosen(
+    view: View, settings: ExportSettings, genes: ChosenGenes | None, report: Callable[[ExportProgress], None]
+) -> ChosenGenes:
+    """Return the genes that the caller gave; without them, what the settings choose."""
+    if genes is not None:
+        return genes
+    return choose_genes(view, settings, lambda what, done, total: report(ExportProgress(done, total, what)))
 
 
 def _with_cautions(
@@ -188,7 +205,7 @@ class _Writer:
         settings: ExportSettings,
         genes: ChosenGenes,
         sink: Sink,
-        report: Callable[[Progress], None],
+        report: Callable[[ExportProgress], None],
         steps_per_file: int,
     ) -> None:
         self.view, self.settings, self.genes = view, settings, genes
@@ -259,7 +276,7 @@ class _Writer:
     def _add(self, what: str, files: list[_File]) -> None:
         for name, data in files:
             self._sink.add(name, data)
-        self._report(Progress(self._sink.files, self.total, what))
+        self._report(ExportProgress(self._sink.files, self.total, what))
 
     def _file(self, name: str, array: np.ndarray, compressor: Compressor | None = None) -> _File:
         """Return a binary as it is stored."""
@@ -293,23 +310,7 @@ class _Writer:
         return latent
 
     def _column(self, key: str, points: dict[int, np.ndarray], latent: np.ndarray) -> _Made:
-        settings, series = self.settings, self.view.obs(key)
-        name = self.view.exported_name(key)
-        if self.view.kind(key) == "continuous":
-            field = obs_files.continuous_field(name, obs_files.numbers_of(series), settings.obs_quantization)
-        else:
-            codes, labels = obs_files.categories_of(series)
-            field = obs_files.categorical_field(
-                name,
-                codes,
-                labels,
-                points,
-                latent,
-                dtype=settings.categorical_dtype,
-                min_points=settings.centroid_min_points,
-                quantile=settings.centroid_quantile,
-                bits=settings.obs_quantization,
-            )
+        field = obs_files.field_of(self.view, key, self.settings, points=lambda: points, latent=lambda: latent)
         files = [self._file(path, array) for path, array in field.files]
         # Only what the manifest needs is kept until the end.
         slim = obs_files.ObsField(field.key, field.kind, field.entry, (), field.n_categories)

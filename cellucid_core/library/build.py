@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from cellucid_core import __version__
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.library.levels import Labels, nesting, read_labels
 from cellucid_core.library.marker_genes import find_markers
 from cellucid_core.library.model import Level, Signature
 from cellucid_core.library.statistics import type_statistics
-from cellucid_core.version import DISTRIBUTION, version
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -30,7 +30,7 @@ TARGET = 1e4
 _N_HVG, _N_DEGS = 2000, 400
 _SHARE_OF_DEGS = 5
 _FEW_CELLS = 10
-Progress = Callable[[str, float], None]
+BuildProgress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def build_signature(
     settings: BuildSettings | None = None,
     *,
     source: str = "",
-    progress: Progress | None = None,
+    progress: BuildProgress | None = None,
 ) -> Signature:
     """Build a signature.
 
@@ -107,8 +107,12 @@ def build_signature(
     InputError
         If a column does not group cells, or there are too few genes for what is asked.
     WorkRefused
-        If there is no matrix, gene names are missing or stand twice, or nothing varies.
+        If there is no matrix, its values are neither logs nor become logs by logging them, gene names are missing or
+        stand twice, or nothing varies.
     """
+    from cellucid_core.dataset import log_rule_of
+    from cellucid_core.ranking import refuse_without_logs
+
     settings = settings or BuildSettings()
     report = progress or (lambda what, share: None)
     if not columns or len(set(columns)) < len(columns):
@@ -119,6 +123,7 @@ def build_signature(
     genes = _gene_names(view)
     labels = [read_labels(view, column) for column in columns]
     warnings = _label_warnings(labels)
+    refuse_without_logs(log_rule_of(view))
     factor, scale_warnings = scaling(view, settings.normalize)
     warnings += scale_warnings
     _check_finite(view, warnings)
@@ -167,7 +172,7 @@ def _level(
     variance: np.ndarray,
     hvgs: np.ndarray,
     settings: BuildSettings,
-    report: Progress,
+    report: BuildProgress,
     begin: float,
     width: float,
 ) -> Level:
@@ -206,11 +211,11 @@ def _gene_names(view: View) -> list[str]:
     if not names:
         raise WorkRefused("This dataset has no genes.", "Choose another matrix.")
     if "" in names:
-        raise WorkRefused("Some genes have no name.", "Mend them on Upload & Preflight, or choose other gene names.")
+        raise WorkRefused("Some genes have no name.", "Fix them on Upload & Preflight, or choose other gene names.")
     if len(set(names)) < len(names):
         raise WorkRefused(
-            f"{len(names) - len(set(names)):,} gene names stand more than once.",
-            "Mend them on Upload & Preflight (--fix gene-ids-duplicate), or choose other gene names.",
+            f"{len(names) - len(set(names)):,} gene names occur more than once.",
+            "Fix them on Upload & Preflight (--fix gene-ids-duplicate), or choose other gene names.",
         )
     return names
 
@@ -235,7 +240,7 @@ def _label_warnings(labels: Sequence[Labels]) -> list[str]:
 
 def scaling(view: View, normalize: bool) -> tuple[np.ndarray | None, list[str]]:
     """Return what to multiply values by before taking logs (None if they are logs), and what to say about it."""
-    from cellucid_core.dataset.scale import LINEAR
+    from cellucid_core.dataset import LINEAR
 
     assert view.expression is not None
     matrix = str(view.mapping.matrix)
@@ -271,22 +276,26 @@ def _check_finite(view: View, warnings: list[str]) -> None:
 def _variable_genes(
     view: View, labels: Labels, factor: np.ndarray | None, settings: BuildSettings, warnings: list[str]
 ) -> np.ndarray:
+    from cellucid_core.dataset import LogRule, log_rule_of
     from cellucid_core.dataset import View as ViewOf
-    from cellucid_core.dataset.variable_genes import highly_variable
+    from cellucid_core.ranking import most_variable, variability
 
     labelled = labels.codes >= 0
-    if labelled.all():
-        expression = view.expression
-    else:
+    if not labelled.all():
         # Means and variances are of the labelled cells; so are dispersions.
         out = np.union1d(view.mapping.cells_out, view.cell_index[~labelled])
-        expression = ViewOf(view.dataset, replace(view.mapping, cells_out=out)).expression
-        factor = None if factor is None else factor[labelled]
+        view = ViewOf(view.dataset, replace(view.mapping, cells_out=out))
+    expression = view.expression
     assert expression is not None
-    positions, said = highly_variable(
-        expression, settings.n_hvg or _N_HVG, os.cpu_count() or 1, factor=factor, flavor=settings.flavor
-    )
-    warnings += [text for text in said if settings.n_hvg is not None or not text.startswith("Only ")]
+    rule = log_rule_of(view)
+    if factor is not None:  # as the means are
+        rule = LogRule(rule.scale, factor[labelled])
+    score, done = variability(expression, os.cpu_count() or 1, rule=rule, flavor=settings.flavor)
+    positions, few = most_variable(score, settings.n_hvg or _N_HVG)
+    if rule.factor is not None and factor is None:  # else it was said of all values
+        warnings += done
+    if settings.n_hvg is not None:
+        warnings += few
     return positions
 
 
@@ -298,8 +307,8 @@ def now() -> str:
 
 
 def _versions() -> dict[str, str]:
-    versions = {DISTRIBUTION: version(), "python": platform.python_version()}
-    for package in ("numpy", "pandas", "anndata", "scanpy", "pymoo"):
+    versions = {"cellucid-dashboard": __version__, "python": platform.python_version()}
+    for package in ("numpy", "pandas", "anndata", "scanpy", "moocore"):
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -6,21 +6,21 @@ import re
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cellucid_core.dataset.formats.text_table import pieces, read_layout
+from cellucid_core.dataset import LINEAR, SAMPLE_CELLS, MatrixScale, scale_of
 from cellucid_core.errors import InputError
 from cellucid_core.library.model import Level
 from cellucid_core.names import listed
+from cellucid_core.reading.formats import pieces, read_layout
 
 _VERSION = re.compile(r"^(ENS[A-Z]*\d{6,})\.\d+(_PAR_Y)?$")
 _ENSEMBL = re.compile(r"^ENS[A-Z]*G\d{6,}")
 _ENTREZ = re.compile(r"^\d+$")
-#: No logarithm of a bulk value exceeds this (2^30 reads); linear values of a whole transcriptome always do.
-_LOG_MAXIMUM = 30.0
 _MOST_VALUES = 100_000_000
 _EXAMPLES = 10
 
@@ -40,11 +40,15 @@ class Bulk:
     values: pd.DataFrame
     notes: list[str] = field(default_factory=list)
 
+    @cached_property
+    def scale(self) -> MatrixScale:
+        """What the values are, decided as for the matrix of a dataset."""
+        return scale_of(self.values.to_numpy().T[:SAMPLE_CELLS])
+
     @property
     def looks_logged(self) -> bool:
-        """Whether the values are logarithms, as far as their range tells."""
-        values = self.values.to_numpy()
-        return bool(values.size) and float(values.max()) < _LOG_MAXIMUM and not bool((values == np.rint(values)).all())
+        """Whether the values are logarithms, or anything else but counts, TPM and the like."""
+        return self.scale.kind not in LINEAR | {"empty"}
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def read_bulk(path: Path, file_name: str, genes: Collection[str]) -> Bulk:
     named = [names, *(pd.concat(texts)[at].astype(str).tolist() for at in layout.text_columns)]
     rows = max(named, key=lambda candidate: _matches(candidate, known))
     if _matches(columns, known) > _matches(rows, known):
-        notes.append("Samples stand in rows; the table was turned, so that genes are rows.")
+        notes.append("Samples are in rows; the table was turned, so that genes are rows.")
         values, rows, columns = values.T, columns, names
     elif layout.text_columns:
         others = [
@@ -176,7 +180,7 @@ def _kind(genes: list[str]) -> str:
 
 
 def _check_values(values: np.ndarray, rows: list[str], columns: list[str], file_name: str) -> None:
-    for wrong, what, mend in (
+    for wrong, what, fix in (
         (~np.isfinite(values), "is missing or infinite", "Fill it in, or take the gene out."),
         (values < 0, "is below 0", "Linear values are expected: counts, CPM or TPM, neither centred nor scaled."),
     ):
@@ -185,7 +189,7 @@ def _check_values(values: np.ndarray, rows: list[str], columns: list[str], file_
             count = int(wrong.sum())
             raise InputError(
                 f"{file_name} has a value that {what} for {rows[row]} in {columns[column]}, and {count - 1:,} more.",
-                mend,
+                fix,
             )
 
 
@@ -193,7 +197,7 @@ def _one_row_per_gene(values: np.ndarray, rows: list[str], columns: list[str], n
     table = pd.DataFrame(values, index=pd.Index(rows, dtype=object))
     labels = Counter(columns)
     if max(labels.values()) > 1:
-        notes.append(f"{sum(n > 1 for n in labels.values()):,} sample names stand more than once; they were numbered.")
+        notes.append(f"{sum(n > 1 for n in labels.values()):,} sample names occur more than once; they were numbered.")
         seen: Counter[str] = Counter()
         renamed = []
         for name in columns:

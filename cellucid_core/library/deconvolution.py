@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -42,8 +42,8 @@ class Deconvolution:
         DEGs that were used.
     """
 
-    fractions: pd.DataFrame = field(repr=False)
-    fit: pd.Series = field(repr=False)
+    fractions: pd.DataFrame
+    fit: pd.Series
     genes: list[str]
 
 
@@ -102,7 +102,7 @@ def deconvolve(bulk: Bulk, level: Level, method: Method = "nnls", *, logged: Log
         raise InputError("Undoing the logarithm gives infinite values.", "The values are linear already: choose none.")
     empty = bulk.values.columns[samples.sum(axis=0) <= 0]
     if len(empty):
-        raise WorkRefused(f"The sample {empty[0]} is 0 in all DEGs.", "Take it out, or check its gene names.")
+        raise WorkRefused(f"The sample {empty[0]} is 0 in all DEGs.", "Remove it, or check its gene names.")
     profiles = linear_means(level, genes)
     solve = _nnls if method == "nnls" else _nusvr
     # On a common scale, so that neither depth nor the unit of the matrix matters.

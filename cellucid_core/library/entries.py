@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from cellucid_core.atomic import complete_or_absent
-from cellucid_core.dataset.home import home_folder
+from cellucid_core.cache import home_folder
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.library.build import now
-from cellucid_core.library.formats.portable import write_h5
+from cellucid_core.library.formats import write_h5
 from cellucid_core.library.model import Signature
 from cellucid_core.names import safe_key
 

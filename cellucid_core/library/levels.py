@@ -88,7 +88,7 @@ def read_labels(view: View, column: str) -> Labels:
 
 
 def _without_empty(column: str, names: list[str], codes: np.ndarray) -> Labels:
-    """Leave out types without cells, and the label that is no text."""
+    """Leave out types without cells, and the label that is not a text."""
     used = np.bincount(codes[codes >= 0], minlength=len(names)) > 0
     used &= np.array([bool(name) for name in names], dtype=bool)
     place = np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)

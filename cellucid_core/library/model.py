@@ -49,9 +49,6 @@ class Level:
     chosen: int | None = None
     unlabelled: int = 0
 
-    def __repr__(self) -> str:
-        return f"<Level {self.name!r}: {len(self.cell_types):,} cell types, {len(self.mean):,} genes>"
-
     @property
     def genes(self) -> list[str]:
         """All genes, in order."""
@@ -98,9 +95,6 @@ class Signature:
     record: dict[str, Any] = field(default_factory=dict)
     parents: dict[str, dict[str, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-    def __repr__(self) -> str:
-        return f"<Signature of {self.dataset!r}: {', '.join(map(repr, self.levels))}>"
 
     def level(self, name: str) -> Level:
         """Return a level by its name.
@@ -158,15 +152,15 @@ def make_level(
     tables = {what: _numbers(table, f"{where}, {name}: {what}") for what, table in tables.items()}
     first = tables["mean"]
     if first.shape[0] == 0 or first.shape[1] == 0:
-        raise InputError(f"{where} has no {'genes' if first.shape[0] == 0 else 'cell types'} in {name}.", _MEND)
+        raise InputError(f"{where} has no {'genes' if first.shape[0] == 0 else 'cell types'} in {name}.", _FIX)
     if first.shape[1] > _MOST_TYPES:
-        raise InputError(f"{where} has {first.shape[1]:,} cell types in {name}.", "Is the table turned? " + _MEND)
+        raise InputError(f"{where} has {first.shape[1]:,} cell types in {name}.", "Is the table turned? " + _FIX)
     for what, table in tables.items():
         if set(table.index) != set(first.index) or set(table.columns) != set(first.columns):
-            raise InputError(f"In {where}, {name}, {what} has other genes or cell types than the means.", _MEND)
+            raise InputError(f"In {where}, {name}, {what} has other genes or cell types than the means.", _FIX)
         tables[what] = table.loc[first.index, first.columns]
         if what != "mean" and bool((table.to_numpy() < 0).any()):
-            raise InputError(f"In {where}, {name}, {what} has values below 0.", _MEND)
+            raise InputError(f"In {where}, {name}, {what} has values below 0.", _FIX)
     place = {gene: i for i, gene in enumerate(first.index)}
     lists = {}
     for what, genes in (("hvgs", hvgs), ("degs", degs)):
@@ -176,13 +170,13 @@ def make_level(
             raise InputError(
                 f"In {where}, {name}, {len(unknown):,} of the {what.upper()[:-1]}s are not among the genes: "
                 f"{', '.join(unknown[:_MANY])}.",
-                _MEND,
+                _FIX,
             )
         lists[what] = sorted(wanted, key=place.__getitem__)
     counted = {str(key): _count(value, where) for key, value in (cells or {}).items()}
     unknown = sorted(set(counted) - set(first.columns))
     if unknown:
-        raise InputError(f"In {where}, {name}, there are no means for: {', '.join(unknown[:_MANY])}.", _MEND)
+        raise InputError(f"In {where}, {name}, there are no means for: {', '.join(unknown[:_MANY])}.", _FIX)
     return Level(
         name,
         tables["mean"],
@@ -211,7 +205,7 @@ def make_signature(levels: list[Level], *, where: str, **more: Any) -> Signature
     return Signature(levels=levels, **more)
 
 
-_MEND = "Mend the table where it was made, then read it again."
+_FIX = "Fix the table where it was made, then read it again."
 
 
 def _numeric(table: pd.DataFrame) -> bool:
@@ -223,11 +217,11 @@ def _numbers(table: pd.DataFrame, where: str) -> pd.DataFrame:
     for axis, what in ((table.index, "gene"), (table.columns, "cell type")):
         names = pd.Series([None if pd.isna(name) else str(name) for name in axis], dtype=object)
         if names.isna().any() or (names == "").any():
-            raise InputError(f"{where} has a {what} without a name.", _MEND)
+            raise InputError(f"{where} has a {what} without a name.", _FIX)
         twice = names[names.duplicated()].unique()
         if len(twice):
             examples = ", ".join(twice[:_MANY])
-            raise InputError(f"{where} has {len(twice):,} {what}s that stand in it twice: {examples}.", _MEND)
+            raise InputError(f"{where} has {len(twice):,} {what}s that stand in it twice: {examples}.", _FIX)
     columns = {}
     for i, name in enumerate(table.columns):
         column = table.iloc[:, i]
@@ -238,13 +232,13 @@ def _numbers(table: pd.DataFrame, where: str) -> pd.DataFrame:
             raise InputError(
                 f"{where} has a text where a number belongs: {str(column.iloc[at])[:40]!r} for {table.index[at]} in "
                 f"{name}.",
-                _MEND,
+                _FIX,
             )
         if not np.isfinite(numbers).all():
             at = int(np.flatnonzero(~np.isfinite(numbers))[0])
             count = int((~np.isfinite(numbers)).sum())
             raise InputError(
-                f"{where} has {count:,} missing or infinite values in {name}, the first for {table.index[at]}.", _MEND
+                f"{where} has {count:,} missing or infinite values in {name}, the first for {table.index[at]}.", _FIX
             )
         columns[i] = numbers
     result = pd.DataFrame(columns, index=pd.Index([str(g) for g in table.index], dtype=object, name="gene"))
@@ -260,5 +254,5 @@ def _count(value: Any, where: str) -> int | None:
     except (TypeError, ValueError, OverflowError):
         whole = -1
     if whole < 0 or whole != value:
-        raise InputError(f"{where} says that a cell type has {str(value)[:20]!r} cells.", _MEND)
+        raise InputError(f"{where} says that a cell type has {str(value)[:20]!r} cells.", _FIX)
     return whole

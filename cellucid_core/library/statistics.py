@@ -66,7 +66,7 @@ def _groups(codes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Number the combinations of labels that cells have, and count their cells."""
     groups = np.zeros(len(codes[0]), np.int64)
     for labels in codes:
-        # Numbered anew after each level, so that many levels never overflow.
+        # Numbered again after each level, so that many levels never overflow.
         _, groups = np.unique(groups * (int(labels.max(initial=-1)) + 2) + labels + 1, return_inverse=True)
     return groups.astype(np.intp), np.bincount(groups).astype(np.float64)
 

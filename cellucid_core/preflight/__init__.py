@@ -1,4 +1,4 @@
-"""Say what is wrong with a dataset before it is exported, and mend it without touching the file.
+"""Say what is wrong with a dataset before it is exported, and fix it without touching the file.
 
 Every rule is one function of a `View`; a fix makes a new `Mapping`, so undoing it is leaving it out.
 """
@@ -6,8 +6,9 @@ Every rule is one function of a `View`; a fix makes a new `Mapping`, so undoing 
 from __future__ import annotations
 
 from cellucid_core.callable_package import make_callable
-from cellucid_core.preflight.check import RULES, preflight
-from cellucid_core.preflight.finding import Finding, Light, Report, Scope, Severity
+from cellucid_core.preflight.check import RULES, preflight, require_ready
+from cellucid_core.preflight.columns import column_table
+from cellucid_core.preflight.finding import Finding, Light, PreflightReport, Scope, Severity
 from cellucid_core.preflight.fixing import apply_fixes, fix_all, overrule
 from cellucid_core.preflight.report import report_json
 from cellucid_core.preflight.report_html import report_html
@@ -16,15 +17,17 @@ __all__ = [
     "RULES",
     "Finding",
     "Light",
-    "Report",
+    "PreflightReport",
     "Scope",
     "Severity",
     "apply_fixes",
+    "column_table",
     "fix_all",
     "overrule",
     "preflight",
     "report_html",
     "report_json",
+    "require_ready",
 ]
 
 make_callable(__name__)

@@ -5,8 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cellucid_core.dataset import View
-from cellucid_core.preflight import embedding, expression, gene_ids, graph, naming, obs, obs_kinds, orientation, vectors
-from cellucid_core.preflight.finding import Report, Rule, Scope
+from cellucid_core.errors import WorkRefused
+from cellucid_core.preflight.finding import PreflightReport, Rule, Scope
+from cellucid_core.preflight.rules import (
+    embedding,
+    expression,
+    gene_ids,
+    graph,
+    naming,
+    obs,
+    obs_kinds,
+    orientation,
+    vectors,
+)
 
 RULES: tuple[Rule, ...] = (
     Rule("no-cells", embedding.no_cells),
@@ -98,12 +109,12 @@ RULES: tuple[Rule, ...] = (
     Rule("vector-id", vectors.vector_id, vectors.fix_vector_id, safe=True),
     Rule("vector-without-points", vectors.vector_without_points, vectors.fix_vector_without_points, safe=True),
 )
-"""Every rule, in the order in which they are checked and mended and, within a severity, shown."""
+"""Every rule, in the order in which they are checked and fixed and, within a severity, shown."""
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
-def preflight(view: View, scope: Scope | None = None) -> Report:
+def preflight(view: View, scope: Scope | None = None) -> PreflightReport:
     """Check everything and return all that is wrong, never stopping at the first.
 
     Parameters
@@ -125,4 +136,34 @@ def preflight(view: View, scope: Scope | None = None) -> Report:
         finding = rule.check(view, scope or Scope())
         if finding is not None:
             found.append(replace(finding, overrulable=rule.guess))
-    return Report(tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])))
+    return PreflightReport(tuple(sorted(found, key=lambda finding: _ORDER[finding.severity])))
+
+
+def require_ready(view: View, scope: Scope | None = None, *, keys_are_files: bool = True) -> None:
+    """Refuse an export that preflight blocks.
+
+    Parameters
+    ----------
+    keys_are_files
+        Whether names become files; in an AnnData they do not.
+
+    Raises
+    ------
+    WorkRefused
+        Naming what blocks it and the fixes; its details hold all findings.
+    """
+    report = preflight(view, scope)
+    # Names that differ only in letter case are a warning, but the exporter must not write them to one file. In an
+    # AnnData gene names are no files, and its writer looks at the columns itself.
+    names = ("key-collision", "key-case-collision")
+    errors = [f for f in (*report.of("error"), *report.of("warning")) if f.severity == "error" or f.rule == names[1]]
+    errors = [f for f in errors if keys_are_files or f.rule not in names]
+    if not errors:
+        return
+    reasons = " ".join(f"[{finding.rule}] {finding.title}." for finding in errors)
+    fixable = [f"--fix {finding.rule}" for finding in errors if finding.fix]
+    raise WorkRefused(
+        f"Preflight blocks the export: {reasons}",
+        f"Apply {' '.join(fixable)}, or fix the file." if fixable else "Fix the file; preflight says what is wrong.",
+        details={"status": "blocked", "findings": [finding.to_json() for finding in report.findings]},
+    )

@@ -15,18 +15,17 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from cellucid_core.dataset import Expression, View
-from cellucid_core.dataset.derived import Derived, derived, key_of
-from cellucid_core.dataset.scale import LINEAR
-from cellucid_core.dataset.variable_genes import highly_variable
+from cellucid_core.dataset import LINEAR, NO_LOGS, Derived, Expression, LogRule, View, derived
 from cellucid_core.errors import InputError
-from cellucid_core.preflight.embedding import MAX_CELLS
 from cellucid_core.preflight.finding import Scope
+from cellucid_core.ranking import highly_variable
 
+#: Cells that an embedding is computed of at a time; above that the neighbour graph alone takes many minutes.
+MAX_CELLS = 200_000
 N_HVG = 2000
 TARGET_SUM = 1e4
 #: How `scanpy.pp.neighbors` finds neighbours: by measuring all distances. Of many cells it would by itself take
-#: pynndescent, which is compiled anew in each process for most of a minute, and whose sparse arrays (since 0.7) scanpy
+#: pynndescent, which is compiled again in each process for most of a minute, and whose sparse arrays (since 0.7) scanpy
 #: 1.12 cannot read.
 _SEARCH = "sklearn"
 _PROGRAMS = ("scanpy", "umap-learn", "numpy")
@@ -73,7 +72,7 @@ def compute_umap(view: View, scope: Scope) -> Derived:
         latent, use_rep = view.latent(), key
         begin = Derived({}, (f"From {key}", "import scanpy as sc"))
     if not np.isfinite(latent).all():
-        raise InputError("The latent space is not finite.", "Mend latent-not-finite first.")
+        raise InputError("The latent space is not finite.", "Fix latent-not-finite first.")
     depends = ["umap", use_rep, np.ascontiguousarray(latent, np.float32)]
     made = _kept(view, scope, "The UMAP", depends, lambda: _umap(view, latent, use_rep, scope), expression=False)
     scope.say("Done", 1.0)
@@ -84,7 +83,7 @@ def compute_umap(view: View, scope: Scope) -> Derived:
 def _kept(
     view: View, scope: Scope, what: str, depends: list[Any], make: Callable[[], Derived], *, expression: bool = True
 ) -> Derived:
-    key = key_of(view, *depends, *map(version, _PROGRAMS), expression=expression)
+    key = view.key_of(*depends, *map(version, _PROGRAMS), expression=expression)
     waiting = partial(scope.say, f"{what} is being computed for somebody else", 0.0)
     return derived(key, what, make, ready_only=scope.ready_only, waiting=waiting)
 
@@ -138,11 +137,11 @@ def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:
     if view.n_cells < 5 or expression.n_genes < 5:
         raise InputError(
             f"{view.n_cells} cells and {expression.n_genes} genes are too few to compute an embedding.",
-            "Bring at least 5 cells and 5 genes.",
+            "Provide at least 5 cells and 5 genes.",
         )
     done, code, factor = [], ["import scanpy as sc"], None
-    kind = view.dataset.scale(name).kind
-    if kind in LINEAR:
+    scale = view.dataset.scale(name)
+    if scale.kind in LINEAR:
         total = expression.cell_total
         with np.errstate(divide="ignore"):
             factor = np.where(total > 0, TARGET_SUM / total, 0.0)
@@ -151,15 +150,17 @@ def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:
     genes = np.arange(expression.n_genes)
     if expression.n_genes > N_HVG:
         scope.say("Finding highly variable genes", 0.02)
-        if kind in ("scaled", "signed", "log-of-scaled"):  # dispersions make no sense below 0
+        if scale.kind in NO_LOGS:  # dispersions of them make no sense
             mean = expression.stats.mean(view.n_cells)
             variance = np.nan_to_num(expression.stats.square_total / view.n_cells - mean**2)
             genes = np.sort(np.argsort(-variance, kind="stable")[:N_HVG])
             done.append(f"the {N_HVG:,} genes of largest variance")
             code += ["import numpy as np", f"adata = adata[:, np.argsort(-adata.X.var(axis=0))[:{N_HVG}]].copy()"]
         else:
-            genes, _ = highly_variable(expression, N_HVG, factor=factor)
+            genes, _ = highly_variable(expression, N_HVG, rule=LogRule(scale, factor))
             done.append(f"{len(genes):,} highly variable genes")
+            if scale.base in ("2", "10"):
+                code += [f'adata.uns["log1p"] = {{"base": {scale.base}}}']
             code += [f"sc.pp.highly_variable_genes(adata, n_top_genes={N_HVG})"]
     scope.say("Reading genes", 0.05)
     adata = AnnData(_some_genes(expression, genes, factor))

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cellucid_core.dataset import Mapping, View
-from cellucid_core.dataset.derived import NotComputed
+from cellucid_core.dataset import Mapping, NotComputed, View
 
 Severity = Literal["error", "warning", "info"]
 Light = Literal["red", "amber", "green"]
@@ -35,7 +34,7 @@ class Finding:
     fix
         What the fix does, or None where there is none.
     alternatives
-        Other ways to mend it: name (as in ``--fix RULE=NAME``) and what it does.
+        Other ways to fix it: name (as in ``--fix RULE=NAME``) and what it does.
     overrulable
         Whether it rests on a guess, so that the user may declare it wrong (``--overrule RULE``).
     """
@@ -117,7 +116,7 @@ class Rule:
     check
         Returns a finding, or None if all is well.
     fix
-        Returns the mapping that mends it; only called while the check finds something.
+        Returns the mapping that fixes it; only called while the check finds something.
     choose
         Returns the mapping for a named one of the finding's alternatives.
     safe
@@ -135,7 +134,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Report:
+class PreflightReport:
     """All findings of one pass, most severe first."""
 
     findings: tuple[Finding, ...] = field(default=())

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from cellucid_core.dataset import AppliedFix, Dataset, Mapping, View
 from cellucid_core.errors import InputError
-from cellucid_core.preflight import embedding
 from cellucid_core.preflight.check import RULES
 from cellucid_core.preflight.finding import Rule, Scope
+from cellucid_core.preflight.rules import embedding
 
 ALL = "all"
 OVERRULE = "overrule"
@@ -54,7 +54,7 @@ def overrule(mapping: Mapping, rule: str) -> Mapping:
     """
     known = _rule(rule)
     if not known.guess:
-        raise InputError(f"{rule} is no guess and cannot be overruled.", "Mend what it found, or leave it out.")
+        raise InputError(f"{rule} is not a guess and cannot be overruled.", "Fix what it found, or leave it out.")
     if rule in mapping.overruled:
         return mapping
     sentence = f"{rule} overruled: the data is as it is meant to be"
@@ -116,13 +116,13 @@ def _rule(name: str) -> Rule:
 
 def _fixed(view: View, rule: Rule, choice: str, scope: Scope) -> Mapping:
     if rule.fix is None:
-        raise InputError(f"{rule.id} has no automatic fix.", "Run preflight to see what it found, and mend the file.")
+        raise InputError(f"{rule.id} has no automatic fix.", "Run preflight to see what it found, and fix the file.")
     finding = None if rule.id in view.mapping.overruled else rule.check(view, scope)
     if finding is None:
         return view.mapping
     if not choice:
         if finding.fix is None:
-            raise InputError(f"{finding.title}: nothing here can mend that automatically.", finding.detail)
+            raise InputError(f"{finding.title}: nothing here can fix that automatically.", finding.detail)
         return rule.fix(view, scope)
     names = [name for name, _ in finding.alternatives]
     if rule.choose is not None and choice in names:

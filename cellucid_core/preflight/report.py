@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from cellucid_core.dataset import View
-from cellucid_core.preflight.finding import Report
+from cellucid_core.preflight.finding import PreflightReport
 
 
-def report_json(view: View, report: Report) -> dict[str, Any]:
+def report_json(view: View, report: PreflightReport) -> dict[str, Any]:
     """Return the report as plain data.
 
     Parameters

@@ -69,7 +69,7 @@ class _ZipFiles:
             self._file = path.open("rb", buffering=0)
         except Exception as error:
             raise InputError(
-                f"{path} is no zip that can be read ({error or type(error).__name__}).", "Name a prepared export."
+                f"{path} is not a zip that can be read ({error or type(error).__name__}).", "Name a prepared export."
             ) from None
         self.oddities: list[str] = []
         entries: dict[str, zipfile.ZipInfo] = {}
@@ -178,7 +178,7 @@ def _root(identities: list[str], path: Path) -> str:
     """Return the prefix of the one dataset, from the paths of all identities."""
     if not identities:
         raise InputError(
-            f"{path} is no prepared export: it has no {IDENTITY}.", "Name the zip or the dataset's folder."
+            f"{path} is not a prepared export: it has no {IDENTITY}.", "Name the zip or the dataset's folder."
         )
     depth = min(name.count("/") for name in identities)
     highest = [name for name in identities if name.count("/") == depth]

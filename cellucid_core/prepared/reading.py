@@ -62,11 +62,11 @@ def strict_json(raw: bytes) -> Any:
     except RecursionError:
         raise DamagedError("it is nested too deeply") from None
     except Exception as error:
-        raise DamagedError(f"it is no valid JSON ({error})") from None
+        raise DamagedError(f"it is not valid JSON ({error})") from None
 
 
 def _no_constant(token: str) -> Any:
-    raise DamagedError(f"it holds {token}, which is no JSON")
+    raise DamagedError(f"it holds {token}, which is not JSON")
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _unpack(data: bytes, length: int) -> Buffer:
 
 
 def _even(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Cut pieces anew, all but the last to one length, so that two files can be read side by side."""
+    """Cut pieces again, all but the last to one length, so that two files can be read side by side."""
     held, length = [], 0
     for piece in pieces:
         held.append(piece)

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from cellucid_core.serving.auth_section import check_auth_section
 from cellucid_core.serving.browser_cookie import COOKIE, browser_of, fingerprint
-from cellucid_core.serving.carrying import Carried, carry_over, hand_back
+from cellucid_core.serving.claiming import Carried, carry_over, hand_back
 from cellucid_core.serving.downloads import download_address, offer_download
-from cellucid_core.serving.heirs import browser_owner, is_retired
 from cellucid_core.serving.incoming import take_upload, upload_suffix
+from cellucid_core.serving.logs import log_error, start_logging
 from cellucid_core.serving.routing import middleware, routes, upload_address
-from cellucid_core.serving.sign_in import SignIn, end_sign_in, note_sign_in, read_sign_in, user_of
+from cellucid_core.serving.server_folders import ServerFile, data_roots, server_files, server_path
+from cellucid_core.serving.sign_in import (
+    SignIn,
+    browser_owner,
+    check_auth_section,
+    end_sign_in,
+    is_retired,
+    note_sign_in,
+    read_sign_in,
+    user_of,
+)
 from cellucid_core.serving.starting import lifespan
 from cellucid_core.serving.upkeep import upkeep
-from cellucid_core.serving.watching import log_error, start_logging
 from cellucid_core.serving.way_in import arrive_signed_in, drop_way, find_way, note_way
 
 __all__ = [
     "COOKIE",
     "Carried",
+    "ServerFile",
     "SignIn",
     "arrive_signed_in",
     "browser_of",
     "browser_owner",
     "carry_over",
     "check_auth_section",
+    "data_roots",
     "download_address",
     "drop_way",
     "end_sign_in",
@@ -39,6 +49,8 @@ __all__ = [
     "offer_download",
     "read_sign_in",
     "routes",
+    "server_files",
+    "server_path",
     "start_logging",
     "take_upload",
     "upkeep",

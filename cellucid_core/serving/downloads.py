@@ -20,7 +20,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from cellucid_core.atomic import complete_or_absent
-from cellucid_core.dataset.home import home_folder
+from cellucid_core.cache import home_folder
 from cellucid_core.serving.browser_cookie import browser_of
 from cellucid_core.serving.sign_in import holder_of
 

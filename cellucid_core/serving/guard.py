@@ -76,8 +76,8 @@ def _from_here(connection: HTTPConnection) -> bool:
     return connection.headers.get("sec-fetch-site", "none") in ("same-origin", "none")
 
 
-def _sentence(scope: Scope, what: str, mend: str) -> Response:
+def _sentence(scope: Scope, what: str, fix: str) -> Response:
     headers = {"Cache-Control": "no-store"}
     if scope["method"] in ("GET", "HEAD"):
-        return PlainTextResponse(f"{what} {mend}", 403, headers)
-    return JSONResponse({"what": what, "mend": mend}, 403, headers)
+        return PlainTextResponse(f"{what} {fix}", 403, headers)
+    return JSONResponse({"what": what, "fix": fix}, 403, headers)

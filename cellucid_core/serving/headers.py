@@ -9,7 +9,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cellucid_core.serving.watching import Watch, route_name
+from cellucid_core.serving.metrics import Watch, route_name
 
 #: For everything: no guessing of types, no address of ours to other sites, no framing by other sites.
 EVERYWHERE = {
@@ -35,7 +35,7 @@ class SecurityHeaders:
     app
         The application to wrap.
     watch
-        Handed on to `watching.metrics` with every request.
+        Handed on to `metrics.metrics` with every request.
     """
 
     def __init__(self, app: ASGIApp, watch: Watch) -> None:

@@ -10,8 +10,8 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from cellucid_core.cache import cellucid_home
 from cellucid_core.configuration import read_configuration
-from cellucid_core.dataset.home import cellucid_home
 from cellucid_core.errors import CellucidError
 from cellucid_core.serving.jobs import workers
 

@@ -23,13 +23,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cellucid_core.atomic import complete_or_absent
+from cellucid_core.cache import content_hash, file_hash, home_folder
 from cellucid_core.configuration import Configuration, format_duration, format_size, read_configuration
-from cellucid_core.dataset import check_file_name
-from cellucid_core.dataset.content import content_hash, file_hash
-from cellucid_core.dataset.home import home_folder
 from cellucid_core.errors import InputError
-from cellucid_core.serving.heirs import browser_owner
-from cellucid_core.serving.sign_in import holder_of
+from cellucid_core.reading import check_file_name
+from cellucid_core.serving.sign_in import browser_owner, holder_of
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 #: Seconds that a finished upload may wait for its turn before it is opened.

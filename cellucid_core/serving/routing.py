@@ -10,8 +10,8 @@ from cellucid_core.serving.browser_cookie import BrowserCookie
 from cellucid_core.serving.guard import Guard
 from cellucid_core.serving.headers import SecurityHeaders
 from cellucid_core.serving.health import health, ready
-from cellucid_core.serving.heirs import is_retired
-from cellucid_core.serving.watching import Watch, Watched, metrics
+from cellucid_core.serving.metrics import Watch, Watched, metrics
+from cellucid_core.serving.sign_in import is_retired
 from cellucid_core.serving.way_in import change_browser
 
 

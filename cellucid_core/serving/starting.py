@@ -16,15 +16,13 @@ from typing import Any
 
 from anyio import to_thread
 
+from cellucid_core.cache import cellucid_home, entries_of, note_of
 from cellucid_core.configuration import read_configuration
-from cellucid_core.dataset.content import note_of
-from cellucid_core.dataset.home import cellucid_home, entries_of
 from cellucid_core.serving.incoming import sweep_incoming
-from cellucid_core.serving.jobs.record import sweep_jobs
-from cellucid_core.serving.jobs.workers import Workers, set_workers
+from cellucid_core.serving.jobs import Workers, set_workers, sweep_jobs
+from cellucid_core.serving.logs import LOGGER, log_error
 from cellucid_core.serving.sign_in import sweep_sign_ins
-from cellucid_core.serving.watching import LOGGER, log_error
-from cellucid_core.serving.workspaces.ending import files_in_use, owner_keeps, sweep_workspaces
+from cellucid_core.serving.workspaces import files_in_use, owner_keeps, sweep_workspaces
 
 #: Drafts (hidden names) that nothing was written to for so long belong to no living process.
 _DRAFT_SECONDS = 3600.0

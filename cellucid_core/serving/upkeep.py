@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
-from cellucid_core.serving.watching import log_error
+from cellucid_core.serving.logs import log_error
 
 #: Seconds between two rounds.
 _PAUSE = 30.0

@@ -53,9 +53,9 @@ async def begin(request: Request) -> Response:
     except ValueError:
         return _sentence(400, "The announcement of the upload is malformed.", "Reload the page and try again.")
     except TooLarge as error:
-        return _sentence(413, error.what, error.mend)
+        return _sentence(413, error.what, error.fix)
     except InputError as error:
-        return _sentence(415, error.what, error.mend)
+        return _sentence(415, error.what, error.fix)
     return _answer(201, {"Location": f"{request.url.path.rstrip('/')}/{token}", "Upload-Offset": "0"})
 
 
@@ -90,9 +90,9 @@ async def grow(request: Request) -> Response:
             return _answer(409, _progress(upload))
         return _answer(204, _progress(await _receive(request, token, upload)))
     except TooLarge as error:
-        return _sentence(413 if "longer" in error.what else 507, error.what, error.mend)
+        return _sentence(413 if "longer" in error.what else 507, error.what, error.fix)
     except InputError as error:
-        return _sentence(410, error.what, error.mend)
+        return _sentence(410, error.what, error.fix)
     except ValueError as error:
         return _sentence(
             460 if "mismatch" in str(error) else 400, "A piece was damaged on its way.", "It is sent again."
@@ -207,5 +207,5 @@ def _answer(status: int, headers: dict[str, str] | None = None) -> Response:
     return Response(status_code=status, headers={"Tus-Resumable": VERSION, **(headers or {})})
 
 
-def _sentence(status: int, what: str, mend: str) -> Response:
-    return JSONResponse({"what": what, "mend": mend}, status, headers={"Tus-Resumable": VERSION})
+def _sentence(status: int, what: str, fix: str) -> Response:
+    return JSONResponse({"what": what, "fix": fix}, status, headers={"Tus-Resumable": VERSION})

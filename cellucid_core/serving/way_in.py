@@ -19,13 +19,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from cellucid_core.atomic import complete_or_absent
-from cellucid_core.dataset.home import home_folder
+from cellucid_core.cache import home_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.serving.browser_cookie import fingerprint
-from cellucid_core.serving.carrying import Carried, carry_over
-from cellucid_core.serving.heirs import browser_owner, heir_of, retire
-from cellucid_core.serving.sign_in import end_sign_in, was_signed_in
-from cellucid_core.serving.watching import log_error
+from cellucid_core.serving.claiming import Carried, carry_over
+from cellucid_core.serving.logs import log_error
+from cellucid_core.serving.sign_in import browser_owner, end_sign_in, heir_of, retire, was_signed_in
 
 #: Seconds that signing in may take, with a second factor or a forgotten password.
 LIFETIME = 1800.0

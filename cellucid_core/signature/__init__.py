@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
-from cellucid_core.signature.agreement import sample_columns, unit_word
-from cellucid_core.signature.caution import cautions
-from cellucid_core.signature.chance import Chance, against_chance
-from cellucid_core.signature.compare import compare
-from cellucid_core.signature.gene_sets import GeneSets, Signature, read_gene_sets
-from cellucid_core.signature.genes import GeneMatch, match_genes
-from cellucid_core.signature.library_size import LibrarySize, library_size
-from cellucid_core.signature.many import ManySignatures, score_many
-from cellucid_core.signature.many_table import long_csv, wide_csv
-from cellucid_core.signature.normalize import NORMALIZATIONS, Normalization, normalize
-from cellucid_core.signature.quality import SignatureQuality, contributions, signature_quality
-from cellucid_core.signature.record import record_json, run_record
-from cellucid_core.signature.replicates import by_sample
-from cellucid_core.signature.reproduce import Using, python_code
-from cellucid_core.signature.result import Adjustment, TestResult
-from cellucid_core.signature.run import (
-    WEIGHTED_METHODS,
-    SignatureRun,
+from cellucid_core.signature.reporting import (
+    api_code,
+    cautions,
+    csv_chunks,
+    headline,
+    long_csv,
+    obs_csv,
+    python_code,
+    read_csv,
+    record_json,
+    run_record,
+    scores_table,
+    statistics_csv,
+    summary_csv,
+    tests_table,
+    wide_csv,
+    write_csv,
+    write_h5ad,
+    write_parquet,
+)
+from cellucid_core.signature.run import WEIGHTED_METHODS, SignatureRun, run_signature, score_title
+from cellucid_core.signature.scoring import (
+    METHODS,
+    NORMALIZATIONS,
+    ManySignatures,
+    Method,
+    Normalization,
+    genes_used,
     match_in_view,
     match_many,
-    run_signature,
-    score_title,
+    normalize,
+    score_cells,
+    score_many,
 )
-from cellucid_core.signature.score import METHODS, Method, genes_used, score_cells
-from cellucid_core.signature.sentence import headline
-from cellucid_core.signature.statistics_table import statistics_csv, statistics_table, summary_csv
-from cellucid_core.signature.summary import summarize
-from cellucid_core.signature.table import csv_chunks, read_csv, scores_table, write_csv
-from cellucid_core.signature.tests_table import tests_table
-from cellucid_core.signature.with_dataset import obs_csv, write_h5ad, write_parquet
+from cellucid_core.signature.statistics import (
+    Adjustment,
+    Chance,
+    LibrarySize,
+    SignatureQuality,
+    TestResult,
+    against_chance,
+    by_sample,
+    compare,
+    contributions,
+    library_size,
+    sample_columns,
+    signature_quality,
+    summarize,
+    unit_word,
+)
 
 __all__ = [
     "METHODS",
@@ -39,18 +59,15 @@ __all__ = [
     "WEIGHTED_METHODS",
     "Adjustment",
     "Chance",
-    "GeneMatch",
-    "GeneSets",
     "LibrarySize",
     "ManySignatures",
     "Method",
     "Normalization",
-    "Signature",
     "SignatureQuality",
     "SignatureRun",
     "TestResult",
-    "Using",
     "against_chance",
+    "api_code",
     "by_sample",
     "cautions",
     "compare",
@@ -60,14 +77,12 @@ __all__ = [
     "headline",
     "library_size",
     "long_csv",
-    "match_genes",
     "match_in_view",
     "match_many",
     "normalize",
     "obs_csv",
     "python_code",
     "read_csv",
-    "read_gene_sets",
     "record_json",
     "run_record",
     "run_signature",
@@ -78,7 +93,6 @@ __all__ = [
     "scores_table",
     "signature_quality",
     "statistics_csv",
-    "statistics_table",
     "summarize",
     "summary_csv",
     "tests_table",

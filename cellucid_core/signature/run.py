@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,27 +10,32 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.cell_pages import Page
-from cellucid_core.dataset import parse_genes
-from cellucid_core.errors import InputError
-from cellucid_core.names import listed
-from cellucid_core.signature.agreement import unit_word
-from cellucid_core.signature.all_pairs import Pooled
-from cellucid_core.signature.caution import cautions
-from cellucid_core.signature.compare import compare_samples
-from cellucid_core.signature.effects import Sample
-from cellucid_core.signature.gene_sets import Signature
-from cellucid_core.signature.genes import GeneIds, GeneMatch, match_genes
-from cellucid_core.signature.normalize import Normalization
-from cellucid_core.signature.normalize import normalize as normalize_pages
-from cellucid_core.signature.replicates import by_owner, owned_scores
-from cellucid_core.signature.result import Adjustment, TestResult
-from cellucid_core.signature.score import Method, genes_used, score_cells
-from cellucid_core.signature.sentence import headline
-from cellucid_core.signature.summary import summarize
-from cellucid_core.signature.table import scores_table
+from cellucid_core.genes import GeneMatch, GeneSet
+from cellucid_core.signature.reporting import cautions, headline, scores_table
+from cellucid_core.signature.scoring import (
+    Method,
+    Normalization,
+    genes_used,
+    match_in_view,
+    need_expression,
+    none_found,
+    score_cells,
+)
+from cellucid_core.signature.scoring import normalize as normalize_pages
+from cellucid_core.signature.statistics import (
+    Adjustment,
+    Pooled,
+    Sample,
+    TestResult,
+    by_owner,
+    compare_samples,
+    owned_scores,
+    summarize,
+    unit_word,
+)
 
 if TYPE_CHECKING:
-    from cellucid_core.dataset import Expression, View
+    from cellucid_core.dataset import View
 
 ALL_CELLS = "All cells"
 
@@ -103,8 +108,8 @@ class SignatureRun:
     sample_key: str | None = None
 
     def __repr__(self) -> str:
-        genes, cells, pages = len(self.match.found), len(self.raw), len(self.pages)
-        return f"<SignatureRun {self.method}: {genes:,} genes, {cells:,} cells, {pages:,} pages: {self.headline}>"
+        genes, pages = len(self.match.found), len(self.pages)
+        return f"<SignatureRun {self.title}: {genes} genes, {pages} pages, {len(self.raw):,} cells>"
 
     @property
     def title(self) -> str:
@@ -138,52 +143,9 @@ class SignatureRun:
         }
 
 
-def match_in_view(
-    view: View,
-    genes: str | Sequence[str] | Signature,
-    *,
-    repeats: Literal["once", "count"] = "once",
-    signed: bool = False,
-) -> GeneMatch:
-    """Find a signature's genes in a view; the gene table's other text columns serve for proposals.
-
-    Parameters
-    ----------
-    view
-        The dataset as mapped.
-    genes
-        Text as pasted, genes, or a signature with or without weights.
-    repeats, signed
-        See `match_genes`.
-    """
-    return match_many(view, [genes], repeats=repeats, signed=signed)[0]
-
-
-def match_many(
-    view: View,
-    signatures: Sequence[str | Sequence[str] | Signature],
-    *,
-    repeats: Literal["once", "count"] = "once",
-    signed: bool = False,
-) -> list[GeneMatch]:
-    """Find the genes of several signatures, see `match_in_view`; the dataset's ids are prepared once."""
-    ids = GeneIds(view.gene_ids, _other_ids(view))
-    matches = []
-    for one in signatures:
-        weights: Sequence[float] | None = None
-        if isinstance(one, Signature):
-            requested, weights = list(one.genes), one.weights
-        elif isinstance(one, str):
-            requested = parse_genes(one)
-        else:
-            requested = [gene for gene in map(str, one) if gene.strip()]
-        matches.append(match_genes(requested, ids, repeats=repeats, signed=signed, gene_weights=weights))
-    return matches
-
-
 def run_signature(
     view: View,
-    genes: str | Sequence[str] | Signature,
+    genes: str | Sequence[str] | GeneSet,
     *,
     method: Method = "mean",
     normalize: Normalization = "none",
@@ -230,7 +192,7 @@ def run_signature(
     expression = need_expression(view)
     match = match_in_view(view, genes, repeats=repeats, signed=method == "ucell")
     if not match.found:
-        raise _none_found(match, view.gene_ids)
+        raise none_found(match, view.gene_ids)
     raw = score_cells(expression, match, method, seed=seed, gene_ids=view.gene_ids, progress=progress)
     chosen = list(pages) if pages else [Page(ALL_CELLS, np.arange(view.n_cells, dtype=np.int64))]
     scores = normalize_pages([raw[page.cells] for page in chosen], normalize)
@@ -268,47 +230,3 @@ def run_signature(
         p_adjust=p_adjust,
         sample_key=sample_key,
     )
-
-
-def need_expression(view: View) -> Expression:
-    """Return the chosen matrix.
-
-    Raises
-    ------
-    InputError
-        There is none.
-    """
-    if view.expression is None:
-        raise InputError(
-            "This dataset has no expression matrix, so there is nothing to score.", "Open one that has X or a layer."
-        )
-    return view.expression
-
-
-def _none_found(match: GeneMatch, gene_ids: np.ndarray) -> InputError:
-    """Say that no gene was found, and what the missing ones could be."""
-    if not match.missing:
-        return InputError("No genes were given.", "Paste at least one gene.")
-    what = f"None of the {len(match.missing)} genes is in the dataset."
-    if len(match.missing) == 1:
-        what = f"The gene {match.missing[0]!r} is not in the dataset."
-    if match.proposals:
-        pairs = [f"{gene} → {proposal}" for gene, proposal in match.proposals.items()]
-        return InputError(what, f"They could be: {listed(pairs, 5)}.")
-    return InputError(what, f"The dataset's gene ids look like {', '.join(map(str, gene_ids[:3]))}.")
-
-
-def _other_ids(view: View) -> Mapping[str, np.ndarray]:
-    """Return the text columns of the gene table, index included, that are not the chosen id."""
-    var = view.var
-    columns = {"index": var.index.to_numpy()}
-    for name in var.columns:
-        if isinstance(var[name].dtype, pd.CategoricalDtype) or not (
-            pd.api.types.is_numeric_dtype(var[name].dtype) or pd.api.types.is_bool_dtype(var[name].dtype)
-        ):
-            columns[str(name)] = var[name].to_numpy(dtype=object)
-    return {
-        name: ids
-        for name, ids in columns.items()
-        if len(ids) == view.n_genes and not np.array_equal(ids.astype(str), view.gene_ids.astype(str))
-    }

@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from cellucid_core.dataset import View, parse_genes
+from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
+from cellucid_core.genes import GeneMatch, GeneSet, GeneSets, parse_genes, read_gene_sets
 from cellucid_core.names import listed
-from cellucid_core.signature import GeneMatch, GeneSets, Signature, match_in_view, read_gene_sets
-from pages.shared.workspace import OpenGeneSets, kept, literal, show_error, widget_key, workspace
+from cellucid_core.signature import match_in_view
+from pages.session.state import OpenGeneSets, kept, literal, show_error, widget_key, workspace
 
 DEMO_GENES = "CD3D, CD3E, CD8A, CD8B, NKG7, GZMK, CCL5"
 MOST_CHIPS = 60
@@ -29,7 +30,7 @@ if (!window.cellucidPaste) {
 </script>"""
 
 
-def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> str | Signature:
+def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> str | GeneSet:
     """Draw the box and return the genes: as pasted, or a signature of the open file."""
     file = workspace().gene_sets
     if file is None:
@@ -37,7 +38,7 @@ def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> 
         arguments = kept(GENES)
         if arguments["key"] not in st.session_state:  # a default beside a value that was set is a contradiction
             arguments["value"] = DEMO_GENES if view.dataset.id == "pbmc68k_reduced" else ""
-        genes: str | Signature = st.text_area(
+        genes: str | GeneSet = st.text_area(
             "Signature genes",
             **arguments,
             height=110,
@@ -60,7 +61,7 @@ def commit_on_paste() -> None:
     st.html(_COMMIT_ON_PASTE, unsafe_allow_javascript=True)
 
 
-def _choose_signature(file: OpenGeneSets) -> Signature:
+def _choose_signature(file: OpenGeneSets) -> GeneSet:
     signatures = {one.name: one for one in file.sets.signatures}
     name = st.selectbox(
         "Signature",
@@ -90,9 +91,9 @@ def _file_box() -> None:
             show_error(error)
         else:
             st.rerun()
-    if file is not None:
-        for note in file.sets.notes:
-            st.caption(f":material/info: {literal(note)}")
+    notes = st.session_state.pop("gene_text_notes", []) if file is None else file.sets.notes
+    for note in notes:
+        st.caption(f":material/info: {literal(note)}")
 
 
 def use_gene_sets(name: str, sets: GeneSets) -> None:
@@ -101,6 +102,7 @@ def use_gene_sets(name: str, sets: GeneSets) -> None:
     if len(sets.signatures) == 1 and only.weights is None:
         workspace().gene_sets = None
         st.session_state["gene_text_next"] = as_text(only.genes)
+        st.session_state["gene_text_notes"] = sets.notes
     else:
         workspace().gene_sets = OpenGeneSets(name, sets)
 
@@ -139,7 +141,7 @@ def _chips(match: GeneMatch) -> None:
         st.caption(f"Replaced: {literal(listed(used, 20))}")
 
 
-def _proposals(match: GeneMatch, genes: str | Signature) -> None:
+def _proposals(match: GeneMatch, genes: str | GeneSet) -> None:
     """Offer what missing genes could be; nothing is replaced without a click."""
     if not match.proposals:
         return
@@ -148,23 +150,23 @@ def _proposals(match: GeneMatch, genes: str | Signature) -> None:
     st.button("Use the proposals", on_click=_accept, args=(genes, dict(match.proposals)), icon=":material/spellcheck:")
 
 
-def _accept(genes: str | Signature, proposals: dict[str, str]) -> None:
+def _accept(genes: str | GeneSet, proposals: dict[str, str]) -> None:
     """Write the proposals in the places of the genes that are missing."""
     work = workspace()
     work.replaced = {**work.replaced, **proposals}
     if isinstance(genes, str):
         st.session_state[widget_key(GENES)] = as_text(_replaced(parse_genes(genes), proposals))
     elif work.gene_sets is not None:
-        mended = replace(genes, genes=tuple(_replaced(genes.genes, proposals)))
+        fixed = replace(genes, genes=tuple(_replaced(genes.genes, proposals)))
         sets = work.gene_sets.sets
-        changed = [mended if one.name == genes.name else one for one in sets.signatures]
+        changed = [fixed if one.name == genes.name else one for one in sets.signatures]
         work.gene_sets = replace(work.gene_sets, sets=replace(sets, signatures=changed))
 
 
 def _replaced(genes: Any, proposals: dict[str, str]) -> list[str]:
     """Replace genes; the sign behind a name stays."""
-    mended = []
+    fixed = []
     for gene in genes:
         name, sign = (gene[:-1], gene[-1]) if gene[:-1] in proposals and gene[-1] in "+-" else (gene, "")
-        mended.append(proposals.get(name, name) + sign)
-    return mended
+        fixed.append(proposals.get(name, name) + sign)
+    return fixed

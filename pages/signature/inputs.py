@@ -9,10 +9,11 @@ import streamlit as st
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.dataset import View
-from cellucid_core.signature import Adjustment, Method, Normalization, Signature, sample_columns
-from pages.shared.page_panel import PageChoice, page_panel
-from pages.shared.workspace import kept, widget_key
+from cellucid_core.genes import GeneSet
+from cellucid_core.signature import Adjustment, Method, Normalization, sample_columns
+from pages.session.state import kept, widget_key
 from pages.signature.gene_box import gene_box
+from pages.signature.page_panel import PageChoice, page_panel
 
 METHODS: dict[Method, str] = {
     "mean": "Mean",
@@ -31,7 +32,7 @@ ADJUSTMENTS: dict[Adjustment, str] = {"bh": "Benjamini–Hochberg", "holm": "Hol
 class Inputs:
     """What a run is computed from, see `cellucid_core.signature.run_signature`."""
 
-    genes: str | Signature
+    genes: str | GeneSet
     pages: list[Page] | None
     method: Method
     normalize: Normalization
@@ -70,7 +71,7 @@ def choose_inputs(view: View) -> Inputs:
             **kept("p_adjust"),
         )
         seed = st.number_input(
-            "Seed", 0, 2**32 - 1, 0, **kept("seed"), help="Of the control genes and of the check against chance."
+            "Seed", 0, 2**32 - 1, 0, **kept("seed"), help="Used for the control genes and for the check against chance."
         )
     return Inputs(genes, choice.pages, method, how, sample, repeats, adjust, int(seed))
 

@@ -12,17 +12,12 @@ from cellucid_core import charts
 from cellucid_core.cell_pages import Page
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
-from cellucid_core.signature import (
-    SignatureRun,
-    against_chance,
-    contributions,
-    library_size,
-    signature_quality,
-    tests_table,
-)
-from pages.shared.figure import figure
-from pages.shared.remembered import remembered
-from pages.shared.workspace import counted, kept, literal, show_error
+from cellucid_core.signature import SignatureRun, against_chance, contributions, signature_quality
+from cellucid_core.signature.reporting import tests_table
+from cellucid_core.signature.statistics import library_size
+from pages.session.state import counted, kept, literal, show_error
+from pages.widgets.figure import figure
+from pages.widgets.remembered import remembered
 
 CHARTS = {
     "Violin": (charts.violin, charts.VIOLIN_CAPTION),

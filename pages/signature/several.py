@@ -7,11 +7,11 @@ import streamlit as st
 from cellucid_core import charts
 from cellucid_core.dataset import View
 from cellucid_core.signature import ManySignatures, long_csv, score_many, wide_csv
-from pages.shared.figure import figure
-from pages.shared.remembered import remembered
-from pages.shared.workspace import counted, literal, widget_key, workspace
+from pages.session.state import counted, literal, widget_key, workspace
 from pages.signature.gene_box import CHOSEN
 from pages.signature.inputs import Inputs
+from pages.widgets.figure import figure
+from pages.widgets.remembered import remembered
 
 _PICKED = "several_picked"
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import streamlit as st
 
+from cellucid_core.cache import scratch_folder
 from cellucid_core.csv_safety import NOTE
 from cellucid_core.dataset import View
-from cellucid_core.dataset.home import scratch_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.signature import (
     SignatureRun,
-    Using,
+    api_code,
     csv_chunks,
     obs_csv,
     python_code,
@@ -24,14 +24,11 @@ from cellucid_core.signature import (
     write_h5ad,
     write_parquet,
 )
-from pages.shared.server_file import offer_file
-from pages.shared.workspace import show_error, workspace
+from pages.session.server_file import offer_file
+from pages.session.state import kept, show_error, workspace
 
-_USING: dict[Using, str] = {"cellucid": "This dashboard's library", "scanpy": "scanpy and scipy"}
-_ABOUT: dict[Using, str] = {
-    "cellucid": "These lines compute the same numbers from the file, with the library behind this dashboard.",
-    "scanpy": "These lines compute the same numbers from the file, with the field's own packages.",
-}
+#: With what the Python lines work.
+LINES = ("cellucid_core", "scanpy and scipy")
 
 
 def show_files(view: View, run: SignatureRun, key: object) -> None:
@@ -71,13 +68,13 @@ def show_files(view: View, run: SignatureRun, key: object) -> None:
             f"{view.dataset.id}-with-score.h5ad",
         )
     with st.expander("Reproduce it in Python", icon=":material/code:"):
-        using = st.segmented_control(
-            "With", list(_USING), default="scanpy", format_func=_USING.__getitem__, key="reproduce_with", required=True
-        )
-        st.caption(_ABOUT[using])
+        with_ours = st.segmented_control("With", LINES, default=LINES[0], required=True, **kept("lines")) == LINES[0]
+        if with_ours:
+            st.caption("These lines compute the same numbers from the file, with this dashboard's own package.")
+        else:
+            st.caption("These lines compute the same numbers from the file, with the field's own packages.")
         try:
-            work = workspace()
-            code = python_code(view, run, using=using, choices=work.choices, fixes=work.fixes)
+            code = api_code(view, run, choices=workspace().choices) if with_ours else python_code(view, run)
         except CellucidError as error:
             show_error(error)
         else:

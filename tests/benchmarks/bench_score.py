@@ -41,7 +41,8 @@ def main() -> None:
 
         from cellucid_core.cell_pages import Page
         from cellucid_core.dataset import View, default_mapping, open_dataset
-        from cellucid_core.signature import Signature, against_chance, match_in_view, score_cells, score_many
+        from cellucid_core.genes import GeneSet
+        from cellucid_core.signature import against_chance, match_in_view, score_cells, score_many
 
         rng = np.random.default_rng(0)
         X = sparse.random(100_000, 2_000, density=0.1, format="csr", dtype=np.float32, rng=rng)
@@ -72,9 +73,7 @@ def main() -> None:
             f"ucell        {ours['ucell']:.4f} s   pyucell, 2 jobs       {theirs:.2f} s   {theirs / ours['ucell']:.0f}×"
         )
 
-        signatures = [
-            Signature(f"s{i}", tuple(f"g{j}" for j in rng.choice(2_000, 50, replace=False))) for i in range(50)
-        ]
+        signatures = [GeneSet(f"s{i}", tuple(f"g{j}" for j in rng.choice(2_000, 50, replace=False))) for i in range(50)]
         together = best(lambda: score_many(view, signatures), 3)
         print(f"50 means     {together:.4f} s   scanpy, each    {scanpys:.3f} s   {50 * scanpys / together:.0f}×")
         a, b = np.arange(20_000), np.arange(20_000, 100_000)
@@ -89,7 +88,8 @@ def million() -> None:
 
     from cellucid_core.cell_pages import Page
     from cellucid_core.charts import violin
-    from cellucid_core.signature import compare, summarize
+    from cellucid_core.signature import summarize
+    from cellucid_core.signature.statistics import compare
 
     rng = np.random.default_rng(0)
     scores = [rng.normal(i / 20, 1, 50_000) for i in range(20)]

@@ -9,13 +9,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).parents[2]
+#: Milliseconds for everything that is waited for: a test fails by it only where something is really broken.
+PATIENCE = 180_000
+expect.set_options(timeout=PATIENCE)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -55,6 +59,8 @@ def serve(home: Path, **environment: str) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = home / "server.log"
+    held = Path(__file__).parent / "held"
+    path = os.pathsep.join(filter(None, [str(held), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
     with log.open("w") as output:
         server = subprocess.Popen(
@@ -62,11 +68,17 @@ def serve(home: Path, **environment: str) -> Iterator[str]:
             cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "CELLUCID_HOME": str(home), **environment},
+            env={
+                **os.environ,
+                "PYTHONPATH": path,
+                "HOLD_JOBS_WHILE": str(_gate(home)),
+                "CELLUCID_HOME": str(home),
+                **environment,
+            },
         )
         try:
             address = f"http://127.0.0.1:{port}"
-            for _ in range(600):
+            for _ in range(PATIENCE // 100):
                 try:
                     urllib.request.urlopen(f"{address}/healthz", timeout=1)
                     break
@@ -78,7 +90,34 @@ def serve(home: Path, **environment: str) -> Iterator[str]:
             yield address
         finally:
             server.terminate()
-            server.wait(20)
+            server.wait(PATIENCE / 1000)
+
+
+def wait_until(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait for what is not on the page (a file on the server's disk)."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not holds():
+        assert time.monotonic() < end, "what was waited for did not come"
+        page.wait_for_timeout(50)
+
+
+def at_rest(page: Page) -> None:
+    """Wait until the page's script has ended, which is when what was done is kept: before leaving the page."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def _gate(home: Path) -> Path:
+    return home / "jobs-are-held"
+
+
+@contextmanager
+def held(home: Path) -> Iterator[None]:
+    """Hold the jobs of a served home at their first report: what is under way stays so until the block ends."""
+    _gate(home).touch()
+    try:
+        yield
+    finally:
+        _gate(home).unlink()
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +131,7 @@ def address(home: Path, demo: object) -> Iterator[str]:
 def page(browser, address):
     """A fresh page on the start page of the dashboard; fails on any traceback that reached the user."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     tab = context.new_page()
     tab.goto(address)
     tab.get_by_role("heading", name="Check, export and score single-cell data").wait_for()

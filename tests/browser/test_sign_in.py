@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from cellucid_core.library import write_signature
-from tests.browser.conftest import serve
+from tests.browser.conftest import PATIENCE, serve
 from tests.browser.test_walk import go, open_demo
 from tests.library.signatures_made import make_signature
 
@@ -107,7 +107,7 @@ def visitor(browser, closed):
 
     def visit(address=closed, heading=DOOR):
         context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.goto(address)
@@ -197,7 +197,7 @@ def test_from_the_door_to_the_library_and_out_again(visitor, tmp_path):
     assert page.context.request.get(address).status == 403
     # The other tab still has its connection; the next thing that is done there ends it.
     other_tab.get_by_test_id("stSidebarNav").get_by_text("Export", exact=True).click()
-    expect(other_tab.get_by_text("You signed out, or signed in anew")).to_be_visible()
+    expect(other_tab.get_by_text("You signed out, or signed in again")).to_be_visible()
     other_tab.close()
 
     # Who kept the cookies has nothing of them.
@@ -205,7 +205,7 @@ def test_from_the_door_to_the_library_and_out_again(visitor, tmp_path):
     page.context.add_cookies(cookies)
     assert page.context.request.get(address).status == 403
     page.reload()
-    expect(page.get_by_text("You signed out, or signed in anew")).to_be_visible()
+    expect(page.get_by_text("You signed out, or signed in again")).to_be_visible()
     page.context.clear_cookies()
 
     page.reload()

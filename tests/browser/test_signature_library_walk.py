@@ -44,7 +44,7 @@ def test_build_download_read_and_score(page, tmp_path):
     number(page, "DEGs", 60)
     page.get_by_role("button", name="Build", exact=True).click()
     page.get_by_role("tab", name="Signatures").click()
-    expect(page.get_by_text("joined the library")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("joined the library")).to_be_visible()
     chart(page)
 
     page.get_by_role("tab", name="Download").click()
@@ -66,7 +66,7 @@ def test_build_download_read_and_score(page, tmp_path):
     drawn(page)  # the level to click on is the new entry's now
 
     page.get_by_role("radio", name="bulk_labels").or_(page.get_by_role("button", name="bulk_labels")).first.click()
-    expect(page.get_by_text("joined the library")).to_have_count(0)  # the page is drawn anew
+    expect(page.get_by_text("joined the library")).to_have_count(0)  # the page is drawn again
     drawn(page)
     page.get_by_role("tab", name="Genes").click()
     code = page.get_by_test_id("stCode").filter(visible=True)

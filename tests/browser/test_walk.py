@@ -15,7 +15,6 @@ from tests.browser.conftest import serve
 from tests.making import make_adata
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=45_000)
 
 
 def go(page, name, heading):
@@ -109,7 +108,7 @@ def test_a_download_works_below_a_base_path_and_in_no_other_browser(browser, tmp
         context = browser.new_context(accept_downloads=True)
         page = context.new_page()
         page.goto(f"{address}/team/cells/")
-        page.get_by_role("heading", name="Upload & Preflight").wait_for(timeout=60_000)
+        page.get_by_role("heading", name="Upload & Preflight").wait_for()
         go(page, "Export", "Export for Cellucid")
         page.get_by_text("Quick look", exact=True).click()
         expect(page.get_by_text("To see whether all is well")).to_be_visible()
@@ -130,7 +129,7 @@ def test_a_download_works_below_a_base_path_and_in_no_other_browser(browser, tmp
         context.close()
 
 
-def test_upload_a_broken_file_mend_it_and_export_it(page, tmp_path):
+def test_upload_a_broken_file_fix_it_and_export_it(page, tmp_path):
     adata = make_adata()
     adata.obsm["X_umap"][4] = np.nan
     adata.obs["n genes"] = 1.5
@@ -146,11 +145,11 @@ def test_upload_a_broken_file_mend_it_and_export_it(page, tmp_path):
     expect(page.get_by_role("button", name="Export", exact=True)).to_have_count(0)
 
     go(page, "Upload & Preflight", "Upload & Preflight")
-    page.locator(".st-key-fix_embedding-not-finite").get_by_role("button", name="Mend").click()
+    page.locator(".st-key-fix_embedding-not-finite").get_by_role("button", name="Fix").click()
     expect(sidebar).to_contain_text("export blocked (1)")
-    mend = page.locator(".st-key-fix_key-collision").get_by_role("button", name="Mend")
-    expect(mend).to_have_count(1)  # until the run ends, what stood there before is still on the page
-    mend.click()
+    fix = page.locator(".st-key-fix_key-collision").get_by_role("button", name="Fix")
+    expect(fix).to_have_count(1)  # until the run ends, what stood there before is still on the page
+    fix.click()
     expect(sidebar).to_contain_text("ready")
     expect(page.get_by_text("1 cell left out: embedding not finite").first).to_be_visible()
 
@@ -227,6 +226,6 @@ def test_the_first_command_ends_on_the_demo(browser, tmp_path):
         context = browser.new_context()
         page = context.new_page()
         page.goto(address)
-        page.get_by_role("heading", name="Upload & Preflight").wait_for(timeout=60_000)
+        page.get_by_role("heading", name="Upload & Preflight").wait_for()
         expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
         context.close()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import serve
+from tests.browser.conftest import PATIENCE, at_rest, serve
 from tests.browser.test_walk import go
 from tests.making import make_adata
 
@@ -19,7 +19,7 @@ START = "Check, export and score single-cell data"
 def visit(context, address):
     page = context.new_page()
     page.goto(address)
-    page.get_by_test_id("stSidebarNav").wait_for(timeout=60_000)
+    page.get_by_test_id("stSidebarNav").wait_for()
     return page
 
 
@@ -44,12 +44,12 @@ def test_work_survives_and_others_need_the_link(browser, tmp_path):
     adata.obsm["X_umap"][4] = np.nan
     adata.write_h5ad(tmp_path / "broken.h5ad")
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     with serve(tmp_path) as address:
         page = visit(context, address)
         page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(tmp_path / "broken.h5ad")
         page.get_by_role("heading", name="Upload & Preflight").wait_for()
-        page.locator(".st-key-fix_embedding-not-finite").get_by_role("button", name="Mend").click()
+        page.locator(".st-key-fix_embedding-not-finite").get_by_role("button", name="Fix").click()
         expect(page.get_by_test_id("stSidebar")).to_contain_text("1 fix applied")
         go(page, "Gene Signature", "Gene Signature")
         box = page.get_by_role("textbox", name="Signature genes")
@@ -64,6 +64,8 @@ def test_work_survives_and_others_need_the_link(browser, tmp_path):
         page.get_by_role("textbox", name="Name", exact=True).fill("My page")
         page.get_by_role("button", name="Make the page").click()
         expect(page.locator(".st-key-own_pages")).to_contain_text("My page")
+        expect(page.locator(".st-key-page_chips")).to_contain_text("My page · 3")
+        at_rest(page)
         expect(page).to_have_url(re.compile(r"\?workspace=[A-Za-z0-9_-]{43}$"))
 
         page.reload()

@@ -56,7 +56,7 @@ def test_the_name_says_how_it_was_made(view):
 
 @pytest.mark.parametrize(
     ("low", "high", "words"),
-    [(2.5, 2.75, "No cell has"), (2, 1, "upside down"), (np.nan, 1, "not a number"), (0, np.nan, "not a number")],
+    [(2.5, 2.75, "No cell has"), (2, 1, "wrong order"), (np.nan, 1, "not a number"), (0, np.nan, "not a number")],
 )
 def test_ranges_that_hold_nothing_or_make_no_sense(view, low, high, words):
     with pytest.raises(InputError, match=words):

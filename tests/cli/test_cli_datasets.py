@@ -1,4 +1,4 @@
-"""``datasets``: the contract of the command; what it writes is tested beside `cellucid_core.export.collection`."""
+"""``datasets``: the contract of the command; the list itself is tested in ``tests/export``."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_for_people(root, capsys):
     (root / "notes").rmdir()
     assert "2 datasets" in out
     assert "'one': 40 cells, 2 genes (opened first)" in out
-    assert err == "Note: The folder notes is no export and was left out.\n"
+    assert err == "Note: The folder notes is not an export and was left out.\n"
 
 
 def test_what_cannot_be(command, root, tmp_path):

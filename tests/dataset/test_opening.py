@@ -10,8 +10,8 @@ import scanpy as sc
 from scipy import sparse
 
 from cellucid_core.dataset import View, choose, default_mapping, open_dataset
-from cellucid_core.dataset.demo import compute_umap_3d
 from cellucid_core.errors import CellucidError, InputError
+from cellucid_core.reading.demo import compute_umap_3d
 from tests.making import make_adata
 
 
@@ -97,7 +97,7 @@ def test_what_is_not_an_anndata_is_told_what_it_is(tmp_path, name, content, word
     path.write_bytes(content)
     with pytest.raises(InputError, match=words) as caught:
         open_dataset(path)
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.dataset import natural_kind
+from cellucid_core.dataset.log_rule import log_rule
+from cellucid_core.dataset.scale import scale_of
 
 
 class ArrayExpression:
@@ -31,6 +33,11 @@ class ArrayExpression:
             n_nonzero=(finite != 0).sum(axis=1),
             n_not_finite=(~np.isfinite(self._genes)).sum(axis=1),
         )
+
+    @property
+    def rule(self):
+        """How the values become logs: decided as `cellucid_core.dataset.Dataset.scale` decides."""
+        return log_rule(scale_of(self._genes.T), self.cell_total)
 
     def gene_stored(self, position):
         values = self._genes[position]
@@ -56,8 +63,22 @@ class ArrayView:
         self.gene_ids = np.array([] if genes is None else genes, dtype=object)
         self.n_genes = len(self.gene_ids)
         self.renamed = {}
-        self.dataset = SimpleNamespace(path="/nowhere/data.h5ad", id="arrays", name=name, obsm={})
-        self.mapping = SimpleNamespace(gene_id="index", fixes=(), vectors=tuple(self._vectors), connectivities=None)
+        matrices = {} if X is None else {"X": X}
+        self.dataset = SimpleNamespace(
+            path="/nowhere/data.h5ad",
+            id="arrays",
+            name=name,
+            obsm={},
+            matrices=matrices,
+            scale=lambda matrix: scale_of(matrices[matrix]),
+        )
+        self.mapping = SimpleNamespace(
+            matrix=None if X is None else "X",
+            gene_id="index",
+            fixes=(),
+            vectors=tuple(self._vectors),
+            connectivities=None,
+        )
 
     def obs(self, key):
         return self._obs[key]

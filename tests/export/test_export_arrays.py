@@ -10,11 +10,17 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from cellucid_core.errors import WorkRefused
-from cellucid_core.export.graph import edges
-from cellucid_core.export.groups import centroids, group_cells, outlier_quantiles
-from cellucid_core.export.obs import categorical_field, categories_of, codes_dtype, continuous_field, numbers_of
-from cellucid_core.export.points import normalize
-from cellucid_core.export.vectors import identity_entry, label, vector_fields
+from cellucid_core.export.compact.graph import edges
+from cellucid_core.export.compact.groups import centroids, group_cells, outlier_quantiles
+from cellucid_core.export.compact.obs import (
+    categorical_field,
+    categories_of,
+    codes_dtype,
+    continuous_field,
+    numbers_of,
+)
+from cellucid_core.export.compact.points import normalize
+from cellucid_core.export.compact.vectors import identity_entry, label, vector_fields
 
 # ---- points ---------------------------------------------------------------------------------------------------------
 

@@ -27,11 +27,10 @@ from cellucid_core.export import (
     write_datasets,
     zip_root,
 )
-from cellucid_core.export.collecting import _copy
+from cellucid_core.export.collections.collecting import _copy
 from cellucid_core.prepared.containers import DamagedError
 from tests.export.standin import small_view
-
-PEER = os.environ.get("CELLUCID_PEER_PYTHON")
+from tests.peers.environments import peer_python
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +162,7 @@ def test_folders_that_are_no_exports_are_left_out_and_said(root):
     (root / ".hidden").mkdir()
     (root / "readme.txt").write_text("x")
     found = write_datasets(root)
-    assert found.notes == ("The folder notes is no export and was left out.",)
+    assert found.notes == ("The folder notes is not an export and was left out.",)
     assert len(found.members) == 3
 
 
@@ -335,7 +334,7 @@ def test_no_copy_leaves_its_folder(name, tmp_path):
 
 def test_a_failure_while_copying_leaves_the_root_as_it_was(root, exports, monkeypatch):
     before = tree(root)
-    monkeypatch.setattr("cellucid_core.export.collecting.shutil.copyfileobj", full_disk)
+    monkeypatch.setattr("cellucid_core.export.collections.collecting.shutil.copyfileobj", full_disk)
     for replace, name in ((True, "beta"),):
         with pytest.raises(InputError, match="No space left"):
             add_to_root(exports[name], root, replace=replace)
@@ -481,10 +480,9 @@ def test_any_bytes_are_no_crash(tmp_path_factory, content):
 
 
 @pytest.mark.peer
-@pytest.mark.skipif(not PEER, reason="CELLUCID_PEER_PYTHON names no python with cellucid==0.0.9")
 def test_live_the_peer_lists_the_same(root, tmp_path):
     (root / "datasets.json").unlink()
     ours = write_datasets(root, "alpha").to_json()
     code = "import sys, cellucid.prepare_data as p; p.generate_datasets_manifest(sys.argv[1], 'peer.json', 'alpha')"
-    subprocess.run([str(PEER), "-c", code, str(root)], check=True, capture_output=True, timeout=120)
+    subprocess.run([peer_python(), "-c", code, str(root)], check=True, capture_output=True, timeout=120)
     assert json.loads((Path(root) / "peer.json").read_text(encoding="utf-8")) == ours

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellucid_core.export.compress import Compressor, gzip_bytes
+from cellucid_core.export.compact.compress import Compressor, gzip_bytes
 from cellucid_core.prepared import reading
 from cellucid_core.prepared.containers import DamagedError
 

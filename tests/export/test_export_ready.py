@@ -1,4 +1,4 @@
-"""Cellucid-ready AnnData: what is mended, what is refused, and how a file comes to be."""
+"""Cellucid-ready AnnData: what is fixed, what is refused, and how a file comes to be."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.export import ExportSettings, GeneChoice, choose_genes, plan, verify, write
 from cellucid_core.export.cellucid_ready import plan_ready
 from cellucid_core.export.cellucid_ready.columns import Categories, stored
-from cellucid_core.export.cellucid_ready.keys import clashes, mended
+from cellucid_core.export.cellucid_ready.keys import clashes, fixed
 from cellucid_core.export.cellucid_ready.layout import Deflater, raw_chunk
 from cellucid_core.export.cellucid_ready.outliers import quantiles
 from cellucid_core.export.cellucid_ready.record import shown
@@ -212,17 +212,17 @@ def test_text_becomes_categories_where_it_repeats_or_is_missing(dtype):
         ("", "unnamed"),
     ],
 )
-def test_keys_are_mended(key, wanted):
-    assert mended(key) == wanted
+def test_keys_are_fixed(key, wanted):
+    assert fixed(key) == wanted
 
 
 @given(st.text(max_size=12))
-def test_a_mended_key_is_sound(key):
-    new = mended(key)
+def test_a_fixed_key_is_sound(key):
+    new = fixed(key)
     assert new
     assert not set(new) & set('/\\<>:"|?*\n\t\0')
     assert not new.endswith((" ", "."))
-    assert mended(new) == new
+    assert fixed(new) == new
 
 
 def test_keys_that_differ_in_letter_case_clash():
@@ -275,7 +275,7 @@ def test_refused_with_a_sentence(viewed, tmp_path):
         with pytest.raises(kind) as caught:
             export(viewed(adata, **(changes or {})), tmp_path, **settings)
         assert not list(tmp_path.glob("*out*"))
-        assert caught.value.mend
+        assert caught.value.fix
         return caught.value.what
 
     adata = make_adata()
@@ -297,7 +297,7 @@ def test_refused_with_a_sentence(viewed, tmp_path):
     assert "negative" in why(adata)
     assert "no embedding" in why(make_adata(), changes={"embeddings": {}})
     assert "id '-x'" in why(make_adata(), InputError, dataset_id="-x")
-    assert "no web address" in why(make_adata(), InputError, source_name="a", source_url="ftp://x")
+    assert "not a web address" in why(make_adata(), InputError, source_name="a", source_url="ftp://x")
     assert "no name" in why(make_adata(), InputError, source_url="https://x.org")
 
 
@@ -440,12 +440,12 @@ DAMAGE = {
     "a cell beyond the last": (lambda f: f["X/indices"].__setitem__(0, 60), "out of range"),
     "pointers that go back": (lambda f: f["X/indptr"].__setitem__(1, 10**6), "pointers of X"),
     "another matrix": (lambda f: f["X"].attrs.__setitem__("encoding-type", "csr_matrix"), "not by genes"),
-    "wide embeddings": (lambda f: _put(f, "obsm/X_umap", f["obsm/X_umap"][...].astype("f8")), "no float32"),
+    "wide embeddings": (lambda f: _put(f, "obsm/X_umap", f["obsm/X_umap"][...].astype("f8")), "not a float32"),
     "half an embedding": (lambda f: _put(f, "obsm/X_umap", f["obsm/X_umap"][:30]), "row for each cell"),
     "no record": (lambda f: f["uns"].__delitem__("cellucid"), r"uns\['cellucid'\] is missing"),
     "no title": (lambda f: f["uns"].__delitem__("title"), r"uns\['title'\]"),
     "no cells": (lambda f: f.__delitem__("obs"), "obs is missing"),
-    "no AnnData": (lambda f: f.attrs.__setitem__("encoding-type", "dict"), "no AnnData"),
+    "no AnnData": (lambda f: f.attrs.__setitem__("encoding-type", "dict"), "not an AnnData"),
     "a broken column": (lambda f: f["obs/score"].attrs.__setitem__("encoding-type", "surprise"), "obs cannot be read"),
 }
 

@@ -52,7 +52,7 @@ def test_columns_too_large_for_what_they_are_written_as(viewed, tmp_path, value,
 
 
 def test_infinite_values_of_another_program_are_found(viewed, tmp_path):
-    """An export whose float32 values are infinite where the source's are not is no copy of it."""
+    """An export whose float32 values are infinite where the source's are not is not a copy of it."""
     adata = make_adata()
     adata.X = adata.X.astype(np.float64)
     view = viewed(adata)

@@ -42,7 +42,7 @@ def test_gene_choices_that_make_no_sense(text):
 def test_a_binary_gene_file(tmp_path):
     path = tmp_path / "genes.bin"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="UTF-8"):
+    with pytest.raises(InputError, match="not a text"):
         parse_gene_choice(f"@{path}")
 
 
@@ -87,7 +87,7 @@ def test_settings_that_make_no_sense(change):
 def test_an_unsafe_id_comes_with_a_safe_one():
     with pytest.raises(InputError, match="'my_data'") as caught:
         ExportSettings(dataset_id="my data!")
-    ExportSettings(dataset_id=caught.value.mend.split("'")[1])
+    ExportSettings(dataset_id=caught.value.fix.split("'")[1])
 
 
 def test_words_of_the_command_line():

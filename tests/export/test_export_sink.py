@@ -86,7 +86,7 @@ def test_when_the_second_step_fails_the_old_folder_comes_back(tmp_path, monkeypa
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_kill_between_the_two_steps_is_mended_by_the_next_run(tmp_path):
+def test_a_kill_between_the_two_steps_is_fixed_by_the_next_run(tmp_path):
     old = tmp_path / ".folder.0123abcd.old"
     old.mkdir()
     (old / "old").write_text("old")

@@ -105,7 +105,7 @@ def test_damaged_manifests(folder, name, damage):
     if damage == "remove":
         if name == "dataset_identity.json":
             path.unlink()
-            with pytest.raises(InputError, match="no prepared export"):
+            with pytest.raises(InputError, match="not a prepared export"):
                 verify(folder)
             return
         path.unlink()

@@ -159,7 +159,7 @@ def test_what_cannot_be_written_is_refused_and_nothing_is_left(tmp_path, changes
         assert any(message.split(" and ")[0] in reason for reason in plan(view, ExportSettings()).refusals)
 
 
-def test_a_rename_mends_a_collision(tmp_path):
+def test_a_rename_fixes_a_collision(tmp_path):
     view = small_view(obs=columns("a b", "a_b", n=120))
     view.renamed = {"a_b": "a_b-1"}
     write(view, ExportSettings(), tmp_path / "x.zip")
@@ -209,7 +209,7 @@ def test_cancelled_at_any_moment_the_target_is_as_it_was(tmp_path, error, target
 
 
 def test_an_export_that_does_not_match_its_source_is_not_published(tmp_path, monkeypatch):
-    from cellucid_core.export import genes
+    from cellucid_core.export.compact import genes
 
     original = genes.encode_stored
     monkeypatch.setattr(genes, "encode_stored", lambda n, c, v, b, name: original(n, c, v * 2, b, name))

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 import scanpy as sc
 
-from cellucid_core.dataset.variable_genes import highly_variable
+from cellucid_core.dataset.log_rule import log_rule_of
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.library import BuildSettings, build_signature, read_labels
 from cellucid_core.library.levels import nesting
 from cellucid_core.library.statistics import type_statistics
+from cellucid_core.ranking.variable_genes import highly_variable
 from tests.making import make_adata
 
 QUICK = BuildSettings(n_hvg=20, n_degs=8, generations=5)
@@ -77,7 +78,7 @@ def test_statistics_leave_out_what_is_not_finite_and_lose_nothing_to_cancellatio
 def test_variable_genes_equal_scanpy(demo_view, flavor, n):
     adata = sc.AnnData(demo_view.expression.block(range(765)).T)
     expected = sc.pp.highly_variable_genes(adata, flavor=flavor, n_top_genes=n, inplace=False)["highly_variable"]
-    found, _ = highly_variable(demo_view.expression, n, flavor=flavor)
+    found, _ = highly_variable(demo_view.expression, n, rule=log_rule_of(demo_view), flavor=flavor)
     np.testing.assert_array_equal(found, np.flatnonzero(expected))
 
 

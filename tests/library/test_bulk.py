@@ -52,7 +52,7 @@ def test_samples_as_rows_are_turned_and_said(tmp_path, level, bulk_table):
     bulk = read_bulk(write(tmp_path / "b.csv", bulk_table.T), "b.csv", level.genes)
     np.testing.assert_array_equal(bulk.values.to_numpy(), bulk_table.to_numpy())
     assert list(bulk.values.columns) == ["s1", "s2", "s3", "s4"]
-    assert any("Samples stand in rows" in text for text in check_bulk(bulk, level).findings)
+    assert any("Samples are in rows" in text for text in check_bulk(bulk, level).findings)
 
 
 def test_everything_that_does_not_fit_is_said(tmp_path, level, bulk_table):

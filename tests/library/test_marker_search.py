@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import pdist
 
 from cellucid_core.errors import InputError
-from cellucid_core.library.marker_genes import Fitness, MarkerSearch, find_markers, hypervolume
+from cellucid_core.library.marker_genes import Fitness, MarkerSearch, find_markers, hypervolume, search
 from cellucid_core.library.marker_genes.variation import cross, mutate, random_masks
 
 
@@ -128,3 +128,14 @@ def test_progress_can_end_a_search():
     with pytest.raises(KeyboardInterrupt):
         find_markers(np.random.default_rng(0).random((3, 20)), 5, generations=10, progress=report)
     assert seen == [(1, 10), (2, 10), (3, 10)]
+
+
+def test_fronts_and_crowding_by_hand():
+    """Correlation low, distance high; by NSGA-II's own definitions."""
+    values = np.array([[1.0, 5.0], [2.0, 6.0], [2.0, 4.0], [3.0, 9.0], [1.0, 5.0], [4.0, 1.0]])
+    assert [front.tolist() for front in search._fronts(values)] == [[0, 1, 3, 4], [2], [5]]
+    front = np.array([[1.0, 5.0], [2.0, 6.0], [4.0, 9.0]])
+    crowding = search._crowding(front)
+    assert crowding[1] == pytest.approx((4 - 1) / (4 - 1) + (9 - 5) / (9 - 5))
+    assert np.isinf(crowding[[0, 2]]).all()
+    assert search._crowding(np.ones((3, 2))).tolist() == [0, 0, 0]

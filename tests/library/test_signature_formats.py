@@ -158,7 +158,7 @@ def test_tables_that_make_no_sense(tmp_path, change, words):
     with pytest.raises(InputError) as refused:
         read_signature(path)
     assert words in str(refused.value)
-    assert refused.value.mend
+    assert refused.value.fix
 
 
 def test_tables_in_other_dresses(tmp_path):
@@ -182,7 +182,7 @@ def test_broken_files_of_every_kind(tmp_path):
             broken.write_bytes(data[:cut])
             with pytest.raises(InputError) as refused:
                 read_signature(broken)
-            assert refused.value.mend
+            assert refused.value.fix
     folder = write_signature(signature, tmp_path / "whole.zarr")
     shutil.rmtree(folder / "levels" / "level_1" / "layers")
     for path in (folder, tmp_path, tmp_path / "missing.h5"):

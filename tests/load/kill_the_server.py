@@ -2,7 +2,7 @@
 
     python tests/load/kill_the_server.py --times 50 --seed 0
 
-A person uploads a file, opens it (which builds its store), mends it, exports it, gathers the export and builds a
+A person uploads a file, opens it (which builds its store), fixes it, exports it, gathers the export and builds a
 library entry. At a random moment of a random step the whole process group dies by SIGKILL, and where the server has
 worker processes, every other time one of these dies first, alone. Then the server starts again on the same folder, and
 
@@ -31,7 +31,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import numpy as np
 from websockets.exceptions import WebSocketException
 
@@ -42,7 +42,7 @@ from tests.load.server import Server  # noqa: E402
 from tests.load.session import PageError, Session, Upload  # noqa: E402
 
 #: What a client sees of a server that dies: connections that break, and whatever an open page was waiting for.
-DIED = (httpx.TransportError, WebSocketException, OSError, EOFError)
+DIED = (httpx2.TransportError, WebSocketException, OSError, EOFError)
 KINDS = ("h5ad", "csv", "zarr.zip")
 
 
@@ -64,13 +64,13 @@ class Person:
         kind = KINDS[number % len(KINDS)]
         self._file = Upload(make_file(kind, number, n_cells), f"{self.name}.{kind}")
         self._server = server
-        self._cookies: httpx.Cookies | None = None
+        self._cookies: httpx2.Cookies | None = None
         self._begun = threading.Condition()
         self._step, self._ended = "", False
         self.steps = {
             "upload": self.upload,
             "open": self.open,
-            "mend": self.mend,
+            "fix": self.fix,
             "export": self.export,
             "gather": self.gather,
             "build": self.build,
@@ -112,10 +112,10 @@ class Person:
         """Open it, which rewrites some formats and turns the matrix."""
         session.tell("cellucid_upload", "uploaded", self._token)
 
-    def mend(self, session: Session) -> None:
-        """Mend what preflight found."""
-        if any(button.label == "Mend" for button in session.elements("button")):
-            session.click("Mend")
+    def fix(self, session: Session) -> None:
+        """Fix what preflight found."""
+        if any(button.label == "Fix" for button in session.elements("button")):
+            session.click("Fix")
 
     def export(self, session: Session) -> None:
         """Export it and download the export."""
@@ -144,7 +144,7 @@ class Person:
 
 
 def make_file(kind: str, number: int, n_cells: int) -> bytes:
-    """Return a file that is its number's own, with something to mend where the format can hold it."""
+    """Return a file that is its number's own, with something to fix where the format can hold it."""
     import anndata
 
     from tests.making import make_adata
@@ -174,13 +174,13 @@ def make_file(kind: str, number: int, n_cells: int) -> bytes:
 
 def half_made(home: Path) -> Iterator[str]:
     """Yield what is listed in a server's folder and is not whole."""
-    from cellucid_core.dataset.seal import is_sound
-    from cellucid_core.dataset.store import Store
+    from cellucid_core.cache.seals import is_sound
     from cellucid_core.errors import CellucidError
     from cellucid_core.export import read_root, verify
     from cellucid_core.library import list_entries, read_signature
     from cellucid_core.library.entries import entry_file
     from cellucid_core.serving.workspaces import read_workspace
+    from cellucid_core.store.gene_major import Store
 
     for folder in listed(home / "stores"):
         if not folder.is_dir():
@@ -267,7 +267,7 @@ def remains(home: Path, temporary: Path) -> Iterator[str]:
 def alive(server: Server) -> Iterator[str]:
     """Yield what a server says of itself that is not well."""
     for route in ("/healthz", "/healthz/ready"):
-        answer = httpx.get(server.address + route, timeout=30)
+        answer = httpx2.get(server.address + route, timeout=30)
         if answer.status_code != 200:
             yield f"{route} answers {answer.status_code}: {answer.text[:200]}"
 

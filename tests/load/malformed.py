@@ -153,8 +153,8 @@ def sound_files(folder: Path) -> list[Path]:
     """Write one sound file of every kind."""
     from cellucid_core.dataset import View, default_mapping, open_dataset
     from cellucid_core.export import ExportSettings, write
-    from tests.dataset.test_formats_broken import KINDS, make
     from tests.making import make_adata
+    from tests.reading.test_formats_broken import KINDS, make
 
     paths = [make(kind, folder / kind.replace(" ", "-")) for kind in KINDS]
     dense = make_adata()
@@ -184,7 +184,7 @@ def open_and_use(path: Path) -> str:
         for key in list(view.obs_keys)[:20]:
             view.obs(key)
     except CellucidError as error:
-        return "refused" if error.what.strip() and error.mend.strip() else f"without a way out: {error}"
+        return "refused" if error.what.strip() and error.fix.strip() else f"without a way out: {error}"
     return "opened"
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pyarrow
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -63,11 +63,11 @@ class Session:
     """
 
     address: str
-    cookies: httpx.Cookies | None = None
-    http: httpx.Client = field(init=False)
+    cookies: httpx2.Cookies | None = None
+    http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.address, timeout=PATIENCE, cookies=self.cookies)
+        self.http = httpx2.Client(base_url=self.address, timeout=PATIENCE, cookies=self.cookies)
         self.http.get("/", headers={"Accept": "text/html", "Sec-Fetch-Dest": "document"}).raise_for_status()
         # Where a browser asks what it may embed; the answer brings the cookie against cross-site requests.
         self.http.get("/_stcore/host-config").raise_for_status()
@@ -196,7 +196,7 @@ class Session:
         """Return the address behind a link."""
         return str(self.find(label, "link_button").url)
 
-    def fetch(self, address: str) -> httpx.Response:
+    def fetch(self, address: str) -> httpx2.Response:
         """Follow a link with this browser's cookies."""
         return self.http.get(address)
 
@@ -289,7 +289,7 @@ class Upload:
     piece: int = 2**18
     location: str | None = None
 
-    def send(self, http: httpx.Client) -> str:
+    def send(self, http: httpx2.Client) -> str:
         """Send what has not arrived yet; return the token by which the page takes it."""
         offset = self._find(http)
         while offset < len(self.data):
@@ -310,7 +310,7 @@ class Upload:
             offset = int(answer.headers["Upload-Offset"])
         return (self.location or "").rpartition("/")[2]
 
-    def _find(self, http: httpx.Client) -> int:
+    def _find(self, http: httpx2.Client) -> int:
         """Return how much has arrived, announcing the file where nothing has."""
         if self.location is not None:
             answer = http.head(self.location, headers=_TUS)

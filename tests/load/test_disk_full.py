@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LIMITED = """
 import os, resource, signal, sys
 from pathlib import Path
-from cellucid_core.dataset.home import home_folder
+from cellucid_core.cache.home import home_folder
 from cellucid_core.errors import CellucidError
 {imports}
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -28,7 +28,7 @@ try:
     work()
     sys.exit("it did not notice")
 except CellucidError as error:
-    assert error.what.strip() and error.mend.strip()
+    assert error.what.strip() and error.fix.strip()
     print(error)
 resource.setrlimit(resource.RLIMIT_FSIZE, before)
 drafts = [path for path in home_folder().rglob("*") if path.name.startswith(".") and path.suffix != ".lock"]

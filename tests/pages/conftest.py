@@ -30,7 +30,7 @@ def ended(owner, kind):
 @pytest.fixture
 def me(monkeypatch):
     """Make all sessions those of one browser, and return how it is called; to be asked for before the others."""
-    from pages.shared import owner
+    from pages.session import owner
 
     monkeypatch.setattr(owner, "browser_of", lambda cookies: "o" * 43)
     return browser_owner(fingerprint("o" * 43))
@@ -51,7 +51,7 @@ def open_app(app, demo):
     """Return a function that opens a dataset in the session and shows a page."""
 
     def show(page, dataset=None):
-        from pages.shared.workspace import Workspace
+        from pages.session.state import Workspace
 
         # What clicking "Open" does to the session, without the browser's upload.
         work = Workspace()
@@ -77,6 +77,6 @@ def _installed():
 @pytest.fixture(autouse=True)
 def _cookie(monkeypatch):
     """AppTest has no browser: give it the cookie that a browser would have."""
-    from pages.shared import download
+    from pages.widgets import download
 
     monkeypatch.setattr(download, "browser_of", lambda cookies: "m" * 43)

@@ -21,7 +21,7 @@ def script():
 
     import streamlit as st
 
-    from pages.shared.collection import collection_box
+    from pages.exporting.collection import collection_box
 
     export = st.session_state.get("export")
     collection_box(Path(export) if export else None, st.session_state.get("export_id", ""))
@@ -111,7 +111,7 @@ def test_add_choose_zip_remove(app, exports, home):
 
 @pytest.mark.parametrize("outdated", [False, True])
 def test_a_zip_that_was_made_while_nobody_looked_is_offered(outdated, me, app, exports, monkeypatch):
-    from pages.shared import collection
+    from pages.exporting import collection
 
     add(app, exports, "one")
     with monkeypatch.context() as closed:

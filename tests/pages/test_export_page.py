@@ -13,10 +13,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cellucid_core.dataset import View
-from cellucid_core.dataset.marker_genes import marker_genes
+from cellucid_core.dataset.log_rule import log_rule_of
 from cellucid_core.errors import WorkRefused
 from cellucid_core.export import ExportSettings
 from cellucid_core.prepared.decoding import PreparedExport
+from cellucid_core.ranking.marker_genes import marker_genes
 from tests.making import make_adata
 from tests.pages.conftest import MAIN, ended
 from tests.pages.test_pages import metric, texts, widget
@@ -32,7 +33,7 @@ def export(app):
 @pytest.fixture
 def asked(monkeypatch):
     """Return the list of the settings with which exports were asked for."""
-    from pages.shared import export_result
+    from pages.exporting import result as export_result
 
     settings, submit = [], export_result.submit
 
@@ -161,7 +162,8 @@ def test_a_union_of_genes(open_app, asked, demo_view):
     assert [part.kind for part in choice.each] == ["hvg", "markers", "list"]
     found = int(metric(app, "Genes"))
     series = demo_view.obs("louvain")
-    marking, _ = marker_genes(demo_view.expression, series.cat.codes.to_numpy(), len(series.cat.categories), 2)
+    codes, rule = series.cat.codes.to_numpy(), log_rule_of(demo_view)
+    marking, _ = marker_genes(demo_view.expression, codes, len(series.cat.categories), 2, rule=rule)
     with PreparedExport(app.session_state["workspace"].export.result.path) as written:
         order = list(written.genes)
         assert order == list(dict.fromkeys([*order[:5], *demo_view.gene_ids[np.concatenate(marking)], "CD3D"]))
@@ -305,7 +307,7 @@ def test_do_it_again_shows_both(open_app):
 
 
 def another_session(demo):
-    from pages.shared.workspace import Workspace
+    from pages.session.state import Workspace
 
     app = AppTest.from_file(str(MAIN), default_timeout=60).run()
     app.session_state["workspace"] = Workspace()
@@ -345,7 +347,7 @@ def test_what_went_wrong_is_told_once(me, open_app, demo, monkeypatch):
 
 def test_what_went_wrong_while_nobody_looked_is_told_once(me, open_app, demo, monkeypatch):
     from cellucid_core.serving.jobs import tasks
-    from pages.shared import export_result
+    from pages.exporting import result as export_result
 
     app = open_app("export.py")
     with monkeypatch.context() as meanwhile:
@@ -362,7 +364,7 @@ def test_what_went_wrong_while_nobody_looked_is_told_once(me, open_app, demo, mo
 
 
 def test_an_export_that_is_refused_or_cancelled_takes_nothing_away(open_app, monkeypatch):
-    from pages.shared import export_result
+    from pages.exporting import result as export_result
 
     app = open_app("export.py")
     before = export(app)
@@ -381,7 +383,7 @@ def test_an_export_that_is_refused_or_cancelled_takes_nothing_away(open_app, mon
 
 
 def test_what_others_delete_meanwhile_is_in_nobodys_way(open_app, home):
-    from cellucid_core.dataset.home import home_folder
+    from cellucid_core.cache.home import home_folder
 
     gone = home_folder("exports") / "deleted between listing and looking.zip"
     gone.symlink_to("nowhere")
@@ -421,7 +423,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(open_app, monkeypatch, hom
 
 
 def test_without_a_cookie_the_way_out_is_told(open_app, monkeypatch):
-    from pages.shared import download
+    from pages.widgets import download
 
     monkeypatch.setattr(download, "browser_of", lambda cookies: None)
     app = open_app("export.py")

@@ -6,7 +6,7 @@ from streamlit.runtime.scriptrunner import RerunData, RerunException
 from streamlit.testing.v1 import AppTest
 
 from cellucid_core.errors import InputError
-from pages.shared import opening
+from pages.opening import opening_panel as opening
 from tests.making import make_adata
 
 
@@ -51,21 +51,21 @@ def test_what_was_refused_is_not_tried_in_every_run(monkeypatch):
 
     def refuse(source):
         tried.append(source.path)
-        raise InputError(f"{source.path} is no table.", "Choose another.")
+        raise InputError(f"{source.path} is not a table.", "Choose another.")
 
     def script():
         import streamlit as st
 
-        from pages.shared import opening
-        from pages.shared.workspace import Source
+        from pages.opening import opening_panel as opening
+        from pages.session.state import OpenedFrom
 
-        opening._try_once(Source(st.text_input("path", "a")))
+        opening._try_once(OpenedFrom(st.text_input("path", "a")))
 
     monkeypatch.setattr(opening, "open_source", refuse)
     test = AppTest.from_function(script).run()
     test.run()
     assert tried == ["a"]
-    assert "a is no table" in test.error[0].value
+    assert "a is not a table" in test.error[0].value
     test.text_input[0].set_value("b").run()
     assert tried == ["a", "b"]
-    assert "b is no table" in test.error[0].value
+    assert "b is not a table" in test.error[0].value

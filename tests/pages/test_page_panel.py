@@ -309,7 +309,7 @@ def test_on_a_line_a_range_is_drawn(open_app, opened):
     assert "one dimension" in texts(app)
     assert app.get("vega_lite_chart")
     app.number_input(key="new_page_low X_pseudotime").set_value(5.0).run()
-    assert "No cell has" in app.error[-1].value or "upside down" in app.error[-1].value
+    assert "No cell has" in app.error[-1].value or "wrong order" in app.error[-1].value
     app.number_input(key="new_page_low X_pseudotime").set_value(1.0).run()
     make(app, "late")
     assert own(app) == {"late": int((along >= 1).sum())}

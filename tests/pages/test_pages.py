@@ -80,7 +80,7 @@ def test_every_page_with_odd_datasets(open_app, opened, page, name):
     assert not app.exception
 
 
-def test_preflight_page_mends_and_undoes(open_app, opened):
+def test_preflight_page_fixes_and_undoes(open_app, opened):
     adata = make_adata()
     adata.obsm["X_umap"][[3, 4]] = np.nan
     app = open_app("upload_preflight.py", opened(adata))
@@ -95,7 +95,7 @@ def test_preflight_page_mends_and_undoes(open_app, opened):
     assert "export blocked" in app.sidebar.markdown[1].value
 
 
-def test_mend_all_and_undo_one(open_app, opened):
+def test_fix_all_and_undo_one(open_app, opened):
     adata = make_adata()
     adata.obsm["X_umap"][[3, 4]] = np.nan
     adata.obs["barcode"] = [f"b{i}" for i in range(60)]
@@ -111,7 +111,7 @@ def test_mend_all_and_undo_one(open_app, opened):
     assert metric(app, "Cells") == "58"
 
 
-def test_another_way_to_mend_and_overruling(open_app, opened):
+def test_another_way_to_fix_and_overruling(open_app, opened):
     adata = make_adata()
     adata.var_names = ["CD3D", "CD3D", *adata.var_names[2:]]
     adata.obs["barcode"] = [f"b{i}" for i in range(60)]
@@ -239,8 +239,8 @@ def test_export_is_blocked_with_the_reasons(open_app, opened):
 
 
 def test_another_matrix_is_arranged_before_it_is_read(app, tmp_path, monkeypatch):
-    from pages.shared import opening
-    from pages.shared.workspace import Source, Workspace
+    from pages.opening import opening_panel as opening
+    from pages.session.state import OpenedFrom, Workspace
 
     made = make_adata()
     made.layers["other"] = made.X.copy()
@@ -250,7 +250,7 @@ def test_another_matrix_is_arranged_before_it_is_read(app, tmp_path, monkeypatch
         opening, "submit", lambda *a, **more: asked.append(a[1]["mapping"].matrix) or submit(*a, **more)
     )
     work = Workspace()
-    work.open(open_dataset(tmp_path / "data.h5ad"), Source(str(tmp_path / "data.h5ad")))
+    work.open(open_dataset(tmp_path / "data.h5ad"), OpenedFrom(str(tmp_path / "data.h5ad")))
     app.session_state["workspace"] = work
     app.switch_page("upload_preflight.py")
     app.run()

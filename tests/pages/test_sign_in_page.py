@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from cellucid_core.serving import fingerprint
 from cellucid_core.serving.sign_in import signed_in_user
-from pages.shared import owner, sign_in
+from pages.session import owner, sign_in
 from tests.pages.conftest import MAIN
 
 ME = "m" * 43

@@ -62,7 +62,7 @@ def test_build_open_score_delete(open_app, demo):
 
 
 def test_what_became_of_a_build_while_nobody_looked_is_told_once(me, open_app, monkeypatch):
-    from pages.shared import jobs
+    from pages.session import jobs
 
     def fail(*arguments, **more):
         raise WorkRefused("The disk is on fire.", "Run.")

@@ -124,6 +124,10 @@ def test_take_home(open_app):
         "Tests (CSV)",
         "Record (JSON)",
     ]
+    assert "import cellucid_core as cc" in app.code[0].value
+    (choice,) = (group for group in app.get("button_group") if group.label == "With")
+    choice.set_value(["scanpy and scipy"]) if isinstance(choice.value, list) else choice.set_value("scanpy and scipy")
+    app.run()
     assert "import anndata" in app.code[0].value
 
 

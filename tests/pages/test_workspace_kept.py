@@ -15,14 +15,15 @@ from streamlit.runtime.scriptrunner_utils.exceptions import RerunException, Stop
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest
 
+from cellucid_core.cache.home import home_folder
 from cellucid_core.cell_pages import SavedPage
 from cellucid_core.dataset import open_dataset
-from cellucid_core.dataset.home import home_folder
+from cellucid_core.genes import read_gene_sets
 from cellucid_core.serving.workspaces import read_workspace
-from cellucid_core.signature import read_gene_sets
-from pages.shared import mending, owner
-from pages.shared.kept_widgets import fits
-from pages.shared.workspace import OpenGeneSets, Source, Workspace
+from pages.session import changes as fixing
+from pages.session import owner
+from pages.session.kept_widgets import fits
+from pages.session.state import OpenedFrom, OpenGeneSets, Workspace
 from tests.making import make_adata
 from tests.pages.conftest import MAIN
 from tests.pages.test_pages import PAGES, texts, widget
@@ -63,7 +64,7 @@ def visit(monkeypatch, demo):
 
         def open(self, path, name=None):
             work = Workspace()
-            work.open(open_dataset(path, name), Source(str(path), name))
+            work.open(open_dataset(path, name), OpenedFrom(str(path), name))
             self.app.session_state["workspace"] = work
             return self.run()
 
@@ -228,18 +229,6 @@ def test_a_workspace_wins_over_the_demo(visit, uploaded, monkeypatch):
     visit().open(uploaded(damaged_adata()), "Mine")
     monkeypatch.setenv("CELLUCID_OPEN", "demo")
     assert visit().work.dataset.name == "Mine"
-
-
-def test_a_file_that_the_dashboard_was_started_with_wins_over_what_was_open(visit, uploaded, monkeypatch):
-    visit().open(uploaded(damaged_adata()), "Mine")
-    path = uploaded(damaged_adata())
-    monkeypatch.setenv("CELLUCID_OPEN", str(path))
-    me = visit()
-    assert me.work.source.path == str(path)
-    me.open(uploaded(damaged_adata()), "Another")
-    assert visit(link=me.link).work.dataset.name == "Another"
-    monkeypatch.setenv("CELLUCID_OPEN", "/no/such/file.h5ad")
-    assert "/no/such/file.h5ad" in visit().text or "file.h5ad" in visit().text
 
 
 def test_a_dataset_that_is_gone_is_said_and_the_rest_stays(visit, uploaded):
@@ -424,7 +413,7 @@ def uncomputed(visit, uploaded):
 
 def resuming(monkeypatch, ending):
     """Have the waiting for what is computed again end in some way."""
-    follow = mending.follow
+    follow = fixing.follow
 
     def wait(job, key, words=None, on_cancel=None):
         if key != "resume":
@@ -433,7 +422,7 @@ def resuming(monkeypatch, ending):
         job.wait(30)
         ending(job, on_cancel)
 
-    monkeypatch.setattr(mending, "follow", wait)
+    monkeypatch.setattr(fixing, "follow", wait)
 
 
 def test_cancelling_what_is_computed_again_opens_the_dataset_without_it(uncomputed, visit, monkeypatch):
@@ -479,10 +468,12 @@ def test_an_opening_that_breaks_loses_nothing_and_is_not_tried_for_ever(visit, u
     same(me, visit())
 
 
-@pytest.mark.parametrize("place", ["pages.shared.download.offer_download", "pages.shared.arriving.note_workspace"])
+@pytest.mark.parametrize(
+    "place", ["pages.widgets.download.offer_download", "pages.workspace.session_start.note_workspace"]
+)
 def test_work_comes_back_on_a_full_disk(visit, uploaded, monkeypatch, place):
     me = exported(worked(visit, uploaded(damaged_adata())))
-    monkeypatch.setattr("pages.shared.download.browser_of", lambda cookies: "b" * 43)
+    monkeypatch.setattr("pages.widgets.download.browser_of", lambda cookies: "b" * 43)
 
     def full(*arguments):
         raise OSError(28, "No space left on device")

@@ -1,7 +1,7 @@
 """Our exports against those of cellucid 0.0.9 on the same arrays.
 
-Golden files hold what the peer wrote (`make_golden`); with ``CELLUCID_PEER_PYTHON`` naming a python that has
-``cellucid==0.0.9`` and ``pandas<3``, the peer itself runs on many more combinations of data and settings.
+Golden files hold what the peer wrote (`make_golden`); with ``-m peer`` the peer itself
+(`environments`) runs on many more combinations of data and settings.
 
 Where the peer does something else than the specification, the specification wins. These are all the differences:
 
@@ -25,7 +25,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +38,7 @@ from scipy import sparse
 from cellucid_core.dataset import View, default_mapping, open_dataset
 from cellucid_core.export import ExportSettings, verify, write
 from tests.export.standin import ArrayView, decode
+from tests.peers.environments import peer_python
 from tests.peers.golden_inputs import CASES, LARGE, Case, live_cases, make_inputs
 from tests.peers.same_export import (
     assert_half_a_step,
@@ -51,9 +51,7 @@ from tests.peers.same_export import (
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
-PEER = os.environ.get("CELLUCID_PEER_PYTHON")
-pytestmark = pytest.mark.peer
-needs_peer = pytest.mark.skipif(not PEER, reason="CELLUCID_PEER_PYTHON names no python with cellucid==0.0.9")
+needs_peer = pytest.mark.peer
 LIVE = live_cases()
 
 
@@ -232,7 +230,7 @@ def test_from_an_h5ad(name, matrix, tmp_path):
 
 
 def run_peer(folder, *cases):
-    subprocess.run([PEER, HERE / "make_golden.py", folder, *cases], check=True, timeout=600)
+    subprocess.run([peer_python(), HERE / "make_golden.py", folder, *cases], check=True, timeout=600)
 
 
 @pytest.fixture(scope="module")
@@ -300,7 +298,7 @@ print(json.dumps(found))
 @needs_peer
 def test_live_the_differences_are_still_there():
     """What the docstring above says of the peer; what we do instead is tested beside our modules."""
-    done = subprocess.run([PEER, "-c", DIFFERENCES], check=True, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([peer_python(), "-c", DIFFERENCES], check=True, capture_output=True, text=True, timeout=300)
     found = json.loads(done.stdout)
     assert found["large integers"] == [["t", 1_700_000_000.0, 1_700_000_001.0]]
     assert found["input changed"]

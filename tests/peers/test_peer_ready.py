@@ -1,7 +1,7 @@
 """Our Cellucid-ready AnnData against those of cellucid 0.9.5: every group, array, attribute, type, chunk and value.
 
-Golden trees stand in for the peer (see make_golden_ready.py). With ``CELLUCID_READY_PEER_PYTHON`` naming a python that
-has it, it runs itself, and its readers open what we write.
+Golden trees stand in for the peer (see make_golden_ready.py). With ``-m peer`` it runs itself
+(`environments`), and its readers open what we write.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ import pytest
 
 from cellucid_core.dataset import View, default_mapping, open_dataset
 from cellucid_core.export import ExportSettings, GeneChoice, verify, write
+from tests.peers.environments import ready_peer_python
 from tests.peers.ready_inputs import CASES, CELLS_OUT, COLUMNS, GENES
 from tests.peers.ready_tree import tree
 
 HERE = Path(__file__).parent
 FORMATS = ("h5ad", "zarr.zip")
-PEER = os.environ.get("CELLUCID_READY_PEER_PYTHON")
 pytestmark = [
-    pytest.mark.peer,
     pytest.mark.filterwarnings("ignore:Object at .* is not recognized"),
     pytest.mark.filterwarnings("ignore::UserWarning:zarr"),
 ]
@@ -108,16 +107,15 @@ def test_every_element_is_that_of_the_peer(name, kind, golden, ours):
     assert report.ok, report.problems
 
 
-@pytest.mark.skipif(not PEER, reason="CELLUCID_READY_PEER_PYTHON names no python with cellucid 0.9.5")
+@pytest.mark.peer
 def test_the_peer_says_the_same_today_and_opens_our_files(golden, ours, tmp_path):
-    assert PEER is not None
     demo = open_dataset("demo").path
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     script = (
         f"import sys; sys.path.insert(0, {str(HERE)!r}); sys.argv = ['', {str(demo)!r}]; import make_golden_ready as m"
     )
     script += f"; from pathlib import Path; m.HERE = Path({str(tmp_path)!r}); (m.HERE / 'golden').mkdir(); m.main()"
-    subprocess.run([PEER, "-c", script], check=True, env=environment)
+    subprocess.run([ready_peer_python(), "-c", script], check=True, env=environment)
     assert json.loads(gzip.decompress((tmp_path / "golden" / "ready.json.gz").read_bytes())) == golden
     files = [str(ours(name, kind)[0]) for name in (*CASES, "demo") for kind in FORMATS]
-    subprocess.run([PEER, "-c", READ, *files], check=True, env=environment)
+    subprocess.run([ready_peer_python(), "-c", READ, *files], check=True, env=environment)

@@ -10,11 +10,12 @@ import pytest
 from scipy.spatial import cKDTree
 
 from cellucid_core.dataset import View
-from cellucid_core.dataset.derived import NotComputed
+from cellucid_core.dataset.computed import NotComputed
 from cellucid_core.preflight import Scope, apply_fixes
 from cellucid_core.preflight import compute as module
 from cellucid_core.preflight.compute import compute_umap
 from tests.making import make_adata
+from tests.scales import dataset_of
 
 
 @pytest.fixture
@@ -75,3 +76,14 @@ def test_a_store_is_not_built_where_nothing_long_is_to_begin(viewed, home, monke
     with pytest.raises(NotComputed, match="arranged by gene"):
         apply_fixes(view.dataset, view.mapping, ["genes-all-zero"], Scope(ready_only=True))
     assert not [path for path in (home / "no_store" / "stores").iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("kind", ["log", "log2", "counts"])
+def test_the_pca_is_of_the_genes_that_its_lines_take(viewed, monkeypatch, kind):
+    monkeypatch.setattr(module, "N_HVG", 50)
+    adata, _ = dataset_of(kind)
+    made = module.compute_pca(viewed(adata), Scope())
+    names = {"adata": adata}
+    exec(made.words[1], names)  # the signs of components are nobody's choice
+    ours, lines = (np.abs(pca[:, :2]) for pca in (made.arrays["X_pca"], names["adata"].obsm["X_pca"]))
+    np.testing.assert_allclose(ours, lines, rtol=0.01, atol=0.01)

@@ -1,4 +1,4 @@
-"""Rules about kinds of columns, gene names, orientation, graphs, vectors and size: found alone, mended, undone."""
+"""Rules about kinds of columns, gene names, orientation, graphs, vectors and size: found alone, fixed, undone."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from scipy import sparse
 
 from cellucid_core.dataset import View, default_mapping
 from cellucid_core.errors import InputError
 from cellucid_core.preflight import Scope, apply_fixes, fix_all, overrule, preflight
 from tests.making import make_adata
+from tests.scales import dataset_of, scaled
 
 
 def rules(view, scope=None):
@@ -24,7 +26,7 @@ def finding(view, rule, scope=None):
     return next(f for f in preflight(view, scope).findings if f.rule == rule)
 
 
-def mended(view, asked, scope=None):
+def after_fix(view, asked, scope=None):
     """The view after a fix; the fix is complete, and going back to the old mapping brings the finding back."""
     before = rules(view, scope)
     mapping = apply_fixes(view.dataset, view.mapping, [asked], scope)
@@ -60,7 +62,7 @@ def test_cell_ids_are_made_unique(viewed):
     adata.obs_names = ["a", "a", "b", "a", *adata.obs_names[4:]]
     view = viewed(adata, cells_out=np.array([2]))
     assert rules(view) == ["cell-ids-duplicate"]
-    fixed = mended(view, "cell-ids-duplicate")
+    fixed = after_fix(view, "cell-ids-duplicate")
     assert rules(fixed) == []
     assert fixed.cell_ids[:4].tolist() == ["a", "a-1", "a-2", "cell-4"]
 
@@ -70,7 +72,7 @@ def test_obs_numeric_labels(viewed, name):
     view = viewed(with_column(np.arange(200) % 4, name))
     assert rules(view) == ["obs-numeric-labels"]
     assert finding(view, "obs-numeric-labels").examples == (name,)
-    fixed = mended(view, "obs-numeric-labels")
+    fixed = after_fix(view, "obs-numeric-labels")
     assert rules(fixed) == []
     assert fixed.obs(name).cat.categories.tolist() == [0, 1, 2, 3]
 
@@ -80,7 +82,7 @@ def test_labels_kept_as_floats_read_as_whole_numbers(viewed):
     values[5] = np.nan
     view = viewed(with_column(values, "cluster"))
     assert rules(view) == ["obs-numeric-labels", "obs-not-finite"]
-    fixed = mended(view, "obs-numeric-labels")
+    fixed = after_fix(view, "obs-numeric-labels")
     assert [str(label) for label in fixed.obs("cluster").cat.categories] == ["0", "1", "2"]
     assert pd.isna(fixed.obs("cluster").iloc[5])
 
@@ -119,7 +121,7 @@ def test_obs_numeric_text(viewed, name, values, as_category):
     view = viewed(adata)
     assert "obs-numeric-text" in rules(view)
     assert [rule for rule in rules(view) if rule != "obs-not-finite"] == ["obs-numeric-text"]
-    fixed = mended(view, "obs-numeric-text")
+    fixed = after_fix(view, "obs-numeric-text")
     assert "obs-numeric-text" not in rules(fixed)
     assert fixed.kind(name) == "continuous"
     np.testing.assert_array_equal(fixed.obs(name).to_numpy(), [float(value) for value in values])
@@ -142,7 +144,7 @@ def test_labels_of_digits_are_no_numbers(viewed, name, values):
 def test_obs_datetime_of_text(viewed):
     view = viewed(with_column([f"2024-02-{1 + i % 28:02d}" for i in range(200)], "collected"))
     assert rules(view) == ["obs-datetime"]
-    fixed = mended(view, "obs-datetime")
+    fixed = after_fix(view, "obs-datetime")
     assert rules(fixed) == []
     np.testing.assert_array_equal(fixed.obs("collected"), np.arange(200) % 28)
 
@@ -152,7 +154,7 @@ def test_obs_datetime_of_timestamps_with_gaps(viewed):
     times[3] = pd.NaT
     view = in_memory(viewed, "taken", times.to_numpy())
     assert rules(view) == ["obs-datetime"]
-    days = mended(view, "obs-datetime").obs("taken").to_numpy()
+    days = after_fix(view, "obs-datetime").obs("taken").to_numpy()
     assert np.isnan(days[3])
     assert days[5] == 2.5
 
@@ -160,7 +162,7 @@ def test_obs_datetime_of_timestamps_with_gaps(viewed):
 def test_obs_mixed_types(viewed):
     view = in_memory(viewed, "mixed", np.array([1, "b", None, 2.5] * 50, dtype=object))
     assert rules(view) == ["obs-mixed-types"]
-    fixed = mended(view, "obs-mixed-types")
+    fixed = after_fix(view, "obs-mixed-types")
     assert rules(fixed) == []
     assert fixed.obs("mixed").iloc[:2].tolist() == ["1", "b"]
     assert pd.isna(fixed.obs("mixed").iloc[2])
@@ -174,7 +176,7 @@ def test_obs_all_missing(viewed, values):
     adata.obs["void"] = values
     view = viewed(adata)
     assert rules(view) == ["obs-all-missing"]
-    fixed = mended(view, "obs-all-missing")
+    fixed = after_fix(view, "obs-all-missing")
     assert rules(fixed) == []
     assert "void" not in fixed.obs_keys
 
@@ -195,7 +197,7 @@ def test_key_reserved_name(viewed):
     view = viewed(adata)
     assert rules(view) == ["key-reserved-name"]
     assert finding(view, "key-reserved-name").examples == ("aux", "nul.values", "CON")
-    fixed = mended(view, "key-reserved-name")
+    fixed = after_fix(view, "key-reserved-name")
     assert rules(fixed) == []
     assert [fixed.exported_name(key) for key in ("aux", "nul.values", "aux-1")] == ["aux-2", "nul-1.values", "aux-1"]
     assert fixed.gene_ids[0] == "CON-1"
@@ -243,7 +245,7 @@ def test_orientation_can_be_overruled(viewed):
     assert rules(overruled) == []
     assert "overruled" in overruled.mapping.fixes[0].sentence
     assert apply_fixes(view.dataset, view.mapping, ["expression-orientation=overrule"]).overruled
-    with pytest.raises(InputError, match="no guess"):
+    with pytest.raises(InputError, match="not a guess"):
         overrule(view.mapping, "embedding-not-finite")
 
 
@@ -254,7 +256,7 @@ def test_lengths_that_fit_only_transposed(viewed):
     dataset = replace(view.dataset, matrices={"X": flat}, content_hash="f" * 64, scales={})
     wrong = View(dataset, view.mapping)
     assert rules(wrong) == ["expression-orientation"]
-    fixed = mended(wrong, "expression-orientation")
+    fixed = after_fix(wrong, "expression-orientation")
     assert rules(fixed) == []
     np.testing.assert_array_equal(fixed.expression.gene(3), view.expression.gene(3))
 
@@ -283,10 +285,10 @@ def test_most_expressed_of_equal_ids_is_kept(viewed):
     assert [name for name, _ in finding(view, "gene-ids-duplicate").alternatives] == [
         "most-expressed", "symbol", "gene_ids",
     ]  # fmt: skip
-    fixed = mended(view, "gene-ids-duplicate=most-expressed")
+    fixed = after_fix(view, "gene-ids-duplicate=most-expressed")
     assert rules(fixed) == []
     np.testing.assert_array_equal(fixed.expression.gene(0), dense[:, 1])
-    assert mended(view, "gene-ids-duplicate=gene_ids").gene_ids[0] == "ENSG00000000000"
+    assert after_fix(view, "gene-ids-duplicate=gene_ids").gene_ids[0] == "ENSG00000000000"
     with pytest.raises(InputError, match="no fix 'nope'"):
         apply_fixes(view.dataset, view.mapping, ["gene-ids-duplicate=nope"])
 
@@ -298,7 +300,7 @@ def test_gene_ids_unlike(viewed):
     del adata.var["symbol"]
     view = viewed(adata)
     assert rules(view) == ["gene-ids-unlike"]
-    fixed = mended(view, "gene-ids-unlike")
+    fixed = after_fix(view, "gene-ids-unlike")
     assert rules(fixed) == []
     assert fixed.gene_ids[:2].tolist() == ["ENSG00000000000.0", "GENE1"]
 
@@ -316,7 +318,7 @@ def test_gene_names_excel(viewed):
     adata.var_names = ["1-Mar", "2-Sep", "Mar-05", "2.31E+13", "SEPT7", *adata.var_names[5:]]
     view = viewed(adata)
     assert rules(view) == ["gene-names-excel"]
-    fixed = mended(view, "gene-names-excel")
+    fixed = after_fix(view, "gene-names-excel")
     assert fixed.gene_ids[:5].tolist() == ["1-Mar", "SEPT2", "MARCH5", "2.31E+13", "SEPT7"]
     left = finding(fixed, "gene-names-excel")
     assert (left.count, left.fix) == (2, None)
@@ -371,7 +373,7 @@ def test_expression_double_log(viewed):
     adata.X = log1p_of(adata)
     view = viewed(adata)
     assert rules(view) == ["expression-double-log"]
-    fixed = mended(view, "expression-double-log")
+    fixed = after_fix(view, "expression-double-log")
     assert (rules(fixed), fixed.mapping.matrix) == ([], "once")
     del adata.layers["once"]
     alone = viewed(adata)
@@ -396,7 +398,7 @@ def test_cells_unfiltered(viewed):
     view = viewed(adata)
     assert rules(view) == ["cells-unfiltered"]
     assert "10 detected genes" in finding(view, "cells-unfiltered").fix
-    fixed = mended(view, "cells-unfiltered")
+    fixed = after_fix(view, "cells-unfiltered")
     assert (rules(fixed), fixed.n_cells) == ([], 40)
 
 
@@ -416,22 +418,46 @@ def test_genes_all_zero(viewed):
     found = finding(view, "genes-all-zero")
     assert (rules(view), found.count, found.examples) == (["genes-all-zero"], 2, ("GENE4", "GENE9"))
     assert rules(view, Scope(genes=frozenset(["GENE1"]))) == []
-    fixed = mended(view, "genes-all-zero")
+    fixed = after_fix(view, "genes-all-zero")
     assert (rules(fixed), fixed.n_genes) == ([], 28)
     both = apply_fixes(view.dataset, view.mapping, ["genes-all-zero", "gene-ids-duplicate"])
     assert View(view.dataset, both).gene_ids[4] == "GENE5"
 
 
 def test_expression_size(viewed, monkeypatch):
-    from cellucid_core.preflight import expression
+    from cellucid_core.preflight.rules import expression
 
     monkeypatch.setattr(expression, "_MANY_FILES", 30)
     monkeypatch.setattr(expression, "N_VARIABLE", 10)
     view = viewed(make_adata())
     assert rules(view) == ["expression-size"]
     assert rules(view, Scope(n_genes=20)) == []
-    fixed = mended(view, "expression-size")
+    fixed = after_fix(view, "expression-size")
     assert (rules(fixed), fixed.n_genes) == ([], 10)
+
+
+@pytest.mark.parametrize("kind", ["log", "counts", "normalized", "log2"])
+def test_expression_size_keeps_the_genes_that_its_lines_keep(viewed, monkeypatch, kind):
+    from cellucid_core.preflight.rules import expression
+
+    monkeypatch.setattr(expression, "_MANY_FILES", 30)
+    monkeypatch.setattr(expression, "N_VARIABLE", 40)
+    adata, _ = dataset_of(kind)
+    view = viewed(adata)
+    fixed = after_fix(view, "expression-size")
+    names = {"sc": sc, "adata": adata}
+    exec(fixed.mapping.fixes[-1].code, names)
+    assert fixed.gene_ids.tolist() == names["adata"].var_names.tolist()
+
+
+def test_expression_size_of_scaled_values_offers_no_ranking(viewed, monkeypatch):
+    from cellucid_core.preflight.rules import expression
+
+    monkeypatch.setattr(expression, "_MANY_FILES", 30)
+    monkeypatch.setattr(expression, "N_VARIABLE", 10)
+    found = finding(viewed(scaled()[0]), "expression-size")
+    assert found.fix is None
+    assert "a list of genes" in found.detail
 
 
 def test_switching_to_a_matrix_of_other_genes_drops_fixes_of_genes(viewed):
@@ -481,7 +507,7 @@ def test_vector_shape(viewed):
     view = viewed(adata)
     assert rules(view) == ["vector-shape"]
     assert finding(view, "vector-shape").examples == ("T_umap_2d", "velocity_umap")
-    fixed = mended(view, "vector-shape")
+    fixed = after_fix(view, "vector-shape")
     assert (rules(fixed), list(fixed.vectors())) == ([], ["good_umap"])
 
 
@@ -490,7 +516,7 @@ def test_vector_id(viewed):
     adata.obsm["RNA velocity_umap"] = np.ones((60, 2))
     view = viewed(adata)
     assert rules(view) == ["vector-id"]
-    fixed = mended(view, "vector-id")
+    fixed = after_fix(view, "vector-id")
     assert (rules(fixed), list(fixed.vectors())) == ([], ["RNA_velocity_umap"])
 
 
@@ -498,7 +524,7 @@ def test_the_field_that_the_viewer_takes_by_itself_keeps_its_name(viewed):
     adata = make_adata()
     adata.obsm["velocity_UMAP"] = np.ones((60, 2))
     adata.obsm["velocity_umap"] = np.full((60, 2), 2.0)
-    fixed = mended(viewed(adata), "vector-id")
+    fixed = after_fix(viewed(adata), "vector-id")
     assert (fixed.vectors()["velocity_umap"] == 2).all()
     assert len(fixed.vectors()) == 2
 
@@ -508,7 +534,7 @@ def test_vector_without_points(viewed):
     adata.obsm["velocity_umap"] = np.ones((60, 3))
     view = viewed(adata)
     assert rules(view) == ["vector-without-points"]
-    fixed = mended(view, "vector-without-points")
+    fixed = after_fix(view, "vector-without-points")
     assert (rules(fixed), fixed.mapping.vectors) == ([], ())
 
 
@@ -525,7 +551,7 @@ def test_first_columns_instead_of_computing(viewed):
     adata = make_adata()
     del adata.obsm["X_umap"]
     view = viewed(adata)
-    fixed = mended(view, "embedding-missing=first-columns")
+    fixed = after_fix(view, "embedding-missing=first-columns")
     assert rules(fixed) == []
     np.testing.assert_array_equal(fixed.embedding(2), adata.obsm["X_pca"][:, :2])
 
@@ -536,7 +562,7 @@ def test_latent_space_is_chosen_before_it_is_computed(viewed):
     view = viewed(adata)
     assert rules(view) == ["latent-missing"]
     assert [name for name, _ in finding(view, "latent-missing").alternatives] == ["pca"]
-    fixed = mended(view, "latent-missing")
+    fixed = after_fix(view, "latent-missing")
     assert (rules(fixed), fixed.mapping.latent) == ([], "X_code")
 
 
@@ -545,9 +571,9 @@ def test_latent_that_is_not_finite_gives_way_to_another(viewed):
     adata.obsm["X_pca"][5, 2] = np.nan
     adata.obsm["X_code"] = np.random.default_rng(0).normal(size=(60, 6))
     view = viewed(adata)
-    fixed = mended(view, "latent-not-finite")
+    fixed = after_fix(view, "latent-not-finite")
     assert (fixed.n_cells, fixed.mapping.latent) == (60, "X_code")
-    assert mended(view, "latent-not-finite=leave-out").n_cells == 59
+    assert after_fix(view, "latent-not-finite=leave-out").n_cells == 59
 
 
 def test_fix_all_applies_what_is_safe_and_each_can_be_undone(viewed):
@@ -609,7 +635,7 @@ def test_pca_of_many_genes_is_scanpys(viewed, monkeypatch):
     adata = make_adata(80, 120)
     del adata.obsm["X_pca"]
     adata.X = sparse.csr_matrix(rng.poisson(rng.gamma(1, 2, 120), (80, 120)).astype(np.float32))
-    mapping = mended(viewed(adata), "latent-missing").mapping
+    mapping = after_fix(viewed(adata), "latent-missing").mapping
     sc.pp.normalize_total(adata, target_sum=1e4)
     sc.pp.log1p(adata)
     sc.pp.highly_variable_genes(adata, n_top_genes=20)

@@ -59,7 +59,7 @@ def test_html_is_escaped_complete_and_loads_nothing(viewed):
     assert "@page" in text
 
 
-def test_html_lists_what_was_mended_with_its_code(viewed):
+def test_html_lists_what_was_fixed_with_its_code(viewed):
     view = broken(viewed)
     fixed = View(view.dataset, apply_fixes(view.dataset, view.mapping, ["all"]))
     tags = Tags()

@@ -27,7 +27,7 @@ def finding(view, rule, scope=None):
     return next(f for f in preflight(view, scope).findings if f.rule == rule)
 
 
-def mended(view, rule, scope=None):
+def after_fix(view, rule, scope=None):
     mapping = apply_fixes(view.dataset, view.mapping, [rule], scope)
     return View(view.dataset, mapping)
 
@@ -65,7 +65,7 @@ def test_embedding_missing_and_computed(viewed):
     del adata.obsm["X_umap"]
     view = viewed(adata)
     assert rules(view) == ["embedding-missing"]
-    fixed = mended(view, "embedding-missing")
+    fixed = after_fix(view, "embedding-missing")
     assert rules(fixed) == []
     assert fixed.embedding(2).shape == (80, 2)
     assert fixed.embedding(3).shape == (80, 3)
@@ -78,7 +78,7 @@ def test_embedding_missing_without_latent_space_computes_it_from_counts(viewed):
     del adata.obsm["X_umap"], adata.obsm["X_pca"]
     adata.X = sparse.csr_matrix(rng.poisson(2, (80, 40)).astype(np.float32))
     view = viewed(adata, cells_out=np.array([7]))
-    fixed = mended(view, "embedding-missing")
+    fixed = after_fix(view, "embedding-missing")
     assert rules(fixed) == []
     assert fixed.mapping.latent == "X_pca"
     assert fixed.latent().shape[0] == 79
@@ -92,7 +92,7 @@ def test_embedding_missing_without_expression(viewed):
     adata.X = None
     view = viewed(adata)
     assert rules(view) == ["embedding-missing", "expression-missing"]
-    fixed = mended(view, "embedding-missing")
+    fixed = after_fix(view, "embedding-missing")
     np.testing.assert_array_equal(fixed.embedding(3), adata.obsm["X_code"][:, :3])
 
 
@@ -102,9 +102,9 @@ def test_embedding_shape(viewed):
     view = viewed(adata)
     assert rules(view) == ["embedding-shape"]
     assert finding(view, "embedding-shape").examples == ("X_umap_3d",)
-    assert mended(view, "embedding-shape").dimensions == (2,)
+    assert after_fix(view, "embedding-shape").dimensions == (2,)
     swapped = View(view.dataset, replace(view.mapping, embeddings={2: "X_pca"}))
-    assert mended(swapped, "embedding-shape").mapping.embeddings == {2: "X_umap"}
+    assert after_fix(swapped, "embedding-shape").mapping.embeddings == {2: "X_umap"}
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -115,7 +115,7 @@ def test_embedding_not_finite(viewed, value):
     found = finding(view, "embedding-not-finite")
     assert rules(view) == ["embedding-not-finite"]
     assert (found.count, found.examples, found.severity) == (2, ("cell-3", "cell-8"), "error")
-    fixed = mended(view, "embedding-not-finite")
+    fixed = after_fix(view, "embedding-not-finite")
     assert rules(fixed) == []
     assert fixed.cell_index.tolist() == [i for i in range(60) if i not in (3, 8)]
     assert fixed.mapping.fixes[0].sentence == "2 cells left out: embedding not finite"
@@ -130,7 +130,7 @@ def test_embedding_placeholder(viewed, value, count):
     view = viewed(adata)
     assert rules(view) == ["embedding-placeholder"]
     assert finding(view, "embedding-placeholder").count == count
-    assert mended(view, "embedding-placeholder").n_cells == 60 - count
+    assert after_fix(view, "embedding-placeholder").n_cells == 60 - count
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -160,7 +160,7 @@ def test_latent_missing(viewed):
     assert rules(view) == ["latent-missing"]
     assert preflight(view).light == "amber"
     np.testing.assert_array_equal(view.latent(), adata.obsm["X_umap"])
-    fixed = mended(view, "latent-missing")
+    fixed = after_fix(view, "latent-missing")
     assert rules(fixed) == []
     assert fixed.latent().shape == (80, 39)
 
@@ -171,7 +171,7 @@ def test_latent_not_finite(viewed):
     view = viewed(adata)
     assert rules(view) == ["latent-not-finite"]
     assert finding(view, "latent-not-finite").examples == ("cell-5",)
-    fixed = mended(view, "latent-not-finite")
+    fixed = after_fix(view, "latent-not-finite")
     assert (rules(fixed), fixed.n_cells) == ([], 59)
 
 
@@ -201,7 +201,7 @@ def test_obs_category_count(viewed):
     adata.obs["plate"] = pd.Categorical(["p1"] * 60, categories=["p1", *(f"x{i}" for i in range(65_534))])
     view = viewed(adata)
     assert rules(view) == ["obs-category-count"]
-    fixed = mended(view, "obs-category-count")
+    fixed = after_fix(view, "obs-category-count")
     assert rules(fixed) == []
     assert "plate" not in fixed.obs_keys
 
@@ -212,7 +212,7 @@ def test_obs_category_count_of_forced_uint8(viewed):
     view, scope = viewed(adata), Scope(categorical_dtype="uint8")
     assert rules(view) == []
     assert rules(view, scope) == ["obs-category-count"]
-    assert rules(mended(view, "obs-category-count", scope), scope) == []
+    assert rules(after_fix(view, "obs-category-count", scope), scope) == []
     adata.obs["plate"] = adata.obs["plate"].cat.remove_categories(["x0"])
     assert rules(viewed(adata), scope) == []
 
@@ -223,7 +223,7 @@ def test_obs_one_value_per_cell(viewed, dtype):
     adata.obs["barcode"] = pd.Series([f"AAAC{i}" for i in range(60)], index=adata.obs_names).astype(dtype)
     view = viewed(adata)
     assert rules(view) == ["obs-one-value-per-cell"]
-    assert rules(mended(view, "obs-one-value-per-cell")) == []
+    assert rules(after_fix(view, "obs-one-value-per-cell")) == []
     left_out = View(view.dataset, choose(view.dataset, view.mapping, obs_keys=["donor"]))
     assert rules(left_out) == []
 
@@ -235,7 +235,7 @@ def test_key_collision_in_obs(viewed):
     view = viewed(adata)
     assert rules(view) == ["key-collision"]
     assert finding(view, "key-collision").examples == ("n genes and n+genes (obs)",)
-    fixed = mended(view, "key-collision")
+    fixed = after_fix(view, "key-collision")
     assert rules(fixed) == []
     assert fixed.exported_name("n genes") == "n genes"
     assert fixed.exported_name("n+genes") == "n+genes-2"
@@ -247,7 +247,7 @@ def test_key_collision_in_genes_follows_what_is_exported(viewed):
     view = viewed(adata)
     assert rules(view) == ["key-collision"]
     assert rules(view, Scope(genes=frozenset(["HLA A", "GENE5"]))) == []
-    fixed = mended(view, "key-collision")
+    fixed = after_fix(view, "key-collision")
     assert rules(fixed) == []
     assert fixed.gene_ids[:3].tolist() == ["HLA A", "HLA/A-2", "GENE2"]
 
@@ -257,7 +257,7 @@ def test_key_case_collision(viewed):
     adata.obs["Donor"] = adata.obs["donor"]
     view = viewed(adata)
     assert rules(view) == ["key-case-collision"]
-    assert rules(mended(view, "key-case-collision")) == []
+    assert rules(after_fix(view, "key-case-collision")) == []
 
 
 def test_expression_missing(viewed):
@@ -280,7 +280,7 @@ def test_gene_id_column(viewed):
     adata.var["symbol"] = ["", *adata.var["symbol"][1:]]
     view = viewed(adata, gene_id="symbol")
     assert rules(view) == ["gene-id-column"]
-    assert rules(mended(view, "gene-id-column")) == []
+    assert rules(after_fix(view, "gene-id-column")) == []
     assert rules(viewed(adata, gene_id="nope")) == ["gene-id-column"]
 
 
@@ -290,7 +290,7 @@ def test_gene_ids_duplicate(viewed):
     view = viewed(adata)
     assert rules(view) == ["gene-ids-duplicate"]
     assert rules(view, Scope(genes=frozenset(["GENE7"]))) == []
-    fixed = mended(view, "gene-ids-duplicate")
+    fixed = after_fix(view, "gene-ids-duplicate")
     assert rules(fixed) == []
     assert fixed.gene_ids[:4].tolist() == ["CD3D", "CD3D-2", "CD3D-3", "CD3D-1"]
 
@@ -314,7 +314,7 @@ def test_expression_scale_offers_the_logged_layer(viewed):
     found = finding(view, "expression-scale")
     assert (found.title, found.fix) == ("X holds counts", "Use logged")
     assert "logged holds log-normalized values (base e, 10,000 per cell)" in found.detail
-    assert mended(view, "expression-scale").mapping.matrix == "logged"
+    assert after_fix(view, "expression-scale").mapping.matrix == "logged"
 
 
 def test_connectivity_shape(tmp_path):
@@ -323,7 +323,7 @@ def test_connectivity_shape(tmp_path):
 
     view = tampered(tmp_path, narrow)
     assert rules(view) == ["connectivity-shape"]
-    assert rules(mended(view, "connectivity-shape")) == []
+    assert rules(after_fix(view, "connectivity-shape")) == []
 
 
 def test_ten_things_at_once_are_all_found_in_one_pass(tmp_path):

@@ -41,7 +41,7 @@ def hang(*, folder, report, note):
 
 def refuse(*, folder, report):
     (folder / "left").write_text("x")
-    raise InputError("This is wrong.", "Mend it.")
+    raise InputError("This is wrong.", "Fix it.")
 
 
 def stumble(*, folder, report):
@@ -78,7 +78,7 @@ def derive(*, folder, report, key, note, until):
     """Compute a result that is kept, noting that it is computed, until a file is there."""
     import numpy as np
 
-    from cellucid_core.dataset.derived import Derived, derived
+    from cellucid_core.dataset.computed import Derived, derived
 
     def make():
         with Path(note).open("a") as file:

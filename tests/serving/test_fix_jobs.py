@@ -8,11 +8,12 @@ import signal
 import numpy as np
 import pytest
 
-from cellucid_core.dataset import View, default_mapping, gene_rankings, open_dataset
-from cellucid_core.dataset.derived import NotComputed
+from cellucid_core.dataset import View, default_mapping, open_dataset
+from cellucid_core.dataset.computed import NotComputed
 from cellucid_core.errors import InputError
 from cellucid_core.export import ExportSettings, GeneChoice, Planner
 from cellucid_core.preflight import Scope, apply_fixes, fix_all
+from cellucid_core.ranking import gene_rankings
 from cellucid_core.serving.jobs import fix_job, genes_job
 from tests.making import make_adata
 from tests.serving import jobs_made, test_jobs
@@ -55,7 +56,7 @@ def test_a_worker_computes_what_this_process_takes_over(crew, bare, place):
         apply_fixes(bare, choices, ["latent-missing"], READY)
 
 
-def test_everything_that_is_safe_is_mended_there_as_here(crew, bare):
+def test_everything_that_is_safe_is_fixed_there_as_here(crew, bare):
     crew()
     choices = default_mapping(bare)
     job = ask(fix_job, kind="fix", source=source_of(bare), choices=choices, fixes=(), everything=True)

@@ -104,7 +104,7 @@ def test_closed_until_one_has_signed_in(client, base, path, monkeypatch):
         answer = client.request(method, f"{base}/{path}")
         assert answer.status_code == 403, method
         assert answer.headers["cache-control"] == "no-store"
-    assert client.post(f"{base}/{path}").json()["mend"].startswith("Open the dashboard")
+    assert client.post(f"{base}/{path}").json()["fix"].startswith("Open the dashboard")
     sign_in()
     assert "not signed in" not in client.get(f"{base}/{path}").text
     client.cookies.set(COOKIE, "o" * 43)

@@ -39,7 +39,8 @@ from cellucid_core.serving.jobs import (
 from cellucid_core.serving.jobs import workers as running
 from cellucid_core.serving.jobs.record import load
 from cellucid_core.serving.jobs.workers import MOST_OF_ONE, set_workers
-from cellucid_core.serving.watching import LOGGER, Watch
+from cellucid_core.serving.logs import LOGGER
+from cellucid_core.serving.metrics import Watch
 from tests.making import make_adata
 from tests.serving import jobs_made
 
@@ -111,7 +112,7 @@ def test_without_workers_it_runs_here():
     assert job.result()["pid"] == os.getpid()
     refused = ask(jobs_made.refuse)
     assert refused.wait(10)
-    with pytest.raises(InputError, match=r"This is wrong\. Mend it\."):
+    with pytest.raises(InputError, match=r"This is wrong\. Fix it\."):
         refused.result()
     assert left(refused) == ["job.json"]
 
@@ -161,7 +162,7 @@ def test_errors_come_back_as_they_are(crew):
     assert job.wait(180)
     with pytest.raises(InputError) as told:
         job.result()
-    assert (told.value.what, told.value.mend) == ("This is wrong.", "Mend it.")
+    assert (told.value.what, told.value.fix) == ("This is wrong.", "Fix it.")
     assert left(job) == ["job.json"]
 
 
@@ -295,7 +296,7 @@ def test_lines_are_bounded(crew, tmp_path):
     crew(workers=1)
     end = tmp_path / "end"
     jobs = [ask(jobs_made.last, until=str(end)) for _ in range(MOST_OF_ONE)]
-    with pytest.raises(WorkRefused, match=r"done for you already.*cancel one"):
+    with pytest.raises(WorkRefused, match=r"waiting or running already.*cancel one"):
         ask(jobs_made.answer)
     jobs[-1].cancel()
     assert jobs[-1].wait(10)
@@ -389,7 +390,7 @@ def test_nobody_waits_for_an_outcome_that_cannot_be_written_here_either(monkeypa
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cellucid_core.serving.jobs.carrying_out.json", SimpleNamespace(dumps=full, loads=json.loads))
+    monkeypatch.setattr("cellucid_core.serving.jobs.running.json", SimpleNamespace(dumps=full, loads=json.loads))
     job = ask(jobs_made.answer)
     assert job.wait(10)
     with pytest.raises(WorkRefused, match=r"disk cannot be used \(No space left on device\)"):

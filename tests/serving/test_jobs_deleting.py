@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import time
@@ -12,6 +13,7 @@ import pytest
 from cellucid_core.configuration import read_configuration
 from cellucid_core.dataset import default_mapping
 from cellucid_core.serving.jobs import DatasetSource, Workers, delete_jobs, find_job, jobs_of, submit, sweep_jobs
+from cellucid_core.serving.jobs.running import carry_out
 from cellucid_core.serving.jobs.tasks import uses_of
 from cellucid_core.serving.jobs.workers import set_workers
 from cellucid_core.serving.workspaces import (
@@ -52,7 +54,7 @@ def crew(request):
 
 def ask(work, owner=ME, kind="export", **arguments):
     job = submit(work, arguments, owner=owner, kind=kind, title="Secret atlas", about={"again": "CD3D"})
-    assert work is not jobs_made.answer or job.wait(60)
+    assert work is not jobs_made.answer or job.wait(180)
     return job
 
 
@@ -102,7 +104,7 @@ def test_a_deleted_workspace_takes_its_jobs_along(crew, place, tmp_path):
     assert {job.id for job in jobs_of(ME) + jobs_of(OTHER)} == {job.id for job in stays}
 
 
-def until(true, seconds=60):
+def until(true, seconds=180):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
@@ -167,4 +169,13 @@ def test_cleaning_makes_no_folder_again_that_was_deleted_meanwhile(tmp_path, mon
 
     monkeypatch.setattr(record, "FileLock", deleted_first)
     record.clean(folder)
+    assert not folder.exists()
+
+
+def test_a_job_that_begins_after_its_folder_is_gone_leaves_nothing(tmp_path):
+    folder = tmp_path / "job"
+    process = multiprocessing.get_context("spawn").Process(target=carry_out, args=(str(folder), {}, 10**9, False))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
     assert not folder.exists()

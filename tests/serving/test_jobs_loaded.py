@@ -8,10 +8,14 @@ import numpy as np
 from scipy import sparse
 
 from cellucid_core.compiled import compiled
-from cellucid_core.dataset import build, default_mapping, gene_stats, hdf5_heaps, matrix, open_dataset
+from cellucid_core.dataset import default_mapping, open_dataset
 from cellucid_core.dataset.view import View
-from cellucid_core.export import ExportSettings, GeneChoice, compare, graph, quantize, write
+from cellucid_core.export import ExportSettings, GeneChoice, compare, write
+from cellucid_core.export.compact import graph, quantize
+from cellucid_core.reading import matrix
+from cellucid_core.reading.safety import hdf5_heaps
 from cellucid_core.serving.jobs import loaded
+from cellucid_core.store import build, gene_stats
 
 
 def signatures():

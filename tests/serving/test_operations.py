@@ -25,8 +25,8 @@ from starlette.testclient import TestClient
 
 from cellucid_core.serving import log_error, middleware, routes, start_logging, upload_address
 from cellucid_core.serving.jobs.workers import Workers, set_workers
+from cellucid_core.serving.logs import LOGGER
 from cellucid_core.serving.starting import lifespan, sweep
-from cellucid_core.serving.watching import LOGGER
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-that-nobody-guesses"
@@ -310,8 +310,8 @@ def test_what_is_swept(home):
 
 
 def test_an_upload_that_is_opened_again_and_again_stays(home, tmp_path):
+    from cellucid_core.cache.content import note_of
     from cellucid_core.dataset import open_dataset
-    from cellucid_core.dataset.content import note_of
     from tests.making import make_adata
 
     (home / "uploads").mkdir(parents=True)

@@ -134,7 +134,7 @@ def test_any_claims_are_read_or_refused(found):
     try:
         assert read_sign_in(found, now=NOW).expires > NOW
     except WorkRefused as error:
-        assert error.mend  # noqa: PT017 - both outcomes are right
+        assert error.fix  # noqa: PT017 - both outcomes are right
 
 
 def test_a_browser_belongs_to_who_signed_in_there_until_they_sign_out(home):
@@ -157,7 +157,7 @@ def test_a_browser_belongs_to_who_signed_in_there_until_they_sign_out(home):
 def test_the_next_sign_in_at_a_browser_ends_the_last():
     ada, bob = sign_in(HERE), sign_in(HERE, "bob")
     assert holder_of(HERE) == bob.user
-    with pytest.raises(WorkRefused, match="signed in anew"):
+    with pytest.raises(WorkRefused, match="signed in again"):
         note_sign_in(ada, HERE)
     assert holder_of(HERE) == bob.user
 
@@ -279,7 +279,7 @@ def test_a_complete_section_is_taken():
 def test_a_section_that_lacks_something_is_a_sentence_without_secrets(section, words):
     with pytest.raises(InputError, match=words) as caught:
         check_auth_section(section)
-    assert caught.value.mend
+    assert caught.value.fix
     assert not any(secret in str(caught.value) for secret in ("hunter2", "hush"))
 
 

@@ -216,7 +216,7 @@ def test_what_is_refused_before_a_byte_is_sent(client, home, name, size, status,
     answer = begin(client, name, size)
     assert answer.status_code == status
     assert words in answer.json()["what"]
-    assert answer.json()["mend"]
+    assert answer.json()["fix"]
     assert not list((home / "incoming").glob("*.data"))
 
 
@@ -226,9 +226,9 @@ def test_quota_counts_what_is_under_way_and_what_was_kept(client, app, monkeypat
     location = begin(client).headers["location"]
     refused = begin(client, size=950_000).json()
     assert refused["what"].startswith("x.h5ad has 950 kB; of your 1 MB")
-    assert "deleted after 30 days" in refused["mend"]
+    assert "deleted after 30 days" in refused["fix"]
     monkeypatch.setenv("CELLUCID_TIME_TO_LIVE", "12 hours")
-    assert "deleted after 12 hours" in begin(client, size=950_000).json()["mend"]
+    assert "deleted after 12 hours" in begin(client, size=950_000).json()["fix"]
     send(client, location, 0, DATA)
     take_upload(token_of(location), browser_of(client.cookies))
     assert begin(client, size=950_000).status_code == 413

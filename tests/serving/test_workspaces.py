@@ -19,11 +19,12 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from cellucid_core.cache.content import content_hash, turned_hash
 from cellucid_core.cell_pages import SavedPage, pages_to_json
 from cellucid_core.dataset import View, default_mapping
-from cellucid_core.dataset.content import content_hash, turned_hash
 from cellucid_core.errors import InputError
 from cellucid_core.export import Again, ExportResult
+from cellucid_core.genes import GeneSet, GeneSets
 from cellucid_core.serving import fingerprint, middleware, routes
 from cellucid_core.serving.incoming import (
     Growing,
@@ -72,7 +73,6 @@ from cellucid_core.serving.workspaces import (
     workspace_to_json,
     write_part,
 )
-from cellucid_core.signature import GeneSets, Signature
 from tests.making import make_adata
 
 A, B = "a" * 64, "b" * 64
@@ -202,7 +202,7 @@ def test_a_damaged_file_gives_the_last_good_copy_or_a_sentence(home, content):
     kept, note = read_workspace(name)
     assert kept == workspace_from_json(first)
     assert "damaged" in note
-    # Going on from there mends it, and the damaged file does not take the place of the good copy.
+    # Going on from there fixes it, and the damaged file does not take the place of the good copy.
     third, _ = save_workspace(name, second, {**second, "current": ""})
     assert (third["current"], read_workspace(name)[1]) == ("", "")
     file.write_bytes(content)
@@ -246,7 +246,7 @@ def test_guessed_tokens_lead_nowhere(home, token):
     before = sorted(home.rglob("*"))
     assert find_workspace(token) is None
     assert is_token(token) is (token == "x" * 43)
-    assert find_workspace(name) is None  # the folder's name is no token
+    assert find_workspace(name) is None  # the folder's name is not a token
     assert sorted(home.rglob("*")) == before
 
 
@@ -330,7 +330,7 @@ def test_the_cookie_lives_as_long_as_workspaces_and_is_renewed(monkeypatch):
 
 
 def test_no_log_line_holds_a_token(caplog, monkeypatch):
-    monkeypatch.setattr("cellucid_core.serving.watching.LOGGER.propagate", True)
+    monkeypatch.setattr("cellucid_core.serving.logs.LOGGER.propagate", True)
     page = Route("/{path:path}", lambda request: HTMLResponse("page"))
     client = TestClient(Starlette(routes=[*routes(), page], middleware=middleware()))
     with caplog.at_level(1, logger="cellucid"):
@@ -463,7 +463,7 @@ weights = st.floats(allow_nan=False, allow_infinity=False)
 )
 def test_signatures_come_back_as_they_were(name, notes, given_signatures):
     signatures = [
-        Signature(title, tuple(g for g, _ in genes), tuple(w for _, w in genes) if weighted else None, about)
+        GeneSet(title, tuple(g for g, _ in genes), tuple(w for _, w in genes) if weighted else None, about)
         for title, genes, weighted, about in given_signatures
     ]
     assert gene_file_from_json(gene_file_to_json(name, GeneSets(signatures, notes))) == (
@@ -512,7 +512,7 @@ def finished(home):
     path = home / "exports" / "pbmc-1.zip"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"zip")
-    result = ExportResult(path, 3, 3, 0.5, 700, 20, True, np.float64(0.5), ("mended",), ("beware",), 4, "f" * 64)
+    result = ExportResult(path, 3, 3, 0.5, 700, 20, True, np.float64(0.5), ("fixed",), ("beware",), 4, "f" * 64)
     again = Again("python -m …", "import …", {"genes.txt": "CD3D\n"})
     return KeptExport("pbmc", result, "compact", "mark", again, ("left",))
 

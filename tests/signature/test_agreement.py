@@ -8,8 +8,8 @@ import pytest
 
 from cellucid_core.cell_pages import Page, rest_of
 from cellucid_core.signature import run_signature, sample_columns, unit_word
-from cellucid_core.signature.agreement import agreement
-from cellucid_core.signature.replicates import owned_scores
+from cellucid_core.signature.statistics.agreement import agreement
+from cellucid_core.signature.statistics.replicates import owned_scores
 from tests.making import make_adata
 from tests.signature.signature_values import as_adata
 

@@ -8,9 +8,11 @@ from scipy import stats
 
 from cellucid_core.cell_pages import Page, rest_of
 from cellucid_core.errors import InputError
-from cellucid_core.signature import Signature, against_chance, chance, match_in_view, score_cells
-from cellucid_core.signature.chance import expression_bins
-from cellucid_core.signature.effects import Sample, cohens_d
+from cellucid_core.genes import GeneSet
+from cellucid_core.signature import against_chance, match_in_view, score_cells
+from cellucid_core.signature.statistics import chance
+from cellucid_core.signature.statistics.chance import expression_bins
+from cellucid_core.signature.statistics.effects import Sample, cohens_d
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 HALF = Page("A", np.arange(60))
@@ -24,7 +26,7 @@ def d_of(scores: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize("dirty", [False, True])
 def test_d_is_that_of_the_mean_score(viewed, store_kind, dirty):
     view = viewed(as_adata(values(150, 300, seed=3, dirty=dirty), store_kind))
-    match = match_in_view(view, Signature("s", ("g3", "g50", "g80"), (1.0, 2.0, 3.0)))
+    match = match_in_view(view, GeneSet("s", ("g3", "g50", "g80"), (1.0, 2.0, 3.0)))
     raw = score_cells(view.expression, match, "mean")
     rest = rest_of(HALF, 150)
     result = against_chance(view, match, HALF, n_sets=30, seed=4)

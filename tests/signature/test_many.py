@@ -10,18 +10,20 @@ import pytest
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.errors import InputError
-from cellucid_core.signature import METHODS, Signature, long_csv, many, match_in_view, score_cells, score_many, wide_csv
-from cellucid_core.signature import ucell as ucell_module
-from cellucid_core.signature.effects import Sample, cohens_d
+from cellucid_core.genes import GeneSet
+from cellucid_core.signature import METHODS, long_csv, match_in_view, score_cells, score_many, wide_csv
+from cellucid_core.signature.scoring import many
+from cellucid_core.signature.scoring import ucell as ucell_module
+from cellucid_core.signature.statistics.effects import Sample, cohens_d
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 SIGNATURES = [
-    Signature("one", ("g1", "g2", "g3")),
-    Signature('o"d,d\n', ("g3", "g9", "nope", "g3"), None, "twice g3"),
-    Signature("none", ("nope",)),
-    Signature("weighted", ("g5", "g2"), (2.0, 0.5)),
-    Signature("no mean", ("g5", "g2"), (2.0, -2.0)),
-    Signature("page", tuple(f"g{i}" for i in range(20, 60))),
+    GeneSet("one", ("g1", "g2", "g3")),
+    GeneSet('o"d,d\n', ("g3", "g9", "nope", "g3"), None, "twice g3"),
+    GeneSet("none", ("nope",)),
+    GeneSet("weighted", ("g5", "g2"), (2.0, 0.5)),
+    GeneSet("no mean", ("g5", "g2"), (2.0, -2.0)),
+    GeneSet("page", tuple(f"g{i}" for i in range(20, 60))),
 ]
 PAGES = [Page("A", np.arange(0, 50)), Page("B", np.arange(40, 150))]
 
@@ -34,7 +36,7 @@ def view(request, viewed):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("batch", [100, 10**9], ids=["batches", "at once"])
 def test_scores_are_those_of_each_alone(view, method, batch, monkeypatch):
-    monkeypatch.setattr("cellucid_core.signature.linear.SCORES_AT_ONCE", batch)
+    monkeypatch.setattr("cellucid_core.signature.scoring.linear.SCORES_AT_ONCE", batch)
     monkeypatch.setattr(many, "SCORES_AT_ONCE", 10**9)
     monkeypatch.setattr(ucell_module, "_MOST_ENTRIES", 700 if batch == 100 else 10**9)
     result = score_many(view, SIGNATURES, method=method, pages=PAGES, repeats="count")
@@ -107,7 +109,7 @@ def test_constant_scores_have_no_effect(viewed, store_kind):
     x = values(60, 5, seed=0)
     x[:, 1] = 0.1
     view = viewed(as_adata(x, store_kind))
-    row = score_many(view, [Signature("flat", ("g1",))], pages=[Page("A", np.arange(20))]).long.iloc[0]
+    row = score_many(view, [GeneSet("flat", ("g1",))], pages=[Page("A", np.arange(20))]).long.iloc[0]
     assert row["mean"] == pytest.approx(0.1)
     assert np.isnan(row["d"])
     assert row["z"] == 0

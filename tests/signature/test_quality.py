@@ -8,15 +8,10 @@ from scipy import stats
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.errors import InputError
-from cellucid_core.signature import (
-    Signature,
-    contributions,
-    library_size,
-    match_in_view,
-    score_cells,
-    signature_quality,
-)
-from cellucid_core.signature.effects import Sample, cohens_d
+from cellucid_core.genes import GeneSet
+from cellucid_core.signature import contributions, match_in_view, score_cells, signature_quality
+from cellucid_core.signature.statistics import library_size
+from cellucid_core.signature.statistics.effects import Sample, cohens_d
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 GENES, WEIGHTS = ("g3", "g0", "g7", "g5"), (2.0, 1.0, 0.5, 1.0)
@@ -38,7 +33,7 @@ def prepared(viewed, store_kind, dirty):
     view = viewed(as_adata(x, store_kind))
     block = x.astype(np.float32)[:, [3, 0, 7, 5]].astype(float)
     block[~np.isfinite(block)] = np.nan
-    return view, match_in_view(view, Signature("s", GENES, WEIGHTS)), block
+    return view, match_in_view(view, GeneSet("s", GENES, WEIGHTS)), block
 
 
 def mean_of(block: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cellucid_core.errors import InputError
-from cellucid_core.signature import genes_used, match_genes, score_cells
+from cellucid_core.genes import match_genes
+from cellucid_core.signature import genes_used, score_cells
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 ASKED = ["g3", "g0", "g7", "g11", "g3", "g14", "absent"]
@@ -49,7 +50,7 @@ def test_median_in_several_blocks_is_the_same(viewed, monkeypatch):
     view = viewed(as_adata(values(150, 8, seed=3, dirty=True), "sparse"))
     match = match_genes([f"g{i}" for i in range(5)], view.gene_ids)
     whole = score_cells(view.expression, match, "median")
-    monkeypatch.setattr("cellucid_core.signature.score._MEDIAN_VALUES", 35)
+    monkeypatch.setattr("cellucid_core.signature.scoring.methods._MEDIAN_VALUES", 35)
     np.testing.assert_array_equal(score_cells(view.expression, match, "median"), whole)
 
 

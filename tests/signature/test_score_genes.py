@@ -9,8 +9,9 @@ import pytest
 import scanpy as sc
 
 from cellucid_core.errors import InputError
-from cellucid_core.signature import match_genes, score_cells
-from cellucid_core.signature.control_genes import control_genes
+from cellucid_core.genes import match_genes
+from cellucid_core.signature import score_cells
+from cellucid_core.signature.scoring.control_genes import control_genes
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 

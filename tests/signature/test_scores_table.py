@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cellucid_core.cell_pages import Page
 from cellucid_core.csv_safety import neutral
 from cellucid_core.signature import read_csv, scores_table, write_csv
-from cellucid_core.signature.table import COLUMNS
+from cellucid_core.signature.reporting.scores_table import COLUMNS
 
 NASTY = ["007", "a,b", 'say "x"', "two\nlines", "cr\rhere", " spaced ", "NA", "", "ß-1", "1e5", "'q'", "tab\there"]
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import zscore
 
 from cellucid_core.errors import InputError
-from cellucid_core.signature import normalize
+from cellucid_core.signature.scoring import normalize
 
 PAGES = [np.array([1.0, 2, np.nan]), np.array([4.0, np.inf]), np.array([2.0])]
 POOLED = np.array([1.0, 2, 4, 2])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cellucid_core.signature import tails
+from cellucid_core.signature.statistics import tails
 
 
 @pytest.mark.parametrize("df", [1.5, 10, 1000.3, 1e6])

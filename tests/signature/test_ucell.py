@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from cellucid_core.signature import match_genes, score_cells
-from cellucid_core.signature import ucell as module
-from cellucid_core.signature.ucell import ucell
+from cellucid_core.genes import match_genes
+from cellucid_core.signature import score_cells
+from cellucid_core.signature.scoring import ucell as module
+from cellucid_core.signature.scoring.ucell import ucell
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 

@@ -15,8 +15,8 @@ import pytest
 from cellucid_core.cell_pages import Page, choose_pages
 from cellucid_core.dataset import View, default_mapping, open_dataset
 from cellucid_core.errors import InputError
+from cellucid_core.genes import GeneSet
 from cellucid_core.signature import (
-    Signature,
     obs_csv,
     record_json,
     run_record,
@@ -91,7 +91,7 @@ def test_what_has_no_h5ad_is_told(view, run, tmp_path):
     dataset = open_dataset(table)
     other = View(dataset, default_mapping(dataset))
     target = tmp_path / "x.h5ad"
-    with pytest.raises(InputError, match=r"no \.h5ad file"):
+    with pytest.raises(InputError, match=r"not an \.h5ad file"):
         write_h5ad(other, run_signature(other, ["A"]), target)
     assert not target.exists()
 
@@ -125,5 +125,5 @@ def test_record(view, run):
     assert record["sample_column"] == "donor"
     assert {"python", "numpy", "scipy"} <= set(record["versions"])
     assert record["tests"] == [test.to_json() for test in run.tests]
-    weighted = run_signature(view, Signature("w", ("GENE1", "GENE2"), (0.5, 2.0)), pages=[Page("e", np.empty(0, int))])
+    weighted = run_signature(view, GeneSet("w", ("GENE1", "GENE2"), (0.5, 2.0)), pages=[Page("e", np.empty(0, int))])
     assert json.loads(record_json(run_record(view, weighted)))["genes"]["weights"] == [0.5, 2.0]

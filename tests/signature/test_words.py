@@ -8,9 +8,11 @@ import pytest
 from scipy import stats
 
 from cellucid_core.cell_pages import Page
-from cellucid_core.signature import cautions, compare, headline, match_genes, score_cells, summarize
-from cellucid_core.signature.caution import variance_shares
-from cellucid_core.signature.effects import Sample
+from cellucid_core.genes import match_genes
+from cellucid_core.signature import cautions, headline, score_cells, summarize
+from cellucid_core.signature.reporting.cautions import variance_shares
+from cellucid_core.signature.statistics import compare
+from cellucid_core.signature.statistics.effects import Sample
 from tests.signature.signature_values import as_adata, values
 
 
@@ -140,7 +142,7 @@ def test_a_score_that_follows_library_size(scored):
 def test_small_effects_with_small_p():
     rng = np.random.default_rng(0)
     pages = [Page("A", np.arange(20_000)), Page("B", np.arange(20_000, 40_000))]
-    from cellucid_core.signature.caution import about_small_effects
+    from cellucid_core.signature.reporting.cautions import about_small_effects
 
     scores = [rng.normal(0.08, 1, 20_000), rng.normal(0, 1, 20_000)]
     assert "many cells" in about_small_effects(compare(pages, scores))[0]

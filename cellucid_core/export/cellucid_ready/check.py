@@ -19,8 +19,8 @@ from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.export.cellucid_ready.columns import Categories, Column, stored
 from cellucid_core.export.cellucid_ready.elements import Elements, elements, gene_names
 from cellucid_core.export.cellucid_ready.expression import Dense, Sparse
+from cellucid_core.export.result import MAX_PROBLEMS, VerifyReport
 from cellucid_core.export.settings import ExportSettings
-from cellucid_core.export.verify import MAX_PROBLEMS, VerifyReport
 from cellucid_core.names import unique
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def opened_ready(path: str | Path) -> Iterator[tuple[Any, int]]:
     import zarr
 
     if not is_ready(path):
-        raise InputError(f"{path} is no Cellucid export.", "Name an .h5ad, a .zarr.zip, a zip or a folder of one.")
+        raise InputError(f"{path} is not a Cellucid export.", "Name an .h5ad, a .zarr.zip, a zip or a folder of one.")
     try:
         if not zipfile.is_zipfile(path):
             with h5py.File(path, "r", locking=False) as file:  # its writer may hold a lock
@@ -118,7 +118,7 @@ class _Check:
     def run(self, root: Any) -> None:
         """Look at everything."""
         if stored_kind(root) != "anndata":
-            self.problems.append("It is no AnnData (its root does not say so).")
+            self.problems.append("It is not an AnnData (its root does not say so).")
             return
         self._uns(root)
         obs, var = self._table(root, "obs"), self._table(root, "var")
@@ -191,10 +191,10 @@ class _Check:
         if table is None:
             return None
         if not isinstance(table, pd.DataFrame):
-            self.problems.append(f"{name} is no table.")
+            self.problems.append(f"{name} is not a table.")
             return None
         if not table.index.is_unique:
-            self.problems.append(f"Row names of {name} stand more than once.")
+            self.problems.append(f"Row names of {name} occur more than once.")
         return table
 
     def _compare_table(self, name: str, table: pd.DataFrame, ids: np.ndarray, columns: Mapping[str, Column]) -> None:
@@ -218,10 +218,10 @@ class _Check:
             array = self._element(root, f"obsm/{key}")
             if not isinstance(array, np.ndarray):
                 if array is not None:
-                    self.problems.append(f"obsm[{key!r}] is no array.")
+                    self.problems.append(f"obsm[{key!r}] is not an array.")
                 continue
             if array.dtype != np.float32 or array.ndim != 2 or len(array) != n_cells:
-                self.problems.append(f"obsm[{key!r}] is no float32 array with a row for each cell.")
+                self.problems.append(f"obsm[{key!r}] is not a float32 array with a row for each cell.")
             elif not np.isfinite(array).all():
                 self.problems.append(f"obsm[{key!r}] has values that are not finite.")
             elif wanted is not None and key not in wanted.obsm:
@@ -238,7 +238,7 @@ class _Check:
         if graph is None:
             return
         if getattr(graph, "shape", None) != (n_cells, n_cells) or not sparse.issparse(graph):
-            self.problems.append("The graph is no sparse matrix of cells × cells.")
+            self.problems.append("The graph is not a sparse matrix of cells × cells.")
             return
         if wanted is None:
             return

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellucid_core.export.obs import categories_of
+from cellucid_core.export.compact import categories_of
 
 
 @dataclass(frozen=True)

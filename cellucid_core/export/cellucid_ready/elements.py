@@ -14,7 +14,7 @@ from cellucid_core.dataset import default_mapping
 from cellucid_core.errors import WorkRefused
 from cellucid_core.export.cellucid_ready.columns import Column, stored
 from cellucid_core.export.cellucid_ready.expression import Dense, Sparse, matrix
-from cellucid_core.export.cellucid_ready.keys import clashes, mended, renamed_note
+from cellucid_core.export.cellucid_ready.keys import clashes, fixed, renamed_note
 from cellucid_core.export.cellucid_ready.outliers import outlier_record
 from cellucid_core.export.cellucid_ready.record import MIN_POINTS, identity, launch_defaults
 from cellucid_core.export.chosen_genes import some
@@ -129,7 +129,7 @@ def _table(
 ) -> tuple[dict[str, Column], dict[str, str]]:
     """Return the columns as they are stored, and name in the source → key in the file."""
     word = "cell" if what == "obs" else "gene"
-    keys = [mended(name) for name in names]
+    keys = [fixed(name) for name in names]
     if same := clashes(keys):
         pairs = "; ".join(" and ".join(map(repr, group[:4])) for group in same[:5])
         raise WorkRefused(f"Columns of the {word} table would be one folder on some systems: {pairs}.", _LEAVE_OUT)
@@ -154,7 +154,7 @@ def _ids(ids: np.ndarray, what: str, notes: list[str]) -> np.ndarray:
     n_repeated = len(ids) - len(set(ids))
     if not n_repeated:
         return ids
-    notes.append(f"{n_repeated:,} {what} names that stand more than once are numbered.")
+    notes.append(f"{n_repeated:,} {what} names that occur more than once are numbered.")
     return np.array(unique(ids), dtype=object)
 
 
@@ -203,7 +203,7 @@ def _obsm(view: View, settings: ExportSettings, notes: list[str]) -> tuple[dict[
     if odd:
         notes.append(f"Arrays of obsm left out: {some(odd)}.")
     exported = [mapping.vectors_renamed.get(name, name) for name in names]
-    keys = [mended(name) for name in exported]
+    keys = [fixed(name) for name in exported]
     if same := clashes(keys):
         raise WorkRefused(f"The obsm arrays {' and '.join(same[0])} would be one folder on some systems.", _LEAVE_OUT)
     notes += renamed_note("Arrays of obsm", exported, keys)
@@ -222,7 +222,7 @@ def _array(view: View, name: str) -> tuple[np.ndarray | None, str]:
     source = view.mapping.computed.get(name, view.dataset.obsm.get(name))
     assert source is not None
     if source.dtype.kind not in "iuf" or source.ndim not in (1, 2):
-        return None, "is no table of numbers"
+        return None, "is not a table of numbers"
     if len(source) != view.dataset.n_cells:
         return None, f"has {len(source):,} rows"
     array = view.obsm(name)

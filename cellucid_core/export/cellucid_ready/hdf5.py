@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from cellucid_core.dataset.hdf5_file import Hdf5Writing
 from cellucid_core.errors import InputError
 from cellucid_core.export.cellucid_ready.layout import DEFLATE_LEVEL
 from cellucid_core.export.cellucid_ready.nodes import Group, Node, Numbers, Scalar, Texts
 from cellucid_core.export.staging import Staging
+from cellucid_core.hdf5_file import Hdf5Writing
 
 
 class H5adFile:

@@ -1,7 +1,7 @@
 """Names that become paths in the file: columns and embeddings.
 
 A key is a path component of a zarr store, which somebody may unpack on any system, so cellucid refuses what not every
-system can store; here it is mended and the user told.
+system can store; here it is fixed and the user told.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _ZARR = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json"})
 _INDEX = "_index"
 
 
-def mended(key: str) -> str:
+def fixed(key: str) -> str:
     """Return a key that every system can store; the key itself where it can.
 
     Examples
     --------
-    >>> mended("CD4/CD8 ratio")
+    >>> fixed("CD4/CD8 ratio")
     'CD4_CD8 ratio'
-    >>> mended("con")
+    >>> fixed("con")
     'con_'
     """
     new = _FORBIDDEN.sub("_", key)
@@ -47,7 +47,7 @@ def clashes(keys: Iterable[str]) -> list[list[str]]:
 
 
 def renamed_note(what: str, old: Sequence[str], new: Sequence[str]) -> list[str]:
-    """Return a warning about mended keys, if there are any."""
+    """Return a warning about fixed keys, if there are any."""
     changed = [f"{a!r} → {b!r}" for a, b in zip(old, new, strict=True) if a != b]
     if not changed:
         return []

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.export.cellucid_ready.columns import Categories, Column
-from cellucid_core.export.groups import group_cells
+from cellucid_core.export.compact import group_cells
 
 
 def quantiles(latent: np.ndarray, codes: np.ndarray, n_categories: int, min_points: int) -> np.ndarray:

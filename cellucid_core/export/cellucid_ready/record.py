@@ -58,7 +58,7 @@ def identity(view: View, settings: ExportSettings) -> dict[str, Any]:
     if address:
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.netloc or shown(address) != address:
-            raise InputError(f"The source address {address!r} is no web address.", "Begin it with https://.")
+            raise InputError(f"The source address {address!r} is not a web address.", "Begin it with https://.")
         if not source:
             raise InputError("The source has an address but no name.", "Give its name, too.")
         record["source"] = {"name": source, "url": address}

@@ -15,7 +15,7 @@ from cellucid_core.export.cellucid_ready.layout import Deflater, raw_chunk
 from cellucid_core.export.cellucid_ready.nodes import Group, Numbers, Scalar, Texts, nodes
 from cellucid_core.export.cellucid_ready.zarr_zip import ZarrZip
 from cellucid_core.export.parallel import in_order
-from cellucid_core.export.result import ExportResult, Progress, sha256_of
+from cellucid_core.export.result import ExportProgress, ExportResult, sha256_of
 from cellucid_core.export.settings import ExportSettings
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def write_ready(
     genes: ChosenGenes,
     target: str | Path,
     *,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[ExportProgress], None] | None = None,
     verify: bool = True,
     force: bool = False,
 ) -> ExportResult:
@@ -103,7 +103,7 @@ def write_ready(
     report = progress or (lambda _: None)
     kind = H5adFile if settings.format == "h5ad" else ZarrZip
     with kind(target, force=force) as sink:
-        report(Progress(0, 1, "Looking at names"))
+        report(ExportProgress(0, 1, "Looking at names"))
         held = elements(view, settings, genes.positions)
         declared: list[tuple[Numbers | Texts | Scalar, _Write]] = []
         for node in nodes(held):
@@ -118,7 +118,7 @@ def write_ready(
             write(place, data)
             if complete is not None:
                 sink.flush(complete)
-            report(Progress(done, steps, doing))
+            report(ExportProgress(done, steps, doing))
         path = sink.finish()
         arrays = 0
         if verify:
@@ -126,7 +126,9 @@ def write_ready(
                 path,
                 view,
                 held,
-                progress=lambda done, of: report(Progress(total + total * done // max(1, of), steps, "Reading back")),
+                progress=lambda done, of: report(
+                    ExportProgress(total + total * done // max(1, of), steps, "Reading back")
+                ),
             )
             if not seen.ok:
                 raise WorkRefused(
@@ -136,7 +138,7 @@ def write_ready(
             arrays = seen.arrays
         size, sha256 = path.stat().st_size, sha256_of(path)
         sink.publish()
-        report(Progress(steps, steps, "Done"))
+        report(ExportProgress(steps, steps, "Done"))
         return ExportResult(
             sink.target,
             sink.files,

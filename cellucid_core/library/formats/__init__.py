@@ -22,7 +22,7 @@ from cellucid_core.library.formats.portable import (
 from cellucid_core.library.formats.statescope import read_statescope, write_statescope
 from cellucid_core.library.model import Level, Signature
 
-__all__ = ["SUFFIXES", "read_signature", "suffix_of", "write_signature"]
+__all__ = ["SUFFIXES", "read_signature", "suffix_of", "write_h5", "write_signature"]
 
 #: Suffix → what it is, for people.
 SUFFIXES = {
@@ -162,7 +162,7 @@ def _one(signature: Signature, level: str | None) -> Level:
 
 def _write_folder(signature: Signature, path: Path) -> None:
     if path.exists() and (not path.is_dir() or not ((path / ".zgroup").exists() or not any(path.iterdir()))):
-        raise InputError(f"{path} exists and is no zarr store.", "Choose another name.")
+        raise InputError(f"{path} exists and is not a zarr store.", "Choose another name.")
     draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         write_zarr(signature, draft / "new")

@@ -109,7 +109,7 @@ def read_inert(data: bytes, file_name: str) -> Any:
                 return machine.result
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, EOFError) as error:
         raise InputError(
-            f"{file_name} is no pickle, or a damaged one ({_line(error)}).", "Copy or download it again."
+            f"{file_name} is not a pickle, or a damaged one ({_line(error)}).", "Copy or download it again."
         ) from error
     raise InputError(f"{file_name} was cut off.", "Copy or download it again.")
 
@@ -152,7 +152,7 @@ class _Machine:
             return
         action = getattr(self, f"_do_{name.lower()}", None)
         if action is None:
-            raise self.refusal(f"uses the pickle instruction {name}, which tables have no need of")
+            raise self.refusal(f"uses the pickle instruction {name}, which tables do not need")
         if argument is None:
             action()
         else:
@@ -261,13 +261,13 @@ class _Machine:
 
     def _extend(self, target: Any, items: list[Any]) -> None:
         if type(target) is not list:
-            raise self.refusal("appends to something that is no list")
+            raise self.refusal("appends to something that is not a list")
         target.extend(items)
         self._deepen(target, items)
 
     def _fill(self, target: Any, items: list[Any]) -> None:
         if type(target) is not dict:
-            raise self.refusal("sets items of something that is no dict")
+            raise self.refusal("sets items of something that is not a dict")
         keys, values = items[::2], items[1::2]
         if len(keys) != len(values):
             raise ValueError("a key without a value")

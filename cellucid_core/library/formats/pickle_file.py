@@ -82,7 +82,7 @@ def _level(name: str, value: Any, rebuild: Rebuild, where: str) -> Level:
     if rebuild.is_frame(value):
         return level_of_table(rebuild.frame(value), name, f"{where}, {name}")
     if type(value) is not dict:
-        raise InputError(f"The level {name} of {where} is no dict.", _EXPECTED)
+        raise InputError(f"The level {name} of {where} is not a dict.", _EXPECTED)
     missing = [key for key in ("mean", "variance") if not rebuild.is_frame(value.get(key))]
     if missing:
         raise InputError(f"The level {name} of {where} has no table {' and no table '.join(missing)}.", _EXPECTED)

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellucid_core.dataset.formats.text_table import read_layout
 from cellucid_core.errors import InputError
 from cellucid_core.library.model import Level, Signature, make_level, make_signature
+from cellucid_core.reading.formats import read_layout
 
 #: What Statescope adds to variances, so that none is 0.
 OFFSET = 0.01
@@ -45,10 +45,13 @@ def _table(path: Path, encoding: str, separator: str, file_name: str) -> pd.Data
     """Read the lines as they stand: numbers to the last digit, everything else as text."""
     rows: list[list[str]] = []
     try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if packed else path.open("rb") as raw:
-            for number, row in enumerate(csv.reader(io.TextIOWrapper(raw, encoding=encoding), delimiter=separator), 1):
+        with path.open("rb") as head:
+            packed = head.read(2) == b"\x1f\x8b"
+        with (
+            gzip.open(path, "rb") if packed else path.open("rb") as raw,
+            io.TextIOWrapper(raw, encoding=encoding) as text,
+        ):
+            for number, row in enumerate(csv.reader(text, delimiter=separator), 1):
                 if rows and len(row) != len(rows[0]):
                     if not row:
                         continue

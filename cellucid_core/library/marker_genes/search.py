@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,8 +34,8 @@ class MarkerSearch:
         By which a set is picked: of correlation and of distance.
     """
 
-    front: np.ndarray = field(repr=False)
-    masks: np.ndarray = field(repr=False)
+    front: np.ndarray
+    masks: np.ndarray
     generations: int
     weights: tuple[float, float] = (-1.0, 1.0)
 
@@ -65,7 +65,7 @@ def find_markers(
     """Find sets of genes that tell cell types apart.
 
     NSGA-II (Deb, Pratap, Agarwal & Meyarivan 2002): parents and children compete; whole non-dominated fronts survive,
-    and of the last one those in the least crowded places. Sorting and crowding are pymoo's.
+    and of the last one those in the least crowded places. Sorting is moocore's.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def _survivors(masks: np.ndarray, values: np.ndarray, n: int) -> tuple[np.ndarra
     masks, values = masks[np.sort(first)], values[np.sort(first)]
     kept: list[np.ndarray] = []
     left = n
-    for front in _fronts(values, n):
+    for front in _fronts(values):
         if len(front) <= left:
             kept.append(front)
         else:
@@ -179,16 +179,25 @@ def _survivors(masks: np.ndarray, values: np.ndarray, n: int) -> tuple[np.ndarra
     return masks[chosen], values[chosen]
 
 
-def _fronts(values: np.ndarray, enough: int | None = None) -> list[np.ndarray]:
-    from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+def _fronts(values: np.ndarray) -> list[np.ndarray]:
+    """Return the positions of each front, best first: correlation is to be low, distance high."""
+    from moocore import pareto_rank
 
-    # pymoo minimizes.
-    fronts: list[np.ndarray] = NonDominatedSorting().do(values * (1.0, -1.0), n_stop_if_ranked=enough)
-    return fronts
+    ranks = pareto_rank(values, maximise=[False, True])
+    return [np.flatnonzero(ranks == rank) for rank in range(int(ranks.max()) + 1)]
 
 
 def _crowding(values: np.ndarray) -> np.ndarray:
-    from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
+    """Return the crowding distance of each point of a front, (n,) float64; infinite at the ends.
 
-    crowding: np.ndarray = calc_crowding_distance(values)
+    Per objective the distance between a point's neighbours, over the objective's range (Deb et al. 2002,
+    10.1109/4235.996017, III B).
+    """
+    crowding = np.zeros(len(values))
+    for objective in values.T:
+        order = np.argsort(objective, kind="stable")
+        padded = np.concatenate([[-np.inf], objective[order], [np.inf]])
+        spread = objective.max() - objective.min()
+        if spread > 0:
+            crowding[order] += (padded[2:] - padded[:-2]) / spread
     return crowding

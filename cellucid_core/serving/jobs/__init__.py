@@ -8,7 +8,7 @@ what runs here are whole functions with plain arguments, which a cluster can tak
 loky and `concurrent.futures` cannot stop a single task either, and give up all of a pool when one worker dies.
 
 Ours are the fair queue (`fair_queue`), the job's state in plain files (`record`), and what a worker may use
-(`carrying_out`). A job is a function of a module of this package and plain arguments; what it returns is JSON, what it
+(`running`). A job is a function of a module of this package and plain arguments; what it returns is JSON, what it
 writes lies in the job's folder, so that whatever happens to its process, nothing half-made is left.
 
 Without a server (the command line, tests of pages) there are no worker processes: jobs run on a thread of the caller's
@@ -17,11 +17,11 @@ process, with everything else the same.
 
 from __future__ import annotations
 
-from cellucid_core.serving.jobs.asking import find_job, jobs_of, submit
+from cellucid_core.serving.jobs.asking import find_job, jobs_of, pass_jobs, submit
 from cellucid_core.serving.jobs.deleting import delete_jobs
 from cellucid_core.serving.jobs.job import Job
-from cellucid_core.serving.jobs.progress import Progress, Report
-from cellucid_core.serving.jobs.record import ACTIVE, sweep_jobs
+from cellucid_core.serving.jobs.progress import JobProgress, JobReporter
+from cellucid_core.serving.jobs.record import ACTIVE, owner_mark, sweep_jobs
 from cellucid_core.serving.jobs.tasks import (
     DatasetSource,
     build_job,
@@ -32,14 +32,14 @@ from cellucid_core.serving.jobs.tasks import (
     open_job,
     zip_job,
 )
-from cellucid_core.serving.jobs.workers import Workers, workers
+from cellucid_core.serving.jobs.workers import Workers, set_workers, workers
 
 __all__ = [
     "ACTIVE",
     "DatasetSource",
     "Job",
-    "Progress",
-    "Report",
+    "JobProgress",
+    "JobReporter",
     "Workers",
     "build_job",
     "delete_jobs",
@@ -50,6 +50,9 @@ __all__ = [
     "genes_job",
     "jobs_of",
     "open_job",
+    "owner_mark",
+    "pass_jobs",
+    "set_workers",
     "submit",
     "sweep_jobs",
     "workers",

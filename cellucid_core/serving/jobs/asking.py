@@ -8,15 +8,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from cellucid_core.serving.jobs.carrying_out import (
-    Stopped,
-    Work,
-    disk_refused,
-    perform,
-    read_outcome,
-    stop_if_asked,
-    too_large,
-)
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.record import (
     ACTIVE,
@@ -30,6 +21,15 @@ from cellucid_core.serving.jobs.record import (
     save,
     tell,
     this_server,
+)
+from cellucid_core.serving.jobs.running import (
+    Stopped,
+    Work,
+    disk_refused,
+    perform,
+    read_outcome,
+    stop_if_asked,
+    too_large,
 )
 from cellucid_core.serving.jobs.tasks import uses_of
 from cellucid_core.serving.jobs.workers import workers
@@ -51,7 +51,7 @@ def submit(
     ----------
     work
         A function of a module, called with ``folder`` (where its files may go; they are deleted unless it ends well),
-        ``report`` (a `Report`) and the arguments. What it returns is kept as JSON.
+        ``report`` (a `JobReporter`) and the arguments. What it returns is kept as JSON.
     arguments
         Plain values.
     owner

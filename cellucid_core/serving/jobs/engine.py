@@ -6,18 +6,18 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager, suppress
 from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
 
 from pebble import concurrent
 
-from cellucid_core.serving.jobs.carrying_out import carry_out
+from cellucid_core.serving.jobs.running import carry_out
 
 _PRELOADED = ["scanpy", "anndata", "h5py", "zarr", "scipy.stats"]
-_PRELOADED += ["cellucid_core.dataset.formats", "cellucid_core.serving.jobs", "cellucid_core.serving.jobs.loaded"]
+_PRELOADED += ["cellucid_core.reading.formats", "cellucid_core.serving.jobs", "cellucid_core.serving.jobs.loaded"]
 #: A process that has imported everything once and is forked for each job: a job begins in milliseconds, with nothing
 #: of the job before it. Where that is not possible (Windows) each job imports everything itself.
 _BASE: Any = multiprocessing.get_context(
@@ -92,4 +92,17 @@ def start(folder: Path, *, memory: int, limit: float, yielding: bool) -> Future[
     in_process: Any = concurrent.process  # its annotations name the context otherwise than it is called
     run = in_process(timeout=limit, context=_CONTEXT, daemon=True)(carry_out)
     future: Future[None] = run(str(folder), environment, memory, yielding)
+    _let_cancelling_win(future)
     return future
+
+
+def _let_cancelling_win(future: Future[None]) -> None:
+    """Let a job that is cancelled in the moment it ends be cancelled: Pebble's thread would raise at its result."""
+    for name in ("set_result", "set_exception"):
+        tell = getattr(future, name)
+
+        def told(outcome: Any, tell: Any = tell) -> None:
+            with suppress(InvalidStateError):
+                tell(outcome)
+
+        setattr(future, name, told)

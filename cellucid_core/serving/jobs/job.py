@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from cellucid_core.errors import WorkRefused
-from cellucid_core.serving.jobs.carrying_out import STOP
-from cellucid_core.serving.jobs.progress import Progress, read_progress
+from cellucid_core.serving.jobs.progress import JobProgress, read_progress
 from cellucid_core.serving.jobs.record import ACTIVE, Record, error_of, load, save
+from cellucid_core.serving.jobs.running import STOP
 
 #: Beside the record of a job of which somebody was told how it ended.
 _TOLD = "told"
@@ -95,7 +95,7 @@ class Job:
         """How many jobs are served before it."""
         return self._place(self) if self._place is not None and self.state == "queued" else 0
 
-    def progress(self) -> Progress:
+    def progress(self) -> JobProgress:
         """Return how far it is."""
         return read_progress(self.folder)
 

@@ -8,13 +8,11 @@ from contextlib import suppress
 import numpy as np
 
 from cellucid_core.compiled import compiled
-from cellucid_core.dataset.build import place_rows
-from cellucid_core.dataset.gene_stats import gather_stats
-from cellucid_core.dataset.hdf5_heaps import walk_objects
-from cellucid_core.dataset.matrix import count_into
-from cellucid_core.export.compare import stored_errors
-from cellucid_core.export.graph import take_upper
-from cellucid_core.export.quantize import put_codes
+from cellucid_core.export import stored_errors
+from cellucid_core.export.compact import put_codes, take_upper
+from cellucid_core.reading import count_into
+from cellucid_core.reading.safety import walk_objects
+from cellucid_core.store import gather_stats, place_rows
 
 
 def load() -> None:

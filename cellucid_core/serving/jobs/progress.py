@@ -11,13 +11,13 @@ from pathlib import Path
 
 FILE = "progress.json"
 #: Called with what is being done, steps done and steps in all.
-Report = Callable[[str, float, float], None]
+JobReporter = Callable[[str, float, float], None]
 #: Seconds between two writings of the file.
 _EVERY = 0.1
 
 
 @dataclass(frozen=True)
-class Progress:
+class JobProgress:
     """How far a job is.
 
     Attributes
@@ -72,7 +72,7 @@ class Reporter:
     def __init__(self, folder: Path, stop: Callable[[], None] = lambda: None) -> None:
         self._file, self._draft = folder / FILE, folder / f".{FILE}"
         self._stop = stop
-        self._last = Progress(began=time.time(), step_began=time.time())
+        self._last = JobProgress(began=time.time(), step_began=time.time())
 
     def __call__(self, what: str, done: float, total: float) -> None:
         """Take note of a step."""
@@ -81,14 +81,14 @@ class Reporter:
         if what == last.what and now - last.at < _EVERY:
             return
         began, before = (last.step_began, last.before) if what == last.what else (now, last.done)
-        self._last = Progress(what, float(done), float(total), last.began, began, before, now)
+        self._last = JobProgress(what, float(done), float(total), last.began, began, before, now)
         self._draft.write_text(json.dumps(asdict(self._last)), encoding="utf-8")
         os.replace(self._draft, self._file)  # noqa: PTH105
 
 
-def read_progress(folder: Path) -> Progress:
+def read_progress(folder: Path) -> JobProgress:
     """Return how far the job of a folder is."""
     try:
-        return Progress(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+        return JobProgress(**json.loads((folder / FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):  # nothing was reported yet, or by another version
-        return Progress()
+        return JobProgress()

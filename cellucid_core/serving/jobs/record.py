@@ -21,9 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cellucid_core.atomic import complete_or_absent
-from cellucid_core.dataset.home import home_folder
-from cellucid_core.dataset.remains import clear_remains
-from cellucid_core.dataset.sealed_folder import clear_drafts
+from cellucid_core.cache import clear_drafts, clear_leftovers, home_folder
 from cellucid_core.errors import CellucidError, InputError, WorkRefused
 
 SCHEMA = "cellucid-job"
@@ -65,7 +63,7 @@ class Record:
     result
         What the job returned; JSON.
     error
-        ``type``, ``what`` and ``mend`` of the error it ended with, or None.
+        ``type``, ``what`` and ``fix`` of the error it ended with, or None.
     server
         Which server runs it.
     uses
@@ -162,15 +160,15 @@ def all_records() -> Iterator[Record]:
 
 def error_of(record: Record) -> CellucidError:
     """Return the error that a job ended with."""
-    told = record.error or {"what": "This was cancelled.", "mend": "Start it again if it is still wanted."}
+    told = record.error or {"what": "This was cancelled.", "fix": "Start it again if it is still wanted."}
     kind = InputError if told.get("type") == "InputError" else WorkRefused
-    return kind(told["what"], told["mend"])
+    return kind(told["what"], told["fix"])
 
 
 def tell(error: CellucidError) -> dict[str, str]:
     """Return an error as a record keeps it."""
     kind = "InputError" if isinstance(error, InputError) else "WorkRefused"
-    return {"type": kind, "what": error.what, "mend": error.mend}
+    return {"type": kind, "what": error.what, "fix": error.fix}
 
 
 def clean(folder: Path, patience: float = 10.0) -> None:
@@ -193,7 +191,7 @@ def clean(folder: Path, patience: float = 10.0) -> None:
 def _clear_drafts() -> None:
     for name in ("stores", "computed"):
         clear_drafts(home_folder(name))
-    clear_remains()
+    clear_leftovers()
 
 
 def sweep_jobs(now: float | None = None) -> int:

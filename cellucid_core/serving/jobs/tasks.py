@@ -13,11 +13,11 @@ from cellucid_core.errors import InputError
 from cellucid_core.export import ChosenGenes, ExportSettings, add_to_root, choose_genes, write, zip_root
 from cellucid_core.library import BuildSettings, build_signature
 from cellucid_core.preflight import Scope, apply_fixes, fix_all, preflight
-from cellucid_core.serving.heirs import add_heirs_entry
-from cellucid_core.serving.jobs.progress import Report
+from cellucid_core.serving.jobs.progress import JobReporter
+from cellucid_core.serving.sign_in import add_heirs_entry
 
 if TYPE_CHECKING:
-    from cellucid_core.export import Progress
+    from cellucid_core.export import ExportProgress
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def uses_of(arguments: dict[str, Any]) -> list[str]:
     return hashes + [os.path.realpath(path) for path in paths if path]
 
 
-def open_job(*, folder: Path, report: Report, source: DatasetSource, mapping: Mapping | None = None) -> None:
+def open_job(*, folder: Path, report: JobReporter, source: DatasetSource, mapping: Mapping | None = None) -> None:
     """Open a dataset, arrange its matrix by gene, and look at all of it once; the caller finds that done.
 
     Parameters
@@ -86,7 +86,7 @@ def open_job(*, folder: Path, report: Report, source: DatasetSource, mapping: Ma
 def fix_job(
     *,
     folder: Path,
-    report: Report,
+    report: JobReporter,
     source: DatasetSource,
     choices: Mapping,
     fixes: Sequence[str],
@@ -124,7 +124,7 @@ def fix_job(
 
 
 def genes_job(
-    *, folder: Path, report: Report, source: DatasetSource, mapping: Mapping, settings: ExportSettings
+    *, folder: Path, report: JobReporter, source: DatasetSource, mapping: Mapping, settings: ExportSettings
 ) -> None:
     """Find the genes of an export, so that how they were ranked is kept on the disk; the caller finds it there.
 
@@ -140,7 +140,7 @@ def genes_job(
 def export_job(
     *,
     folder: Path,
-    report: Report,
+    report: JobReporter,
     source: DatasetSource,
     mapping: Mapping,
     settings: ExportSettings,
@@ -160,7 +160,7 @@ def export_job(
         As `cellucid_core.export.write`.
     """
 
-    def progress(step: Progress) -> None:
+    def progress(step: ExportProgress) -> None:
         report(step.what, step.done, step.total)
 
     report("Starting", 0, 1)
@@ -171,7 +171,7 @@ def export_job(
 def build_job(
     *,
     folder: Path,
-    report: Report,
+    report: JobReporter,
     source: DatasetSource,
     mapping: Mapping,
     columns: Sequence[str],
@@ -206,7 +206,7 @@ def build_job(
     return {"entry": add_heirs_entry(signature, owner).id, "dataset": signature.dataset}
 
 
-def gather_job(*, folder: Path, report: Report, export: str, root: str, replace: bool) -> None:
+def gather_job(*, folder: Path, report: JobReporter, export: str, root: str, replace: bool) -> None:
     """Read an export through and put a copy of it into a collection.
 
     Raises
@@ -218,7 +218,7 @@ def gather_job(*, folder: Path, report: Report, export: str, root: str, replace:
     add_to_root(export, root, replace=replace)
 
 
-def zip_job(*, folder: Path, report: Report, root: str) -> dict[str, Any]:
+def zip_job(*, folder: Path, report: JobReporter, root: str) -> dict[str, Any]:
     """Write a collection of exports as one zip into the job's folder.
 
     Returns

@@ -14,11 +14,11 @@ from typing import Any
 from cellucid_core.configuration import Configuration, format_duration, read_configuration
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.serving.jobs import engine
-from cellucid_core.serving.jobs.carrying_out import STOP, Work, disk_refused, place_order, read_outcome
 from cellucid_core.serving.jobs.fair_queue import FairQueue
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.record import Record, clean, folder_made, tell
-from cellucid_core.serving.watching import LOGGER, log_error
+from cellucid_core.serving.jobs.running import STOP, Work, disk_refused, place_order, read_outcome
+from cellucid_core.serving.logs import LOGGER, log_error
 
 #: Most jobs of one owner, and of all, that wait or run.
 MOST_OF_ONE, MOST_OF_ALL = 10, 200
@@ -75,11 +75,11 @@ class Workers:
                     return job
             if sum(job.record.owner == record.owner for job in active) >= MOST_OF_ONE:
                 raise WorkRefused(
-                    f"{MOST_OF_ONE} things are being done for you already.",
+                    f"{MOST_OF_ONE} of your jobs are waiting or running already.",
                     "Wait until one of them is finished, or cancel one.",
                 )
             if len(active) >= MOST_OF_ALL:
-                raise WorkRefused("The server has too much to do already.", "Try again in a few minutes.")
+                raise WorkRefused("The server is busy.", "Try again in a few minutes.")
             with folder_made(record):
                 place_order(record.folder, work, arguments)
             job = Job(record, self._cancel, self._place)

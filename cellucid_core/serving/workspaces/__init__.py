@@ -8,7 +8,7 @@ browser or a signed-in user has (`owners`). Everything is readable by the server
 from __future__ import annotations
 
 from cellucid_core.serving.workspaces.choices import choices_from_json, choices_to_json
-from cellucid_core.serving.workspaces.ending import delete_workspace, files_in_use, sweep_workspaces
+from cellucid_core.serving.workspaces.ending import delete_workspace, files_in_use, owner_keeps, sweep_workspaces
 from cellucid_core.serving.workspaces.files import (
     Gone,
     create_workspace,
@@ -20,7 +20,7 @@ from cellucid_core.serving.workspaces.files import (
     stamp_of,
 )
 from cellucid_core.serving.workspaces.merging import merge
-from cellucid_core.serving.workspaces.owners import latest_workspace, note_workspace, owners_workspaces, pass_workspaces
+from cellucid_core.serving.workspaces.owned import latest_workspace, note_workspace, owners_workspaces, pass_workspaces
 from cellucid_core.serving.workspaces.parts import (
     gene_file_from_json,
     gene_file_to_json,
@@ -70,6 +70,7 @@ __all__ = [
     "merge",
     "name_of",
     "note_workspace",
+    "owner_keeps",
     "owners_workspaces",
     "page_files_to_pages",
     "part_name",

@@ -56,7 +56,7 @@ def create_workspace(content: dict[str, Any]) -> tuple[str, str]:
 
 
 def find_workspace(token: object) -> str | None:
-    """Return the name of the workspace that a link leads to; None for what is no token, unknown, deleted or expired."""
+    """Return the name of the workspace that a link leads to; None for no token, or one unknown, deleted or expired."""
     if not is_token(token):
         return None
     name = name_of(str(token))

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.cell_pages import MAX_FILE, MadePages, pages_from_json
+from cellucid_core.genes import GeneSet, GeneSets
 from cellucid_core.serving.workspaces.tokens import is_name, workspaces_folder
 from cellucid_core.serving.workspaces.workspace_json import PART_FILE, Damaged
-from cellucid_core.signature import GeneSets, Signature
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-Kind = Literal["pages", "genes"]
+PartKind = Literal["pages", "genes"]
 _FORMAT, _VERSION = "cellucid-dashboard-signatures", 1
 
 
-def part_name(kind: Kind, *what: bytes) -> str:
+def part_name(kind: PartKind, *what: bytes) -> str:
     """Return the name of the file for something, told by the bytes that tell it from all else."""
     state = hashlib.sha256()
     for piece in what:
@@ -123,14 +123,14 @@ def gene_file_from_json(text: str) -> tuple[str, GeneSets]:
         raise Damaged("signatures") from error
 
 
-def _signature(content: dict[str, Any]) -> Signature:
+def _signature(content: dict[str, Any]) -> GeneSet:
     genes = tuple(_word(gene) for gene in content["genes"])
     weights = content["weights"]
     if weights is not None:
         weights = tuple(float(weight) for weight in weights)
         if len(weights) != len(genes) or not all(map(math.isfinite, weights)):
             raise Damaged("weights")
-    return Signature(_word(content["name"]), genes, weights, _word(content["description"]))
+    return GeneSet(_word(content["name"]), genes, weights, _word(content["description"]))
 
 
 def _word(value: object) -> str:

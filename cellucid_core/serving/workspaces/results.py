@@ -7,10 +7,9 @@ import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from cellucid_core.dataset.home import home_folder
+from cellucid_core.cache import home_folder
 from cellucid_core.errors import CellucidError
-from cellucid_core.export import Again, ExportResult
-from cellucid_core.export.settings import FORMATS
+from cellucid_core.export import FORMATS, Again, ExportResult
 
 _FILE_NAME = re.compile(r"[^/\\\0]{1,255}")
 

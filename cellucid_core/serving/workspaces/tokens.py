@@ -16,7 +16,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from cellucid_core.dataset.home import home_folder
+from cellucid_core.cache import home_folder
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _NAME = re.compile(r"[0-9a-f]{64}")

@@ -104,7 +104,7 @@ def workspace_from_json(content: object) -> KeptWorkspace:
     if isinstance(schema, int) and schema > SCHEMA:
         raise InputError(
             "This workspace was written by a newer version of the dashboard.",
-            "Update the server, or begin a new workspace; this one is left as it is.",
+            "Update the server, or start a new workspace; this one is left as it is.",
         )
     if schema != SCHEMA:
         raise Damaged("schema")

@@ -1,0 +1,387 @@
+"""The public API, for notebooks and scripts: ``import cellucid_core as cc``.
+
+Thin over the rooms below: whatever the pages and the command line do is done by the same functions. Names and the
+order of arguments are scanpy's where it has a word for the thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from cellucid_core.cell_pages import Page, choose_pages
+from cellucid_core.dataset import ColumnKind, View, choose, default_mapping, open_dataset
+from cellucid_core.errors import InputError
+from cellucid_core.export import ExportResult, ExportSettings, VerifyReport, parse_gene_choice, write
+from cellucid_core.export import verify as verify_export
+from cellucid_core.genes import GeneSet
+from cellucid_core.preflight import PreflightReport, Scope, apply_fixes, report_html, require_ready
+from cellucid_core.preflight import preflight as check
+from cellucid_core.reading import write_demo
+from cellucid_core.signature import Adjustment, Method, Normalization, SignatureRun, run_signature, write_csv
+from cellucid_core.signature.reporting import tests_table
+
+if TYPE_CHECKING:
+    import altair as alt
+    import anndata
+    import pandas as pd
+
+__all__ = ["GeneSet", "Page", "Preflight", "Score", "export", "open", "preflight", "score", "verify", "write_demo"]
+
+
+def open(
+    data: View | str | Path | Sequence[str | Path] | anndata.AnnData,
+    *,
+    layer: str | None = None,
+    use_raw: bool | None = None,
+    embeddings: Mapping[int, str] | None = None,
+    latent: str | None = None,
+    gene_id: str | None = None,
+    connectivities: str | None = None,
+    vectors: bool = True,
+    obs_keys: Sequence[str] | None = None,
+    kinds: Mapping[str, ColumnKind] | None = None,
+    modality: str | None = None,
+    cell_metadata: str | Path | None = None,
+) -> View:
+    """Open a dataset.
+
+    Parameters
+    ----------
+    data
+        A path of any supported format, ``"demo"``, or an AnnData in memory, which is never modified.
+    layer, use_raw
+        Which matrix holds expression: a layer, or ``adata.raw``; by default ``X``.
+    embeddings
+        Dimension (1, 2 or 3) → key in obsm; by default what is there.
+    latent, connectivities
+        Keys in obsm and obsp, or ``"none"``.
+    gene_id
+        ``"index"`` or a column of the gene table.
+    obs_keys
+        Columns of the cell table that go along; by default all.
+    vectors
+        Whether vector fields (RNA velocity) go along.
+    kinds
+        Column → ``"categorical"`` or ``"continuous"``, where it should differ from what its type says.
+    modality, cell_metadata
+        See `dataset.open_dataset`.
+
+    Returns
+    -------
+    View
+        The cells, genes, columns and arrays; matrices stay in the file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened, or something is named that it does not have.
+    """
+    if isinstance(data, View):
+        dataset, mapping = data.dataset, data.mapping
+        if modality is not None or cell_metadata is not None:
+            raise InputError("The dataset is open already.", "Give modality and cell_metadata with its path.")
+    else:
+        if isinstance(data, Sequence) and not isinstance(data, str):
+            if len(data) != 1:
+                raise InputError(
+                    f"{len(data)} files cannot be opened as one dataset yet.", "Join them with anndata.concat first."
+                )
+            data = data[0]
+        dataset = open_dataset(data, modality=modality, cell_metadata=cell_metadata)
+        mapping = default_mapping(dataset)
+    if layer is not None and use_raw:
+        raise InputError("Both a layer and adata.raw are asked for.", "Give layer or use_raw, not both.")
+    mapping = choose(
+        dataset,
+        mapping,
+        embeddings=embeddings,
+        latent=latent,
+        matrix="raw" if use_raw else layer,
+        gene_id=gene_id,
+        connectivities=connectivities,
+        vectors="auto" if vectors else "none",
+        obs_keys=obs_keys,
+        kinds=kinds,
+    )
+    return View(dataset, mapping)
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What preflight found; prints as text, and as a table in a notebook.
+
+    Attributes
+    ----------
+    view
+        What was checked.
+    report
+        The findings, most severe first.
+    """
+
+    view: View
+    report: PreflightReport
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing blocks an export."""
+        return self.report.status == "ready"
+
+    @property
+    def findings(self) -> pd.DataFrame:
+        """One row per finding: rule, severity, title, detail, count, fix."""
+        import pandas as pd
+
+        columns = ["rule", "severity", "title", "detail", "count", "fix"]
+        rows = [[finding.to_json()[column] for column in columns] for finding in self.report.findings]
+        return pd.DataFrame(rows, columns=columns)
+
+    def fix(self, *rules: str) -> View:
+        """Return the dataset with fixes applied; the file, or the AnnData, stays as it is.
+
+        Parameters
+        ----------
+        rules
+            ``"all"`` (every safe fix, the default), ``"RULE"``, or ``"RULE=NAME"`` for one of a finding's alternatives.
+
+        Raises
+        ------
+        InputError
+            If a rule does not exist, has no such fix, or its fix cannot be computed.
+        """
+        dataset = self.view.dataset.turned("")
+        return View(dataset, apply_fixes(dataset, self.view.mapping, rules or ("all",)))
+
+    def to_html(self, path: str | Path) -> None:
+        """Write the report as a page to print."""
+        Path(path).write_text(report_html(self.view, self.report), encoding="utf-8")
+
+    def __repr__(self) -> str:
+        lines = [f"{self.view.dataset.name}: {'ready' if self.ready else 'not ready'} to export"]
+        lines += [
+            f"  {finding.severity:<8}{finding.rule}: {finding.title}"
+            + (f" (fix: {finding.fix})" if finding.fix else "")
+            for finding in self.report.findings
+        ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = f"<p><b>{escape(self.view.dataset.name)}</b>: {'ready' if self.ready else 'not ready'} to export</p>"
+        shown = self.findings[["severity", "title", "fix", "rule"]].fillna("")
+        return head + (shown.to_html(index=False, border=0) if len(shown) else "<p>Nothing is wrong.</p>")
+
+
+def preflight(data: View | str | Path | anndata.AnnData) -> Preflight:
+    """Say what is wrong with a dataset.
+
+    Parameters
+    ----------
+    data
+        As for `open`, or what it returned.
+    """
+    view = open(data)
+    return Preflight(view, check(view))
+
+
+def export(
+    data: View | str | Path | anndata.AnnData,
+    out: str | Path,
+    genes: str | Sequence[str] = "all",
+    *,
+    force: bool = False,
+    verify: bool = True,
+    **settings: Any,
+) -> ExportResult:
+    """Write a Cellucid dataset: a zip or a folder, or an AnnData for today's viewer, by the name of `out`.
+
+    Parameters
+    ----------
+    data
+        As for `open`, or what it returned.
+    out
+        ``.zip`` or a folder (``compact_v1``); ``.h5ad`` or ``.zarr.zip`` (Cellucid-ready AnnData).
+    genes
+        ``"all"``, ``"none"``, ``"hvg:2000"``, ``"markers:cell_type:20"``, ``"@FILE"`` or genes; several are a union.
+    force
+        Whether what is there is replaced.
+    verify
+        Whether every array is read back and compared with its source.
+    settings
+        Fields of `ExportSettings`: ``var_quantization``, ``compression``, ``name`` …
+
+    Raises
+    ------
+    WorkRefused
+        If preflight blocks the export, or what was written is not what the source says.
+    InputError
+        If a setting makes no sense.
+    """
+    view = open(data)
+    name = Path(out).name.lower()
+    ending = "zarr.zip" if name.endswith(".zarr.zip") else "h5ad" if name.endswith(".h5ad") else "compact"
+    try:
+        chosen = ExportSettings(genes=parse_gene_choice(genes), **{"format": ending, **settings})
+    except TypeError as error:
+        raise InputError(f"This is not a setting of an export ({error}).", "See cc.export's settings.") from error
+    scope = Scope(
+        categorical_dtype=chosen.categorical_dtype,
+        n_genes=chosen.genes.at_most if chosen.genes.named is None else None,
+        genes=chosen.genes.named,
+        var_bits=chosen.var_quantization,
+        compression=chosen.compression,
+    )
+    require_ready(view, scope, keys_are_files=chosen.format == "compact")
+    return write(view, chosen, out, force=force, verify=verify)
+
+
+def verify(path: str | Path, against: View | str | Path | anndata.AnnData | None = None) -> VerifyReport:
+    """Read an export back, alone or against its source."""
+    return verify_export(path, None if against is None else open(against))
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """A signature's scores and what they say; a table in a notebook.
+
+    Attributes
+    ----------
+    view
+        What was scored.
+    run
+        Everything that was computed: `signature.SignatureRun`.
+    """
+
+    view: View
+    run: SignatureRun
+
+    @property
+    def scores(self) -> pd.Series:
+        """Score of every cell by its id, before normalization, (n_cells,) float64."""
+        import pandas as pd
+
+        return pd.Series(self.run.raw, index=pd.Index(self.view.cell_ids, name="cell_id"), name=self.run.title)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row per page: cells, mean, median, standard deviation."""
+        return self.run.summary
+
+    @property
+    def tests(self) -> pd.DataFrame:
+        """One row per test, by sample first, with every digit; empty without pages to compare."""
+        import pandas as pd
+
+        return pd.DataFrame([test.to_json() for test in self.run.tests])
+
+    @property
+    def genes(self) -> dict[str, Any]:
+        """Genes found, missing, repeated, with proposals for the missing ones."""
+        found: dict[str, Any] = self.run.to_json()["genes"]
+        return found
+
+    def plot(self, kind: Literal["violin", "box", "histogram"] = "violin") -> alt.Chart:
+        """Return the chart of the scores by page; a notebook shows it."""
+        from cellucid_core import charts
+
+        kinds = {"violin": charts.violin, "box": charts.box, "histogram": charts.histogram}
+        if kind not in kinds:
+            raise InputError(f"There is no chart {kind!r}.", f"Choose one of {', '.join(kinds)}.")
+        chart: alt.Chart = kinds[kind](self.run.pages, self.run.scores, self.run.title)
+        return chart
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write one row per page and cell, which joins back to the cells by their ids."""
+        write_csv(self.run.table(self.view), Path(path))
+
+    def __repr__(self) -> str:
+        found = f"{len(self.run.match.found)} genes found, {len(self.run.match.missing)} missing"
+        return f"{self.run.title} of {self.view.n_cells:,} cells ({found})\n{self.run.headline}\n{self.summary}"
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p>{escape(self.run.headline)}</p>", self.summary.to_html(index=False, border=0)]
+        if self.run.tests:
+            parts.append(tests_table(self.run.tests).to_html(index=False, border=0))
+        return "".join(parts + [f"<p>{escape(warning)}</p>" for warning in self.run.warnings])
+
+
+def score(
+    data: View | str | Path | anndata.AnnData,
+    gene_list: str | Iterable[str] | GeneSet,
+    *,
+    method: Method = "mean",
+    groupby: str | None = None,
+    pages: Sequence[str] | Sequence[Page] | None = None,
+    rest_of: str | None = None,
+    sample: str | None = None,
+    normalize: Normalization = "none",
+    repeats: Literal["once", "count"] = "once",
+    layer: str | None = None,
+    use_raw: bool | None = None,
+    p_adjust: Adjustment = "bh",
+    random_state: int = 0,
+    key_added: str | None = None,
+) -> Score:
+    """Score a gene signature and compare groups of cells by it.
+
+    Parameters
+    ----------
+    data
+        As for `open`, or what it returned.
+    gene_list
+        Genes, text as pasted, or a `GeneSet` with weights.
+    method
+        ``mean``, ``sum``, ``median``, ``score_genes`` (scanpy's values) or ``ucell`` (pyucell's).
+    groupby
+        Column whose categories are compared.
+    pages
+        Which of its categories, in the order to compare; or pages made otherwise.
+    rest_of
+        A category to set against all other cells.
+    sample
+        Column of donors or samples: the unit of replication.
+    normalize
+        ``none``, ``zscore`` or ``minmax``, over all pages together.
+    repeats
+        Whether a gene that is listed twice counts ``once`` or by its ``count``.
+    layer, use_raw
+        As for `open`.
+    p_adjust
+        ``bh`` (Benjamini-Hochberg) or ``holm``.
+    random_state
+        Of the draw of control genes (``score_genes``).
+    key_added
+        Column of ``adata.obs`` that the scores are written to, where `data` is an AnnData.
+
+    Raises
+    ------
+    InputError
+        If no gene is found, or a column, page or method does not exist.
+    """
+    in_memory = hasattr(data, "obs") and hasattr(data, "var_names")
+    if key_added is not None and not in_memory:
+        raise InputError("key_added names a column of an AnnData in memory.", "Give the AnnData, or leave it out.")
+    view = open(data, layer=layer, use_raw=use_raw)
+    chosen: list[Page] | None = None
+    if pages is not None and all(isinstance(page, Page) for page in pages):
+        chosen = [page for page in pages if isinstance(page, Page)]
+    elif groupby is not None:
+        chosen = choose_pages(view, groupby, None if pages is None else [str(page) for page in pages], rest_of)
+    elif pages is not None or rest_of is not None:
+        raise InputError("pages and rest_of name categories of a column.", "Give groupby, too.")
+    run = run_signature(
+        view,
+        gene_list if isinstance(gene_list, (str, GeneSet)) else list(gene_list),
+        method=method,
+        normalize=normalize,
+        repeats=repeats,
+        pages=chosen,
+        sample_key=sample,
+        p_adjust=p_adjust,
+        seed=random_state,
+    )
+    if key_added is not None:
+        data.obs[key_added] = run.raw  # type: ignore[union-attr, index]
+    return Score(view, run)

@@ -1,0 +1,282 @@
+"""A folder of several exports with ``datasets.json``, the list that a viewer reads first.
+
+Every folder of the root that holds an export is a dataset of the collection. The list is derived: it is made again from
+the folders' identities whenever something changes, keeps the order and the default of the list that was there, and puts
+datasets that are new at its end, by the name of their folder. Source: ``export-format.md``, "Several datasets".
+
+Nothing here trusts what it reads: an identity is strict JSON of the types it should have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellucid_core.atomic import complete_or_absent
+from cellucid_core.errors import InputError, WorkRefused
+from cellucid_core.names import folder_name
+from cellucid_core.prepared import (
+    IDENTITY,
+    MAX_JSON,
+    DamagedError,
+    ExportFiles,
+    open_export,
+    read_json,
+    read_structure,
+    strict_json,
+)
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+LIST = "datasets.json"
+#: The largest integer that a viewer, which counts in float64, can tell from its neighbours.
+_MAX_COUNT = 2**53
+
+
+@dataclass(frozen=True)
+class Member:
+    """One dataset of a collection: where it is, and what its identity says of it."""
+
+    id: str
+    folder: str
+    name: str
+    n_cells: int
+    n_genes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its entry in ``datasets.json``."""
+        return {
+            "id": self.id,
+            "path": f"{self.folder}/",
+            "name": self.name,
+            "n_cells": self.n_cells,
+            "n_genes": self.n_genes,
+        }
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The exports of a root.
+
+    Attributes
+    ----------
+    root
+        The folder.
+    members
+        Its datasets, in the order of the list.
+    default
+        The id of the dataset that a viewer opens first; empty without datasets.
+    notes
+        What was left out or found amiss, one sentence each.
+    """
+
+    root: Path
+    members: tuple[Member, ...]
+    default: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Where its list is."""
+        return self.root / LIST
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of ``datasets.json``."""
+        return {"version": 1, "default": self.default, "datasets": [member.to_json() for member in self.members]}
+
+    def to_bytes(self) -> bytes:
+        """Return ``datasets.json`` as it is written: strict JSON, ASCII only, indented by 2."""
+        return json.dumps(self.to_json(), indent=2, allow_nan=False).encode("ascii")
+
+
+def read_root(root: str | Path) -> Collection:
+    """Look at the exports of a root, without writing anything.
+
+    Parameters
+    ----------
+    root
+        A folder of exports. Hidden folders, and folders without an identity, are no datasets.
+
+    Raises
+    ------
+    InputError
+        If it is not a folder, or an export itself; if an identity is damaged; if a folder's name cannot stand in an
+        address.
+    WorkRefused
+        If two datasets have one id.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"There is no folder {root}.", "Name the folder that holds the exports.")
+    if (root / IDENTITY).exists():
+        raise InputError(f"{root} is an export itself.", "Name the folder around it.")
+    try:
+        folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        members, notes = _read_members(root, folders)
+    except OSError as error:
+        raise InputError(f"{root} cannot be read ({error.strerror}).", "Check its permissions.") from None
+    order, default, note = _present_list(root)
+    place = {folder: position for position, folder in enumerate(order)}
+    members.sort(key=lambda member: place.get(member.folder, len(place)))  # stable: new ones stay sorted by name
+    ids = [member.id for member in members]
+    chosen = default if default in ids else next(iter(ids), "")
+    return Collection(root, tuple(members), chosen, (*note, *notes))
+
+
+def write_datasets(root: str | Path, default: str | None = None) -> Collection:
+    """Write ``datasets.json`` of a root, as a whole or not at all.
+
+    Parameters
+    ----------
+    root
+        The folder of exports.
+    default
+        Id of the dataset that is opened first. None: as it is, or the first.
+
+    Raises
+    ------
+    InputError
+        As `read_root`; if there is no export at all, or none of that id; if the folder cannot be written to.
+    WorkRefused
+        As `read_root`.
+    """
+    with alone(Path(root)):
+        found = read_root(root)
+        if not found.members:
+            raise InputError(f"{root} holds no export.", f"Write one into it first: export DATASET --out {root}/NAME.")
+        return write_list(_with_default(found, default))
+
+
+# ---- reading -----------------------------------------------------------------------------------------------------
+
+
+def _read_members(root: Path, folders: Sequence[str]) -> tuple[list[Member], list[str]]:
+    members, notes = [], []
+    for folder in folders:
+        if not (root / folder / IDENTITY).is_file():
+            notes.append(f"The folder {folder} is not an export and was left out.")
+            continue
+        if folder_name(folder) != folder:
+            raise InputError(
+                f"The folder {folder!r} has a name that cannot stand in every address.",
+                f"Rename it to {folder_name(folder)!r}.",
+            )
+        files = open_export(root / folder)
+        try:
+            members.append(read_member(files, folder))
+            if problems := read_structure(files).problems:
+                notes.append(f"The export in {folder} is damaged: {problems[0]} Export that dataset again.")
+        except DamagedError as error:
+            raise InputError(
+                f"{root / folder / IDENTITY} is damaged: {error}.", "Export that dataset again, or move it away."
+            ) from None
+        finally:
+            files.close()
+    seen: dict[str, str] = {}
+    for member in members:
+        if member.id in seen:
+            raise WorkRefused(
+                f"The folders {seen[member.id]} and {member.folder} have the same id {member.id!r}.",
+                "Export one of them under another id, or move it away.",
+            )
+        seen[member.id] = member.folder
+    return members, notes
+
+
+def read_member(files: ExportFiles, folder: str) -> Member:
+    """Read an identity; raises `DamagedError` unless every part that is needed is what it should be."""
+    identity = read_json(files, IDENTITY)
+    if not isinstance(identity, dict) or identity.get("version") != 2 or isinstance(identity["version"], bool):
+        raise DamagedError("it is not an identity of version 2")
+    stats = identity.get("stats")
+    if not isinstance(stats, dict):
+        raise DamagedError("it has no stats")
+    n_cells, n_genes = _count(stats, "n_cells"), _count(stats, "n_genes")
+    return Member(_text(identity, "id"), folder, _text(identity, "name"), n_cells, n_genes)
+
+
+def _text(identity: dict[str, Any], key: str) -> str:
+    text = identity.get(key)
+    if not isinstance(text, str) or not text.strip():
+        raise DamagedError(f"its {key} is not a text")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise DamagedError(f"its {key} holds half a character") from None
+    return text
+
+
+def _count(stats: dict[str, Any], key: str) -> int:
+    number = stats.get(key)
+    if type(number) is not int or not 0 <= number < _MAX_COUNT:
+        raise DamagedError(f"its {key} is not a count")
+    return number
+
+
+def _present_list(root: Path) -> tuple[list[str], str | None, list[str]]:
+    """Return the folders of the list that is there, in order, and its default; and a note if it cannot be used."""
+    path = root / LIST
+    if not path.is_file():
+        return [], None, []
+    try:
+        with path.open("rb") as file:
+            found = strict_json(file.read(MAX_JSON + 1))
+        folders = [entry["path"].removesuffix("/") for entry in found["datasets"]]
+        default = found.get("default")
+    except (OSError, DamagedError, LookupError, TypeError, AttributeError) as error:
+        reason = str(error) if isinstance(error, DamagedError) else "it is not a list of datasets"
+        return [], None, [f"The {LIST} that was there could not be used: {reason}."]
+    return folders, default if isinstance(default, str) else None, []
+
+
+# ---- writing -----------------------------------------------------------------------------------------------------
+
+
+def _with_default(found: Collection, default: str | None) -> Collection:
+    if default is None:
+        return found
+    return Collection(found.root, found.members, find(found, default).id, found.notes)
+
+
+def find(found: Collection, dataset_id: str) -> Member:
+    """Return a dataset of a collection; raises `InputError` if it has none of that id."""
+    for member in found.members:
+        if member.id == dataset_id:
+            return member
+    known = ", ".join(member.id for member in found.members[:10])
+    raise InputError(
+        f"{found.root} has no dataset {dataset_id!r}.", f"It has {known}." if known else "It has no dataset at all."
+    )
+
+
+def write_list(found: Collection) -> Collection:
+    """Write ``datasets.json`` as a whole or not at all; raises `InputError` where that is not possible."""
+    try:
+        with complete_or_absent(found.path) as draft:
+            draft.write_bytes(found.to_bytes())
+    except OSError as error:
+        raise InputError(f"{found.path} cannot be written ({error.strerror}).", "Check its permissions.") from None
+    return found
+
+
+@contextlib.contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Wait until nobody else changes a root: what one writer adds must not be missing from another's list."""
+    if fcntl is None or not root.is_dir():
+        yield
+        return
+    descriptor = os.open(root, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # some network disks know no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

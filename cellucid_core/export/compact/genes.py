@@ -1,0 +1,84 @@
+"""Gene expression, one dense vector per gene: ``var/`` and ``var_manifest.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from cellucid_core.export.compact.quantize import Encoded, encode_stored
+from cellucid_core.names import safe_key
+from cellucid_core.prepared import encoding
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Expression
+
+#: Raw bytes of one block of genes: what a thread holds at a time.
+BLOCK_BYTES = 4 * 2**20
+MAX_BLOCK_GENES = 64
+
+
+def blocks(n_genes: int, n_cells: int, bits: int | None) -> list[range]:
+    """Divide genes into blocks of about `BLOCK_BYTES`, at most `MAX_BLOCK_GENES` and at least one gene each."""
+    per_gene = max(1, n_cells * encoding(bits).dtype.itemsize)
+    size = max(1, min(MAX_BLOCK_GENES, BLOCK_BYTES // per_gene))
+    return [range(start, min(start + size, n_genes)) for start in range(0, n_genes, size)]
+
+
+def encode_gene(expression: Expression, position: int, bits: int | None, name: str = "") -> Encoded:
+    """Encode one gene in every cell; an absent entry is 0.
+
+    Parameters
+    ----------
+    expression
+        The matrix.
+    position
+        The gene.
+    bits
+        8, 16 or None for float32.
+    name
+        Its id, for the error.
+    """
+    cells, values = expression.gene_stored(position)
+    return encode_stored(expression.n_cells, cells if expression.is_sparse else None, values, bits, f"gene {name}")
+
+
+def path(gene: str, bits: int | None) -> str:
+    """Return a gene's file, without compression suffix."""
+    return f"var/{safe_key(gene)}.values.{encoding(bits).ext}"
+
+
+def manifest(
+    entries: Sequence[Sequence[Any]],
+    n_cells: int,
+    *,
+    gene_id_column: str,
+    bits: int | None,
+    suffix: str,
+    compression: int | None,
+) -> dict[str, Any]:
+    """Return ``var_manifest.json``.
+
+    Parameters
+    ----------
+    entries
+        ``[gene, min, max]``, or ``[gene]`` without quantization, in the order of the export.
+    suffix
+        ``".gz"`` or nothing.
+    """
+    kind = encoding(bits)
+    return {
+        "_format": "compact_v1",
+        "n_points": n_cells,
+        "var_gene_id_column": gene_id_column,
+        "compression": compression,
+        "quantization": bits,
+        "_varSchema": {
+            "kind": "continuous",
+            "pathPattern": f"var/{{key}}.values.{kind.ext}{suffix}",
+            "ext": kind.ext,
+            "dtype": kind.name,
+            "quantized": kind.quantized,
+            **({"quantizationBits": kind.bits} if kind.quantized else {}),
+        },
+        "fields": [list(entry) for entry in entries],
+    }

@@ -1,0 +1,54 @@
+"""What a gene is called: pasted lists, gene files and gene sets, matching, and what kind of id a name is.
+
+One reader takes every file of genes (`read_gene_sets`, `read_gene_file`), so that the same file means the same genes on
+every page, in an export and on the command line; its rules stand in `gene_file`.
+"""
+
+from __future__ import annotations
+
+from cellucid_core.genes.gene_file import MAX_BYTES, gene_file_genes, read_gene_file
+from cellucid_core.genes.gene_list import parse_genes
+from cellucid_core.genes.gene_sets import (
+    GeneSet,
+    GeneSets,
+    gene_set_argument,
+    read_gene_sets,
+    read_gene_table,
+    read_gmt,
+)
+from cellucid_core.genes.matching import SIGNS, GeneIds, GeneMatch, match_genes
+from cellucid_core.genes.naming_conventions import (
+    SYMBOL_COLUMNS,
+    id_kind,
+    is_spreadsheet_damage,
+    look_like_barcodes,
+    look_like_genes,
+    sampled,
+    species,
+    undamaged,
+)
+
+__all__ = [
+    "MAX_BYTES",
+    "SIGNS",
+    "SYMBOL_COLUMNS",
+    "GeneIds",
+    "GeneMatch",
+    "GeneSet",
+    "GeneSets",
+    "gene_file_genes",
+    "gene_set_argument",
+    "id_kind",
+    "is_spreadsheet_damage",
+    "look_like_barcodes",
+    "look_like_genes",
+    "match_genes",
+    "parse_genes",
+    "read_gene_file",
+    "read_gene_sets",
+    "read_gene_table",
+    "read_gmt",
+    "sampled",
+    "species",
+    "undamaged",
+]

@@ -1,0 +1,15 @@
+"""Highly variable genes and marker genes, computed once per dataset and kept."""
+
+from __future__ import annotations
+
+from cellucid_core.ranking.gene_rankings import kept_markers, kept_variability
+from cellucid_core.ranking.variable_genes import highly_variable, most_variable, refuse_without_logs, variability
+
+__all__ = [
+    "highly_variable",
+    "kept_markers",
+    "kept_variability",
+    "most_variable",
+    "refuse_without_logs",
+    "variability",
+]

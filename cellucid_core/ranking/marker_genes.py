@@ -1,0 +1,138 @@
+"""Marker genes of groups of cells, from the gene-major store in bounded memory.
+
+The ranking of ``scanpy.tl.rank_genes_groups`` with ``method="t-test"`` (its default) and ``use_raw=False``: for each
+group, genes by Welch's t between the group's cells and all other cells, cells without a group among the others. Counts,
+means and variances per group are all that it needs, so one pass over the stored values is enough; scanpy would copy the
+matrix twice for every group. The tests compare with scanpy. What is not logged is logged on the way (`LogRule`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cellucid_core.dataset import LogRule
+from cellucid_core.errors import WorkRefused
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Expression
+
+#: Scores that are held while the best are sought: groups × genes of a block.
+_BLOCK_SCORES = 2**21
+
+
+def marker_genes(
+    expression: Expression,
+    codes: np.ndarray,
+    n_groups: int,
+    n: int,
+    threads: int = 1,
+    report: Callable[[int, int], None] | None = None,
+    *,
+    rule: LogRule,
+) -> tuple[list[np.ndarray], list[str]]:
+    """Return the `n` genes that mark each group best.
+
+    Parameters
+    ----------
+    expression
+        Values that are logs, or become logs by `rule`; others (scaled ones, whose t is that of their logs) are taken as
+        they are, as scanpy does, and it is said. Values that are not finite are left out.
+    codes
+        (n_cells,) integer: each cell's group, −1 for none.
+    n_groups
+        Number of groups.
+    n
+        How many for each group. Genes that are not higher in a group than elsewhere never mark it, so there can be
+        fewer.
+    threads
+        How many genes are worked on at a time.
+    report
+        Called with (genes done, all genes); it may raise to cancel.
+    rule
+        What the values are, and how they become logs.
+
+    Returns
+    -------
+    tuple
+        For each group the positions of its genes, best first, int64 (empty for a group of fewer than two cells, of
+        which no variance is known), and warnings in plain words. Equal scores are in the order of the genes.
+
+    Raises
+    ------
+    WorkRefused
+        If fewer than two groups could be compared.
+    """
+    sizes = np.bincount(codes[codes >= 0], minlength=n_groups)
+    usable = (sizes >= 2) & (len(codes) - sizes >= 2)
+    if not usable.any():
+        raise WorkRefused(
+            "No group has two cells and two others to be compared with, so no marker genes can be found.",
+            "Choose another column.",
+        )
+    warnings = rule.done("marker genes")
+    # Cells without a group are a group of their own at the end: they are among the others of every group.
+    places = np.where(codes < 0, n_groups, codes).astype(np.int64)
+    cells_of = np.bincount(places, minlength=n_groups + 1).astype(np.float64)
+    best = [np.zeros(0, np.int64)] * n_groups
+    best_scores = [np.zeros(0)] * n_groups
+    with ThreadPoolExecutor(threads) as pool:
+        for block in _blocks(expression.n_genes, n_groups):
+            scores = np.array(list(pool.map(lambda g: _scores(expression, g, places, cells_of, rule.factor), block)))
+            for group in np.flatnonzero(usable):
+                found = np.concatenate([best_scores[group], scores[:, group]])
+                genes = np.concatenate([best[group], np.arange(block.start, block.stop)])
+                kept = np.argsort(-found, kind="stable")[:n]
+                kept = kept[found[kept] > 0]
+                best[group], best_scores[group] = genes[kept], found[kept]
+            if report is not None:
+                report(block.stop, expression.n_genes)
+    alone = int((sizes[~usable] > 0).sum())
+    if alone:
+        warnings.append(f"Groups with fewer than two cells, or all but one, have no marker genes ({alone:,} left out).")
+    return best, warnings
+
+
+def _blocks(n_genes: int, n_groups: int) -> Iterator[range]:
+    step = int(np.clip(_BLOCK_SCORES // max(1, n_groups), 64, 2048))
+    for start in range(0, n_genes, step):
+        yield range(start, min(start + step, n_genes))
+
+
+def _scores(
+    expression: Expression, position: int, places: np.ndarray, cells_of: np.ndarray, factor: np.ndarray | None
+) -> np.ndarray:
+    """Welch's t of one gene for each group against all other cells, (n_groups,); 0 where it is not defined."""
+    cells, values = expression.gene_stored(position)
+    level = values.astype(np.float64)
+    if factor is not None:
+        level = np.log1p(level * factor[cells])
+    n, group = cells_of, places[cells]
+    finite = np.isfinite(level)
+    if not finite.all():
+        n = n - np.bincount(group[~finite], minlength=len(n))
+        group, level = group[finite], level[finite]
+    # Around the gene's own mean, so that sums of squares lose no digits.
+    middle = float(level.sum()) / max(1.0, float(n.sum()))
+    level -= middle
+    absent = n - np.bincount(group, minlength=len(n))
+    total = np.bincount(group, weights=level, minlength=len(n)) - absent * middle
+    squares = np.bincount(group, weights=level * level, minlength=len(n)) + absent * (middle * middle)
+    t: np.ndarray
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean, spread = _mean_and_error(total[:-1], squares[:-1], n[:-1])
+        others, others_spread = _mean_and_error(
+            total.sum() - total[:-1], squares.sum() - squares[:-1], n.sum() - n[:-1]
+        )
+        t = (mean - others) / np.sqrt(spread + others_spread)
+    t[np.isnan(t)] = 0.0
+    return t
+
+
+def _mean_and_error(total: np.ndarray, squares: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return means, and sample variances divided by the number of cells."""
+    mean = total / n
+    return mean, np.maximum(squares - total * mean, 0.0) / (n - 1) / n

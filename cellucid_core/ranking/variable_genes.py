@@ -1,0 +1,242 @@
+"""Highly variable genes, from the gene-major store in constant memory.
+
+The ``seurat`` flavor of ``scanpy.pp.highly_variable_genes`` (Satija et al. 2015; scanpy's default): genes are put into
+20 bins by the logarithm of their mean, and ranked by how far the logarithm of their dispersion (variance / mean) lies
+above their bin's mean, in the bin's standard deviations. Means and variances are of ``expm1`` of the log values. The
+``cell_ranger`` flavor (Zheng et al. 2017) takes them of the log values themselves. scanpy itself would need the whole
+matrix in memory, twice; the tests compare with it.
+
+Both flavors are defined on log-normalized values. What a matrix holds is decided elsewhere (`Dataset.scale`), and comes
+here as a `LogRule`: counts, and values that are normalized but not logged, are logged on the way. Values that have no
+dispersion (scaled, centred, logged twice) are refused; no other matrix is taken in their place without being asked.
+(``seurat_v3``, which wants counts, is not offered.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from cellucid_core.dataset import NO_LOGS, LogRule
+from cellucid_core.errors import WorkRefused
+from cellucid_core.names import listed
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Expression
+
+Flavor = Literal["seurat", "cell_ranger"]
+
+_BINS = 20
+#: Genes between two reports.
+_BLOCK = 512
+#: The normal distribution's third quartile: a median absolute deviation over it is a standard deviation.
+_QUARTILE = 0.6744897501960817
+
+
+def highly_variable(
+    expression: Expression,
+    n: int,
+    threads: int = 1,
+    *,
+    rule: LogRule,
+    flavor: Flavor = "seurat",
+) -> tuple[np.ndarray, list[str]]:
+    """Return the `n` most variable genes.
+
+    Parameters
+    ----------
+    expression, threads, rule, flavor
+        As in `variability`.
+    n
+        How many, as `most_variable` takes them.
+
+    Returns
+    -------
+    tuple
+        Positions of the genes, ascending int64, and warnings in plain words.
+
+    Raises
+    ------
+    WorkRefused
+        If no gene varies, or as `variability`.
+    """
+    score, warnings = variability(expression, threads, rule=rule, flavor=flavor)
+    positions, more = most_variable(score, n)
+    return positions, [*warnings, *more]
+
+
+def variability(
+    expression: Expression,
+    threads: int = 1,
+    *,
+    rule: LogRule,
+    flavor: Flavor = "seurat",
+    report: Callable[[int, int], None] | None = None,
+) -> tuple[np.ndarray, list[str]]:
+    """Return how variable each gene is, as `normalized_dispersion` or `cell_ranger_dispersion` measures it.
+
+    Parameters
+    ----------
+    expression
+        Values that are logs, or become logs by `rule`. Those that are not finite are left out of means and variances.
+    threads
+        How many genes are worked on at a time.
+    rule
+        What the values are, and how they become logs.
+    flavor
+        As scanpy's ``flavor``.
+    report
+        Called with (genes done, all genes); it may raise to cancel.
+
+    Returns
+    -------
+    tuple
+        float64 (n_genes,), NaN for a gene without variance; and warnings in plain words.
+
+    Raises
+    ------
+    WorkRefused
+        If the values are neither logs nor become logs by logging them.
+    """
+    refuse_without_logs(rule)
+    moments: list[tuple[float, float]] = []
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, expression.n_genes, _BLOCK):
+            block = range(start, min(start + _BLOCK, expression.n_genes))
+            moments += pool.map(lambda g: _moments(expression, g, rule, flavor), block)
+            if report is not None:
+                report(block.stop, expression.n_genes)
+    dispersion = normalized_dispersion if flavor == "seurat" else cell_ranger_dispersion
+    score = dispersion(np.array([m for m, _ in moments]), np.array([v for _, v in moments]))
+    return score, rule.done("highly variable genes")
+
+
+def refuse_without_logs(rule: LogRule, others: Sequence[str] = ()) -> None:
+    """Refuse values that dispersions mean nothing of.
+
+    Parameters
+    ----------
+    others
+        Matrices that would do, for the sentence.
+
+    Raises
+    ------
+    WorkRefused
+        If the values are such.
+    """
+    if rule.scale.kind in NO_LOGS:
+        which = f": {listed(others)}" if others else " as the expression matrix, or name the genes"
+        raise WorkRefused(
+            f"The matrix holds {rule.scale.words}; highly variable genes are found on log-normalized values or counts.",
+            f"Choose such a matrix{which}.",
+        )
+
+
+def most_variable(score: np.ndarray, n: int) -> tuple[np.ndarray, list[str]]:
+    """Return the positions of the `n` highest scores, ascending int64, and what there is to say about their number.
+
+    Genes whose score equals the `n`-th highest are all taken, as ``scanpy.pp.highly_variable_genes`` takes them, so
+    there can be more than `n`. Genes without any variance are never taken, so there can be fewer.
+
+    Raises
+    ------
+    WorkRefused
+        If no gene has a score.
+    """
+    known = np.sort(score[~np.isnan(score)])[::-1]
+    if len(known) == 0:
+        raise WorkRefused("No gene varies between cells.", "Choose another matrix, or name the genes.")
+    best = np.flatnonzero(score >= known[min(n, len(known)) - 1]).astype(np.int64)
+    said = []
+    if len(best) < n:
+        said = [f"Only {len(best):,} genes vary between cells; {n:,} were asked for."]
+    elif len(best) > n:
+        said = [f"{len(best):,} genes are taken where {n:,} were asked for: the last ones vary equally (as in scanpy)."]
+    return best, said
+
+
+def _moments(expression: Expression, position: int, rule: LogRule, flavor: Flavor) -> tuple[float, float]:
+    """Mean and sample variance of one gene: ``seurat`` of normalized counts, ``cell_ranger`` of their logarithms."""
+    cells, values = expression.gene_stored(position)
+    n = expression.n_cells
+    finite = np.isfinite(values)
+    if not finite.all():
+        n -= int((~finite).sum())
+        cells, values = cells[finite], values[finite]
+    with np.errstate(over="ignore", invalid="ignore"):
+        if rule.factor is not None:
+            level = values.astype(np.float64) * rule.factor[cells]
+            level = np.log1p(level) if flavor == "cell_ranger" else level
+        elif flavor == "cell_ranger":  # to the same result, whatever the base
+            level = values.astype(np.float64)
+        else:
+            # scanpy takes expm1 in the matrix's own type; a later sum in float64 must start from the same numbers.
+            natural = values if rule.base == math.e else values * values.dtype.type(math.log(rule.base))
+            level = np.expm1(natural).astype(np.float64)
+    if n < 2:
+        return 0.0, 0.0
+    mean = float(level.sum()) / n
+    spread = float(np.square(level - mean).sum()) + (n - len(level)) * mean * mean
+    return mean, spread / (n - 1)
+
+
+def normalized_dispersion(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return each gene's dispersion in standard deviations of its bin.
+
+    Parameters
+    ----------
+    mean, variance
+        (n_genes,) of values that are not logarithms.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n_genes,); NaN for a gene without variance. A gene alone in its bin has 1.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dispersion = variance / np.where(mean == 0, 1e-12, mean)
+        dispersion[dispersion == 0] = np.nan
+        table = pd.DataFrame({"mean": np.log1p(mean), "dispersion": np.log(dispersion)})
+    table = table.where(np.isfinite(table))
+    if not table["mean"].notna().any():
+        return np.full(len(mean), np.nan)
+    of_bin = table.groupby(pd.cut(table["mean"], bins=_BINS), observed=True)["dispersion"]
+    center, width = of_bin.transform("mean"), of_bin.transform("std")
+    alone = width.isna()
+    width = width.where(~alone, center)
+    center = center.where(~alone, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return ((table["dispersion"] - center) / width).to_numpy(dtype=np.float64)
+
+
+def cell_ranger_dispersion(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return how far each gene's dispersion lies from its bin's median, in the bin's median absolute deviations.
+
+    The ``cell_ranger`` flavor of scanpy (Zheng et al. 2017): 20 bins by quantiles of the mean; nothing is logged here.
+
+    Parameters
+    ----------
+    mean, variance
+        (n_genes,) of log values.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n_genes,); NaN for a gene without variance. Where half of a bin have one dispersion, so that the
+        deviation is 0, it is NaN for these and infinite for the others, as in scanpy.
+    """
+    mean = np.where(mean == 0, 1e-12, mean)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dispersion = variance / mean
+    inner = np.unique(np.percentile(mean, np.arange(10, 105, 5)))
+    of_bin = pd.Series(dispersion).groupby(np.digitize(mean, inner, right=True))
+    middle = of_bin.transform("median")
+    deviation = (pd.Series(dispersion) - middle).abs().groupby(np.digitize(mean, inner, right=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = (dispersion - middle.to_numpy()) / (deviation.transform("median").to_numpy() / _QUARTILE)
+    return np.where(variance > 0, score, np.nan)

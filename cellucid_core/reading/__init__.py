@@ -1,0 +1,51 @@
+"""Any file, folder or archive becomes `Contents`: tables in memory, matrices that stay in the file."""
+
+from __future__ import annotations
+
+from cellucid_core.reading.archives import gunzip, unpack_entry
+from cellucid_core.reading.contents import Contents
+from cellucid_core.reading.demo import demo_file, write_demo
+from cellucid_core.reading.elements import first_line
+from cellucid_core.reading.in_memory import is_adata, keep_adata
+from cellucid_core.reading.kinds import (
+    CONVERT,
+    HDF5_SIGNATURE,
+    SUPPORTED,
+    FileKind,
+    Recognised,
+    check_file_name,
+    is_openable_folder,
+    may_hold_data,
+    recognise,
+)
+from cellucid_core.reading.matrix import BLOCK_BYTES, FileMatrix, Layout, count_into, exact_float
+from cellucid_core.reading.rewriting import as_categories, restore_names
+from cellucid_core.reading.source import Source
+
+__all__ = [
+    "BLOCK_BYTES",
+    "CONVERT",
+    "HDF5_SIGNATURE",
+    "SUPPORTED",
+    "Contents",
+    "FileKind",
+    "FileMatrix",
+    "Layout",
+    "Recognised",
+    "Source",
+    "as_categories",
+    "check_file_name",
+    "count_into",
+    "demo_file",
+    "exact_float",
+    "first_line",
+    "gunzip",
+    "is_adata",
+    "is_openable_folder",
+    "keep_adata",
+    "may_hold_data",
+    "recognise",
+    "restore_names",
+    "unpack_entry",
+    "write_demo",
+]

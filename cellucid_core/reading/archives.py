@@ -1,0 +1,155 @@
+"""Take files out of archives without trusting them: nothing lands outside, nothing grows without bound."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from cellucid_core.atomic import complete_or_absent
+from cellucid_core.cache import alone_with
+from cellucid_core.configuration import format_size, read_configuration
+from cellucid_core.errors import InputError
+
+#: Most entries; a zarr folder of a large atlas has some hundred thousand.
+MAX_ENTRIES = 2_000_000
+#: Free space that unpacking leaves on the disk.
+_SPARE = 2**30
+_CHUNK = 4 * 2**20
+_AGAIN = "Copy or download it again, then open it."
+
+
+def checked_entries(archive: zipfile.ZipFile, file_name: str) -> list[str]:
+    """Return the names of a zip's files after checking that they are harmless.
+
+    Raises
+    ------
+    InputError
+        If a name leads outside, is there twice or stands for a link, if something is encrypted, or if the declared
+        sizes exceed ``CELLUCID_UNPACKED_LIMIT``.
+    """
+    total, names = 0, []
+    entries = archive.infolist()
+    if len(entries) > MAX_ENTRIES:
+        raise InputError(f"{file_name} holds {len(entries):,} files.", f"At most {MAX_ENTRIES:,} are opened.")
+    for entry in entries:
+        name = entry.filename
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if name.startswith(("/", "\\")) or ".." in parts or ":" in name.split("/")[0] or "\0" in name:
+            raise InputError(
+                f"{file_name} holds a file that would land outside of it ({name[:80]!r}).", "Zip it again."
+            )
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise InputError(f"{file_name} holds a link ({name[:80]!r}).", "Zip the files themselves.")
+        if entry.flag_bits & 1:
+            raise InputError(f"{file_name} is encrypted.", "Zip it again, without a password.")
+        total += entry.file_size
+        if not (entry.is_dir() or name.startswith("__MACOSX/") or name.rpartition("/")[2] == ".DS_Store"):
+            names.append(name)
+    limit = read_configuration().unpacked_limit
+    if total > limit:
+        raise InputError(f"{file_name} unpacks to {format_size(total)}.", f"At most {format_size(limit)} are unpacked.")
+    if len(set(names)) < len(names):
+        raise InputError(f"{file_name} holds a file twice.", "Zip it again.")
+    return names
+
+
+def unpack_entry(path: Path, name: str, target: Path, file_name: str) -> None:
+    """Unpack one file of a zip to the folder ``unpacked`` of the home, if nobody has yet; complete or absent.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or too large; if the disk is full.
+    """
+    with alone_with(target):
+        if not target.exists():
+            _unpack_entry(path, name, target, file_name)
+
+
+def _unpack_entry(path: Path, name: str, target: Path, file_name: str) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            checked_entries(archive, file_name)
+            entry = archive.getinfo(name)
+            _require_room(target.parent, entry.file_size, file_name)
+            with archive.open(entry) as source:
+                _copy(source, target, entry.file_size, file_name)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{file_name} is a zip that is damaged or was cut off.", _AGAIN) from error
+
+
+def unpack_folder(path: Path, inside: str, folder: Path, file_name: str) -> None:
+    """Unpack the files that lie directly in one folder of a zip.
+
+    Parameters
+    ----------
+    inside
+        The folder within the zip, ending in ``/``, or empty for its root.
+    folder
+        An existing folder that gets them.
+
+    Raises
+    ------
+    InputError
+        If something is damaged, or too large.
+    """
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in checked_entries(archive, file_name) if name.rpartition("/")[0] == inside.rstrip("/")]
+        _require_room(folder, sum(archive.getinfo(name).file_size for name in names), file_name)
+    for name in names:
+        _unpack_entry(path, name, folder / name.rpartition("/")[2], file_name)
+
+
+def gunzip(path: Path, target: Path, file_name: str) -> None:
+    """Decompress a gzip file to the folder ``unpacked`` of the home, if nobody has yet; complete or absent.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or too large; if the disk is full.
+    """
+    with alone_with(target):
+        if not target.exists():
+            _gunzip(path, target, file_name)
+
+
+def _gunzip(path: Path, target: Path, file_name: str) -> None:
+    limit = min(read_configuration().unpacked_limit, shutil.disk_usage(target.parent).free - _SPARE)
+    try:
+        with gzip.open(path) as source:
+            _copy(source, target, limit, file_name)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{file_name} is a gzip file that is damaged or was cut off.", _AGAIN) from error
+
+
+def _require_room(folder: Path, size: int, file_name: str) -> None:
+    free = shutil.disk_usage(folder).free - _SPARE
+    if size > free:
+        raise InputError(
+            f"{file_name} unpacks to {size / 2**30:,.1f} GB, more than the disk has room for.",
+            "Free some disk space, or point CELLUCID_HOME to a larger disk.",
+        )
+
+
+def _copy(source: Any, target: Path, limit: int, file_name: str) -> None:
+    written = 0
+    try:
+        with complete_or_absent(target) as draft, draft.open("wb") as file:
+            while piece := source.read(_CHUNK):
+                written += len(piece)
+                if written > limit:
+                    raise InputError(f"{file_name} unpacks to more than it should.", "Pack it again.")
+                file.write(piece)
+    except OSError as error:
+        if error.errno is None:  # gzip's own, about the content
+            raise
+        raise InputError(
+            f"{file_name} could not be unpacked ({os.strerror(error.errno)}).",
+            "Free some disk space, or point CELLUCID_HOME to a larger disk.",
+        ) from error

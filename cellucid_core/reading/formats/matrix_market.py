@@ -1,0 +1,99 @@
+"""What a Matrix Market file and the texts beside it declare, checked before they are read whole."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+from cellucid_core.configuration import read_configuration
+from cellucid_core.errors import InputError
+from cellucid_core.reading.safety import require_memory
+
+#: Bytes that an entry takes while a matrix is read: two indices and a value, and again as rows.
+_ENTRY_BYTES = 40
+#: Bytes of memory per byte of text that pandas takes for it.
+_TEXT_FACTOR = 6
+#: Most bytes of the lines above the entries.
+_MAX_HEADER = 2**20
+#: What deflate can compress a byte to at best.
+_DEFLATE = 1032
+
+
+def check_header(path: Path, file_name: str, expected: tuple[int, int]) -> None:
+    """Refuse a matrix that declares another shape than its names have, or more entries than its file can hold.
+
+    Parameters
+    ----------
+    path
+        A ``.mtx`` or ``.mtx.gz``.
+    file_name
+        For messages.
+    expected
+        How many features and barcodes there are.
+
+    Raises
+    ------
+    InputError
+        If it is no matrix of numbers, or its header cannot be true.
+    """
+    damaged = InputError(f"{file_name} is damaged or was cut off.", "Copy or download it again, then open it.")
+    try:
+        packed = _is_gzip(path)
+        with gzip.open(path, "rb") if packed else path.open("rb") as file:
+            words = file.readline(1000).split()
+            size = file.readline(1000).split()
+            read = 0
+            while not size or size[0].startswith(b"%"):
+                line = file.readline(_MAX_HEADER)
+                read += len(line)
+                if not line or read > _MAX_HEADER:
+                    raise damaged
+                size = line.split()
+        numbers = [int(word) for word in size]
+    except (OSError, EOFError, zlib.error, ValueError):
+        raise damaged from None
+    if len(words) < 5 or words[0].lower() != b"%%matrixmarket" or not 2 <= len(numbers) <= 3 or min(numbers) < 0:
+        raise damaged
+    dense = words[2].lower() == b"array"
+    if len(numbers) != (2 if dense else 3):
+        raise damaged
+    if tuple(numbers[:2]) not in (expected, expected[::-1]):
+        raise InputError(
+            f"{file_name} is {numbers[0]:,} × {numbers[1]:,}, but there are {expected[0]:,} features and "
+            f"{expected[1]:,} barcodes.",
+            "The three files are of different samples, or one is cut off: copy or download them again.",
+        )
+    entries = numbers[0] * numbers[1] if dense else numbers[2]
+    if entries * (2 if dense else 4) > (path.stat().st_size + 2) * (_DEFLATE if packed else 1):  # "1 1" and a line end
+        raise damaged
+    require_memory(entries * float(_ENTRY_BYTES), file_name)
+
+
+def require_text(path: Path, file_name: str) -> None:
+    """Refuse a text that is too long to be read whole, once it is unpacked.
+
+    Raises
+    ------
+    InputError
+        If it is; or a gzip file that is damaged.
+    """
+    size = path.stat().st_size
+    limit = read_configuration().memory // _TEXT_FACTOR
+    if size * _DEFLATE > limit and _is_gzip(path):
+        try:
+            size = 0
+            with gzip.open(path, "rb") as file:
+                while size <= limit and (piece := file.read(2**20)):
+                    size += len(piece)
+        except (OSError, EOFError, zlib.error):
+            raise InputError(
+                f"{file_name} is a gzip file that is damaged or was cut off.",
+                "Copy or download it again, then open it.",
+            ) from None
+    require_memory(size * float(_TEXT_FACTOR), file_name)
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"

@@ -1,0 +1,94 @@
+"""10x ``.h5``: Cell Ranger's feature-barcode matrix, version 2 and 3.
+
+What it stores as CSC of genes × cells is CSR of cells × genes, so it is read in blocks where it lies. Names of columns
+are those of `scanpy.read_10x_h5`, which loads the file whole and is the oracle of the tests.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellucid_core.errors import InputError
+from cellucid_core.reading.contents import Contents
+from cellucid_core.reading.formats.h5ad import open_hdf5
+from cellucid_core.reading.matrix import FileMatrix
+from cellucid_core.reading.safety import declared_size, require_memory
+from cellucid_core.reading.source import Source
+
+GENE_EXPRESSION = "Gene Expression"
+_FIX = "Copy or download it again, or run Cell Ranger's aggregation again."
+
+
+def read_tenx_h5(source: Source) -> Contents:
+    """Open the gene expression of a 10x file; antibodies, guides, peaks (version 3) or genomes (2) are modalities."""
+    file = open_hdf5(source)
+    try:
+        return _read(file, source)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _read(file: Any, source: Source) -> Contents:
+    if "matrix" in file and "features" in file["matrix"]:
+        group = file["matrix"]
+        var = _features(group["features"])
+        parts = list(dict.fromkeys(var["feature_types"])) if "feature_types" in var else []
+        modality = source.choose(parts, [GENE_EXPRESSION]) if parts else None
+        kept = None if modality is None else np.flatnonzero(var["feature_types"].to_numpy() == modality)
+        what = "features of other kinds"
+    else:
+        parts = sorted(name for name in file if hasattr(file[name], "keys") and "barcodes" in file[name])
+        modality = source.choose(parts, [])
+        group, kept, what = file[modality], None, "genomes"
+        var = pd.DataFrame({"gene_ids": _texts(group["genes"])}, index=pd.Index(_texts(group["gene_names"])))
+    n_genes, n_cells = (int(size) for size in group["shape"][()])
+    barcodes = _texts(group["barcodes"])
+    for count, expected, word in ((len(barcodes), n_cells, "barcodes"), (len(var), n_genes, "features")):
+        if count != expected:
+            raise InputError(
+                f"{source.file_name} has {count:,} {word} for a matrix of {expected:,}.", "Copy or download it again."
+            )
+    notes = []
+    if len(parts) > 1:
+        notes.append(f"This is {modality}; the file also holds {what}: {', '.join(p for p in parts if p != modality)}.")
+    if kept is not None and len(kept) < n_genes:
+        var = var.iloc[kept]
+    else:
+        kept = None
+    matrix = FileMatrix("X", group, "csr", (n_cells, len(var)), np.dtype(group["data"].dtype), kept, n_genes)
+    return Contents(
+        content_hash=source.digest if len(parts) < 2 else source.part("modality", str(modality)),
+        obs=pd.DataFrame(index=pd.Index(barcodes, dtype=object)),
+        variables={"X": var},
+        obsm={},
+        graphs={},
+        matrices={"X": matrix},
+        notes=tuple(notes),
+        modality=modality if len(parts) > 1 else None,
+        modalities=tuple(parts) if len(parts) > 1 else (),
+    )
+
+
+def _features(group: Any) -> pd.DataFrame:
+    names = {"gene_id": "gene_ids", "id": "gene_ids", "feature_type": "feature_types"}
+    if "gene_id" in group:  # a probe-barcode matrix
+        names["id"] = "probe_ids"
+    columns = {}
+    for key in ("gene_id", "id", "feature_type", *sorted(group.keys())):
+        # _all_tag_keys names the columns that follow; it has another length.
+        if key in ("name", "_all_tag_keys") or names.get(key, key) in columns or key not in group:
+            continue
+        columns[names.get(key, key)] = _texts(group[key])
+    return pd.DataFrame(columns, index=pd.Index(_texts(group["name"]), dtype=object))
+
+
+def _texts(dataset: Any) -> np.ndarray:
+    require_memory(declared_size(dataset), "A list of names")
+    values = dataset[()]
+    if values.dtype.kind == "b":
+        return np.asarray(values)
+    return np.array([v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values], dtype=object)

@@ -1,0 +1,257 @@
+"""Delimited text in pieces, strictly: every line has as many fields as the header, or it is said which does not."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellucid_core.errors import InputError
+
+#: Text of one piece; what pandas makes of it takes several times as much.
+PIECE_CHARS = 16 * 2**20
+#: Longest line that is read: a million cells in one row, twenty characters each, and some room.
+MAX_LINE = 256 * 2**20
+_SEPARATORS = ("\t", ",", ";", "|")
+_SAMPLE_LINES = 50
+#: Text of the first lines that is looked at, beyond two.
+_SAMPLE_CHARS = 32 * 2**20
+#: Most fields of a line; each takes some hundred bytes while a table is read.
+MAX_FIELDS = 5_000_000
+_DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+(?:[eE][+-]?\d+)?$")
+_MISSING = frozenset(["", "NA", "NaN", "nan", "N/A", "null", "NULL", "None", "<NA>", "#N/A"])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a delimited text is laid out.
+
+    Attributes
+    ----------
+    encoding, separator, decimal
+        As pandas takes them.
+    corner
+        The header's field above the row names; None if there are no row names.
+    columns
+        The other fields of the header.
+    text_columns
+        Positions (among `columns`) that hold texts rather than numbers, by the first lines.
+    sample
+        Row names of the first lines.
+    """
+
+    encoding: str
+    separator: str
+    decimal: str
+    corner: str | None
+    columns: list[str]
+    text_columns: list[int]
+    sample: list[str]
+
+
+def read_layout(path: Path, file_name: str) -> Layout:
+    """Find out how a text is laid out, from its first lines.
+
+    Raises
+    ------
+    InputError
+        If it is no table.
+    """
+    encoding = _encoding(path)
+    lines = []
+    with closing(_lines(path, encoding, file_name)) as all_lines:
+        for line in islice(all_lines, _SAMPLE_LINES):
+            lines.append(line)
+            if len(lines) > 2 and sum(map(len, lines)) > _SAMPLE_CHARS:
+                break
+    if len(lines) < 2:
+        raise InputError(
+            f"{file_name} has {'no line' if not lines else 'a header but no further line'}.",
+            "A table has a header with names and one line per cell or gene.",
+        )
+    separator = max(_SEPARATORS, key=lambda separator: _regularity(separator, lines))
+    if separator not in lines[1]:
+        raise InputError(
+            f"{file_name} is not a table: its lines are not separated by tabs, commas or semicolons.",
+            "Save it as CSV or TSV with a header.",
+        )
+    if max(line.count(separator) for line in lines) >= MAX_FIELDS:
+        raise InputError(
+            f"{file_name} has a line of more than {MAX_FIELDS:,} fields.", "Write it as .h5ad, which has no such limit."
+        )
+    rows = [_fields(line, separator, number, file_name) for number, line in enumerate(lines, 1)]
+    header, body = rows[0], rows[1:]
+    width = len(body[0])
+    short = len(header) == width - 1  # as R's write.table leaves it
+    if not short and len(header) != width:
+        raise _ragged(file_name, 2, width, len(header))
+    decimal = "," if separator != "," and any(_DECIMAL_COMMA.match(field) for field in body[0][1:]) else "."
+    columns = [row[1:] for row in body if len(row) == width]
+    text = [at for at in range(width - 1) if not all(_is_number(row[at], decimal) for row in columns)]
+    names = [row[0] for row in body]
+    corner: str | None = "" if short else header[0]
+    named = short or not header[0].strip() or len(set(names)) == len(names)
+    if not named and all(_is_number(name, decimal) for name in names):
+        corner = None  # numbers that repeat under a heading: a column like the others
+    heading = header if short or corner is None else header[1:]
+    if corner is None and text:
+        text = [at + 1 for at in text]
+    return Layout(encoding, separator, decimal, corner, heading, text, names if corner is not None else [])
+
+
+def pieces(path: Path, layout: Layout, file_name: str) -> Iterator[tuple[list[str] | None, pd.DataFrame, np.ndarray]]:
+    """Yield the lines of a table piece by piece.
+
+    Yields
+    ------
+    tuple
+        Row names (None without), the text columns, and the numbers, (rows, numeric columns) float64.
+
+    Raises
+    ------
+    InputError
+        If a line has another number of fields, or a text where numbers are.
+    """
+    n_fields = len(layout.columns) + (layout.corner is not None)
+    offset = layout.corner is not None
+    numeric = [at for at in range(len(layout.columns)) if at not in set(layout.text_columns)]
+    held: list[str] = []
+    size, first = 0, 2
+    with closing(_lines(path, layout.encoding, file_name)) as lines:
+        next(lines, None)
+        number = 1
+        for number, line in enumerate(lines, 2):
+            if '"' in line:
+                count = len(_fields(line, layout.separator, number, file_name))
+            else:
+                count = line.count(layout.separator) + 1
+            if count != n_fields:
+                raise _ragged(file_name, number, count, n_fields)
+            held.append(line)
+            size += len(line)
+            if size >= PIECE_CHARS:
+                yield _piece(held, layout, numeric, offset, first, file_name)
+                held, size, first = [], 0, number + 1
+    if held:
+        yield _piece(held, layout, numeric, offset, first, file_name)
+
+
+def _piece(
+    lines: list[str], layout: Layout, numeric: list[int], offset: int, first: int, file_name: str
+) -> tuple[list[str] | None, pd.DataFrame, np.ndarray]:
+    texts = {at + offset: str for at in layout.text_columns} | ({0: str} if offset else {})
+    options: dict[str, Any] = {
+        "dtype": {**{at + offset: np.float64 for at in numeric}, **texts},
+        "na_values": {at + offset: sorted(_MISSING) for at in range(len(layout.columns))},
+    }
+    try:
+        frame: pd.DataFrame = pd.read_csv(
+            io.StringIO("\n".join(lines)),
+            sep=layout.separator,
+            decimal=layout.decimal,
+            header=None,
+            **options,
+            keep_default_na=False,
+            low_memory=False,
+            float_precision="round_trip",
+        )
+    except (ValueError, OverflowError) as error:
+        raise InputError(
+            f"{file_name} has a text where numbers are, in lines {first:,} to {first + len(lines) - 1:,} ({error}).",
+            "Give cell annotations as a table of their own, and keep only numbers here.",
+        ) from error
+    names = frame[0].astype(str).tolist() if offset else None
+    table = pd.DataFrame({at: frame[at + offset] for at in layout.text_columns})
+    return names, table, frame[[at + offset for at in numeric]].to_numpy(dtype=np.float64)
+
+
+def _regularity(separator: str, lines: list[str]) -> tuple[bool, int, int]:
+    """Return how well a character separates fields: the header fits, lines as long as the first, that length."""
+    count = lines[1].count(separator)
+    fits = count > 0 and count - lines[0].count(separator) in (0, 1)
+    return fits, sum(line.count(separator) == count for line in lines[1:]), count
+
+
+def _ragged(file_name: str, line: int, found: int, expected: int) -> InputError:
+    return InputError(
+        f"{file_name} has {found:,} fields in line {line:,} and {expected:,} in its header.",
+        "The file is cut off or damaged there, or a name holds the separator: write it again.",
+    )
+
+
+def _is_number(text: str, decimal: str) -> bool:
+    text = text.strip()
+    if text in _MISSING:
+        return True
+    if decimal == ",":
+        text = text.replace(",", ".")
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
+
+
+def _fields(line: str, separator: str, number: int, file_name: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator, strict=True), []) or [""]
+    except csv.Error as error:
+        raise InputError(
+            f"{file_name} has a quotation mark that is not closed in line {number:,} ({error}).", "Write it again."
+        ) from error
+
+
+def _encoding(path: Path) -> str:
+    with _opened(path) as file:
+        head = file.read(2**20)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    try:
+        head[: len(head) - 4 if len(head) == 2**20 else len(head)].decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:
+            return "latin-1"
+    return "utf-8-sig"
+
+
+def _opened(path: Path) -> Any:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if packed else path.open("rb")
+
+
+def _lines(path: Path, encoding: str, file_name: str) -> Generator[str, None, None]:
+    """Yield lines without their ends; empty ones at the end are left out, elsewhere they are ragged."""
+    csv.field_size_limit(MAX_LINE)
+    try:
+        with _opened(path) as raw, io.TextIOWrapper(raw, encoding=encoding) as file:
+            empty = 0
+            while line := file.readline(MAX_LINE):
+                if len(line) >= MAX_LINE:
+                    raise InputError(f"{file_name} has a line that is too long.", "Write the table the other way.")
+                line = line.rstrip("\r\n")
+                if not line.strip():
+                    empty += 1
+                    continue
+                yield from [""] * empty
+                empty = 0
+                yield line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(
+            f"{file_name} is a gzip file that is damaged or was cut off.", "Copy or download it again, then open it."
+        ) from error
+    except UnicodeError as error:
+        raise InputError(
+            f"{file_name} holds bytes that are no text in {encoding}.", "Save it as UTF-8, then open it."
+        ) from error

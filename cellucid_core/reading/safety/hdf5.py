@@ -1,0 +1,93 @@
+"""An HDF5 file from a stranger: nothing in it may lead to another file, and no piece of it may be enormous.
+
+HDF5 follows three things out of a file by itself: external links, raw data in external files, and virtual datasets.
+A dataset's pieces (chunks) are decompressed whole, however little of them is wanted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cellucid_core.configuration import format_size, read_configuration
+from cellucid_core.errors import InputError
+from cellucid_core.reading.safety.limits import MAX_DEPTH, MAX_OBJECTS
+
+#: Share of the memory for a dataset that one piece may take.
+_PIECE_SHARE = 8
+
+
+def check_hdf5(file: Any, file_name: str) -> None:
+    """Look at every link and every dataset of an open file, following no link out of it.
+
+    Parameters
+    ----------
+    file
+        An open `h5py.File`.
+    file_name
+        For messages.
+
+    Raises
+    ------
+    InputError
+        If something leads to another file, or is too large, too deep or too much.
+    """
+    import h5py
+    from h5py import h5g, h5l, h5o
+
+    largest = largest_piece()
+    seen: set[int] = set()
+    waiting = [(file.id, 0)]
+    while waiting:
+        group, depth = waiting.pop()
+        names: list[bytes] = []
+        group.links.iterate(names.append)
+        for name in names:
+            link = group.links.get_info(name)
+            if link.type == h5l.TYPE_SOFT:
+                continue  # leads to something in this file, which is looked at where it lies
+            if link.type != h5l.TYPE_HARD:
+                raise _leaves(file_name, name)
+            found = h5o.get_info(group, name)
+            if found.addr in seen:
+                continue
+            seen.add(found.addr)
+            if len(seen) > MAX_OBJECTS:
+                raise InputError(f"{file_name} holds more than {MAX_OBJECTS:,} objects.", "Write it again without uns.")
+            if found.type == h5o.TYPE_GROUP:
+                if depth >= MAX_DEPTH:
+                    raise InputError(f"{file_name} is nested too deeply.", "Write it again without uns.")
+                waiting.append((h5g.open(group, name), depth + 1))
+            elif found.type == h5o.TYPE_DATASET:
+                _check_dataset(h5py.h5d.open(group, name), name, file_name, largest)
+
+
+def largest_piece() -> int:
+    """Return the bytes that one chunk may decompress to."""
+    return read_configuration().memory // _PIECE_SHARE
+
+
+def _check_dataset(dataset: Any, name: bytes, file_name: str, largest: int) -> None:
+    from h5py import h5d
+
+    created = dataset.get_create_plist()
+    layout = created.get_layout()
+    if layout == h5d.VIRTUAL or created.get_external_count():
+        raise _leaves(file_name, name)
+    if layout == h5d.CHUNKED:
+        size = dataset.get_type().get_size()
+        for n in created.get_chunk():
+            size *= int(n)
+        if size > largest:
+            shown = name.decode("utf-8", "replace")[:80]
+            raise InputError(
+                f"{file_name} keeps {shown!r} in pieces of {format_size(size)}; at most {format_size(largest)} "
+                "can be read at a time.",
+                "Write it again with smaller chunks, as adata.write_h5ad does.",
+            )
+
+
+def _leaves(file_name: str, name: bytes) -> InputError:
+    return InputError(
+        f"{file_name} takes {name.decode('utf-8', 'replace')[:80]!r} from another file.",
+        "Write everything into one file: adata = anndata.read_h5ad(…), then adata.write_h5ad('file.h5ad').",
+    )

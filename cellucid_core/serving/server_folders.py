@@ -1,0 +1,105 @@
+"""Datasets that lie on the server already, in folders that its operator named; nothing else can be reached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellucid_core.configuration import read_configuration
+from cellucid_core.errors import InputError
+from cellucid_core.reading import is_openable_folder, may_hold_data
+
+#: Most datasets that are listed, and how deep below a root they may lie.
+MAX_LISTED, MAX_DEPTH = 2000, 6
+
+
+@dataclass(frozen=True)
+class ServerFile:
+    """A file or folder on the server that can be opened.
+
+    Attributes
+    ----------
+    root
+        The configured folder it lies in.
+    relative
+        Its path within that, with ``/``.
+    size
+        Bytes of a file, None for a folder.
+    """
+
+    root: Path
+    relative: str
+    size: int | None
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.root / self.relative
+
+
+def data_roots() -> tuple[Path, ...]:
+    """Return the folders that the operator configured, those that exist, in order, each once."""
+    return tuple(root for root in read_configuration().data_roots if root.is_dir())
+
+
+def server_files() -> list[ServerFile]:
+    """List what can be opened below the configured folders, sorted by path, at most `MAX_LISTED`.
+
+    Links are left out, and so is what is hidden or cannot be read. Files are told by name here, by content on opening.
+    """
+    found = []
+    for root in data_roots():
+        for file in _below(root, root, MAX_DEPTH):
+            found.append(file)
+            if len(found) >= MAX_LISTED:
+                return found
+    return found
+
+
+def server_path(root: str | Path, relative: str) -> Path:
+    """Return the path of something below a configured folder.
+
+    Raises
+    ------
+    InputError
+        If the folder is not configured, the path leads out of it or through a link, or nothing is there.
+    """
+    base = Path(root).expanduser().resolve()
+    refused = InputError(f"{relative} is not in a folder that this server offers.", "Choose one from the list.")
+    if base not in data_roots() or "\0" in relative or Path(relative).is_absolute():
+        raise refused
+    parts = Path(relative).parts
+    if not parts or ".." in parts:
+        raise refused
+    path = base
+    for part in parts:
+        path = path / part
+        if path.is_symlink():
+            raise refused
+    if not path.exists() or not path.resolve().is_relative_to(base):
+        raise refused
+    return path
+
+
+def _below(root: Path, folder: Path, depth: int) -> Iterator[ServerFile]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or entry.is_symlink():
+            continue
+        path = Path(entry.path)
+        relative = path.relative_to(root).as_posix()
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                if is_openable_folder(path):
+                    yield ServerFile(root, relative, None)
+                elif depth > 1:
+                    yield from _below(root, path, depth - 1)
+            elif entry.is_file(follow_symlinks=False) and may_hold_data(entry.name):
+                yield ServerFile(root, relative, entry.stat(follow_symlinks=False).st_size)
+        except OSError:
+            continue

@@ -1,0 +1,47 @@
+"""Who somebody is: sign-ins, and owners of what people make."""
+
+from __future__ import annotations
+
+from cellucid_core.serving.sign_in.auth_section import check_auth_section
+from cellucid_core.serving.sign_in.owners import (
+    add_heirs_entry,
+    browser_owner,
+    heir_of,
+    holder_name,
+    is_retired,
+    name_heir,
+    retire,
+)
+from cellucid_core.serving.sign_in.sessions import (
+    SignIn,
+    end_sign_in,
+    holder_of,
+    is_allowed,
+    note_sign_in,
+    read_sign_in,
+    signed_in_user,
+    sweep_sign_ins,
+    user_of,
+    was_signed_in,
+)
+
+__all__ = [
+    "SignIn",
+    "add_heirs_entry",
+    "browser_owner",
+    "check_auth_section",
+    "end_sign_in",
+    "heir_of",
+    "holder_name",
+    "holder_of",
+    "is_allowed",
+    "is_retired",
+    "name_heir",
+    "note_sign_in",
+    "read_sign_in",
+    "retire",
+    "signed_in_user",
+    "sweep_sign_ins",
+    "user_of",
+    "was_signed_in",
+]

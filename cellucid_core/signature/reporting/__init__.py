@@ -1,0 +1,35 @@
+"""A run in words, tables, files and lines of Python."""
+
+from __future__ import annotations
+
+from cellucid_core.signature.reporting.api_lines import api_code
+from cellucid_core.signature.reporting.cautions import cautions
+from cellucid_core.signature.reporting.many_table import long_csv, wide_csv
+from cellucid_core.signature.reporting.record import record_json, run_record
+from cellucid_core.signature.reporting.reproduce import python_code
+from cellucid_core.signature.reporting.scores_table import csv_chunks, read_csv, scores_table, write_csv
+from cellucid_core.signature.reporting.sentence import headline
+from cellucid_core.signature.reporting.statistics_table import statistics_csv, summary_csv
+from cellucid_core.signature.reporting.tests_table import tests_table
+from cellucid_core.signature.reporting.with_dataset import obs_csv, write_h5ad, write_parquet
+
+__all__ = [
+    "api_code",
+    "cautions",
+    "csv_chunks",
+    "headline",
+    "long_csv",
+    "obs_csv",
+    "python_code",
+    "read_csv",
+    "record_json",
+    "run_record",
+    "scores_table",
+    "statistics_csv",
+    "summary_csv",
+    "tests_table",
+    "wide_csv",
+    "write_csv",
+    "write_h5ad",
+    "write_parquet",
+]

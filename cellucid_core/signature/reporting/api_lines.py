@@ -1,0 +1,148 @@
+"""Lines of Python that do a run again with this package: ``import cellucid_core as cc``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, StrictUndefined
+
+from cellucid_core.dataset import DEMO, Mapping, View, default_mapping
+from cellucid_core.signature.reporting.reproduce import conditions, indices, unsigned
+
+if TYPE_CHECKING:
+    from cellucid_core.signature.run import SignatureRun
+
+_WIDTH = 96
+_LINES = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False).from_string(
+    """\
+import cellucid_core as cc
+{% if "np." in pages %}
+import numpy as np
+{% endif %}
+
+data = {{ call("cc.open", opening) }}
+{% if fixes %}
+data = {{ call("cc.preflight(data).fix", fixes) }}
+{% endif %}
+{% if pages %}
+pages = [
+{{ pages }}]
+{% endif %}
+score = {{ call("cc.score", scoring) }}
+print(score.summary)
+{% if tests %}
+print(score.tests)
+{% endif %}
+score.plot()
+"""
+)
+
+
+def api_code(
+    view: View,
+    run: SignatureRun,
+    *,
+    choices: Mapping | None = None,
+    file: str | Path | None = None,
+    cell_metadata: str | Path | None = None,
+) -> str:
+    """Return a script that does a run again.
+
+    Parameters
+    ----------
+    view
+        The dataset as mapped.
+    run
+        What to compute again.
+    choices
+        The mapping before fixes; by default that of the view.
+    file, cell_metadata
+        What to open, and the table that joined the cells; by default their names, to be edited.
+    """
+    return _LINES.render(
+        opening=_opening(view, choices or view.mapping, file, cell_metadata),
+        fixes=[repr(fix.asked) for fix in view.mapping.fixes],
+        pages="" if _column(view, run) or len(run.pages) < 2 else _own_pages(run),
+        scoring=_scoring(view, run),
+        tests=bool(run.tests),
+        call=_call,
+    )
+
+
+def _opening(view: View, choices: Mapping, file: str | Path | None, cell_metadata: str | Path | None) -> list[str]:
+    dataset = view.dataset.turned("")
+    usual = default_mapping(dataset)
+    is_demo = file is None and dataset.path.name == "pbmc68k_reduced.h5ad" and dataset.id == "pbmc68k_reduced"
+    given: dict[str, Any] = {}
+    if choices.matrix != usual.matrix and choices.matrix is not None:
+        given |= {"use_raw": True} if choices.matrix == "raw" else {"layer": choices.matrix}
+    if choices.gene_id != usual.gene_id:
+        given["gene_id"] = choices.gene_id
+    if dict(choices.embeddings) != dict(usual.embeddings) and all(
+        key in dataset.obsm for key in choices.embeddings.values()
+    ):
+        given["embeddings"] = dict(choices.embeddings)
+    if choices.latent != usual.latent and (choices.latent is None or choices.latent in dataset.obsm):
+        given["latent"] = choices.latent or "none"
+    if dataset.modality is not None:
+        given["modality"] = dataset.modality
+    if dataset.joined is not None:
+        given["cell_metadata"] = str(cell_metadata or dataset.joined.path.name)
+    path = DEMO if is_demo else str(file or dataset.path.name)
+    return [repr(path), *(f"{name}={value!r}" for name, value in given.items())]
+
+
+def _genes(run: SignatureRun) -> tuple[str, bool]:
+    """Return the genes as an expression, and whether some count several times."""
+    match = run.match
+    if match.weighted:
+        weights = (*match.weights.tolist(), *match.missing_weights.tolist())
+        return f"cc.GeneSet('signature', {(*match.found, *match.missing)!r}, {weights!r})", True
+    reads_signs = run.method == "ucell"
+    missing = [unsigned(gene) for gene in match.missing] if reads_signs else match.missing
+    genes = [*match.found, *missing]
+    signs = [*match.signs.tolist(), *match.missing_signs.tolist()]
+    times = [*match.weights.tolist(), *match.missing_weights.tolist()]
+    names: list[str] = []
+    for gene, sign, n in zip(genes, signs, times, strict=False):
+        names += [f"{gene}{'+' if sign > 0 else '-'}" if reads_signs else gene] * int(n)
+    return repr(names), len(names) > len(set(names))
+
+
+def _scoring(view: View, run: SignatureRun) -> list[str]:
+    genes, several = _genes(run)
+    column = _column(view, run)
+    words = ["data", genes]
+    if run.method != "mean":
+        words.append(f"method={run.method!r}")
+    if column:
+        words += [f"groupby={column!r}", f"pages={[page.name for page in run.pages]!r}"]
+    elif len(run.pages) > 1:
+        words.append("pages=pages")
+    given = {
+        "sample": (run.sample_key, None),
+        "normalize": (run.normalization, "none"),
+        "repeats": ("count" if several else "once", "once"),
+        "p_adjust": (run.p_adjust, "bh"),
+        "random_state": (run.seed, 0),
+    }
+    return words + [f"{name}={value!r}" for name, (value, usual) in given.items() if value != usual]
+
+
+def _column(view: View, run: SignatureRun) -> str:
+    """Return the column whose categories, or all but one of them, the pages are; empty if there is none."""
+    if len(run.pages) < 2:
+        return ""
+    known = conditions(view, run.pages)
+    columns = {known[id(page)][0] if id(page) in known else "" for page in run.pages}
+    return columns.pop() if len(columns) == 1 else ""
+
+
+def _own_pages(run: SignatureRun) -> str:
+    return "".join(f"    cc.Page({page.name!r}, {indices(page.cells)}),\n" for page in run.pages)
+
+
+def _call(name: str, arguments: list[str]) -> str:
+    line = f"{name}({', '.join(arguments)})"
+    return line if len(line) <= _WIDTH else "\n".join([f"{name}(", *(f"    {text}," for text in arguments), ")"])

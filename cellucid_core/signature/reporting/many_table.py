@@ -1,0 +1,111 @@
+"""Scores of several signatures as files: wide (a column each) and long (a row per signature, page and cell)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cellucid_core.cache import scratch_folder
+from cellucid_core.cell_pages import Page
+from cellucid_core.csv_safety import neutral
+from cellucid_core.names import unique
+from cellucid_core.signature.reporting.scores_table import number_field, quoted
+from cellucid_core.signature.scoring import ManySignatures, iter_scores
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import View
+
+#: Numbers that are turned into text at once.
+_AT_ONCE = 500_000
+
+
+def wide_csv(view: View, many: ManySignatures) -> Iterator[str]:
+    """Yield a CSV with one row per cell of the dataset and one column per signature.
+
+    Columns: ``cell_id`` exactly as in obs_names, ``cell_index`` (row in the source file), ``page`` (empty for a cell in
+    none; where pages share cells one column ``page: <name>`` each, of True and False), then the signatures that have
+    scores. A cell without a score has an empty field.
+    """
+    rows = [i for i, note in enumerate(many.table["note"]) if not note]
+    with _spooled(view, many, rows) as scores:
+        header, page_text = _page_columns(many.pages, view.n_cells)
+        names = unique(["cell_id", "cell_index", *header, *(many.signatures[i].name for i in rows)])
+        yield ",".join(quoted(neutral(name)) for name in names) + "\n"
+        step = max(1, _AT_ONCE // max(len(rows), 1))
+        for at in range(0, view.n_cells, step):
+            end = min(view.n_cells, at + step)
+            columns = [
+                map(quoted, view.cell_ids[at:end]),
+                map(str, view.cell_index[at:end].tolist()),
+                *(text[at:end] for text in page_text),
+                *(map(number_field, scores[i, at:end].tolist()) for i in range(len(rows))),
+            ]
+            yield "".join([",".join(fields) + "\n" for fields in zip(*columns, strict=True)])
+
+
+def long_csv(view: View, many: ManySignatures) -> Iterator[str]:
+    """Yield a CSV with one row per signature, page and cell: ``signature,cell_id,page,score,cell_index``."""
+    yield "signature,cell_id,page,score,cell_index\n"
+    ids = [quoted(cell) for cell in view.cell_ids]
+    index = view.cell_index.tolist()
+    names = [quoted(neutral(page.name)) for page in many.pages]
+    for i, scores in _all_scores(view, many):
+        title = quoted(neutral(many.signatures[i].name))
+        for page, name in zip(many.pages, names, strict=True):
+            for at in range(0, page.n, _AT_ONCE):
+                cells = page.cells[at : at + _AT_ONCE]
+                each = zip(cells.tolist(), scores[cells].tolist(), strict=True)
+                yield "".join([f"{title},{ids[c]},{name},{number_field(s)},{index[c]}\n" for c, s in each])
+
+
+def _all_scores(view: View, many: ManySignatures) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield every signature that has scores, in order, from memory or scored again."""
+    if many.scores is not None:
+        yield from ((i, many.scores[i]) for i, note in enumerate(many.table["note"]) if not note)
+        return
+    for i, scores in iter_scores(view, many.matches, many.method, seed=many.seed):
+        if not isinstance(scores, str):
+            yield i, scores
+
+
+class _spooled:  # noqa: N801
+    """Scores as one array: that in memory, or one on disk that is gone afterwards."""
+
+    def __init__(self, view: View, many: ManySignatures, rows: list[int]) -> None:
+        self._view, self._many, self._rows = view, many, rows
+        self._folder = ExitStack()
+
+    def __enter__(self) -> np.ndarray:
+        if self._many.scores is not None:
+            return self._many.scores[self._rows]
+        folder = self._folder.enter_context(scratch_folder())
+        shape = (len(self._rows), self._view.n_cells)
+        spool = np.lib.format.open_memmap(folder / "scores.npy", "w+", np.float64, shape)
+        place = {i: row for row, i in enumerate(self._rows)}
+        for i, scores in _all_scores(self._view, self._many):
+            spool[place[i]] = scores
+        return np.asarray(spool)
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.close()
+
+
+def _page_columns(pages: Sequence[Page], n_cells: int) -> tuple[list[str], list[list[str]]]:
+    """Return names and fields of the page columns: one, or one per page where pages share cells."""
+    times = np.zeros(n_cells, dtype=np.int32)
+    for page in pages:
+        times[page.cells] += 1
+    if not (times > 1).any():
+        text = np.full(n_cells, "", dtype=object)
+        for page in pages:
+            text[page.cells] = quoted(neutral(page.name))
+        return ["page"], [text.tolist()]
+    columns = []
+    for page in pages:
+        inside = np.full(n_cells, "False", dtype=object)
+        inside[page.cells] = "True"
+        columns.append(inside.tolist())
+    return [f"page: {page.name}" for page in pages], columns

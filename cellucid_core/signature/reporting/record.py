@@ -1,0 +1,117 @@
+"""The record of a run: everything that it takes to say what was computed, as strict JSON."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import View
+    from cellucid_core.signature.run import SignatureRun
+
+_PACKAGES = ("cellucid-dashboard", "numpy", "scipy", "pandas", "anndata", "h5py", "scanpy")
+
+
+def run_record(
+    view: View,
+    run: SignatureRun,
+    *,
+    made: Mapping[str, str] | None = None,
+    replaced: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the record of a run.
+
+    Parameters
+    ----------
+    view
+        The dataset as mapped.
+    run
+        What was computed.
+    made
+        Page name → how the page was made, in words.
+    replaced
+        Genes as first written → the proposals that were accepted for them.
+
+    Returns
+    -------
+    dict
+        Ready for `json.dumps` with ``allow_nan=False``: ``date``, ``dataset`` (name, file, content_hash, cells, genes,
+        modality), ``mapping`` (matrix, what it holds, gene id, cells left out, fixes), ``genes`` (found, with weights
+        where they were given, missing, repeated, replaced, ambiguous), ``method``, ``normalization``, ``repeats``,
+        ``seed``, ``p_adjust``, ``sample_column``, ``pages`` (with counts and how they were made), ``summary``,
+        ``tests``, ``warnings``, ``headline``, ``versions``.
+    """
+    match, mapping, dataset = run.match, view.mapping, view.dataset
+    result = run.to_json()
+    genes: dict[str, Any] = {
+        "found": match.found,
+        "missing": match.missing,
+        "repeated": match.repeated,
+        "replaced": dict(replaced or {}),
+        "ambiguous": match.ambiguous,
+        "counted": "as often as listed" if run.repeats == "count" else "once",
+    }
+    if match.weighted:
+        genes["weights"] = [float(weight) for weight in match.weights]
+    if (match.signs < 0).any():
+        genes["signs"] = [int(sign) for sign in match.signs]
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "dataset": {
+            "id": dataset.id,
+            "name": dataset.name,
+            "file": dataset.path.name,
+            "content_hash": dataset.content_hash,
+            "n_cells": view.n_cells,
+            "n_genes": view.n_genes,
+            "modality": dataset.modality,
+        },
+        "mapping": {
+            "matrix": mapping.matrix,
+            "matrix_holds": dataset.scale(mapping.matrix).words if mapping.matrix else None,
+            "gene_id": mapping.gene_id,
+            "turned": mapping.turn or None,
+            "cells_left_out": len(mapping.cells_out),
+            "genes_kept": None if mapping.genes_kept is None else len(mapping.genes_kept),
+            "fixes": [
+                {"rule": fix.rule, "choice": fix.choice or None, "what": fix.sentence, "overruled": fix.overruled}
+                for fix in mapping.fixes
+            ],
+        },
+        "genes": genes,
+        "method": run.method,
+        "normalization": run.normalization,
+        "repeats": run.repeats,
+        "seed": run.seed,
+        "p_adjust": {"bh": "Benjamini-Hochberg", "holm": "Holm"}[run.p_adjust],
+        "sample_column": run.sample_key,
+        "pages": [
+            {"name": page.name, "n": page.n, "color": page.color, "made": (made or {}).get(page.name)}
+            for page in run.pages
+        ],
+        "summary": result["pages"],
+        "tests": result["tests"],
+        "warnings": run.warnings,
+        "headline": run.headline,
+        "versions": versions(),
+    }
+
+
+def record_json(record: Mapping[str, Any]) -> str:
+    """Return a record as JSON text: strict (no NaN), UTF-8, indented."""
+    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that numbers come from, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

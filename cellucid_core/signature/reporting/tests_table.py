@@ -1,0 +1,64 @@
+"""Test results as a table: effect sizes first, then the tests they come with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from cellucid_core.signature.statistics import TestResult
+
+TEST_WORDS = {
+    "welch-t": "Welch's t",
+    "mann-whitney-u": "Mann–Whitney U",
+    "anova": "ANOVA",
+    "kruskal-wallis": "Kruskal–Wallis",
+    "paired-t": "paired t",
+    "wilcoxon": "Wilcoxon signed-rank",
+}
+EFFECT_WORDS = {
+    "cohens-d": "Cohen's d",
+    "rank-biserial": "rank-biserial r",
+    "eta-squared": "η²",
+    "epsilon-squared": "ε²",
+}
+
+
+def tests_table(tests: Sequence[TestResult]) -> pd.DataFrame:
+    """Return one row per test.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``comparison``, ``effect`` (float), ``effect type``, ``95 % interval``, ``AUC``, ``test``, ``statistic``,
+        ``df``, ``p-value`` (text, so that tiny values read "p < 1e-300", adjusted where there are pairs), ``units`` and
+        ``note``.
+    """
+    rows = [
+        {
+            "comparison": f"{test.pages[0]} − {test.pages[1]}" if len(test.pages) == 2 else f"{len(test.pages)} pages",
+            "effect": test.effect_size,
+            "effect type": EFFECT_WORDS[test.effect_size_type],
+            "95 % interval": "" if test.ci_low is None else f"{test.ci_low:.2f} to {test.ci_high:.2f}",
+            "AUC": "" if test.auc is None else f"{test.auc:.2f}",
+            "test": TEST_WORDS[test.test],
+            "statistic": test.statistic,
+            "df": _df_text(test),
+            "p-value": test.p_text,
+            "units": _units(test),
+            "note": test.note,
+        }
+        for test in tests
+    ]
+    return pd.DataFrame(rows)
+
+
+def _df_text(test: TestResult) -> str:
+    if test.df is None:
+        return ""
+    return ", ".join(f"{df:.6g}" for df in (test.df if isinstance(test.df, tuple) else (test.df,)))
+
+
+def _units(test: TestResult) -> str:
+    counts = " vs ".join(f"{n:,}" for n in test.n) if len(test.n) == 2 else f"{sum(test.n):,}"
+    return f"{counts} {test.unit}s"

@@ -1,0 +1,165 @@
+"""`score_genes`: a signature's mean less the mean of control genes of similar expression.
+
+The method of Satija et al. (2015), as `scanpy.tl.score_genes` computes it (ctrl_size 50, n_bins 25, all genes as the
+pool): same genes drawn for the same seed, so the same values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cellucid_core.errors import InputError
+from cellucid_core.genes import GeneMatch
+from cellucid_core.signature.scoring.linear import weighted_sum
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Expression
+
+CONTROL_SIZE = 50
+N_BINS = 25
+_REPORT_EVERY = 256
+
+
+def score_genes(
+    expression: Expression,
+    match: GeneMatch,
+    *,
+    seed: int = 0,
+    gene_ids: np.ndarray | None = None,
+    means: np.ndarray | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> np.ndarray:
+    """Score cells as `scanpy.tl.score_genes` does.
+
+    Each gene counts once, as there. Values that are not finite are left out of every mean.
+
+    Parameters
+    ----------
+    expression
+        The chosen matrix.
+    match
+        The genes as found.
+    seed
+        Of numpy's legacy generator, as scanpy's ``random_state``.
+    gene_ids
+        (n_genes,) ids; of genes that share an id only the first is in the pool. None: all are different.
+    means
+        From `gene_means`, where they are known.
+    progress
+        Called with the done share, 0 to 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_cells,) float64.
+
+    Raises
+    ------
+    InputError
+        No control genes are left, because the signature holds all that are like it.
+    """
+    genes = np.unique(match.positions)
+    means = gene_means(expression, progress) if means is None else means
+    controls = control_genes(means, genes, seed=seed, pool=_pool(expression, gene_ids))
+    if len(controls) == 0:
+        raise InputError(
+            "There are no control genes for score_genes: the signature holds every gene of similar expression.",
+            "Use the mean, or a dataset with more genes.",
+        )
+    ours, our_weight = weighted_sum(expression, genes, np.ones(len(genes)))
+    theirs, their_weight = weighted_sum(expression, controls, np.ones(len(controls)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(ours / our_weight - theirs / their_weight)
+
+
+def control_genes(means: np.ndarray, genes: np.ndarray, *, seed: int, pool: np.ndarray | None = None) -> np.ndarray:
+    """Draw control genes from the expression bins of a signature.
+
+    The genes of the pool are ranked by mean (ties take the lowest rank) and cut into bins of equal size; from each bin
+    that holds a gene of the signature, in ascending order, 50 genes are drawn; those of the signature are taken out.
+
+    Parameters
+    ----------
+    means
+        (n_genes,) mean of each gene; one that is not finite is not in the pool.
+    genes
+        Positions of the signature's genes.
+    seed
+        Of numpy's legacy generator.
+    pool
+        Positions of the genes to draw from, ascending; None means all.
+
+    Returns
+    -------
+    numpy.ndarray
+        Positions, int64, ascending.
+    """
+    from scipy.stats import rankdata
+
+    pool = np.arange(len(means)) if pool is None else pool
+    pool = pool[np.isfinite(means[pool])]
+    per_bin = round(len(pool) / (N_BINS - 1))
+    ranks = rankdata(means[pool], method="min")
+    bins = ranks // per_bin if per_bin else np.zeros(len(pool))
+    random = np.random.RandomState(seed)  # scanpy draws from the legacy generator
+    drawn: list[np.ndarray] = []
+    for cut in np.unique(bins[np.isin(pool, genes)]):
+        members = pool[bins == cut]
+        if len(members) > CONTROL_SIZE:
+            members = members[random.choice(len(members), size=CONTROL_SIZE, replace=False)]
+        drawn.append(members)
+    together = np.unique(np.concatenate(drawn)) if drawn else np.empty(0, dtype=np.int64)
+    return np.setdiff1d(together, genes).astype(np.int64)
+
+
+def gene_means(expression: Expression, progress: Callable[[float], None] | None = None) -> np.ndarray:
+    """Return each gene's mean over its values that are not missing, added up as scanpy adds.
+
+    The rounding of these sums decides which of two near-equal genes is ranked first, hence which controls are drawn; so
+    it is repeated here as the installed scanpy does it: dense matrices in their own precision, sparse ones in float64
+    since scanpy 1.12 and in their own precision before.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_genes,) float64; NaN for a gene without finite values.
+    """
+    means = np.full(expression.n_genes, np.nan)
+    not_finite = expression.stats.n_not_finite
+    precision = np.dtype(np.float64) if expression.is_sparse and _sums_in_float64() else expression.dtype
+    for gene in range(expression.n_genes):
+        _, values = expression.gene_stored(gene)
+        n = expression.n_cells - int(not_finite[gene])
+        if not_finite[gene]:
+            values = np.where(np.isfinite(values), values, 0)
+        total = np.cumsum(values, dtype=precision)[-1] if len(values) else precision.type(0)
+        if n:
+            # scanpy divides a sparse sum in float64, a dense one in the matrix's precision.
+            mean = float(total) / n
+            means[gene] = mean if expression.is_sparse else expression.dtype.type(mean)
+        if progress is not None and gene % _REPORT_EVERY == 0:
+            progress(gene / expression.n_genes)
+    return means
+
+
+def _sums_in_float64() -> bool:
+    """Tell whether the installed scanpy (or the newest, where there is none) adds sparse values up in float64."""
+    try:
+        major, minor = metadata.version("scanpy").split(".")[:2]
+    except metadata.PackageNotFoundError:
+        return True
+    return (int(major), int(minor)) >= (1, 12)
+
+
+def _pool(expression: Expression, gene_ids: np.ndarray | None) -> np.ndarray:
+    """Return the genes to draw from: of those that share an id, the first."""
+    if gene_ids is None:
+        return np.arange(expression.n_genes)
+    first: dict[str, int] = {}
+    for i, gene in enumerate(gene_ids):
+        first.setdefault(gene, i)
+    return np.fromiter(first.values(), dtype=np.int64, count=len(first))

@@ -1,0 +1,103 @@
+"""A signature's genes in a view: found, missing, proposed; and the matrix they are scored from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from cellucid_core.errors import InputError
+from cellucid_core.genes import GeneIds, GeneMatch, GeneSet, match_genes, parse_genes
+from cellucid_core.names import listed
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Expression, View
+
+
+def match_in_view(
+    view: View,
+    genes: str | Sequence[str] | GeneSet,
+    *,
+    repeats: Literal["once", "count"] = "once",
+    signed: bool = False,
+) -> GeneMatch:
+    """Find a signature's genes in a view; the gene table's other text columns serve for proposals.
+
+    Parameters
+    ----------
+    view
+        The dataset as mapped.
+    genes
+        Text as pasted, genes, or a signature with or without weights.
+    repeats, signed
+        See `match_genes`.
+    """
+    return match_many(view, [genes], repeats=repeats, signed=signed)[0]
+
+
+def match_many(
+    view: View,
+    signatures: Sequence[str | Sequence[str] | GeneSet],
+    *,
+    repeats: Literal["once", "count"] = "once",
+    signed: bool = False,
+) -> list[GeneMatch]:
+    """Find the genes of several signatures, see `match_in_view`; the dataset's ids are prepared once."""
+    ids = GeneIds(view.gene_ids, _other_ids(view))
+    matches = []
+    for one in signatures:
+        weights: Sequence[float] | None = None
+        if isinstance(one, GeneSet):
+            requested, weights = list(one.genes), one.weights
+        elif isinstance(one, str):
+            requested = parse_genes(one)
+        else:
+            requested = [gene for gene in map(str, one) if gene.strip()]
+        matches.append(match_genes(requested, ids, repeats=repeats, signed=signed, gene_weights=weights))
+    return matches
+
+
+def need_expression(view: View) -> Expression:
+    """Return the chosen matrix.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if view.expression is None:
+        raise InputError(
+            "This dataset has no expression matrix, so there is nothing to score.", "Open one that has X or a layer."
+        )
+    return view.expression
+
+
+def none_found(match: GeneMatch, gene_ids: np.ndarray) -> InputError:
+    """Say that no gene was found, and what the missing ones could be."""
+    if not match.missing:
+        return InputError("No genes were given.", "Paste at least one gene.")
+    what = f"None of the {len(match.missing)} genes is in the dataset."
+    if len(match.missing) == 1:
+        what = f"The gene {match.missing[0]!r} is not in the dataset."
+    if match.proposals:
+        pairs = [f"{gene} → {proposal}" for gene, proposal in match.proposals.items()]
+        return InputError(what, f"They could be: {listed(pairs, 5)}.")
+    return InputError(what, f"The dataset's gene ids look like {', '.join(map(str, gene_ids[:3]))}.")
+
+
+def _other_ids(view: View) -> Mapping[str, np.ndarray]:
+    """Return the text columns of the gene table, index included, that are not the chosen id."""
+    var = view.var
+    columns = {"index": var.index.to_numpy()}
+    for name in var.columns:
+        if isinstance(var[name].dtype, pd.CategoricalDtype) or not (
+            pd.api.types.is_numeric_dtype(var[name].dtype) or pd.api.types.is_bool_dtype(var[name].dtype)
+        ):
+            columns[str(name)] = var[name].to_numpy(dtype=object)
+    return {
+        name: ids
+        for name, ids in columns.items()
+        if len(ids) == view.n_genes and not np.array_equal(ids.astype(str), view.gene_ids.astype(str))
+    }

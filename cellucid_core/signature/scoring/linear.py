@@ -1,0 +1,127 @@
+"""Weighted sums of genes: one, or many in one pass that reads each gene once and adds it to every sum that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Expression
+
+#: Scores that are in memory at once (256 MB as float64).
+SCORES_AT_ONCE = 32_000_000
+_REPORT_EVERY = 64
+
+
+def weighted_sum(
+    expression: Expression, positions: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | float]:
+    """Add up genes per cell, leaving out values that are not finite.
+
+    Parameters
+    ----------
+    expression
+        The chosen matrix.
+    positions, weights
+        Genes, and what each counts.
+
+    Returns
+    -------
+    tuple
+        (n_cells,) float64 sums, and the weight that each sum is made of: one number if every value is finite, else
+        (n_cells,) float64.
+    """
+    total = np.zeros(expression.n_cells)
+    not_finite = expression.stats.n_not_finite
+    lost: np.ndarray | None = None
+    for gene, weight in zip(positions.tolist(), weights.tolist(), strict=True):
+        cells, values = expression.gene_stored(gene)
+        if not_finite[gene]:
+            finite = np.isfinite(values)
+            lost = np.zeros(expression.n_cells) if lost is None else lost
+            lost[cells[~finite]] += weight
+            cells, values = cells[finite], values[finite]
+        terms = values.astype(np.float64) if weight == 1 else values * np.float64(weight)
+        if len(cells) == len(total):
+            total += terms
+        else:
+            # With equal dtypes this takes half the time of ``total[cells] += values``.
+            np.add.at(total, cells, terms)
+    whole = float(weights.sum())
+    return total, whole if lost is None else whole - lost
+
+
+def batches(n: int, n_cells: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, stop) of runs of sums whose scores fit into memory."""
+    step = max(1, SCORES_AT_ONCE // max(n_cells, 1))
+    for start in range(0, n, step):
+        yield start, min(n, start + step)
+
+
+def weighted_sums(
+    expression: Expression,
+    positions: Sequence[np.ndarray],
+    weights: Sequence[np.ndarray],
+    *,
+    cells: np.ndarray | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[np.ndarray, list[np.ndarray | float]]:
+    """Add up genes per cell for several lists of genes, leaving out values that are not finite.
+
+    Parameters
+    ----------
+    expression
+        The chosen matrix.
+    positions, weights
+        Per list: genes, and what each counts.
+    cells
+        Cells to add up for, ascending; None means all.
+    progress
+        Called with the done share, 0 to 1.
+
+    Returns
+    -------
+    tuple
+        (lists, cells) float64 sums; and per list the weight that its sums are made of: one number if every value is
+        finite, else (cells,) float64.
+    """
+    n = expression.n_cells if cells is None else len(cells)
+    place = None
+    if cells is not None and n < expression.n_cells:
+        place = np.full(expression.n_cells, -1, dtype=np.int32)
+        place[cells] = np.arange(n, dtype=np.int32)
+    total = np.zeros((len(positions), n))
+    lost: dict[int, np.ndarray] = {}
+    not_finite = expression.stats.n_not_finite
+    lengths = [len(genes) for genes in positions]
+    gene = np.concatenate([*positions, np.empty(0, np.int64)]).astype(np.int64)
+    weight = np.concatenate([*weights, np.empty(0)])
+    which = np.repeat(np.arange(len(positions)), lengths)
+    order = np.argsort(gene, kind="stable")
+    gene, weight, which = gene[order], weight[order], which[order]
+    distinct, starts = np.unique(gene, return_index=True)
+    ends = np.append(starts[1:], len(gene))
+    for done, (this, at, end) in enumerate(zip(distinct.tolist(), starts.tolist(), ends.tolist(), strict=True)):
+        where, values = expression.gene_stored(this)
+        if place is not None:
+            where = place.take(where)
+            kept = where >= 0
+            where, values = where[kept], values[kept]
+        wide = values.astype(np.float64)
+        if not_finite[this]:
+            finite = np.isfinite(wide)
+            for i, w in zip(which[at:end].tolist(), weight[at:end].tolist(), strict=True):
+                lost.setdefault(i, np.zeros(n))[where[~finite]] += w
+            where, wide = where[finite], wide[finite]
+        for i, w in zip(which[at:end].tolist(), weight[at:end].tolist(), strict=True):
+            terms = wide if w == 1 else wide * w
+            if len(where) == n:
+                total[i] += terms
+            else:
+                np.add.at(total[i], where, terms)
+        if progress is not None and done % _REPORT_EVERY == 0:
+            progress(done / len(distinct))
+    whole = [float(w.sum()) for w in weights]
+    return total, [whole[i] - lost[i] if i in lost else whole[i] for i in range(len(positions))]

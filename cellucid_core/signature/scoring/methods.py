@@ -1,0 +1,181 @@
+"""One score per cell: mean, sum, median; `score_genes` and `ucell` live in their own files.
+
+Only the signature's genes are read, and only what the store holds of them: an absent entry is a 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, cast, get_args
+
+import numpy as np
+
+from cellucid_core.errors import InputError
+from cellucid_core.genes import GeneMatch
+from cellucid_core.signature.scoring.control_genes import score_genes
+from cellucid_core.signature.scoring.linear import weighted_sum
+from cellucid_core.signature.scoring.ucell import ucell
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Expression
+
+Method = Literal["mean", "sum", "median", "score_genes", "ucell"]
+METHODS = cast(tuple[Method, ...], get_args(Method))
+
+#: Values that the median holds in memory at once (64 MB as float64).
+_MEDIAN_VALUES = 8_000_000
+
+
+def score_cells(
+    expression: Expression,
+    match: GeneMatch,
+    method: Method = "mean",
+    *,
+    seed: int = 0,
+    gene_ids: np.ndarray | None = None,
+    means: np.ndarray | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> np.ndarray:
+    """Score every cell by a signature's genes.
+
+    Parameters
+    ----------
+    expression
+        The chosen matrix.
+    match
+        The genes as found; ``ucell`` also counts the missing ones, as pyucell does.
+    method
+        ``mean``, ``sum``, ``median`` over the finite values of the found genes (float64 accumulation, NaN where a
+        cell has none); a weight above 1 counts a gene that often. Where weights were given, the mean is Σwx/Σw and the
+        sum Σwx over the finite x; all other methods take each gene once. ``score_genes``: see
+        `control_genes.score_genes`. ``ucell``: see `ucell.ucell`.
+    seed
+        Of the control genes' draw (``score_genes`` only).
+    gene_ids
+        (n_genes,) the dataset's gene ids; ``score_genes`` needs them only where ids repeat.
+    means
+        (n_genes,) from `control_genes.gene_means`, where ``score_genes`` is asked for more than once.
+    progress
+        Called with the done share, 0 to 1, by methods that read the whole matrix.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_cells,) float64; NaN where a cell has no score.
+
+    Raises
+    ------
+    InputError
+        No gene was found, the method is unknown, or the weights do not add up to more than 0 (mean).
+    """
+    if method not in METHODS:
+        raise InputError(f"There is no score {method!r}.", f"Choose one of {', '.join(METHODS)}.")
+    if not match.found:
+        raise InputError("None of the signature's genes is in the dataset.", "Check the gene ids.")
+    if method == "mean" or method == "sum":
+        return _sum_or_mean(expression, match, mean=method == "mean")
+    match = match.unweighted()
+    if method == "median":
+        return _median(expression, match)
+    if method == "score_genes":
+        return score_genes(expression, match, seed=seed, gene_ids=gene_ids, means=means, progress=progress)
+    return ucell(expression, match, progress=progress)
+
+
+def genes_used(expression: Expression, positions: np.ndarray) -> np.ndarray:
+    """Count, for each cell, the genes that have a finite value in it.
+
+    Parameters
+    ----------
+    expression
+        The chosen matrix.
+    positions
+        Genes; each counts once however often it is named.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_cells,) int64.
+    """
+    genes = np.unique(positions)
+    used = np.full(expression.n_cells, len(genes), dtype=np.int64)
+    for gene in genes[expression.stats.n_not_finite[genes] > 0]:
+        cells, values = expression.gene_stored(int(gene))
+        used[cells[~np.isfinite(values)]] -= 1
+    return used
+
+
+def _sum_or_mean(expression: Expression, match: GeneMatch, *, mean: bool) -> np.ndarray:
+    check_weights(match, mean=mean)
+    total, weight = weighted_sum(expression, match.positions, match.weights)
+    if isinstance(weight, float):
+        return total / weight if mean else total
+    return over_weight(total, weight, expression, match, mean=mean)
+
+
+def check_weights(match: GeneMatch, *, mean: bool) -> None:
+    """Refuse a weighted mean whose weights add up to nothing, or to less.
+
+    Raises
+    ------
+    InputError
+        Divided by 0 it is not defined, and divided by a negative number it would call the lowest cell the highest.
+    """
+    whole = float(match.weights.sum())
+    if match.weighted and mean and whole <= 1e-9 * float(np.abs(match.weights).sum()):
+        raise InputError(
+            f"The weights of the found genes add up to {whole:.3g}, so their weighted mean is not defined.",
+            "Choose the sum, or weights that add up to more than 0.",
+        )
+
+
+def over_weight(
+    total: np.ndarray, weight: np.ndarray, expression: Expression, match: GeneMatch, *, mean: bool
+) -> np.ndarray:
+    """Make scores of sums over the finite values: NaN where there is none, or where a mean's Σw is not above 0."""
+    if mean:
+        # What is left of weights that were taken away one by one is not exactly 0.
+        least = 1e-9 * float(np.abs(match.weights).sum())
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(weight > least, total / weight, np.nan)
+    some = genes_used(expression, match.positions) if match.weighted else weight
+    return np.where(some > 0, total, np.nan)
+
+
+def _median(expression: Expression, match: GeneMatch) -> np.ndarray:
+    """Take each cell's median, sorting only the cells whose middle is not among the zeros."""
+    n_cells = expression.n_cells
+    stored = [expression.gene_stored(gene) for gene in match.positions.tolist()]
+    times = match.weights.astype(np.int64)
+    below = np.zeros(n_cells, dtype=np.int64)
+    above = np.zeros(n_cells, dtype=np.int64)
+    lost = np.zeros(n_cells, dtype=np.int64)
+    for (cells, values), n in zip(stored, times.tolist(), strict=True):
+        above[cells] += n * ((values > 0) & (values < np.inf))
+        below[cells] += n * ((values < 0) & (values > -np.inf))
+        lost[cells] += n * ~np.isfinite(values)
+    valid = times.sum() - lost
+    low, high = (valid - 1) // 2, valid // 2
+    result = np.where(valid > 0, 0.0, np.nan)
+    todo = np.flatnonzero((valid > 0) & ((below > low) | (high >= valid - above)))
+    step = max(1, _MEDIAN_VALUES // int(times.sum()))
+    row = np.full(n_cells, -1, dtype=np.int64)
+    for at in range(0, len(todo), step):
+        chunk = todo[at : at + step]
+        row[chunk] = np.arange(len(chunk))
+        first, last = int(chunk[0]), int(chunk[-1])
+        block = np.zeros((len(chunk), int(times.sum())))
+        column = 0
+        for (cells, values), n in zip(stored, times.tolist(), strict=True):
+            start, stop = np.searchsorted(cells, [first, last + 1])
+            rows = row[cells[start:stop]]
+            kept = rows >= 0
+            here = values[start:stop][kept].astype(np.float64)
+            here[~np.isfinite(here)] = np.nan
+            block[rows[kept], column : column + n] = here[:, None]
+            column += n
+        row[chunk] = -1
+        block.sort(axis=1)  # NaN goes last
+        each = np.arange(len(chunk))
+        result[chunk] = (block[each, low[chunk]] + block[each, high[chunk]]) / 2
+    return result

@@ -1,0 +1,46 @@
+"""Comparing pages by their scores: effects, tests, replicates, chance, and what stands behind a score."""
+
+from __future__ import annotations
+
+from cellucid_core.signature.statistics.agreement import Agreement, agreement, sample_columns, unit_word
+from cellucid_core.signature.statistics.all_pairs import Pooled
+from cellucid_core.signature.statistics.chance import Chance, against_chance
+from cellucid_core.signature.statistics.compare import MAX_PAIRED_PAGES, compare, compare_samples
+from cellucid_core.signature.statistics.correlation import pearson, ranks, some_cells
+from cellucid_core.signature.statistics.effects import Sample, cohens_d, u_statistic
+from cellucid_core.signature.statistics.library_size import LibrarySize, library_size
+from cellucid_core.signature.statistics.quality import SignatureQuality, contributions, signature_quality
+from cellucid_core.signature.statistics.replicates import Owned, by_owner, by_sample, owned_scores
+from cellucid_core.signature.statistics.result import Adjustment, TestResult
+from cellucid_core.signature.statistics.summary import summarize
+
+__all__ = [
+    "MAX_PAIRED_PAGES",
+    "Adjustment",
+    "Agreement",
+    "Chance",
+    "LibrarySize",
+    "Owned",
+    "Pooled",
+    "Sample",
+    "SignatureQuality",
+    "TestResult",
+    "against_chance",
+    "agreement",
+    "by_owner",
+    "by_sample",
+    "cohens_d",
+    "compare",
+    "compare_samples",
+    "contributions",
+    "library_size",
+    "owned_scores",
+    "pearson",
+    "ranks",
+    "sample_columns",
+    "signature_quality",
+    "some_cells",
+    "summarize",
+    "u_statistic",
+    "unit_word",
+]

@@ -1,0 +1,142 @@
+"""One test's result, and p-values adjusted for many tests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+from cellucid_core.errors import InputError
+from cellucid_core.signature.statistics.tails import SMALLEST_P
+
+Adjustment = Literal["bh", "holm"]
+TestName = Literal["welch-t", "mann-whitney-u", "anova", "kruskal-wallis", "paired-t", "wilcoxon"]
+EffectName = Literal["cohens-d", "rank-biserial", "eta-squared", "epsilon-squared"]
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """What one test says. A number that is not defined is None, and ``note`` says why.
+
+    Attributes
+    ----------
+    test
+        Which test.
+    pages
+        Names of the compared pages; an effect is the first less the second.
+    effect_size, effect_size_type
+        Effect, and what it is. ``cohens-d`` uses the pooled SD; for ``paired-t`` it is d_z, the mean difference over
+        the SD of the differences. ``rank-biserial`` of ``wilcoxon`` is that of matched pairs.
+    ci_low, ci_high
+        95 % interval of Cohen's d.
+    auc
+        Chance that a random cell of the first page scores above one of the second (Mann–Whitney only).
+    statistic, df
+        t, U of the first page, F, H or the smaller of the signed-rank sums; ANOVA has two degrees of freedom.
+    p_value, log10_p
+        Two-sided. A p-value below 1e-300 is given as 1e-300, and its logarithm stays exact.
+    p_adjusted
+        Adjusted for all pairs, where there are several.
+    n
+        How many units of each page took part.
+    unit
+        ``cell``, or ``sample`` where the unit is a sample's mean.
+    note
+        Why something is missing, in words.
+    """
+
+    __test__: ClassVar[bool] = False  # pytest: not a test class
+
+    test: TestName
+    pages: tuple[str, ...]
+    effect_size: float | None
+    effect_size_type: EffectName
+    statistic: float | None
+    df: float | tuple[float, ...] | None
+    p_value: float | None
+    log10_p: float | None
+    n: tuple[int, ...]
+    unit: Literal["cell", "sample"] = "cell"
+    ci_low: float | None = None
+    ci_high: float | None = None
+    auc: float | None = None
+    p_adjusted: float | None = None
+    note: str | None = None
+
+    @property
+    def p_text(self) -> str:
+        """The p-value for people: ``p = 0.012`` or ``p < 1e-300``; adjusted where it was."""
+        p = self.p_value if self.p_adjusted is None else self.p_adjusted
+        name = "p" if self.p_adjusted is None else "adjusted p"
+        if p is None:
+            return f"{name} not defined"
+        return f"{name} < 1e-300" if p <= SMALLEST_P else f"{name} = {p:.2g}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``score --json`` prints; an undefined number is None, never NaN."""
+        result: dict[str, Any] = {
+            "test": self.test,
+            "pages": list(self.pages),
+            "statistic": _plain(self.statistic),
+            "df": [_plain(x) for x in self.df] if isinstance(self.df, tuple) else _plain(self.df),
+            "p_value": _plain(self.p_value),
+            "effect_size": _plain(self.effect_size),
+            "effect_size_type": self.effect_size_type,
+            "unit": self.unit,
+            "n": list(self.n),
+        }
+        if self.p_adjusted is not None:
+            result["p_adjusted"] = self.p_adjusted
+        if self.p_value is not None and self.p_value <= SMALLEST_P:
+            result["log10_p"] = _plain(self.log10_p)
+        for key in ("ci_low", "ci_high", "auc"):
+            if getattr(self, key) is not None:
+                result[key] = _plain(getattr(self, key))
+        if self.note:
+            result["note"] = self.note
+        return result
+
+
+def _plain(number: float | None) -> float | None:
+    return float(number) if number is not None and math.isfinite(number) else None
+
+
+def floored(p: float) -> float:
+    """Return a p-value that is never written as 0."""
+    return max(p, SMALLEST_P)
+
+
+def adjust(results: Sequence[TestResult], how: Adjustment = "bh") -> list[TestResult]:
+    """Adjust the p-values of tests that belong together; those without one are left alone and not counted.
+
+    Parameters
+    ----------
+    results
+        Tests of one family.
+    how
+        ``bh``: Benjamini & Hochberg (1995), false discovery rate. ``holm``: Holm (1979), family-wise error.
+
+    Raises
+    ------
+    InputError
+        The adjustment is unknown.
+    """
+    if how not in ("bh", "holm"):
+        raise InputError(f"There is no adjustment {how!r}.", "Choose bh (Benjamini–Hochberg) or holm.")
+    logs = {i: r.log10_p for i, r in enumerate(results) if r.log10_p is not None}
+    order = sorted(logs, key=lambda i: logs[i])
+    m = len(order)
+    adjusted: dict[int, float] = {}
+    if how == "bh":
+        running = 0.0
+        for rank in range(m, 0, -1):
+            i = order[rank - 1]
+            running = min(running, logs[i] + math.log10(m / rank))
+            adjusted[i] = running
+    else:
+        running = -math.inf
+        for rank, i in enumerate(order):
+            running = max(running, logs[i] + math.log10(m - rank))
+            adjusted[i] = min(running, 0.0)
+    return [replace(r, p_adjusted=floored(10.0 ** adjusted[i])) if i in adjusted else r for i, r in enumerate(results)]

@@ -1,0 +1,18 @@
+"""The gene-major store of a matrix: built once, memory-mapped, with statistics of each gene."""
+
+from __future__ import annotations
+
+from cellucid_core.store.build import place_rows
+from cellucid_core.store.gene_major import Store, open_store
+from cellucid_core.store.gene_stats import GeneStats, dense_gene_stats, gather_stats, join_stats, sparse_gene_stats
+
+__all__ = [
+    "GeneStats",
+    "Store",
+    "dense_gene_stats",
+    "gather_stats",
+    "join_stats",
+    "open_store",
+    "place_rows",
+    "sparse_gene_stats",
+]

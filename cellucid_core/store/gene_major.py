@@ -1,0 +1,194 @@
+"""The gene-major store: a matrix turned once, memory-mapped, shared by everybody who opens the same file.
+
+A store is a folder of ``.npy`` files plus ``meta.json``; its place follows from the content of the file it was made
+from, so it never has to be invalidated, and the same file uploaded by two people is turned once. One that was damaged
+is noticed by its checksums and built again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellucid_core.cache import home_folder, sealed_folder
+from cellucid_core.errors import InputError
+from cellucid_core.reading import BLOCK_BYTES, FileMatrix
+from cellucid_core.store.build import build_store, forget
+from cellucid_core.store.gene_stats import GeneStats, dense_gene_stats, join_stats, sparse_gene_stats
+
+_VERSION = 1
+
+
+class Store:
+    """One matrix, genes in order, on disk.
+
+    Parameters
+    ----------
+    folder
+        A folder that `open_store` completed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        self.folder = folder
+        self.n_cells: int = meta["n_cells"]
+        self.n_genes: int = meta["n_genes"]
+        self.is_sparse: bool = meta["sparse"]
+        self.dtype: np.dtype[Any] = np.dtype(meta["dtype"])
+        self.n_stored: int = meta["n_stored"]
+
+    def _part(self, name: str) -> np.ndarray:
+        path = self.folder / f"{name}.npy"
+        empty = self.n_stored == 0 or self.n_cells * self.n_genes == 0
+        array: np.ndarray = np.load(path, mmap_mode=None if empty or name == "indptr" else "r")
+        return array.view(np.ndarray)  # a memmap pays for its class on every slice
+
+    @cached_property
+    def indptr(self) -> np.ndarray:
+        """Sparse: where each gene's entries start, (n_genes + 1,) int64."""
+        return self._part("indptr")
+
+    @cached_property
+    def indices(self) -> np.ndarray:
+        """Sparse: the cell of each entry, ascending within a gene, int32, memory-mapped."""
+        return self._part("indices")
+
+    @cached_property
+    def data(self) -> np.ndarray:
+        """Sparse: the value of each entry, never 0, memory-mapped."""
+        return self._part("data")
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """Dense: (n_genes, n_cells), memory-mapped."""
+        return self._part("values")
+
+    @cached_property
+    def stats(self) -> GeneStats:
+        """Per-gene statistics of the whole matrix, from the pass that made the store."""
+        with np.load(self.folder / "genes.npz") as arrays:
+            return GeneStats(**{name: arrays[name] for name in arrays.files})
+
+    @cached_property
+    def cell_total(self) -> np.ndarray:
+        """Sum of each cell's finite values, (n_cells,) float64."""
+        total: np.ndarray = np.load(self.folder / "cell_total.npy")
+        return total
+
+    @cached_property
+    def cell_detected(self) -> np.ndarray:
+        """Genes above 0 in each cell, (n_cells,) int64."""
+        detected: np.ndarray = np.load(self.folder / "cell_detected.npy")
+        return detected
+
+    def forget(self) -> None:
+        """Give back the memory of what was read; it stays in the file."""
+        parts = (self.__dict__.get(part) for part in ("indices", "data", "values"))
+        forget(*(part for part in parts if part is not None))
+
+    def gene_blocks(self) -> Iterator[tuple[int, int]]:
+        """Yield (start, stop) of runs of genes of about `BLOCK_BYTES`."""
+        if self.is_sparse:
+            limit = BLOCK_BYTES // (self.dtype.itemsize + 4)
+            start = 0
+            while start < self.n_genes:
+                stop = int(np.searchsorted(self.indptr, self.indptr[start] + limit, side="right")) - 1
+                stop = min(self.n_genes, max(start + 1, stop))
+                yield start, stop
+                start = stop
+        else:
+            step = max(1, BLOCK_BYTES // max(1, self.n_cells * self.dtype.itemsize))
+            for start in range(0, self.n_genes, step):
+                yield start, min(self.n_genes, start + step)
+
+
+def open_store(content_hash: str, matrix: FileMatrix, report: Callable[[float], None] | None = None) -> Store:
+    """Return the gene-major store of a matrix, building it if nobody has yet.
+
+    Two processes that open the same file at once do not get in each other's way: one builds, the other waits, and a
+    store only appears under its name when it is complete. A damaged one is built again.
+
+    Parameters
+    ----------
+    content_hash
+        Hash of the file the matrix comes from.
+    matrix
+        The matrix.
+    report
+        Called with the share that is done while it is built, here or by another process; it may raise to cancel.
+
+    Raises
+    ------
+    InputError
+        If the matrix cannot be turned or the disk is full.
+    """
+    layer = hashlib.sha256(matrix.name.encode()).hexdigest()[:16]
+    folder = home_folder("stores") / f"v{_VERSION}-{content_hash[:40]}-{layer}"
+    say = report or (lambda share: None)
+    try:
+        sealed_folder(folder, lambda draft: _build(matrix, draft, say), lambda: say(0.0))
+    except OSError as error:
+        raise InputError(
+            f"The matrix {matrix.name} could not be turned ({os.strerror(error.errno) if error.errno else error}).",
+            "Free some disk space, or point CELLUCID_HOME to a larger disk.",
+        ) from error
+    return Store(folder)
+
+
+def _build(matrix: FileMatrix, draft: Path, report: Callable[[float], None]) -> None:
+    meta = build_store(matrix, draft, lambda share: report(0.9 * share))
+    (draft / "meta.json").write_text(json.dumps(meta, indent=2), encoding="utf-8")
+    cells_done = (draft / "cell_total.npy").exists()
+    stats, total, detected = scan(Store(draft), with_cells=not cells_done)
+    np.savez(draft / "genes.npz", **vars(stats))
+    if not cells_done:
+        np.save(draft / "cell_total.npy", total)
+        np.save(draft / "cell_detected.npy", detected)
+    report(1.0)
+
+
+def scan(store: Store, *, with_cells: bool = True) -> tuple[GeneStats, np.ndarray, np.ndarray]:
+    """Read a store once, in blocks of genes, for its statistics.
+
+    Parameters
+    ----------
+    with_cells
+        Whether a sparse store is also summed per cell; without, these are 0.
+
+    Returns
+    -------
+    tuple
+        `GeneStats`; sum of each cell's finite values, (n_cells,) float64; genes above 0 per cell, (n_cells,) int64.
+    """
+    total = np.zeros(store.n_cells)
+    detected = np.zeros(store.n_cells, np.int64)
+    parts = []
+    for start, stop in store.gene_blocks():
+        if store.is_sparse:
+            pointers = store.indptr[start : stop + 1]
+            cells = store.indices[pointers[0] : pointers[-1]]
+            values = store.data[pointers[0] : pointers[-1]]
+            parts.append(sparse_gene_stats(values, pointers - pointers[0], store.n_cells))
+            if not with_cells:
+                forget(store.indices, store.data)
+                continue
+            finite = np.isfinite(values)
+            weights = values if finite.all() else np.where(finite, values, 0)
+            total += np.bincount(cells, weights=weights, minlength=store.n_cells)
+            detected += np.bincount(cells[weights > 0], minlength=store.n_cells)
+            forget(store.indices, store.data)
+        else:
+            block = store.values[start:stop]
+            parts.append(dense_gene_stats(block))
+            finite = np.isfinite(block)
+            total += np.where(finite, block, 0).sum(axis=0, dtype=np.float64)
+            detected += ((block > 0) & finite).sum(axis=0)
+            forget(store.values)
+    return join_stats(parts), total, detected

@@ -1,0 +1,282 @@
+"""The right side of the Export page: write it, then download it, look at it, do it again."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cellucid_core import charts
+from cellucid_core.cache import home_folder
+from cellucid_core.configuration import format_size
+from cellucid_core.dataset import View
+from cellucid_core.errors import CellucidError, WorkRefused
+from cellucid_core.export import Again, ExportPlan, ExportResult, ExportSettings, do_again
+from cellucid_core.export.cellucid_ready import ReadyExport
+from cellucid_core.names import listed
+from cellucid_core.prepared import PreparedExport
+from cellucid_core.serving.jobs import Job, JobProgress, export_job, submit
+from cellucid_core.serving.workspaces import files_in_use
+from pages.exporting.collection import collection_box
+from pages.session.finished import SUFFIXES, Finished, offered
+from pages.session.jobs import follow, is_news, latest, my_job, told
+from pages.session.owner import owner
+from pages.session.state import counted, dataset_source, in_time, literal, show_error, workspace
+from pages.widgets.download import download_link
+from pages.widgets.figure import draw_chart
+
+#: Exports that no workspace refers to are kept for their links for a day.
+_KEPT_SECONDS = 24 * 3600
+_JOBS, _SAID = "export_jobs", "export_said"
+#: Genes that the preview's list names; more would make the page slow, and typing finds any of these.
+MOST_LISTED_GENES = 5_000
+
+
+def progress_words(progress: JobProgress, n_genes: int) -> str:
+    """Return what is being done, genes done, their rate, and the time left."""
+    words = [progress.what or "Starting …"]
+    if progress.what == "Writing genes":
+        genes = min(progress.done - progress.before, n_genes)
+        words = [f"Writing genes: {genes:,.0f} of {n_genes:,}"]
+        words += [f"{progress.rate:,.0f} genes/s"] if progress.rate is not None else []
+    words += [f"{in_time(progress.left)} left"] if progress.left is not None else []
+    return " · ".join(words)
+
+
+def settings_mark(view: View, settings: ExportSettings) -> str:
+    """Return what tells exports of one dataset apart: how they are written, and what of it."""
+    return hashlib.sha256(f"{view.mapping.digest()} {settings!r}".encode()).hexdigest()[:24]
+
+
+def start_export(view: View, settings: ExportSettings, plan: ExportPlan) -> None:
+    """Have the export written; it goes on whatever happens to the page.
+
+    Raises
+    ------
+    WorkRefused
+        If too much is being done already.
+    """
+    work = workspace()
+    name = f"{plan.dataset_id}{SUFFIXES[settings.format]}"
+    chosen = set(view.obs_keys)
+    about = {
+        "content_hash": view.dataset.content_hash,
+        "dataset_id": plan.dataset_id,
+        "file_name": name,
+        "format": settings.format,
+        "settings_mark": settings_mark(view, settings),
+        "n_genes": len(plan.genes.ids),
+        "again": asdict(_again(view, settings, name)),
+        "left_out": [str(key) for key in view.dataset.obs.columns if key not in chosen],
+    }
+    job = submit(
+        export_job,
+        {
+            "source": dataset_source(),
+            "mapping": work.mapping,
+            "settings": settings,
+            "genes": plan.genes,
+            "file_name": name,
+        },
+        owner=owner(),
+        kind="export",
+        title=f"Export of {plan.dataset_id}",
+        about=about,
+        key=f"export {about['content_hash']} {about['settings_mark']}",
+    )
+    st.session_state.setdefault(_JOBS, {})[view.dataset.content_hash] = job.id
+
+
+def export_job_of(view: View) -> Job | None:
+    """Return the export of a dataset that is being written, or whose end has not been told yet, or None.
+
+    It is this session's latest one; in a new session this person's latest one.
+    """
+    known: dict[str, str] = st.session_state.setdefault(_JOBS, {})
+    content = view.dataset.content_hash
+    if content not in known:
+        job = latest("export", lambda job: job.about.get("content_hash") == content, again=True)
+        known[content] = "" if job is None else job.id
+    job = my_job(known[content])
+    return job if job is not None and is_news(job) else None
+
+
+def follow_export(job: Job) -> None:
+    """Wait for an export, showing how far it is; take over what came of it, and run the page again."""
+    n_genes = int(job.about["n_genes"])
+    follow(job, "export", lambda progress: progress_words(progress, n_genes))
+    try:
+        _take_over(job)
+    except CellucidError as error:
+        if job.state != "done" or not job.was_told:  # what was deleted since is not missed
+            st.session_state[_SAID] = error
+    told(job)
+    st.rerun()
+
+
+def show_said() -> None:
+    """Say once why there is no export."""
+    said = st.session_state.pop(_SAID, None)
+    if isinstance(said, CellucidError):
+        show_error(said)
+    elif said:
+        st.info(said, icon=":material/close:")
+
+
+def _take_over(job: Job) -> None:
+    if job.state == "cancelled":
+        st.session_state[_SAID] = "Cancelled. Nothing was left behind."
+        return
+    about = job.about
+    result = _kept(ExportResult.from_json(job.result()), f"{about['dataset_id']}-{job.id}{SUFFIXES[about['format']]}")
+    workspace().export = Finished(
+        about["dataset_id"],
+        result,
+        offered(result.path, about["file_name"]),
+        about["format"],
+        about["settings_mark"],
+        Again(**about["again"]),
+        tuple(about["left_out"]),
+    )
+
+
+def _kept(result: ExportResult, name: str) -> ExportResult:
+    """Move an export from its job's folder, which lasts a day, to where workspaces have theirs."""
+    folder = home_folder("exports")
+    in_use = {path.name for path in files_in_use() if path.parent == folder.resolve()}
+    for old in folder.iterdir():
+        with suppress(OSError):  # another session deletes them, too
+            if old.name not in in_use and time.time() - old.stat().st_mtime > _KEPT_SECONDS and old.is_file():
+                old.unlink()
+    target = folder / name
+    try:
+        with suppress(FileNotFoundError):  # another tab of this person was quicker
+            result.path.replace(target)
+    except OSError as error:
+        raise WorkRefused(
+            f"The export was written, but cannot be kept ({error.strerror}).", "Free some disk space, then reload."
+        ) from error
+    if not target.is_file():
+        raise WorkRefused("The export was deleted meanwhile.", "Export it again.")
+    return replace(result, path=target)
+
+
+def _again(view: View, settings: ExportSettings, name: str) -> Again:
+    work, source = workspace(), workspace().source
+    path = source.path if source else str(view.dataset.path)
+    if source and source.name:  # an upload lies under the hash of its content; the user knows it by its name
+        path = source.name + "".join(Path(path).suffixes[-2:] if path.endswith(".gz") else Path(path).suffixes[-1:])
+    table = source.cell_metadata if source else None
+    assert work.dataset is not None
+    return do_again(
+        work.dataset,
+        work.choices,
+        work.fixes,
+        settings,
+        source=path,
+        target=name,
+        modality=source.modality if source else None,
+        cell_metadata=f"cells{Path(table).suffix}" if table else None,
+    )
+
+
+def show_finished(done: Finished) -> None:
+    """Draw what was written: checked, to be downloaded, what is in it, how to do it again."""
+    result = done.result
+    files = counted(result.files if done.format == "compact" else 1, "file")
+    with st.container(border=True):
+        st.markdown(
+            f":green[:material/check_circle:] **{format_size(result.bytes)}** in **{files}**, "
+            f"written in **{result.seconds:.1f} s**"
+        )
+        if result.verified and done.format != "compact":
+            st.caption("Everything was read back and compared with its source.")
+        elif result.verified:
+            st.caption(
+                f"All {result.arrays:,} arrays verified against their source, "
+                f"largest error {result.max_error_steps:.2f} steps."
+            )
+        _download(done)
+        _summary(done)
+    with st.container(border=True):
+        _preview(result.path, PreparedExport if done.format == "compact" else ReadyExport)
+    if done.format == "compact":
+        collection_box(result.path, done.dataset_id)
+    with st.expander("Do it again", icon=":material/replay:"):
+        _do_again(done.again)
+
+
+def _download(done: Finished) -> None:
+    if not download_link(done.token, f"Download {format_size(done.result.bytes)}"):
+        return
+    where = "Unpack it into the folder that the viewer reads." if done.format == "compact" else ""
+    st.caption(f"{where} The link works for 12 hours, in this browser only.".strip())
+    if done.result.sha256:
+        st.caption("SHA-256 of the file, to check a copy:")
+        st.code(done.result.sha256, language=None, wrap_lines=True)
+
+
+def _summary(done: Finished) -> None:
+    result = done.result
+    st.markdown(f"{counted(result.n_cells, 'cell')} · {counted(result.n_genes, 'gene')}")
+    for fix in result.fixes:
+        st.markdown(f":material/build: {literal(fix)}")
+    if done.left_out:
+        st.markdown(f":material/visibility_off: Columns left out: {literal(listed(done.left_out, 8))}")
+    for warning in result.warnings:
+        st.warning(literal(warning), icon=":material/warning:")
+
+
+def _preview(path: Path, reader: type[PreparedExport] | type[ReadyExport]) -> None:
+    """Draw the points of the written file, coloured by what is in it."""
+    try:
+        with reader(path) as export:
+            genes = list(export.genes)
+            named = {key: ("column", key) for key in export.columns}
+            for gene in genes[:MOST_LISTED_GENES]:
+                named.setdefault(f"{gene} (gene)", ("gene", gene))
+            left, right = st.columns([3, 2])
+            groups = [i for i, key in enumerate(export.columns) if key in export.groupings]
+            chosen = left.selectbox(
+                "Colour the written file by",
+                list(named),
+                index=groups[0] if groups else 0 if named else None,
+                key=f"export_preview_{path.stem}",
+                placeholder="Nothing to colour by",
+            )
+            dimension = right.segmented_control(
+                "Dimensions",
+                export.dimensions,
+                format_func=lambda d: f"{d}D",
+                default=2 if 2 in export.dimensions else export.dimensions[-1],
+                key=f"export_preview_dimension_{path.stem}",
+                required=True,
+            )
+            points = export.points(dimension)
+            kind, key = named.get(chosen or "", ("", "cells"))
+            if kind == "gene":
+                values: np.ndarray | pd.Series = export.gene(key)
+            else:
+                values = pd.Series(export.column(key)) if kind else np.full(len(points), "cell")
+    except CellucidError as error:
+        show_error(error)
+        return
+    draw_chart(charts.embedding(points[:, :2], values, key, size=380))
+    more = f" The list names the first {MOST_LISTED_GENES:,} genes." if len(genes) > MOST_LISTED_GENES else ""
+    axes = " The first two of three axes." if dimension == 3 else ""
+    st.caption(f"Decoded from the file that was written, as the viewer does it.{axes}{more}")
+
+
+def _do_again(again: Again) -> None:
+    st.caption("Both write the same file from the same data. On the command line:")
+    st.code(again.command, language="bash", wrap_lines=True)
+    st.caption("In Python:")
+    st.code(again.python, language="python", wrap_lines=True)
+    for name, content in again.files.items():
+        st.download_button(f"The list they read ({name})", content, name, "text/plain", key=f"again_{name}")

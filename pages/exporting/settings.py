@@ -1,0 +1,357 @@
+"""The left side of the Export page: what it is called, what goes along, how precisely, in which format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from cellucid_core.dataset import View
+from cellucid_core.errors import CellucidError
+from cellucid_core.export import (
+    ExportSettings,
+    Format,
+    GeneChoice,
+    Preset,
+    available_threads,
+    matching_preset,
+    named_choices,
+    presets,
+)
+from cellucid_core.genes import MAX_BYTES, gene_file_genes, parse_genes
+from pages.session.state import kept, literal, show_error, widget_key, workspace
+
+BITS: dict[str, int | None] = {"8 bit": 8, "16 bit": 16, "Exact (float32)": None}
+BIT_WORDS = {bits: words for words, bits in BITS.items()}
+PARTS = {"all": "All", "hvg": "Highly variable", "markers": "Markers", "list": "A list"}
+FORMATS: dict[Format, tuple[str, str]] = {
+    "compact": (
+        "Prepared export",
+        "Many small files in a zip. For Cellucid viewers up to 0.9.4, and for hosting as plain files.",
+    ),
+    "h5ad": ("AnnData (.h5ad)", "One file. For today's Cellucid web app (0.9.5 and later), scanpy and others."),
+    "zarr.zip": (
+        "AnnData (.zarr.zip)",
+        "One file that is read piece by piece. For today's Cellucid web app (0.9.5 and later).",
+    ),
+}
+DTYPES = {"auto": "As small as fits", "uint8": "8 bit (254 categories)", "uint16": "16 bit (65,534)"}
+OWN = "custom"
+
+
+def _start(name: str, value: Any) -> dict[str, Any]:
+    """Return the arguments of a widget that begins with a value, keeps it per dataset, and can be set by a preset."""
+    key = f"export_{name}"
+    st.session_state.setdefault(widget_key(key), value)
+    return kept(key)
+
+
+def _within(name: str, most: int) -> None:
+    """Lower a number that was chosen when there was more to choose from: another matrix has other genes."""
+    if (_value(name) or 0) > most:
+        _set(name, most)
+
+
+def _value(name: str) -> Any:
+    return st.session_state.get(widget_key(f"export_{name}"))
+
+
+def _set(name: str, value: Any) -> None:
+    st.session_state[widget_key(f"export_{name}")] = value
+
+
+def choose_settings(view: View) -> ExportSettings | None:
+    """Draw the settings and return them; if they make no sense, say so on top of them and return None."""
+    known = presets(view)
+    top = st.container()
+    with st.container(border=True):
+        _identity(view, known)
+    with st.container(border=True):
+        _what(view, known["share"])
+    _start("format", "compact")
+    file_format: Format = _value("format")
+    with st.container(border=True):
+        _precision(known["share"], file_format)
+    with st.container(border=True):
+        _format()
+    settings, wrong = None, None
+    try:
+        settings = _settings(view, file_format)
+    except CellucidError as error:
+        wrong = error
+    with top:
+        _preset_choice(settings, known)
+        if wrong is not None:
+            show_error(wrong)
+    return settings
+
+
+def _preset_choice(settings: ExportSettings | None, known: dict[str, Preset]) -> None:
+    """Draw the presets; the one that the settings are as set by is marked, else "Custom"."""
+    matching = None if settings is None else matching_preset(settings, known)
+    _set("preset", matching or OWN)
+    names = [*known, OWN]
+    st.segmented_control(
+        "Preset",
+        names,
+        format_func=lambda name: known[name].label if name in known else "Custom",
+        key=widget_key("export_preset"),
+        on_change=_take_preset,
+        args=(known,),
+        required=True,
+        label_visibility="collapsed",
+        width="stretch",
+    )
+    st.caption(known[matching].purpose if matching else "Your own choice of settings.")
+
+
+def _take_preset(known: dict[str, Preset]) -> None:
+    preset = known.get(_value("preset"))
+    if preset is None:
+        return
+    for name, value in preset.changes.items():
+        if name == "genes":
+            _set("genes", [] if value.kind == "none" else [value.kind])
+            if value.kind == "hvg":
+                _set("n", value.n)
+        else:
+            _set(name, BIT_WORDS[value] if name.endswith("quantization") else value)
+
+
+def _identity(view: View, known: dict[str, Preset]) -> None:
+    st.markdown("**What is it called**")
+    left, right = st.columns(2)
+    left.text_input(
+        "Id", **_start("id", view.dataset.id), help="Names the folder; letters, digits, dot, dash and underscore."
+    )
+    right.text_input("Name", **_start("name", view.dataset.name))
+    st.text_area("Description", **_start("description", ""), height=68)
+    preset = known.get(_value("preset"))
+    asked = preset is not None and preset.asks_source
+    if asked and not (_value("source") or _value("citation")):
+        st.info("Readers will want to know where the data come from and what to cite.", icon=":material/menu_book:")
+    with st.expander("Source and citation", expanded=asked):
+        left, right = st.columns(2)
+        left.text_input("Source", **_start("source", ""), placeholder="10x Genomics")
+        right.text_input("Address", **_start("url", ""), placeholder="https://…")
+        st.text_input("Citation", **_start("citation", ""), placeholder="Zheng et al., Nature Communications 2017")
+
+
+def _what(view: View, usual: Preset) -> None:
+    st.markdown("**What goes along**")
+    _genes(view, usual)
+    columns = [str(column) for column in view.dataset.obs.columns]
+    st.session_state["export_columns"] = [key for key in workspace().choices.obs_keys if key in columns]
+    st.multiselect("Cell columns", columns, key="export_columns", on_change=_set_columns)
+    graph, vectors = view.mapping.connectivities, view.mapping.vectors
+    if graph is not None:
+        st.toggle(f"Neighbour graph ({literal(graph)})", **_start("graph", usual.changes["graph"]))
+    if vectors:
+        st.toggle(f"Vector fields ({literal(', '.join(vectors))})", **_start("vectors", usual.changes["vectors"]))
+
+
+def _genes(view: View, usual: Preset) -> None:
+    if view.mapping.matrix is None:
+        st.caption("There is no expression matrix, so no genes are exported.")
+        return
+    begin: GeneChoice = usual.changes["genes"]
+    st.pills(
+        "Genes",
+        list(PARTS),
+        selection_mode="multi",
+        format_func=PARTS.__getitem__,
+        **_start("genes", [begin.kind] if begin.kind in PARTS else []),
+        on_change=_one_or_several,
+        help="Choose several for their union: each gene once, in the order of these choices.",
+    )
+    chosen = _value("genes") or []
+    most = max(1, view.n_genes)
+    _within("n", most)
+    _within("markers_n", most)
+    if "hvg" in chosen:
+        st.number_input(
+            "How many highly variable",
+            1,
+            most,
+            **_start("n", begin.n or (2000 if most > 2000 else max(1, most // 2))),
+            help="The most variable genes, as scanpy finds them; in the dataset's order.",
+        )
+    if "markers" in chosen:
+        _markers(view, most)
+    if "list" in chosen:
+        _gene_list()
+    if not chosen:
+        st.caption("None chosen: no gene is exported.")
+    elif len(chosen) > 1:
+        st.caption("Each gene is written once, at its first place: " + ", then ".join(PARTS[p].lower() for p in chosen))
+
+
+def _one_or_several() -> None:
+    """All genes and some genes exclude each other: the last click counts. Parts keep one order."""
+    chosen, before = list(_value("genes") or []), st.session_state.get("export_genes_before", [])
+    if "all" in chosen and len(chosen) > 1:
+        chosen = ["all"] if "all" not in before else [part for part in chosen if part != "all"]
+    _set("genes", [part for part in PARTS if part in chosen])
+
+
+def _markers(view: View, most: int) -> None:
+    columns = [str(key) for key in view.dataset.obs.columns if view.kind(key) == "categorical"]
+    if not columns:
+        st.caption("The cell table has no column of groups whose markers could be taken.")
+        return
+    if _value("markers_column") not in columns:
+        _set("markers_column", columns[0])
+    left, right = st.columns([2, 1])
+    left.selectbox(
+        "Markers of each category of",
+        columns,
+        **_start("markers_column", columns[0]),
+        help="Genes that are higher in a category than in all other cells, by scanpy's t-test.",
+    )
+    right.number_input("Each", 1, most, **_start("markers_n", min(20, most)))
+
+
+def _gene_list() -> None:
+    st.text_area("Gene list", **_start("list", ""), placeholder="CD3D, MS4A1, LYZ", height=90)
+    st.file_uploader(
+        "Add genes from a file",
+        type=["txt", "csv", "tsv", "gmt"],
+        key=widget_key("export_list_file"),
+        max_upload_size=MAX_BYTES // 2**20,
+        on_change=_add_file,
+        help="One gene a line, the column of genes of a table, or a GMT file.",
+    )
+    if error := st.session_state.pop("export_list_error", None):
+        show_error(error)
+
+
+def _add_file() -> None:
+    upload = st.session_state[widget_key("export_list_file")]
+    if upload is None:
+        return
+    try:
+        genes = gene_file_genes(upload.getvalue(), upload.name)
+    except CellucidError as error:
+        st.session_state["export_list_error"] = error
+        return
+    words = GeneChoice("list", ids=tuple(genes)).to_words()[0] if genes else ""
+    _set("list", "\n".join(text for text in (str(_value("list") or "").strip(), words) if text))
+
+
+def _set_columns() -> None:
+    chosen = set(st.session_state["export_columns"])
+    dataset = workspace().dataset
+    assert dataset is not None
+    try:
+        workspace().choose(obs_keys=tuple(str(key) for key in dataset.obs.columns if key in chosen))
+    except CellucidError as error:
+        st.session_state["export_error"] = error
+
+
+def _format() -> None:
+    st.markdown("**Format**")
+    st.segmented_control(
+        "Format",
+        list(FORMATS),
+        format_func=lambda name: FORMATS[name][0],
+        **_start("format", "compact"),
+        required=True,
+        label_visibility="collapsed",
+    )
+    st.caption(FORMATS[_value("format")][1])
+
+
+def _precision(usual: Preset, file_format: Format) -> None:
+    st.markdown("**Precision and size**")
+    if file_format != "compact":
+        st.caption("An AnnData keeps all values as float32; there is nothing to choose.")
+        return
+    left, right = st.columns(2)
+    bits = list(BITS)
+    left.selectbox(
+        "Genes as",
+        bits,
+        **_start("var_quantization", BIT_WORDS[usual.changes["var_quantization"]]),
+        help="8 bit tells 255 levels apart in each gene, which suits colouring.",
+    )
+    right.selectbox(
+        "Numeric columns as",
+        bits,
+        **_start("obs_quantization", BIT_WORDS[usual.changes["obs_quantization"]]),
+    )
+    st.slider(
+        "Compression", 0, 9, **_start("compression", usual.changes["compression"]), help="gzip effort; 0: plain files."
+    )
+    with st.expander("Advanced"):
+        left, right = st.columns(2)
+        left.selectbox(
+            "Category codes",
+            list(DTYPES),
+            format_func=DTYPES.__getitem__,
+            **_start("dtype", "auto"),
+            help="How many bytes a cell takes in a column of categories.",
+        )
+        right.number_input("Threads", 1, 64, **_start("threads", available_threads()), help="They share the work.")
+        left.number_input(
+            "Fewest cells for a centroid",
+            1,
+            10**6,
+            **_start("min_points", 10),
+            help="Smaller categories get no label in the plot and no outlier quantiles.",
+        )
+        centroids = right.toggle("Centroids", **_start("centroids", True), help="Where a category's label stands.")
+        right.number_input(
+            "Share of cells for a centroid",
+            0.01,
+            1.0,
+            step=0.05,
+            **_start("quantile", 0.95),
+            disabled=not centroids,
+            help="Nearest first: the farthest cells of a category do not pull its label away.",
+        )
+
+
+def _settings(view: View, file_format: Format) -> ExportSettings:
+    compact = file_format == "compact"
+    precision: dict[str, Any] = {}
+    if compact:
+        precision = {
+            "var_quantization": BITS[_value("var_quantization")],
+            "obs_quantization": BITS[_value("obs_quantization")],
+            "compression": int(_value("compression")),
+            "categorical_dtype": _value("dtype"),
+            "centroid_min_points": int(_value("min_points")),
+            "centroid_quantile": float(_value("quantile")) if _value("centroids") else None,
+            "threads": int(_value("threads")),
+        }
+    return ExportSettings(
+        genes=_gene_choice(view),
+        graph=view.mapping.connectivities is not None and bool(_value("graph")),
+        vectors=bool(view.mapping.vectors) and bool(_value("vectors")),
+        dataset_id=str(_value("id")).strip() or None,
+        name=str(_value("name")).strip() or None,
+        description=str(_value("description")).strip(),
+        source_name=str(_value("source")).strip(),
+        source_url=str(_value("url")).strip(),
+        source_citation=str(_value("citation")).strip(),
+        format=file_format,
+        launch=() if file_format == "compact" else named_choices(view.dataset, workspace().choices),
+        **precision,
+    )
+
+
+def _gene_choice(view: View) -> GeneChoice:
+    if view.mapping.matrix is None:
+        return GeneChoice("none")
+    parts = []
+    chosen = _value("genes") or []
+    st.session_state["export_genes_before"] = list(chosen)
+    if "all" in chosen:
+        parts.append(GeneChoice("all"))
+    if "hvg" in chosen:
+        parts.append(GeneChoice("hvg", n=int(_value("n"))))
+    if "markers" in chosen and _value("markers_column"):
+        parts.append(GeneChoice("markers", n=int(_value("markers_n")), column=_value("markers_column")))
+    if "list" in chosen and (genes := parse_genes(str(_value("list") or ""))):
+        parts.append(GeneChoice("list", ids=tuple(genes)))
+    return GeneChoice.of(parts)

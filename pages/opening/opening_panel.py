@@ -1,0 +1,283 @@
+"""Open a dataset from the browser: upload, a file on the server, or the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from cellucid_core.atomic import complete_or_absent
+from cellucid_core.cache import bytes_hash, home_folder, stamp_of
+from cellucid_core.dataset import DEMO, Dataset, Mapping, View, default_mapping, open_dataset
+from cellucid_core.errors import CellucidError, InputError
+from cellucid_core.preflight import preflight
+from cellucid_core.serving import server_files, server_path, upload_suffix
+from cellucid_core.serving.jobs import DatasetSource, JobProgress, open_job, submit
+from pages.opening.upload import finish, take, uploaded_token
+from pages.session.jobs import follow
+from pages.session.keeper import keeper
+from pages.session.keeping import keep
+from pages.session.owner import owner
+from pages.session.recalling import recall
+from pages.session.state import OpenedFrom, show_error, workspace
+
+#: The box whose upload has arrived, and its token; then the box and what is being opened: a click elsewhere loses
+#: neither.
+_ARRIVED, _PENDING = "arrived", "opening"
+#: What could not be opened and why, for widgets that keep their value.
+_REFUSED = "refused_source"
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _shared_dataset(source: OpenedFrom, stamp: str) -> Dataset:
+    """Open a file once for all sessions, as long as it stays the same."""
+    return open_dataset(source.path, source.name, modality=source.modality, cell_metadata=source.cell_metadata)
+
+
+def _stamp(source: OpenedFrom) -> str:
+    """Return what changes with a file or folder of the server; uploads are named by their content."""
+    parts = [source.path, source.cell_metadata or ""]
+    return "" if source.path == DEMO else " ".join(stamp_of(Path(part)) for part in parts if part)
+
+
+@st.cache_resource(show_spinner=False)
+def _proven() -> set[tuple[OpenedFrom, str]]:
+    """What was opened in a process of its own, so that it can be opened in this one."""
+    return {(OpenedFrom(DEMO), "")}  # nothing in it is a stranger's
+
+
+def open_source(source: OpenedFrom, asked: str = "") -> None:
+    """Open a dataset, showing progress, and make it this session's, with what was chosen there before.
+
+    It is opened in a process of its own first, which may neither take for ever nor all memory, and keeps on disk what
+    takes long; this process then finds it there, or makes it again if it was deleted since.
+
+    Raises
+    ------
+    CellucidError
+        If it cannot be opened; the session keeps what it had.
+    """
+    stamp = _stamp(source)
+    if (source, stamp) not in _proven():
+        _open_elsewhere(source, _give_up)
+        if _stamp(source) != stamp:
+            raise InputError(
+                f"{source.name or 'The file'} was changed while it was opened.", "Open it again when it is complete."
+            )
+        _proven().add((source, stamp))
+    progress = st.progress(0.0, text="Reading the tables …")
+    try:
+        dataset = _shared_dataset(source, stamp)
+
+        def report(share: float) -> None:
+            progress.progress(min(1.0, share), text=f"Arranging the matrix by gene … {share:.0%}")
+
+        # Preflight reads the matrix, which builds its store on first use.
+        found = preflight(View(dataset, default_mapping(dataset), report))
+        keep()  # what was done on the dataset that was open until now
+        workspace().open(dataset, source, found)
+        keeper().automatic = False
+        progress.empty()
+        try:
+            recall(asked)
+        except BaseException:  # a click ended it: what is half taken up must not be kept as if it were meant
+            workspace().put_down()
+            raise
+    finally:
+        progress.empty()
+
+
+def _give_up() -> None:
+    """Forget what was to be opened."""
+    st.session_state.pop(_PENDING, None)
+    keeper().pending = ""
+
+
+def arrange_matrix() -> None:
+    """Have a matrix that was chosen just now arranged by gene, showing progress, before the page reads it.
+
+    Where that takes too much, or is cancelled, the dataset is as it was opened, and the preflight page says why.
+    """
+    work = workspace()
+    if work.dataset is None or work.source is None or work.source.path == DEMO or work.mapping.matrix is None:
+        return
+    dataset, source = work.dataset, work.source
+    arranged: set[tuple[str, str, str]] = st.session_state.setdefault("arranged", set())
+    wanted = (dataset.content_hash, work.mapping.matrix, work.mapping.turn)
+    if wanted in arranged or wanted[1:] == (default_mapping(dataset).matrix, ""):
+        return
+
+    def back() -> None:
+        work.open(dataset, source)
+
+    try:
+        _open_elsewhere(source, back, dataset.content_hash, work.mapping)
+    except InputError:  # the page says the same where it reads the matrix
+        arranged.add(wanted)
+    except CellucidError as error:
+        st.session_state["fix_error"] = error
+        back()
+    else:
+        arranged.add(wanted)
+
+
+def _open_elsewhere(
+    source: OpenedFrom, on_cancel: Callable[[], object], content_hash: str = "", mapping: Mapping | None = None
+) -> None:
+    parts = DatasetSource(source.path, source.name, source.modality, source.cell_metadata, content_hash)
+
+    def words(progress: JobProgress) -> str:
+        share = f" {progress.share:.0%}" if progress.share else ""
+        return f"{progress.what or 'Reading the tables'} …{share}"
+
+    for _ in range(2):
+        job = submit(
+            open_job,
+            {"source": parts, "mapping": mapping},
+            owner=owner(),
+            kind="open",
+            title=source.name or "A dataset",
+            key=f"open {parts} {mapping.digest() if mapping else ''}",
+        )
+        follow(job, "opening", words, on_cancel)
+        if job.state != "cancelled":  # else another tab did: a click on this one's button begins another run
+            break
+    job.result()
+
+
+def forget(source: OpenedFrom) -> None:
+    """Drop what is held in memory of a file that is about to be deleted."""
+    _shared_dataset.clear(source, _stamp(source))
+
+
+def try_source(source: OpenedFrom, asked: str = "") -> bool:
+    """Open a dataset as `open_source` and tell whether it worked; an error is shown as a sentence."""
+    try:
+        open_source(source, asked)
+    except CellucidError as error:
+        show_error(error)
+        return False
+    return True
+
+
+def keep_upload(upload: object) -> Path:
+    """Write an uploaded file to disk under the hash of its bytes and return its path."""
+    data: memoryview = upload.getbuffer()  # type: ignore[attr-defined]
+    suffix = upload_suffix(str(upload.name))  # type: ignore[attr-defined]
+    folder = home_folder("uploads")
+    target = folder / f"{bytes_hash(data)}{suffix}"
+    if not target.exists():
+        with complete_or_absent(target) as draft:
+            draft.write_bytes(data)
+    return target
+
+
+def upload_box(key: str) -> bool:
+    """Draw the upload box; tell whether a dataset was opened from it in this run."""
+    arrived = None
+    try:
+        token = uploaded_token(key)
+        if token is not None:
+            st.session_state[_ARRIVED] = (key, token)
+        box, waiting = st.session_state.get(_ARRIVED, ("", None))
+        if box == key and waiting is not None:
+            arrived = waiting
+            _receive(key, arrived)
+        box, source = st.session_state.get(_PENDING, ("", None))
+        if box == key and source is not None:
+            try:
+                open_source(source)
+            except CellucidError:
+                st.session_state.pop(_PENDING, None)
+                raise
+            st.session_state.pop(_PENDING, None)
+            st.session_state.pop(f"{key}_error", None)
+            return True
+    except CellucidError as refused:
+        # Kept, so that the message stays until something else is uploaded.
+        st.session_state[f"{key}_error"] = refused
+        if arrived is not None:
+            st.rerun()  # so that the box is drawn free again
+    if (error := st.session_state.get(f"{key}_error")) is not None:
+        show_error(error)
+    return False
+
+
+def _receive(key: str, token: str) -> None:
+    """Take an upload from the box; if a click ends this, the next run takes it up again."""
+    try:
+        path, file_name = take(token)
+        name = file_name.removesuffix("".join(path.suffixes)) or file_name
+        st.session_state[_PENDING] = (key, OpenedFrom(str(path), name))
+    except CellucidError:
+        _received(token)
+        raise
+    _received(token)
+
+
+def _received(token: str) -> None:
+    st.session_state.pop(_ARRIVED, None)
+    finish(token)
+
+
+def demo_button(key: str, *, primary: bool = False) -> bool:
+    """Draw the button that opens the demo; tell whether it was opened in this run."""
+    clicked = st.button(
+        "Open the demo",
+        key=key,
+        icon=":material/play_arrow:",
+        type="primary" if primary else "secondary",
+        width="stretch",
+    )
+    return clicked and try_source(OpenedFrom(DEMO))
+
+
+def server_box(key: str) -> bool:
+    """Draw the list of files that the operator offers, if any; tell whether one was opened in this run."""
+    files = {f"{file.root.name}/{file.relative}": file for file in server_files()}
+    if not files:
+        return False
+    name = st.selectbox("On this server", list(files), key=key, index=None, placeholder="Choose a file …")
+    if name is None or not st.button("Open it", key=f"{key}_open", icon=":material/folder_open:", width="stretch"):
+        return False
+    path = server_path(files[name].root, files[name].relative)
+    return try_source(OpenedFrom(str(path), path.stem))
+
+
+def parts_box(source: OpenedFrom | None, dataset: Dataset) -> bool:
+    """Offer another modality and a table about the cells; tell whether the dataset was opened again in this run."""
+    if source is None:
+        return False
+    if dataset.modalities:
+        chosen = st.selectbox(
+            "Which part", dataset.modalities, index=dataset.modalities.index(dataset.modality or dataset.modalities[0])
+        )
+        if chosen != dataset.modality and _try_once(replace(source, modality=chosen)):
+            return True
+    table = st.file_uploader(
+        "Add a table about the cells (CSV or TSV)",
+        key=f"metadata@{dataset.content_hash[:12]}",
+        help="Cell ids in the first column; its other columns join the cell columns.",
+    )
+    if table is None:
+        return False
+    metadata = str(keep_upload(table))
+    return metadata != source.cell_metadata and _try_once(replace(source, cell_metadata=metadata))
+
+
+def _try_once(source: OpenedFrom) -> bool:
+    """Do what `try_source` does, for a widget that keeps its value: what was refused is not tried in every run."""
+    known, error = st.session_state.get(_REFUSED, (None, None))
+    if known != source:
+        try:
+            open_source(source)
+        except CellucidError as refused:
+            error = refused
+            st.session_state[_REFUSED] = (source, error)
+        else:
+            st.session_state.pop(_REFUSED, None)
+            return True
+    show_error(error)
+    return False

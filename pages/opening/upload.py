@@ -1,0 +1,77 @@
+"""The box that uploads files of any size to the server's disk, in pieces that survive a dropped connection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from cellucid_core.configuration import format_size, read_configuration
+from cellucid_core.errors import InputError
+from cellucid_core.serving import browser_of, take_upload, upload_address
+
+_DONE = "upload_done"
+_HERE = Path(__file__).parent
+_box = st.components.v2.component(
+    "cellucid_upload",
+    html=(_HERE / "upload.html").read_text(encoding="utf-8"),
+    css=(_HERE / "upload.css").read_text(encoding="utf-8"),
+    js=(_HERE / "upload.js").read_text(encoding="utf-8"),
+)
+
+
+def uploaded_token(key: str) -> str | None:
+    """Draw the box; return the token of an upload in the run in which it has arrived, else None.
+
+    Parameters
+    ----------
+    key
+        The box's key. What arrives is to be noted with `finish`, so that all boxes are free again.
+
+    Raises
+    ------
+    InputError
+        In the run in which a file was refused before or while it was sent.
+    """
+    limit = read_configuration().upload_limit
+    state = st.session_state.get(key)
+    seen = state.get("uploaded") if state else None
+    result = _box(
+        key=key,
+        data={
+            "address": upload_address(str(st.get_option("server.baseUrlPath") or "")),
+            "hint": f"Up to {format_size(limit)}. A dropped connection goes on where it stopped.",
+            "seen": seen,
+            "done": st.session_state.get(_DONE),
+        },
+        on_uploaded_change=lambda: None,
+        on_refused_change=lambda: None,
+    )
+    if isinstance(result.refused, dict):
+        raise InputError(*(str(result.refused.get(part, ""))[:500] for part in ("what", "fix")))
+    token: str | None = result.uploaded
+    return token
+
+
+def finish(token: str) -> None:
+    """Note that an upload was dealt with, so that boxes take another one in the next run."""
+    st.session_state[_DONE] = token
+
+
+def take(token: str) -> tuple[Path, str]:
+    """Return the path of what arrived and the user's name for it, showing progress while it is checked.
+
+    Raises
+    ------
+    InputError
+        If it is not there, or not this browser's.
+    """
+    bar = st.progress(0.0, text="Checking what arrived …")
+
+    def report(share: float) -> None:
+        bar.progress(min(1.0, share), text="Checking what arrived …")
+
+    try:
+        return take_upload(token, browser_of(st.context.cookies.to_dict()), report)
+    finally:
+        bar.empty()

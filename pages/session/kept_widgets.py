@@ -1,0 +1,79 @@
+"""Which widgets' values a workspace keeps, and what each may be: what is read from a file is set only if it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Check = Callable[[object], bool]
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _choice(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _whole_or_none(value: object) -> bool:
+    return value is None or _whole(value)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, float)
+
+
+def _truth(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+#: Name → what its value may be. A value that is none of its widget's options any more, the widget itself passes over.
+KNOWN: dict[str, Check] = {
+    # Upload & Preflight
+    "preflight_colour": _choice,
+    "preflight_dimension": _whole_or_none,
+    # Export
+    **dict.fromkeys(
+        ("export_id", "export_name", "export_description", "export_source", "export_url", "export_citation"), _text
+    ),
+    **dict.fromkeys(("export_format", "export_var_quantization", "export_obs_quantization", "export_dtype"), _choice),
+    **dict.fromkeys(("export_graph", "export_vectors", "export_centroids"), _truth),
+    **dict.fromkeys(
+        ("export_n", "export_markers_n", "export_compression", "export_threads", "export_min_points"), _whole
+    ),
+    "export_genes": _texts,
+    "export_markers_column": _choice,
+    "export_list": _text,
+    "export_quantile": _number,
+    # Gene Signature
+    "genes": _text,
+    **dict.fromkeys(
+        ("signature", "group_by", "method", "normalization", "p_adjust", "chart", "library_measure", "lines"), _choice
+    ),
+    "repeats": _truth,
+    "seed": _whole,
+    "chance_sets": _whole,
+    # Signature Library
+    "library_levels": _texts,
+    "library_source": _text,
+    "library_normalize": _truth,
+    "library_flavor": _choice,
+    **dict.fromkeys(("library_hvg", "library_generations", "library_seed"), _whole),
+    "library_degs": _whole_or_none,
+}
+#: The same for names that end in a column or a hash.
+BEGINNINGS: dict[str, Check] = {"pages ": _texts, "rest ": _choice, "sample ": _choice, "export_without_": _truth}
+
+
+def fits(name: str, value: object) -> bool:
+    """Tell whether a widget of this name can have this value."""
+    check = KNOWN.get(name) or next((one for start, one in BEGINNINGS.items() if name.startswith(start)), None)
+    return check is not None and check(value)

@@ -1,0 +1,1 @@
+"""Widgets that know nothing of a session: charts with their ways to keep them, links to files, style."""

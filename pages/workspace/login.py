@@ -1,0 +1,186 @@
+"""Signing in and out, and what is shown to who has not: nothing but the way in."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from html import escape
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from cellucid_core.serving import browser_owner, drop_way, end_sign_in, find_way, fingerprint, note_way, user_of
+from cellucid_core.serving.workspaces import is_token, name_of, owners_workspaces
+from pages.session.keeper import keeper
+from pages.session.owner import is_same_owner
+from pages.session.sign_in import Visit, admit, browser_here
+from pages.session.state import literal
+from pages.workspace.claiming import NEW
+from pages.workspace.session_start import PARAMETER, address_of
+
+_TAKE_ALONG, _GO_ON, _LEAVING = "take_along", "go_on", "leaving"
+
+
+def draw_door(visit: Visit) -> None:
+    """Draw what somebody sees who is not admitted."""
+    if st.session_state.get(_GO_ON):
+        start_over()
+    if visit.is_over:  # a reload must not lead the next person back to it
+        st.query_params.pop(PARAMETER, None)
+    st.space("large")
+    with st.container(horizontal_alignment="center"), st.container(border=True, width=480, key="door"):
+        st.title("Cellucid Dashboard", anchor=False)
+        if visit.refused is not None:
+            claims = visit.claims or {}
+            _draw_person(*(str(claims.get(part) or "")[:200] for part in ("name", "email")))
+            st.warning(literal(visit.refused.what), icon=":material/lock:")
+            st.markdown(literal(visit.refused.fix))
+            if visit.claims is None:
+                _go_on_button()
+                return
+            sign_in, leave = st.columns(2)
+            with sign_in:
+                _sign_in_button("Sign in again", primary=True)
+            with leave:
+                _sign_out_button()
+            return
+        st.markdown("Check, export and score single-cell data.")
+        st.caption("Sign in to go on. Your datasets, results and library entries are then yours in every browser.")
+        _take_along_box()
+        _sign_in_button("Sign in", primary=True)
+
+
+def draw_account(visit: Visit) -> None:
+    """Draw at the foot of the sidebar who is signed in, or the offer to sign in."""
+    if not visit.offered:
+        return
+    with st.sidebar, st.container(border=True, key="account"):
+        if visit.sign_in is None:
+            so_far = "" if _left_here() else " from then on"
+            st.caption(f"Sign in, and what you make{so_far} is yours in every browser.")
+            _take_along_box()
+            _sign_in_button("Sign in")
+            return
+        _draw_person(visit.sign_in.name, visit.sign_in.email)
+        _sign_out_button()
+
+
+def start_over() -> None:
+    """Load the page again, at the bare address: what this session holds is not for who sits here now.
+
+    Who signs out is led away over the provider, which must not be overtaken: they get a button, should it not come to
+    that.
+    """
+    if st.session_state.get(_LEAVING) and not st.session_state.get(_GO_ON):
+        st.markdown("You are signed out.")
+        _go_on_button()
+        st.stop()
+    target = json.dumps(address_of(""))
+    st.html(f"<script>window.location.assign({target})</script>", unsafe_allow_javascript=True)
+    st.stop()
+
+
+def _draw_person(name: str, email: str) -> None:
+    # No Markdown, which would make a link of every address.
+    lines = [escape(line) for line in (name, email) if line] or ["Signed in"]
+    st.html(
+        f'<div style="overflow-wrap: anywhere; line-height: 1.4"><strong>{lines[0]}</strong>'
+        + "".join(f'<div style="opacity: 0.75">{line}</div>' for line in lines[1:])
+        + "</div>"
+    )
+
+
+def _take_along_box() -> None:
+    """Draw what becomes of the work of this browser, before somebody signs in who may not be who made it."""
+    n = len(_left_here())
+    if n and _other_address() is None:
+        what = f"the {n:,} workspaces" if n > 1 else "the workspace"
+        st.checkbox(
+            f"Take along {what} of this browser",
+            value=True,
+            key=_TAKE_ALONG,
+            help="What was made here without signing in becomes yours. Leave it out if somebody else made it: "
+            "then it is here again after you have signed out.",
+        )
+
+
+def _left_here() -> list[str]:
+    """Return the workspaces that were made in this browser without signing in."""
+    browser = browser_here()
+    return [] if browser is None else owners_workspaces(browser_owner(fingerprint(browser)))
+
+
+def _sign_in_button(label: str, *, primary: bool = False) -> None:
+    elsewhere = _other_address()
+    if elsewhere is not None:
+        st.caption("Signing in works only at the address that the provider knows.")
+        st.link_button("Open the dashboard there", elsewhere, icon=":material/open_in_new:", width="stretch")
+        return
+    st.button(
+        label,
+        on_click=_sign_in,
+        icon=":material/login:",
+        type="primary" if primary else "secondary",
+        width="stretch",
+        key="sign_in",
+    )
+
+
+def _sign_out_button() -> None:
+    st.button("Sign out", on_click=_sign_out, icon=":material/logout:", width="stretch", key="sign_out")
+
+
+def _go_on_button() -> None:
+    st.button("Go on", on_click=_go_on, icon=":material/refresh:", type="primary", width="stretch", key="go_on_now")
+
+
+def _go_on() -> None:
+    st.session_state[_GO_ON] = True
+
+
+def _sign_in() -> None:
+    visit, browser = admit(), browser_here()
+    if not is_same_owner() or (visit.is_over and visit.claims is None):
+        return  # it was done in another tab
+    with suppress(OSError):  # a full disk keeps nobody from signing in
+        if visit.is_over:
+            drop_way(browser)
+        elif visit.claims is None:
+            carry, wanted = bool(st.session_state.get(_TAKE_ALONG, True)), _wanted()
+            note_way(browser, wanted if carry or wanted not in _left_here() else "", carry=carry)
+        elif (before := find_way(browser)) is not None:  # as somebody who may not
+            note_way(browser, _wanted() or before.workspace, carry=before.carry, user=before.user)
+        else:  # too long ago
+            note_way(browser, _wanted(), carry=False, user=user_of(visit.claims) or "")
+    st.login()
+
+
+def _wanted() -> str:
+    """Return the name of the workspace that is open here or that the address names, ``new``, or an empty text."""
+    me, asked = keeper(), st.query_params.get(PARAMETER)
+    if me.over:
+        return ""
+    if me.name or not asked or asked == NEW:
+        return me.name or asked or ""
+    return name_of(asked) if is_token(asked) else name_of("")  # which is none, and said to be
+
+
+def _sign_out() -> None:
+    # Streamlit's way out goes over the browser, which may never follow it; this counts at once, and in every tab.
+    end_sign_in(browser_here())
+    st.session_state[_LEAVING] = True
+    st.logout()
+
+
+def _other_address() -> str | None:
+    """Return where the dashboard has to be opened to sign in, None if it is open there.
+
+    Streamlit believes its cookie only at the origin of ``redirect_uri``: at another, one would sign in for ever.
+    """
+    port = str(st.get_option("server.port"))
+    home = str(st.secrets["auth"]["redirect_uri"]).replace("{port}", port).removesuffix("oauth2callback")
+    shown, known = urlsplit(st.context.url or home), urlsplit(home)
+    if (shown.scheme, shown.netloc) == (known.scheme, known.netloc):
+        return None
+    asked = st.query_params.get(PARAMETER)
+    return f"{home}?{PARAMETER}={asked}" if is_token(asked) else home

@@ -1,0 +1,218 @@
+"""Which workspace a session works in: its link's, else the one used last here. What was open there is opened again.
+
+The link is the page's address with ``?workspace=TOKEN``. Streamlit takes the query off when another page is shown, so
+it is put back in every run.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from cellucid_core.cache import home_folder
+from cellucid_core.configuration import format_duration, read_configuration
+from cellucid_core.dataset import DEMO
+from cellucid_core.errors import CellucidError, InputError
+from cellucid_core.serving import data_roots, server_path
+from cellucid_core.serving.workspaces import (
+    KeptDataset,
+    find_workspace,
+    is_alive,
+    latest_workspace,
+    mark_opened,
+    name_of,
+    note_workspace,
+    owners_workspaces,
+    read_workspace,
+    stamp_of,
+    token_of,
+    workspace_to_json,
+)
+from pages.opening.opening_panel import open_source, try_source
+from pages.session.keeper import Keeper, keeper
+from pages.session.keeping import keep
+from pages.session.owner import lasting_owner
+from pages.session.recalling import take_collection
+from pages.session.state import OpenedFrom, literal, show_error, workspace
+from pages.workspace.claiming import NEW, bring_along, disown
+
+PARAMETER = "workspace"
+
+
+def arrive() -> bool:
+    """Find the session's workspace in its first run, take over what other tabs changed in later ones.
+
+    Returns
+    -------
+    bool
+        Whether a dataset was opened by itself just now (``CELLUCID_OPEN``).
+    """
+    me = keeper()
+    if "started" not in st.session_state:
+        st.session_state["started"] = True
+        _enter(me)
+        # What the command that started the server asks for; a session that has a workspace goes on with that.
+        first = read_configuration().open
+        if not me.name and first and workspace().dataset is None:
+            opened = try_source(OpenedFrom(first))
+            me.automatic = opened
+            return opened
+    if me.pending:
+        reopen(me.pending)
+    keep(adopt=True)
+    show_address()
+    return False
+
+
+def _enter(me: Keeper) -> None:
+    wanted = bring_along(me)
+    asked = st.query_params.get(PARAMETER)
+    whose = lasting_owner()
+    if asked:
+        name = find_workspace(asked)
+    elif wanted:
+        name = wanted if is_alive(wanted) else None
+    else:
+        name = latest_workspace(whose) if whose else None
+    if (asked or wanted or NEW) != NEW and name is None:
+        me.said.append(
+            "This link leads to no workspace: it is not complete, the workspace was deleted, or nobody opened it for "
+            f"{_lifetime()}. You start with a new one."
+        )
+        st.query_params.pop(PARAMETER, None)
+    if name is None:
+        return
+    try:
+        kept, note = read_workspace(name)
+        stamp = stamp_of(name)
+    except CellucidError as error:
+        me.said.append(f"{error}")
+        if asked:
+            del st.query_params[PARAMETER]
+        return
+    mark_opened(name)
+    me.name, me.seed, me.title, me.stamp = name, kept.seed, kept.name, stamp
+    token = asked or token_of(kept.seed)
+    me.token = token if name_of(token) == name else ""  # the server's key was lost: the workspace has no link any more
+    me.record = me.synced = workspace_to_json(kept)
+    me.said += [note] if note else []
+    if whose is not None:
+        # Who follows a link is not made to work in somebody else's workspace for good.
+        me.by_link = name not in owners_workspaces(whose)
+        if not me.by_link:
+            with suppress(OSError):  # a full disk; it is on the list already
+                note_workspace(whose, name)
+    take_collection(me)
+    me.pending = kept.current if kept.current in kept.datasets else ""
+
+
+def reopen(content: str) -> bool:
+    """Open a dataset of the workspace again, with everything chosen there; a sentence if it is gone."""
+    me = keeper()
+    kept = me.kept
+    if kept is None or content not in kept.datasets:
+        me.pending = ""
+        return False
+    one = kept.datasets[content]
+    me.pending = content  # where a click ends this run, the next one goes on
+    try:
+        open_source(source_of(one), content)
+    except CellucidError as error:
+        me.said.append(f"{one.title} could not be opened again. {error}")
+        me.pending = ""
+        return False
+    except Exception:  # it would end every run
+        me.pending = ""
+        raise
+    me.pending = ""
+    return True
+
+
+def source_of(kept: KeptDataset) -> OpenedFrom:
+    """Return what a dataset of a workspace is opened from: the demo, an upload, or a file that the server offers.
+
+    Raises
+    ------
+    InputError
+        It is not there any more, or is not offered any more.
+    """
+    source = kept.source
+    if source.path not in (DEMO, read_configuration().open) and not _is_upload(source.path):
+        _require_offered(source.path, kept.title)
+    if source.cell_metadata is not None and not _is_upload(source.cell_metadata):
+        raise InputError(
+            "Its table about the cells is not on this server any more.", "Open the file, and add it again."
+        )
+    return OpenedFrom(source.path, source.name, source.modality, source.cell_metadata)
+
+
+def _is_upload(path: str) -> bool:
+    here = Path(path)
+    return here.is_absolute() and here.resolve().parent == home_folder("uploads").resolve() and here.is_file()
+
+
+def _require_offered(path: str, title: str) -> None:
+    for root in data_roots():
+        if Path(path).is_relative_to(root):
+            server_path(root, Path(path).relative_to(root).as_posix())
+            return
+    raise InputError(
+        f"The file of {title} is not on this server any more.",
+        f"Uploads that nobody opens for {_lifetime()} are deleted. Open the file again: what you made there is kept.",
+    )
+
+
+def _lifetime() -> str:
+    return format_duration(read_configuration().time_to_live)
+
+
+def show_address() -> None:
+    """Make the page's address the workspace's link."""
+    me = keeper()
+    if me.token and st.query_params.get(PARAMETER) != me.token:
+        st.query_params[PARAMETER] = me.token
+
+
+def show_said() -> None:
+    """Draw what the user should know, until they have read it; and why nothing is kept, as long as it is so."""
+    me = keeper()
+    if me.trouble is not None:
+        show_error(me.trouble)
+    if not me.said:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", wrap=False, key="said"):
+        st.markdown("  \n".join(f":material/info: {literal(text)}" for text in dict.fromkeys(me.said)), width="stretch")
+        if me.brought is not None:
+            st.button(
+                "It is not mine",
+                type="tertiary",
+                help="Somebody else used this browser before you: it is there for them again once you sign out.",
+                on_click=disown,
+                key="disown",
+            )
+        st.button("", icon=":material/close:", type="tertiary", help="I have read it", on_click=_read)
+
+
+def _read() -> None:
+    me = keeper()
+    me.brought = None
+    me.said.clear()
+
+
+def link_address() -> str:
+    """Return the whole link to the workspace, or an empty text where there is none."""
+    me = keeper()
+    if not me.token:
+        return ""
+    seen: Any = st.context.url or ""
+    host = "/".join(str(seen).split("/")[:3])
+    return f"{host}{address_of(me.token)}"
+
+
+def address_of(token: str) -> str:
+    """Return the address of a workspace on this server, below Streamlit's ``server.baseUrlPath``; without one, ours."""
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base + '/' if base else ''}" + (f"?{PARAMETER}={token}" if token else "")

@@ -1,0 +1,51 @@
+"""Loaded by Python at its start in servers of tests: a job waits at its first report while a file is there.
+
+What a test wants to see under way (a button to cancel it, the page of elsewhere) is held this way, so that no test
+needs a slow machine or large data. The product knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import time
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+
+_MODULE = "cellucid_core.serving.jobs.progress"
+_GATE = os.environ.get("HOLD_JOBS_WHILE")
+
+
+class _Finder(MetaPathFinder):
+    """Lets the module load as usual, then puts the wait in front of its reports."""
+
+    def find_spec(self, name, path, target=None):
+        if name != _MODULE:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+
+        def exec_module(module):
+            load(module)
+            _hold(module.Reporter, Path(_GATE))
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+def _hold(reporter, gate):
+    report = reporter.__call__
+
+    def held(self, what, done, total):
+        report(self, what, done, total)
+        while gate.exists():
+            self._stop()
+            time.sleep(0.02)
+
+    reporter.__call__ = held
+
+
+if _GATE:
+    sys.meta_path.insert(0, _Finder())
