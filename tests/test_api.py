@@ -86,11 +86,11 @@ def test_layers_raw_and_odd_names_of_an_adata(adata):
         cc.open(adata, layer="double", use_raw=True)
 
 
-def test_the_same_adata_is_kept_once(adata, home):
-    cc.open(adata)
-    kept = len(list((home / "rewritten").glob("adata-*.h5ad")))
-    cc.open(adata.copy())
-    assert len(list((home / "rewritten").glob("adata-*.h5ad"))) == kept
+def test_the_same_matrix_is_arranged_once(adata, home):
+    cc.score(adata, GENES, key_added="first")
+    kept = set((home / "stores").iterdir())
+    cc.score(adata.copy(), GENES, key_added="second")
+    assert set((home / "stores").iterdir()) == kept
 
 
 def test_scores_are_written_to_the_adata_as_scanpy_does(adata):

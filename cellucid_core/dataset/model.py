@@ -80,10 +80,11 @@ class Dataset(Contents):
         InputError
             If the matrix cannot be turned.
         """
-        key = self.content_hash
-        if self.source is not None and self.matrices[matrix] is not self.source.matrices[matrix]:
+        found = self.matrices[matrix]
+        key = self.content_hash if found.digest is None else found.digest()
+        if self.source is not None and found is not self.source.matrices[matrix]:
             key = turned_hash(key)
-        return open_store(key, self.matrices[matrix], report)
+        return open_store(key, found, report)
 
     def scale(self, matrix: str) -> MatrixScale:
         """Return what a matrix holds, decided once per dataset.

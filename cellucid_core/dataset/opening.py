@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellucid_core.cache import combined_hash, content_hash, home_folder
+from cellucid_core.cache import cellucid_home, combined_hash, content_hash, home_folder
 from cellucid_core.dataset.cell_metadata import read_cell_metadata, with_cell_metadata
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.errors import CellucidError, InputError
@@ -27,9 +27,8 @@ from cellucid_core.reading import (
     first_line,
     gunzip,
     is_adata,
-    keep_adata,
+    read_adata,
     recognise,
-    restore_names,
     unpack_entry,
 )
 
@@ -76,17 +75,36 @@ def open_dataset(
         If the file does not exist, is of an unknown kind or cannot be read.
     """
     if is_adata(source):
-        dataset = _open(keep_adata(source), f"{name or 'adata'}.h5ad", modality, cell_metadata)
-        restore_names(dataset)
-        return dataset if name is None else replace(dataset, id=safe_key(name), name=name)
+        return _open_adata(source, name, modality, cell_metadata)
     if isinstance(source, str) and source == DEMO:
         dataset = _open(demo_file(), "pbmc68k_reduced.h5ad", modality, cell_metadata)
         return replace(dataset, id="pbmc68k_reduced", name="PBMC 68k, reduced")
+    if not isinstance(source, str | os.PathLike):
+        kind = type(source).__name__
+        fix = "Give one of its parts: mdata['rna']." if kind == "MuData" else "Give a path, or an AnnData."
+        raise InputError(f"A {kind} cannot be opened.", fix)
     path = Path(source)
     # An upload lies on disk under its hash: messages say the user's name.
     file_name = path.name or path.resolve().name if name is None else f"{name}{path.suffix}"
     dataset = _open(path, file_name, modality, cell_metadata)
     return dataset if name is None else replace(dataset, id=safe_key(name), name=name)
+
+
+def _open_adata(
+    adata: anndata.AnnData, name: str | None, modality: str | None, cell_metadata: str | Path | None
+) -> Dataset:
+    if modality is not None:
+        raise InputError("An AnnData does not hold several modalities.", "Leave the modality out.")
+    if cell_metadata is not None:
+        raise InputError(
+            "A file of cell metadata joins a dataset that is opened from a file.",
+            "Join it yourself: adata.obs = adata.obs.join(pandas.read_csv('cells.csv', index_col=0)).",
+        )
+    file = Path(adata.filename) if adata.filename else None
+    name = name or ("adata" if file is None else _stem(file.name))
+    # An export must not overwrite the file of a backed one; what is only in memory has none.
+    path = file or cellucid_home() / "in-memory" / "adata.h5ad"
+    return Dataset(id=safe_key(name), name=name, path=path, **vars(read_adata(adata)))
 
 
 def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str | Path | None) -> Dataset:

@@ -6,7 +6,7 @@ from cellucid_core.reading.archives import gunzip, unpack_entry
 from cellucid_core.reading.contents import Contents
 from cellucid_core.reading.demo import demo_file, write_demo
 from cellucid_core.reading.elements import first_line
-from cellucid_core.reading.in_memory import is_adata, keep_adata
+from cellucid_core.reading.in_memory import is_adata, read_adata
 from cellucid_core.reading.kinds import (
     CONVERT,
     HDF5_SIGNATURE,
@@ -19,7 +19,7 @@ from cellucid_core.reading.kinds import (
     recognise,
 )
 from cellucid_core.reading.matrix import BLOCK_BYTES, FileMatrix, Layout, count_into, exact_float
-from cellucid_core.reading.rewriting import as_categories, restore_names
+from cellucid_core.reading.rewriting import as_categories
 from cellucid_core.reading.source import Source
 
 __all__ = [
@@ -42,10 +42,9 @@ __all__ = [
     "gunzip",
     "is_adata",
     "is_openable_folder",
-    "keep_adata",
     "may_hold_data",
+    "read_adata",
     "recognise",
-    "restore_names",
     "unpack_entry",
     "write_demo",
 ]

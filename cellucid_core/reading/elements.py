@@ -74,7 +74,7 @@ def read_arrays(group: Any, section: str, unreadable: dict[str, str]) -> dict[st
     for key in _keys(group, section):
         try:
             require_memory(declared_size(group[section][key]), f"{section}['{key}']")
-            arrays[key] = _as_array(read_elem(group[section][key]))
+            arrays[key] = as_array(read_elem(group[section][key]))
         except Exception as error:  # a broken element is reported, the others still serve
             unreadable[f"{section}['{key}']"] = first_line(error)
     return arrays
@@ -151,7 +151,7 @@ def _table(element: Any, what: str) -> pd.DataFrame:
     return table
 
 
-def _as_array(value: Any) -> np.ndarray:
+def as_array(value: Any) -> np.ndarray:
     """Return an obsm element as a numeric array of as many dimensions as it has.
 
     Raises

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,6 +38,8 @@ class FileMatrix:
         csr only: the columns of the element that are taken, ascending, or None for all.
     stored_columns
         With `columns`: how many the element has.
+    digest
+        Returns the hash of the matrix alone, where it is not of a file: of a matrix in memory.
     """
 
     name: str
@@ -47,6 +49,7 @@ class FileMatrix:
     dtype: np.dtype[Any]
     columns: np.ndarray | None = None
     stored_columns: int = 0
+    digest: Callable[[], str] | None = None
 
     @property
     def _minor(self) -> int:
