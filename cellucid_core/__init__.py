@@ -11,14 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellucid_core.api import GeneSet, Page, Preflight, Score, open, score, verify, write_demo
+    from cellucid_core.api import CellucidError, GeneSet, Page, Preflight, Score, open, score, verify, write_demo
 
     __version__: str
 
-_API = ("GeneSet", "Page", "Preflight", "Score", "open", "score", "verify", "write_demo")
+_API = ("CellucidError", "GeneSet", "Page", "Preflight", "Score", "open", "score", "verify", "write_demo")
 _PACKAGES = ("export", "preflight")
 
 __all__ = [
+    "CellucidError",
     "GeneSet",
     "Page",
     "Preflight",

@@ -6,6 +6,7 @@ order of arguments are scanpy's where it has a word for the thing.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cellucid_core.cell_pages import Page, choose_pages
 from cellucid_core.dataset import ColumnKind, View, choose, default_mapping, open_dataset
-from cellucid_core.errors import InputError
+from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.export import ExportResult, ExportSettings, VerifyReport, parse_gene_choice, write
 from cellucid_core.export import verify as verify_export
 from cellucid_core.genes import GeneSet
@@ -29,7 +30,21 @@ if TYPE_CHECKING:
     import anndata
     import pandas as pd
 
-__all__ = ["GeneSet", "Page", "Preflight", "Score", "export", "open", "preflight", "score", "verify", "write_demo"]
+_MOST_SEED = 2**32
+
+__all__ = [
+    "CellucidError",
+    "GeneSet",
+    "Page",
+    "Preflight",
+    "Score",
+    "export",
+    "open",
+    "preflight",
+    "score",
+    "verify",
+    "write_demo",
+]
 
 
 def open(
@@ -54,7 +69,8 @@ def open(
     data
         A path of any supported format, ``"demo"``, or an AnnData in memory, which is never modified.
     layer, use_raw
-        Which matrix holds expression: a layer, or ``adata.raw``; by default ``X``.
+        Which matrix holds expression: a layer, ``adata.raw`` (True) or ``X`` (False). By default ``X``, also where
+        there is a raw, which scanpy would take; of a dataset that is open already, what it was opened with.
     embeddings
         Dimension (1, 2 or 3) → key in obsm; by default what is there.
     latent, connectivities
@@ -100,7 +116,7 @@ def open(
         mapping,
         embeddings=embeddings,
         latent=latent,
-        matrix="raw" if use_raw else layer,
+        matrix="raw" if use_raw else "X" if use_raw is False and layer is None else layer,
         gene_id=gene_id,
         connectivities=connectivities,
         vectors="auto" if vectors else "none",
@@ -363,21 +379,16 @@ def score(
     in_memory = hasattr(data, "obs") and hasattr(data, "var_names")
     if key_added is not None and not in_memory:
         raise InputError("key_added names a column of an AnnData in memory.", "Give the AnnData, or leave it out.")
+    if not 0 <= random_state < _MOST_SEED:
+        raise InputError(f"The seed cannot be {random_state}.", "Use a whole number from 0 to 4294967295.")
     view = open(data, layer=layer, use_raw=use_raw)
-    chosen: list[Page] | None = None
-    if pages is not None and all(isinstance(page, Page) for page in pages):
-        chosen = [page for page in pages if isinstance(page, Page)]
-    elif groupby is not None:
-        chosen = choose_pages(view, groupby, None if pages is None else [str(page) for page in pages], rest_of)
-    elif pages is not None or rest_of is not None:
-        raise InputError("pages and rest_of name categories of a column.", "Give groupby, too.")
     run = run_signature(
         view,
         gene_list if isinstance(gene_list, (str, GeneSet)) else list(gene_list),
         method=method,
         normalize=normalize,
         repeats=repeats,
-        pages=chosen,
+        pages=_pages(view, groupby, [pages] if isinstance(pages, str) else pages, rest_of),
         sample_key=sample,
         p_adjust=p_adjust,
         seed=random_state,
@@ -385,3 +396,39 @@ def score(
     if key_added is not None:
         data.obs[key_added] = run.raw  # type: ignore[union-attr, index]
     return Score(view, run)
+
+
+def _pages(
+    view: View, groupby: str | None, pages: Sequence[str] | Sequence[Page] | None, rest_of: str | None
+) -> list[Page] | None:
+    """Return the pages to compare, None for none.
+
+    Raises
+    ------
+    InputError
+        If categories are named without their column, or a column stands beside pages that are made already.
+    """
+    made = [page for page in pages or () if isinstance(page, Page)]
+    names = [page for page in pages or () if not isinstance(page, Page)]
+    if made:
+        if names or groupby is not None or rest_of is not None:
+            raise InputError("Pages that are made already are compared alone.", "Leave groupby and rest_of out.")
+        return made
+    if groupby is not None:
+        return choose_pages(view, groupby, names or None, rest_of)
+    if names or rest_of is not None:
+        raise InputError("pages and rest_of name categories of a column.", "Give groupby, too.")
+    return None
+
+
+def _with_settings() -> inspect.Signature:
+    """Return the signature of `export` with every setting, for help and completion."""
+    given, of_settings = inspect.signature(export), inspect.signature(ExportSettings)
+    own = [p for p in given.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    more = [
+        p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in of_settings.parameters.values() if p.name != "genes"
+    ]
+    return given.replace(parameters=[*own, *more])
+
+
+export.__signature__ = _with_settings()  # type: ignore[attr-defined]

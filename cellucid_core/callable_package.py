@@ -6,7 +6,9 @@ the function of this name in `api`.
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -14,7 +16,17 @@ from typing import Any
 
 class _CallablePackage(ModuleType):
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        return getattr(import_module("cellucid_core.api"), self.__name__.rpartition(".")[2])(*arguments, **named)
+        return self._function(*arguments, **named)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """What help and notebooks show."""
+        return inspect.signature(self._function)
+
+    @property
+    def _function(self) -> Callable[..., Any]:
+        found: Callable[..., Any] = getattr(import_module("cellucid_core.api"), self.__name__.rpartition(".")[2])
+        return found
 
 
 def make_callable(package: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,8 @@ from scipy import sparse
 
 import cellucid_core as cc
 from cellucid_core.errors import InputError, WorkRefused
+from cellucid_core.export import ExportSettings
+from cellucid_core.signature.reporting import api_code
 from tests.making import make_adata
 
 GENES = ["CD3D", "CD3E", "NKG7"]
@@ -158,3 +161,51 @@ def test_several_files_are_said_to_come_later(tmp_path):
 
 def test_the_version_comes_from_one_place():
     assert cc.__version__.count(".") == 2
+
+
+def test_help_names_every_setting():
+    shown = inspect.signature(cc.export).parameters
+    assert set(inspect.signature(ExportSettings).parameters) <= set(shown)
+    assert shown["compression"].default == 6
+    assert list(inspect.signature(cc.preflight).parameters) == ["data"]
+
+
+def test_use_raw_says_which_matrix_whatever_was_chosen(adata):
+    adata.raw = adata
+    adata.X = adata.X * 3
+    raw = cc.open(adata, use_raw=True)
+    assert [cc.score(raw, GENES, use_raw=which).view.mapping.matrix for which in (None, True, False)] == [
+        "raw",
+        "raw",
+        "X",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"pages": ["a"]}, "Give groupby"),
+        ({"pages": [cc.Page("a", np.arange(3))], "groupby": "donor"}, "compared alone"),
+        ({"random_state": -1}, "seed cannot be -1"),
+        ({"use_raw": True}, "no matrix 'raw'"),
+    ],
+)
+def test_a_score_refuses_what_makes_no_sense(adata, given, words):
+    with pytest.raises(cc.CellucidError, match=words):
+        cc.score(adata, GENES, **given)
+
+
+def test_one_page_may_be_text_and_none_are_all(adata):
+    adata.obs["kind"] = ["one" if i % 3 else "other" for i in range(adata.n_obs)]
+    assert list(cc.score(adata, GENES, groupby="kind", pages="other").summary["page"]) == ["other"]
+    assert list(cc.score(adata, GENES, groupby="kind", pages=[]).summary["page"]) == ["one", "other"]
+
+
+def test_the_lines_of_a_run_keep_kinds_and_name_the_adata(adata):
+    adata.obs["level"] = np.where(np.arange(adata.n_obs) % 2, 0.5, 1.5)
+    view = cc.open(adata, kinds={"level": "categorical"})
+    code = api_code(view, cc.score(view, GENES, groupby="level").run)
+    assert "cc.open(adata, kinds={'level': 'categorical'})" in code
+    names = {"adata": adata}
+    exec(code, names)
+    assert list(names["score"].summary["page"]) == ["0.5", "1.5"]

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +51,20 @@ def dashboard_folder() -> Path:
         If they are not there.
     """
     checkout = Path(__file__).parents[2]
-    installed = Path(sysconfig.get_path("data")) / "share" / "cellucid-dashboard"
-    for folder in (checkout, installed):
+    for folder in (checkout, *_installed()):
         if (folder / "app.py").is_file() and (folder / "pages" / "home.py").is_file():
             return folder
     raise InputError("The dashboard's pages are not installed.", "Install it with: pip install cellucid-dashboard")
+
+
+def _installed() -> Iterator[Path]:
+    """Yield where the wheel put the dashboard: pip's record knows it also of ``pip install --user``."""
+    try:
+        files = metadata.files("cellucid-dashboard") or []
+    except metadata.PackageNotFoundError:
+        files = []
+    yield from (Path(str(file.locate())).resolve().parent for file in files if file.match("share/*/app.py"))
+    yield Path(sysconfig.get_path("data")) / "share" / "cellucid-dashboard"
 
 
 def _opening(dataset: str) -> dict[str, str]:

@@ -85,12 +85,16 @@ def _opening(view: View, choices: Mapping, file: str | Path | None, cell_metadat
         given["embeddings"] = dict(choices.embeddings)
     if choices.latent != usual.latent and (choices.latent is None or choices.latent in dataset.obsm):
         given["latent"] = choices.latent or "none"
+    if choices.kinds:
+        given["kinds"] = dict(choices.kinds)
     if dataset.modality is not None:
         given["modality"] = dataset.modality
     if dataset.joined is not None:
         given["cell_metadata"] = str(cell_metadata or dataset.joined.path.name)
-    path = DEMO if is_demo else str(file or dataset.path.name)
-    return [repr(path), *(f"{name}={value!r}" for name, value in given.items())]
+    path = repr(DEMO if is_demo else str(file or dataset.path.name))
+    if file is None and dataset.path.parent.name == "in-memory":
+        path = "adata"  # as whoever scored it has it
+    return [path, *(f"{name}={value!r}" for name, value in given.items())]
 
 
 def _genes(run: SignatureRun) -> tuple[str, bool]:
