@@ -64,7 +64,8 @@ def _installed() -> Iterator[Path]:
     except metadata.PackageNotFoundError:
         files = []
     yield from (Path(str(file.locate())).resolve().parent for file in files if file.match("share/*/app.py"))
-    yield Path(sysconfig.get_path("data")) / "share" / "cellucid-dashboard"
+    for root in (Path(sysconfig.get_path("data")), Path(__file__).parents[2]):  # the second of pip install --target
+        yield root / "share" / "cellucid-dashboard"
 
 
 def _opening(dataset: str) -> dict[str, str]:
