@@ -54,11 +54,14 @@ def arrive() -> bool:
     if "started" not in st.session_state:
         st.session_state["started"] = True
         _enter(me)
-        # What the command that started the server asks for; a session that has a workspace goes on with that.
         first = read_configuration().open
-        if not me.name and first and workspace().dataset is None:
-            opened = try_source(OpenedFrom(first))
-            me.automatic = opened
+        # A file that the dashboard was started with is meant, whatever was open the last time; a reload, which has
+        # the workspace in its address, goes on as it was. The demo is for who has no workspace yet.
+        meant = PARAMETER not in st.query_params if first not in ("", DEMO) else bool(first) and not me.name
+        if meant and workspace().dataset is None:
+            me.pending = ""
+            opened = try_source(OpenedFrom(first, None if first == DEMO else Path(first).name.partition(".")[0]))
+            me.automatic = opened and not me.name
             return opened
     if me.pending:
         reopen(me.pending)

@@ -231,6 +231,16 @@ def test_a_workspace_wins_over_the_demo(visit, uploaded, monkeypatch):
     assert visit().work.dataset.name == "Mine"
 
 
+def test_a_file_that_the_dashboard_was_started_with_wins_over_what_was_open(visit, uploaded, monkeypatch):
+    visit().open(uploaded(damaged_adata()), "Mine")
+    path = uploaded(damaged_adata())
+    monkeypatch.setenv("CELLUCID_OPEN", str(path))
+    me = visit()
+    assert me.work.source.path == str(path)
+    me.open(uploaded(damaged_adata()), "Another")
+    assert visit(link=me.link).work.dataset.name == "Another"
+
+
 def test_a_dataset_that_is_gone_is_said_and_the_rest_stays(visit, uploaded):
     path, other = uploaded(damaged_adata()), uploaded(damaged_adata())
     me = visit().open(other, "Other")
