@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
 
+from cellucid_core.cell_pages import choose_pages
 from cellucid_core.dataset import DEMO, Mapping, View, default_mapping
 from cellucid_core.signature.reporting.reproduce import conditions, indices, unsigned
 
@@ -121,7 +122,10 @@ def _scoring(view: View, run: SignatureRun) -> list[str]:
     if run.method != "mean":
         words.append(f"method={run.method!r}")
     if column:
-        words += [f"groupby={column!r}", f"pages={[page.name for page in run.pages]!r}"]
+        names = [page.name for page in run.pages]
+        words.append(f"groupby={column!r}")
+        if names != [page.name for page in choose_pages(view, column)]:
+            words.append(f"pages={names!r}")
     elif len(run.pages) > 1:
         words.append("pages=pages")
     given = {
