@@ -7,6 +7,9 @@ they are, because tables are joined by them. Source: OWASP, "CSV Injection".
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
+from importlib.metadata import version
+from typing import Any
 
 import pandas as pd
 
@@ -53,3 +56,9 @@ def neutral_table(table: pd.DataFrame, exact: Collection[str] = ("cell_id",)) ->
 
 def _neutral_value(value: object) -> object:
     return neutral(value) if isinstance(value, str) else value
+
+
+@cache
+def exact_floats() -> dict[str, Any]:
+    """Return the argument by which `pandas.read_csv` reads floats to the last digit; since pandas 3 it always does."""
+    return {"float_precision": "round_trip"} if int(version("pandas").partition(".")[0]) < 3 else {}

@@ -83,7 +83,9 @@ def read_adata(adata: AnnData) -> Contents:
         elements["X"] = adata.X, var
     if adata.raw is not None:
         elements["raw"] = adata.raw.X, _table(adata.raw.var)
-    elements |= {str(key): (adata.layers[key], var) for key in sorted(adata.layers, key=str)}
+    elements |= {
+        str(key): (adata.layers[key], var) for key in sorted(adata.layers, key=str) if key is not None
+    }  # None is X, since 0.13
     matrices = {key: _matrix(key, element) for key, (element, _) in elements.items()}
     obs = _table(adata.obs)
     obsm, varm = (_arrays(section, what, unreadable) for section, what in ((adata.obsm, "obsm"), (adata.varm, "varm")))

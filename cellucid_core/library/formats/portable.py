@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellucid_core.csv_safety import exact_floats
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.library.model import Level, Signature, make_level, make_signature
 
@@ -191,13 +192,9 @@ def read_csv_zip(path: Path, file_name: str) -> Signature:
 
 def _csv_level(archive: zipfile.ZipFile, i: int, about: dict[str, Any], where: str) -> Level:
     def table(what: str) -> pd.DataFrame:
-        return pd.read_csv(
-            io.BytesIO(archive.read(f"level_{i}/{what}.csv")),
-            index_col=0,
-            dtype={0: str},
-            keep_default_na=False,
-            float_precision="round_trip",
-        )
+        content = io.BytesIO(archive.read(f"level_{i}/{what}.csv"))
+        found: pd.DataFrame = pd.read_csv(content, index_col=0, dtype={0: str}, keep_default_na=False, **exact_floats())
+        return found
 
     genes, types = table("genes"), table("cell_types")
     front = table("front").to_numpy(dtype=np.float64) if f"level_{i}/front.csv" in archive.namelist() else None

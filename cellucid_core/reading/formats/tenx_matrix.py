@@ -7,6 +7,7 @@ with a prefix (GEO), one column only, cells × genes.
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -117,12 +118,15 @@ def _write(
     barcodes = _rows(barcodes_file, source.file_name)[0].to_numpy()
     check_header(matrix, f"{matrix.name} of {source.file_name}", (len(var), len(barcodes)))
     try:
-        counts: Any = mmread(matrix)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # which class it will return; ours is said below
+            counts: Any = mmread(matrix)
     except Exception as error:  # scipy raises many types for broken content
         raise InputError(
             f"{matrix.name} of {source.file_name} is damaged or was cut off ({str(error).strip()[:120]}).",
             "Copy or download it again, then open it.",
         ) from error
+    counts = sparse.coo_matrix(counts) if sparse.issparse(counts) else counts
     notes = []
     if counts.shape == (len(var), len(barcodes)):
         counts = counts.T

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellucid_core.csv_safety import exact_floats
 from cellucid_core.errors import InputError
 
 #: Text of one piece; what pandas makes of it takes several times as much.
@@ -164,7 +165,7 @@ def _piece(
             **options,
             keep_default_na=False,
             low_memory=False,
-            float_precision="round_trip",
+            **exact_floats(),
         )
     except (ValueError, OverflowError) as error:
         raise InputError(

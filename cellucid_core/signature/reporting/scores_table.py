@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.cell_pages import Page
-from cellucid_core.csv_safety import neutral
+from cellucid_core.csv_safety import exact_floats, neutral
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -107,13 +107,14 @@ def csv_chunks(table: pd.DataFrame) -> Iterator[str]:
 
 def read_csv(source: str | Path | IO[str]) -> pd.DataFrame:
     """Read a CSV of `write_csv` back, ids exactly as they were."""
-    return pd.read_csv(
+    table: pd.DataFrame = pd.read_csv(
         source,
         dtype={"cell_id": str, "page": str},
         keep_default_na=False,
         na_values={"score": [""], "raw_score": [""]},
-        float_precision="round_trip",  # pandas' default parser may be off in the last digit
+        **exact_floats(),
     )
+    return table
 
 
 def quoted(text: object) -> str:
