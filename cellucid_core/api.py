@@ -242,14 +242,7 @@ def export(
         chosen = ExportSettings(genes=parse_gene_choice(genes), **{"format": ending, **settings})
     except TypeError as error:
         raise InputError(f"This is not a setting of an export ({error}).", "See cc.export's settings.") from error
-    scope = Scope(
-        categorical_dtype=chosen.categorical_dtype,
-        n_genes=chosen.genes.at_most if chosen.genes.named is None else None,
-        genes=chosen.genes.named,
-        var_bits=chosen.var_quantization,
-        compression=chosen.compression,
-    )
-    require_ready(view, scope, keys_are_files=chosen.format == "compact")
+    require_ready(view, Scope.of(chosen), keys_are_files=chosen.format == "compact")
     return write(view, chosen, out, force=force, verify=verify)
 
 

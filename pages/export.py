@@ -23,14 +23,7 @@ from pages.widgets.style import CARDS, SPLIT
 
 def checked(view: View, settings: ExportSettings) -> PreflightReport:
     """Return preflight's report on what is about to be exported, made again only when that changed."""
-    genes = settings.genes
-    scope = Scope(
-        settings.categorical_dtype,
-        genes.named,
-        n_genes=genes.at_most if genes.named is None else None,
-        var_bits=settings.var_quantization,
-        compression=settings.compression,
-    )
+    scope = Scope.of(settings)
     key = (view.dataset.content_hash, view.mapping.digest(), scope)
     known = st.session_state.get("export_report")
     if known is None or known[0] != key:

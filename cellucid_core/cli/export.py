@@ -61,13 +61,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     genes = parse_gene_choice(options.genes or "all")
     settings = ExportSettings(genes=genes, launch=_named(options), **given)
     started = time.perf_counter()
-    scope = Scope(
-        categorical_dtype=settings.categorical_dtype,
-        genes=genes.named,
-        n_genes=genes.at_most if genes.named is None else None,
-        var_bits=settings.var_quantization,
-        compression=settings.compression,
-    )
+    scope = Scope.of(settings)
     if settings.format != "compact":
         check_target(options.out, settings.format)
     # Fixes are applied as on the page, where genes are chosen after them: to all genes.

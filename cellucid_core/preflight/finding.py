@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cellucid_core.dataset import Mapping, NotComputed, View
+
+if TYPE_CHECKING:
+    from cellucid_core.export import ExportSettings
 
 Severity = Literal["error", "warning", "info"]
 Light = Literal["red", "amber", "green"]
@@ -94,6 +97,18 @@ class Scope:
     compression: int = 6
     progress: Callable[[str, float], None] | None = field(default=None, compare=False)
     ready_only: bool = field(default=False, compare=False)
+
+    @classmethod
+    def of(cls, settings: ExportSettings) -> Scope:
+        """Return what an export with these settings is about to do."""
+        named = settings.genes.named
+        return cls(
+            categorical_dtype=settings.categorical_dtype,
+            genes=named,
+            n_genes=settings.genes.at_most if named is None else None,
+            var_bits=settings.var_quantization,
+            compression=settings.compression,
+        )
 
     def arranging(self, share: float) -> None:
         """Tell how much of a matrix is arranged by gene; raises `NotComputed` where that is not to be done now."""
