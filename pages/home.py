@@ -6,15 +6,14 @@ import streamlit as st
 
 from pages.opening.opening_panel import arrange_matrix, demo_button, server_box, upload_box
 from pages.session.changes import settle
-from pages.session.keeping import keep
+from pages.session.keeping import keeper
 from pages.session.owner import is_same_owner
 from pages.session.sign_in import admit
 from pages.session.state import literal, workspace
 from pages.widgets.style import apply_style
 from pages.workspace.login import draw_account, draw_door, start_over
 from pages.workspace.session_start import arrive, reopen, show_address, show_said
-from pages.workspace.sidebar import draw_sidebar
-from pages.workspace.workspace_card import ago, draw_workspace_card, recent_datasets
+from pages.workspace.sidebar import ago, draw_dataset_card, draw_workspace_card, recent_datasets
 
 
 def home() -> None:
@@ -95,13 +94,13 @@ if arrive():
     st.switch_page(PREFLIGHT)
 settle()
 arrange_matrix()
-draw_sidebar()
+draw_dataset_card()
 draw_workspace_card()
 draw_account(visit)
 show_said()
 try:
     page.run()
-    keep()
+    keeper().keep()
     show_address()
 finally:
-    keep()  # also where a click, or a page that starts again, ended the run
+    keeper().keep()  # also where a click, or a page that starts again, ended the run

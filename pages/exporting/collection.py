@@ -19,8 +19,8 @@ from cellucid_core.export import Collection, read_root, remove_from_root, write_
 from cellucid_core.serving.jobs import Job, gather_job, submit, zip_job
 from cellucid_core.serving.workspaces import files_in_use
 from pages.session.jobs import follow, is_news, latest, my_job, told
+from pages.session.keeping import COLLECTION
 from pages.session.owner import owner, who_may
-from pages.session.snapshot import COLLECTION
 from pages.session.state import counted, literal, show_error
 from pages.widgets.download import download_link, offer
 

@@ -22,11 +22,11 @@ from cellucid_core.export.cellucid_ready import ReadyExport
 from cellucid_core.names import listed
 from cellucid_core.prepared import PreparedExport
 from cellucid_core.serving.jobs import Job, JobProgress, export_job, submit
-from cellucid_core.serving.workspaces import files_in_use
+from cellucid_core.serving.workspaces import KeptExport, files_in_use
 from pages.exporting.collection import collection_box
-from pages.session.finished import SUFFIXES, Finished, offered
 from pages.session.jobs import follow, is_news, latest, my_job, told
 from pages.session.owner import owner
+from pages.session.server_file import SUFFIXES, Finished
 from pages.session.state import counted, dataset_source, in_time, literal, show_error, workspace
 from pages.widgets.download import download_link
 from pages.widgets.figure import draw_chart
@@ -135,15 +135,15 @@ def _take_over(job: Job) -> None:
         return
     about = job.about
     result = _kept(ExportResult.from_json(job.result()), f"{about['dataset_id']}-{job.id}{SUFFIXES[about['format']]}")
-    workspace().export = Finished(
+    kept = KeptExport(
         about["dataset_id"],
         result,
-        offered(result.path, about["file_name"]),
         about["format"],
         about["settings_mark"],
         Again(**about["again"]),
         tuple(about["left_out"]),
     )
+    workspace().export = Finished.offered(kept)
 
 
 def _kept(result: ExportResult, name: str) -> ExportResult:

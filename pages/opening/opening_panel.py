@@ -17,8 +17,7 @@ from cellucid_core.serving import server_files, server_path, upload_suffix
 from cellucid_core.serving.jobs import DatasetSource, JobProgress, open_job, submit
 from pages.opening.upload import finish, take, uploaded_token
 from pages.session.jobs import follow
-from pages.session.keeper import keeper
-from pages.session.keeping import keep
+from pages.session.keeping import keeper
 from pages.session.owner import owner
 from pages.session.recalling import recall
 from pages.session.state import OpenedFrom, show_error, workspace
@@ -76,7 +75,7 @@ def open_source(source: OpenedFrom, asked: str = "") -> None:
 
         # Preflight reads the matrix, which builds its store on first use.
         found = preflight(View(dataset, default_mapping(dataset), report))
-        keep()  # what was done on the dataset that was open until now
+        keeper().keep()  # what was done on the dataset that was open until now
         workspace().open(dataset, source, found)
         keeper().automatic = False
         progress.empty()

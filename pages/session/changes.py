@@ -16,7 +16,7 @@ from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.serving.jobs import Job, JobProgress, fix_job, jobs_of, submit
 from cellucid_core.serving.workspaces import choices_from_json, choices_to_json
 from pages.session.jobs import follow, my_job
-from pages.session.keeper import keeper
+from pages.session.keeping import keeper
 from pages.session.owner import owner
 from pages.session.state import Wanted, Workspace, dataset_source, in_time, widget_key, workspace
 

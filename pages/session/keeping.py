@@ -1,15 +1,40 @@
-"""A session and the files of its workspace are kept the same, after every run of the page."""
+"""What is kept of a session: its workspace, whose files and the session are made the same after every run of the page.
+
+`Keeper` knows the files, and says what the session is working on as their plain JSON; `recalling` is the way back.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import streamlit as st
+
+from cellucid_core.cache import home_folder
+from cellucid_core.cell_pages import PageSet, pages_to_json
+from cellucid_core.dataset import Dataset, Mapping, Turn, View
 from cellucid_core.errors import CellucidError
+from cellucid_core.serving import Carried
 from cellucid_core.serving.workspaces import (
     Gone,
+    KeptDataset,
+    KeptPage,
+    KeptPages,
+    KeptSource,
+    KeptWorkspace,
+    choices_to_json,
     create_workspace,
+    dataset_to_json,
+    export_to_json,
+    gene_file_to_json,
+    is_plain,
     mark_opened,
     note_workspace,
+    part_name,
     read_workspace,
     save_workspace,
     stamp_of,
@@ -17,112 +42,282 @@ from cellucid_core.serving.workspaces import (
     workspace_to_json,
     write_part,
 )
-from pages.session.keeper import Keeper, keeper
+from pages.session.kept_widgets import fits
 from pages.session.owner import lasting_owner
-from pages.session.recalling import take_collection, take_over
-from pages.session.snapshot import snapshot
-from pages.session.state import workspace
+from pages.session.state import OpenGeneSets, widget_key, workspace
+
+#: Where the session has the folder of its collection of exports.
+COLLECTION = "collection"
+_KEY = "keeper"
+_ABSENT = object()
+_TURNS: tuple[Turn, ...] = ("", "all", "matrix")
 
 
-def keep(*, adopt: bool = False) -> None:
-    """Write what changed since the last time; cheap where nothing did.
+@dataclass
+class Keeper:
+    """What the session knows of the files of its workspace.
 
-    Parameters
+    Attributes
     ----------
-    adopt
-        Whether what others changed meanwhile is taken over: only before widgets are drawn.
+    name, token, seed
+        Of the workspace, empty until something was kept.
+    title
+        As the user calls it, or empty.
+    record
+        The workspace as it was last read or written, plain JSON.
+    synced
+        The same as this session saw it then: what differs from it now, this session changed.
+    stamp
+        Of the file then.
+    by_link
+        Whether its link opened it, for somebody who does not have it otherwise.
+    pending
+        Content hash of the dataset that is still to be opened again.
+    automatic
+        Whether nothing was done yet but that the server opened the demo.
+    said
+        Sentences for the user.
+    brought
+        What became this user's by signing in, as long as they may still say that it is not theirs.
+    trouble
+        Why the last change could not be kept.
+    over
+        Whether nothing is kept any more, as the workspace was deleted.
+    tried
+        The last record whose changes by others were taken over, as far as they could be.
+    first
+        Name → value of widgets as they were drawn first, for a demo that nobody asked for.
+    unwritten
+        Name → text of files that are still to be written.
     """
-    me = keeper()
-    if me.over or me.pending:
-        return
-    try:
-        _sync(me, adopt)
-        me.trouble = None
-    except Gone as gone:
-        end(me)
-        me.trouble = gone
-    except CellucidError as error:
-        me.trouble = error
-    except (OSError, ValueError) as error:
-        why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
-        me.trouble = CellucidError(f"Your work could not be kept{why}.", "It goes on here, until the page is reloaded.")
 
+    name: str = ""
+    token: str = ""
+    seed: str = ""
+    title: str = ""
+    record: dict[str, Any] = field(default_factory=dict)
+    synced: dict[str, Any] = field(default_factory=dict)
+    stamp: tuple[int, int, int] | None = None
+    by_link: bool = False
+    pending: str = ""
+    automatic: bool = False
+    said: list[str] = field(default_factory=list)
+    brought: Carried | None = None
+    trouble: CellucidError | None = None
+    over: bool = False
+    tried: dict[str, Any] = field(default_factory=dict)
+    first: dict[str, Any] = field(default_factory=dict)
+    unwritten: dict[str, Callable[[], str]] = field(default_factory=dict)
+    _known: dict[Any, tuple[object, Any]] = field(default_factory=dict)
 
-def end(me: Keeper) -> None:
-    """Keep and show nothing any more: the workspace was deleted, and what was open with it."""
-    me.over, me.token = True, ""
-    workspace().close()
+    @property
+    def kept(self) -> KeptWorkspace | None:
+        """The workspace as it was last read or written, None if nothing was."""
+        if not self.record:
+            return None
+        kept: KeptWorkspace = self._once("record", self.record, lambda: workspace_from_json(self.record))
+        return kept
 
+    def keep(self, take_over: Callable[[KeptDataset], object] | None = None) -> None:
+        """Write what changed since the last time; cheap where nothing did.
 
-def _sync(me: Keeper, adopt: bool) -> None:
-    mine = snapshot(me)
-    if not me.name:
-        if not _worth_keeping(me, mine):
+        Parameters
+        ----------
+        take_over
+            Takes over what others changed of the open dataset; given only before widgets are drawn.
+        """
+        if self.over or self.pending:
             return
-        me.name, me.token = create_workspace(mine)
-        me.seed = mine["seed"]
-        if (whose := lasting_owner()) is not None:
-            note_workspace(whose, me.name)
-        base: dict[str, Any] = {}
-    elif mine == me.synced:
-        mark_opened(me.name)
-        stamp = stamp_of(me.name)
-        if stamp == me.stamp and not (adopt and me.tried is not me.record and _others(me, mine)):
+        try:
+            self._sync(take_over)
+            self.trouble = None
+        except Gone as gone:
+            self.end()
+            self.trouble = gone
+        except CellucidError as error:
+            self.trouble = error
+        except (OSError, ValueError) as error:
+            why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+            self.trouble = CellucidError(
+                f"Your work could not be kept{why}.", "It goes on here, until the page is reloaded."
+            )
+
+    def end(self) -> None:
+        """Keep and show nothing any more: the workspace was deleted, and what was open with it."""
+        self.over, self.token = True, ""
+        workspace().close()
+
+    def take_collection(self) -> None:
+        """Go on with the collection of exports, if the session has none of its own."""
+        name = self.record.get("collection") if self.record else ""
+        if name and COLLECTION not in st.session_state:
+            folder = home_folder("collections") / name
+            if folder.is_dir():
+                st.session_state[COLLECTION] = str(folder)
+
+    def pages(self, dataset: Dataset) -> dict[str, KeptPages]:
+        """Return the pages of the open dataset as they are kept."""
+        found: dict[str, KeptPages] = {}
+        for turn in _TURNS:
+            pages = workspace().page_sets.get(f"{dataset.content_hash} {turn}")
+            if pages is not None and pages.made_so_far:
+                make = partial(self._page_set, dataset, pages, turn)
+                found[turn] = self._once(("pages", dataset.content_hash, turn), pages, make)
+        return found
+
+    def gene_file(self, file: OpenGeneSets | None) -> str:
+        """Return the name of the file in which the open signatures are kept."""
+        if file is None:
+            self._known.pop("gene file", None)
+            return ""
+
+        def make() -> str:
+            text = gene_file_to_json(file.name, file.sets)
+            name = part_name("genes", text.encode())
+            self.unwritten[name] = lambda: text
+            return name
+
+        name: str = self._once("gene file", file, make)
+        return name
+
+    def _sync(self, take_over: Callable[[KeptDataset], object] | None) -> None:
+        mine = self._snapshot()
+        base = self.synced
+        if not self.name:
+            if not self._worth_keeping(mine):
+                return
+            self.name, self.token = create_workspace(mine)
+            self.seed = mine["seed"]
+            if (whose := lasting_owner()) is not None:
+                note_workspace(whose, self.name)
+            base = {}
+        elif mine == self.synced:
+            mark_opened(self.name)
+            stamp = stamp_of(self.name)
+            if stamp != self.stamp:
+                self.record, self.stamp = workspace_to_json(read_workspace(self.name)[0]), stamp
+            elif take_over is None or self.tried is self.record or not self._differs(mine):
+                return
+            self._settle(mine, take_over)
             return
-        if stamp != me.stamp:
-            me.record, me.stamp = workspace_to_json(read_workspace(me.name)[0]), stamp
-        _settle(me, mine, adopt)
-        return
-    else:
-        base = me.synced
-    if stamp_of(me.name) is None and base:
-        read_workspace(me.name)  # says that it is gone
-    for file, text in me.unwritten.items():
-        write_part(me.name, file, text)
-    me.record, me.stamp = save_workspace(me.name, base, mine)
-    me.unwritten.clear()
-    _settle(me, mine, adopt)
+        if stamp_of(self.name) is None and base:
+            read_workspace(self.name)  # says that it is gone
+        for file, text in self.unwritten.items():
+            write_part(self.name, file, text)
+        self.record, self.stamp = save_workspace(self.name, base, mine)
+        self.unwritten.clear()
+        self._settle(mine, take_over)
+
+    def _differs(self, mine: dict[str, Any]) -> bool:
+        """Tell whether the open dataset is otherwise in the files than here: another tab changed it."""
+        key = mine["current"]
+        return bool(self.record["datasets"].get(key) != mine["datasets"].get(key))
+
+    def _settle(self, mine: dict[str, Any], take_over: Callable[[KeptDataset], object] | None) -> None:
+        """Note what is known on both sides, after taking over what others changed."""
+        self.title = self.record["name"]
+        key, dataset = mine["current"], workspace().dataset
+        if take_over is not None:
+            is_open = dataset is not None and key == dataset.content_hash and key in self.record["datasets"]
+            if is_open and self.tried is not self.record and self._differs(mine):
+                self.tried = self.record  # what cannot be taken over is not tried again in every run
+                take_over(workspace_from_json(self.record).datasets[key])
+                mine = self._snapshot()
+            self.take_collection()
+        entry = {key: mine["datasets"][key]} if key in mine["datasets"] else {}
+        self.synced = {
+            **self.record,
+            "current": key,
+            "collection": mine["collection"],
+            "datasets": {**self.record["datasets"], **entry},
+        }
+
+    def _worth_keeping(self, mine: dict[str, Any]) -> bool:
+        """Tell whether somebody did something here: a workspace is not made for every visitor and bot."""
+        work = workspace()
+        if work.dataset is None or work.source is None:
+            return False
+        if not self.automatic:
+            return True
+        entry = mine["datasets"][work.dataset.content_hash]
+        widgets = entry["widgets"]
+        for name, value in widgets.items():
+            self.first.setdefault(name, value)
+        changed = any(self.first[name] != value for name, value in widgets.items())
+        made = any(entry[what] for what in ("choices", "fixes", "replaced", "pages", "gene_file", "export"))
+        self.automatic = not (changed or made or mine["collection"] or self.title)
+        return not self.automatic
+
+    def _snapshot(self) -> dict[str, Any]:
+        """Return the whole workspace as this session has it: the open dataset again, all else as it is known."""
+        work = workspace()
+        before = self.synced or workspace_to_json(KeptWorkspace("", created=time.time()))
+        folder = st.session_state.get(COLLECTION)
+        mine = {
+            **before,
+            "seed": self.seed or before["seed"],
+            "name": self.title,
+            "collection": Path(folder).name if folder and Path(folder).is_dir() else before["collection"],
+        }
+        if work.dataset is None or work.source is None:
+            return mine
+        key, known = work.dataset.content_hash, before["datasets"]
+        entry = self._entry(work.dataset, known[key]["widgets"] if key in known else {})
+        # The same file with another content takes the place of what it was.
+        others = {other: one for other, one in known.items() if other == key or one["source"] != entry["source"]}
+        return {**mine, "current": key, "datasets": {**others, key: entry}}
+
+    def _entry(self, dataset: Dataset, widgets_before: dict[str, Any]) -> dict[str, Any]:
+        """Return what is kept of the open dataset."""
+        work, source = workspace(), workspace().source
+        assert source is not None
+        widgets = dict(widgets_before)
+        for name in work.kept_names:
+            value = st.session_state.get(widget_key(name), _ABSENT)
+            if fits(name, value) and is_plain(value):
+                widgets[name] = list(value) if isinstance(value, list) else value
+        export, mapping = work.export, work.mapping
+        exported = None
+        if export is not None:
+            exported = self._once("export", export, lambda: {**export_to_json(export), "mapping": mapping.digest()})
+        kept = KeptDataset(
+            source=KeptSource(source.path, source.name, source.modality, source.cell_metadata),
+            title=dataset.name,
+            cells=dataset.n_cells,
+            opened=work.opened,
+            choices=self._once("choices", work.choices, lambda: choices_to_json(work.choices, work.usual)),
+            fixes=work.fixes,
+            replaced=dict(work.replaced),
+            widgets=widgets,
+            pages=self.pages(dataset),
+            gene_file=self.gene_file(work.gene_sets),
+            export=exported,
+        )
+        return dataset_to_json(kept)
+
+    def _page_set(self, dataset: Dataset, pages: PageSet, turn: Turn) -> KeptPages:
+        view = View(dataset, Mapping(embeddings={}, turn=turn))  # with the file's own ids, whatever fixes made of them
+        content = dataset.content_hash
+        kept = {}
+        for page in pages:
+            name = partial(part_name, "pages", content.encode(), turn.encode(), page.rows.tobytes())
+            file = self._once(("cells", content, turn, page.id), page.rows, name)
+            # What a page is called stands in ``workspace.json``, where it may change.
+            self.unwritten[file] = partial(pages_to_json, view, [replace(page, name="", color=None, made="")])
+            kept[f"{page.id}-{file[6:14]}"] = KeptPage(page.id, page.name, page.color, page.made, file)
+        return KeptPages(kept, pages.made_so_far)
+
+    def _once(self, name: Any, thing: object, make: Callable[[], Any]) -> Any:
+        """Return what was made of a thing, again only when it is another thing; things themselves never change."""
+        known = self._known.get(name)
+        if known is None or known[0] is not thing:
+            self._known[name] = known = (thing, make())
+        return known[1]
 
 
-def _others(me: Keeper, mine: dict[str, Any]) -> bool:
-    """Tell whether the open dataset is otherwise in the files than here: another tab changed it."""
-    key = mine["current"]
-    return bool(me.record["datasets"].get(key) != mine["datasets"].get(key))
-
-
-def _settle(me: Keeper, mine: dict[str, Any], adopt: bool) -> None:
-    """Note what is known on both sides, after taking over what others changed."""
-    me.title = me.record["name"]
-    key = mine["current"]
-    work = workspace()
-    is_open = work.dataset is not None and key == work.dataset.content_hash and key in me.record["datasets"]
-    if adopt and is_open and me.tried is not me.record and _others(me, mine):
-        me.tried = me.record  # what cannot be taken over is not tried again in every run
-        take_over(workspace_from_json(me.record).datasets[key], live=True)
-        mine = snapshot(me)
-    if adopt:
-        take_collection(me)
-    entry = {key: mine["datasets"][key]} if key in mine["datasets"] else {}
-    me.synced = {
-        **me.record,
-        "current": key,
-        "collection": mine["collection"],
-        "datasets": {**me.record["datasets"], **entry},
-    }
-
-
-def _worth_keeping(me: Keeper, mine: dict[str, Any]) -> bool:
-    """Tell whether somebody did something here: a workspace is not made for every visitor and bot."""
-    work = workspace()
-    if work.dataset is None or work.source is None:
-        return False
-    if not me.automatic:
-        return True
-    entry = mine["datasets"][work.dataset.content_hash]
-    widgets = entry["widgets"]
-    for name, value in widgets.items():
-        me.first.setdefault(name, value)
-    changed = any(me.first[name] != value for name, value in widgets.items())
-    made = any(entry[what] for what in ("choices", "fixes", "replaced", "pages", "gene_file", "export"))
-    me.automatic = not (changed or made or mine["collection"] or me.title)
-    return not me.automatic
+def keeper() -> Keeper:
+    """Return the session's keeper."""
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = Keeper()
+    found: Keeper = st.session_state[_KEY]
+    return found

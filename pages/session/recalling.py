@@ -1,4 +1,4 @@
-"""What a workspace's files say, back into the session."""
+"""What a workspace's files say (`keeping`), back into the session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import cast
 import numpy as np
 import streamlit as st
 
-from cellucid_core.cache import home_folder
 from cellucid_core.cell_pages import PageSet, SavedPage
 from cellucid_core.dataset import Mapping, Turn, View
 from cellucid_core.errors import CellucidError
@@ -24,10 +23,9 @@ from cellucid_core.serving.workspaces import (
     read_part,
 )
 from pages.session.changes import resume_elsewhere, show_choices
-from pages.session.finished import finished_again
-from pages.session.keeper import Keeper, keeper
+from pages.session.keeping import Keeper, keeper
 from pages.session.kept_widgets import fits
-from pages.session.snapshot import COLLECTION, gene_file_of, pages_of
+from pages.session.server_file import Finished
 from pages.session.state import OpenGeneSets, Workspace, widget_key, workspace
 
 _PAGE_ID = re.compile(r"p([0-9]{1,9})")
@@ -108,7 +106,7 @@ def _take_genes(me: Keeper, work: Workspace, kept: KeptDataset, live: bool) -> N
     key = work.dataset.content_hash
     if live or key not in work.replaced_genes:
         work.replaced = dict(kept.replaced)
-    if (not live and key in work.gene_files) or kept.gene_file == gene_file_of(me, work.gene_sets):
+    if (not live and key in work.gene_files) or kept.gene_file == me.gene_file(work.gene_sets):
         return
     work.gene_sets = None
     if kept.gene_file:
@@ -122,7 +120,7 @@ def _take_pages(me: Keeper, work: Workspace, kept: KeptDataset, live: bool) -> N
     assert work.dataset is not None
     for turn, pages in kept.pages.items():
         place = f"{work.dataset.content_hash} {turn}"
-        known = pages_of(me, work).get(turn)
+        known = me.pages(work.dataset).get(turn)
         if known == pages or (known is not None and not live):
             continue
         try:
@@ -166,13 +164,4 @@ def _take_export(work: Workspace, kept: KeptDataset) -> None:
         return
     export = export_from_json(kept.export)
     if export is not None and kept.export.get("mapping") == work.mapping.digest():
-        work.export = finished_again(export)
-
-
-def take_collection(me: Keeper) -> None:
-    """Go on with the collection of exports, if the session has none of its own."""
-    name = me.record.get("collection") if me.record else ""
-    if name and COLLECTION not in st.session_state:
-        folder = home_folder("collections") / name
-        if folder.is_dir():
-            st.session_state[COLLECTION] = str(folder)
+        work.export = Finished.offered(export)

@@ -1,17 +1,39 @@
-"""Large files made on the server and streamed from its disk, under a link of this browser."""
+"""Large files made on the server, finished exports among them, streamed from its disk under a link of this browser."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
 from cellucid_core.cache import home_folder
 from cellucid_core.errors import CellucidError
+from cellucid_core.serving.workspaces import KeptExport
 from pages.session.state import show_error
 from pages.widgets.download import download_link, offer
+
+#: How the file of an export ends, by its format.
+SUFFIXES = {"compact": ".zip", "h5ad": ".h5ad", "zarr.zip": ".zarr.zip"}
+
+
+@dataclass(frozen=True)
+class Finished(KeptExport):
+    """A finished export, and the token it can be downloaded with (None without a cookie)."""
+
+    token: str | None
+
+    @classmethod
+    def offered(cls, kept: KeptExport) -> Finished:
+        """Return an export with a new link for this browser; its day starts again: links last half of it."""
+        path = kept.result.path
+        with suppress(OSError):
+            os.utime(path)
+        return cls(**vars(kept), token=offer(path, f"{kept.dataset_id}{SUFFIXES[kept.format]}"))
 
 
 def offer_file(label: str, name: str, key: object, make: Callable[[Path], object], file_name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -15,6 +15,9 @@ from cellucid_core.errors import CellucidError
 from cellucid_core.genes import GeneSets
 from cellucid_core.preflight import PreflightReport, Scope, apply_fixes, fix_all, preflight
 from cellucid_core.serving.jobs import DatasetSource
+
+if TYPE_CHECKING:
+    from pages.session.server_file import Finished
 
 _KEY = "workspace"
 
@@ -115,7 +118,7 @@ class Workspace:
     usual: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
     mapping: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
     opened: float = 0.0
-    export: Any = None
+    export: Finished | None = None
     page_sets: dict[str, PageSet] = field(default_factory=dict)
     gene_files: dict[str, OpenGeneSets | None] = field(default_factory=dict)
     replaced_genes: dict[str, dict[str, str]] = field(default_factory=dict)

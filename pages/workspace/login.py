@@ -11,12 +11,11 @@ import streamlit as st
 
 from cellucid_core.serving import browser_owner, drop_way, end_sign_in, find_way, fingerprint, note_way, user_of
 from cellucid_core.serving.workspaces import is_token, name_of, owners_workspaces
-from pages.session.keeper import keeper
+from pages.session.keeping import keeper
 from pages.session.owner import is_same_owner
 from pages.session.sign_in import Visit, admit, browser_here
 from pages.session.state import literal
-from pages.workspace.claiming import NEW
-from pages.workspace.session_start import PARAMETER, address_of
+from pages.workspace.session_start import NEW, PARAMETER, address_of
 
 _TAKE_ALONG, _GO_ON, _LEAVING = "take_along", "go_on", "leaving"
 

@@ -1,12 +1,14 @@
 """Which workspace a session works in: its link's, else the one used last here. What was open there is opened again.
 
 The link is the page's address with ``?workspace=TOKEN``. Streamlit takes the query off when another page is shown, so
-it is put back in every run.
+it is put back in every run. What somebody made before signing in comes along, is said, and can be handed back by who
+does not know it.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from cellucid_core.cache import home_folder
 from cellucid_core.configuration import format_duration, read_configuration
 from cellucid_core.dataset import DEMO
 from cellucid_core.errors import CellucidError, InputError
-from cellucid_core.serving import data_roots, server_path
+from cellucid_core.serving import Carried, arrive_signed_in, data_roots, hand_back, server_path
 from cellucid_core.serving.workspaces import (
     KeptDataset,
     find_workspace,
@@ -32,14 +34,16 @@ from cellucid_core.serving.workspaces import (
     workspace_to_json,
 )
 from pages.opening.opening_panel import open_source, try_source
-from pages.session.keeper import Keeper, keeper
-from pages.session.keeping import keep
-from pages.session.owner import lasting_owner
-from pages.session.recalling import take_collection
-from pages.session.state import OpenedFrom, literal, show_error, workspace
-from pages.workspace.claiming import NEW, bring_along, disown
+from pages.session.keeping import Keeper, keeper
+from pages.session.owner import lasting_owner, who_may
+from pages.session.recalling import take_over
+from pages.session.sign_in import browser_here, user
+from pages.session.state import OpenedFrom, counted, literal, show_error, workspace
 
 PARAMETER = "workspace"
+#: Where the session goes next: the token of a workspace, or a new one.
+GO, NEW = "workspace_go", "new"
+_MOST_NAMED = 4
 
 
 def arrive() -> bool:
@@ -65,13 +69,13 @@ def arrive() -> bool:
             return opened
     if me.pending:
         reopen(me.pending)
-    keep(adopt=True)
+    me.keep(partial(take_over, live=True))
     show_address()
     return False
 
 
 def _enter(me: Keeper) -> None:
-    wanted = bring_along(me)
+    wanted = _bring_along(me)
     asked = st.query_params.get(PARAMETER)
     whose = lasting_owner()
     if asked:
@@ -108,8 +112,47 @@ def _enter(me: Keeper) -> None:
         if not me.by_link:
             with suppress(OSError):  # a full disk; it is on the list already
                 note_workspace(whose, name)
-    take_collection(me)
+    me.take_collection()
     me.pending = kept.current if kept.current in kept.datasets else ""
+
+
+def _bring_along(me: Keeper) -> str:
+    """Take over what was made before signing in, if it was asked for.
+
+    Returns
+    -------
+    str
+        Name of the workspace that the person came from, ``new``, or empty.
+    """
+    whose = user()
+    if whose is None:
+        return ""
+    try:
+        wanted, carried = arrive_signed_in(browser_here(), whose)
+    except (CellucidError, OSError):
+        me.said.append(
+            "Your work of before signing in could not be brought along, as the server's disk cannot be written to. "
+            "It is kept; reload the page to try again."
+        )
+        return ""
+    if carried is not None and carried.is_something:
+        me.brought = carried
+        me.said.append(_sentence(carried))
+    return wanted
+
+
+def _sentence(carried: Carried) -> str:
+    entries = counted(len(carried.entries), "entry of the library", "entries of the library")
+    if not carried.workspaces:
+        return f"What you made before signing in is yours now{f': {entries}' if carried.entries else ''}."
+    titles = []
+    for name in carried.workspaces[:_MOST_NAMED]:
+        with suppress(CellucidError):  # damaged, or deleted this moment
+            titles.append(f"“{read_workspace(name)[0].title}”")
+    if len(carried.workspaces) > len(titles):
+        titles.append(f"{len(carried.workspaces) - len(titles):,} more")
+    too = f" So {'are' if len(carried.entries) > 1 else 'is'} {entries}." if carried.entries else ""
+    return f"Your work of before signing in is now in your workspaces: {', '.join(titles)}.{too}"
 
 
 def reopen(content: str) -> bool:
@@ -193,10 +236,28 @@ def show_said() -> None:
                 "It is not mine",
                 type="tertiary",
                 help="Somebody else used this browser before you: it is there for them again once you sign out.",
-                on_click=disown,
+                on_click=_disown,
                 key="disown",
             )
         st.button("", icon=":material/close:", type="tertiary", help="I have read it", on_click=_read)
+
+
+@who_may
+def _disown() -> None:
+    """Hand back what came along, and leave it."""
+    me = keeper()
+    if me.brought is not None:
+        me.keep()
+        me.said.clear()
+        try:
+            hand_back(me.brought)
+        except (CellucidError, OSError):
+            me.said.append(
+                "It could not be handed back, as the server's disk cannot be written to. Try it again later."
+            )
+            return
+        me.brought = None
+        st.session_state[GO] = NEW
 
 
 def _read() -> None:
