@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cellucid_core.cell_pages import Page, choose_pages
-from cellucid_core.dataset import ColumnKind, View, choose, default_mapping, open_dataset
+from cellucid_core.dataset import SAMPLE, ColumnKind, Join, Openable, View, choose, default_mapping, open_dataset
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.export import ExportResult, ExportSettings, VerifyReport, parse_gene_choice, write
 from cellucid_core.export import verify as verify_export
@@ -48,7 +48,7 @@ __all__ = [
 
 
 def open(
-    data: View | str | Path | Sequence[str | Path] | anndata.AnnData,
+    data: View | Openable | Sequence[Openable] | Mapping[str, Openable],
     *,
     layer: str | None = None,
     use_raw: bool | None = None,
@@ -61,13 +61,17 @@ def open(
     kinds: Mapping[str, ColumnKind] | None = None,
     modality: str | None = None,
     cell_metadata: str | Path | None = None,
+    samples: Sequence[str] | None = None,
+    join: Join = "shared",
+    sample_column: str = SAMPLE,
 ) -> View:
     """Open a dataset.
 
     Parameters
     ----------
     data
-        A path of any supported format, ``"demo"``, or an AnnData in memory, which is never modified.
+        A path of any supported format, ``"demo"``, or an AnnData in memory, which is never modified. Several of them
+        (a list, or a dict with a name for each sample) become one dataset.
     layer, use_raw
         Which matrix holds expression: a layer, ``adata.raw`` (True) or ``X`` (False). By default ``X``, also where
         there is a raw, which scanpy would take; of a dataset that is open already, what it was opened with.
@@ -83,7 +87,7 @@ def open(
         Whether vector fields (RNA velocity) go along.
     kinds
         Column → ``"categorical"`` or ``"continuous"``, where it should differ from what its type says.
-    modality, cell_metadata
+    modality, cell_metadata, samples, join, sample_column
         See `dataset.open_dataset`.
 
     Returns
@@ -101,13 +105,14 @@ def open(
         if modality is not None or cell_metadata is not None:
             raise InputError("The dataset is open already.", "Give modality and cell_metadata with its path.")
     else:
-        if isinstance(data, Sequence) and not isinstance(data, str):
-            if len(data) != 1:
-                raise InputError(
-                    f"{len(data)} files cannot be opened as one dataset yet.", "Join them with anndata.concat first."
-                )
-            data = data[0]
-        dataset = open_dataset(data, modality=modality, cell_metadata=cell_metadata)
+        dataset = open_dataset(
+            data,
+            modality=modality,
+            cell_metadata=cell_metadata,
+            samples=samples,
+            join=join,
+            sample_column=sample_column,
+        )
         mapping = default_mapping(dataset)
     if layer is not None and use_raw:
         raise InputError("Both a layer and adata.raw are asked for.", "Give layer or use_raw, not both.")

@@ -153,9 +153,11 @@ def test_export_and_verify(adata, tmp_path):
         cc.export(data, tmp_path / "b.zip", colour=3)
 
 
-def test_several_files_are_said_to_come_later(tmp_path):
-    with pytest.raises(InputError, match="2 files"):
-        cc.open([tmp_path / "a.h5ad", tmp_path / "b.h5ad"])
+def test_several_files_become_one_dataset():
+    one, other = make_adata(20, 8), make_adata(30, 8)
+    several = cc.open({"tumour": one, "blood": other})
+    assert several.n_cells == 50
+    assert several.dataset.obs["sample"].value_counts().to_dict() == {"blood": 30, "tumour": 20}
     assert cc.open(["demo"]).n_cells == 700
 
 

@@ -47,10 +47,48 @@ def add_command(commands: Any, name: str, run: Callable[..., Any], help_text: st
     return parser
 
 
-def dataset_arguments(parser: argparse.ArgumentParser) -> None:
+def dataset_arguments(parser: argparse.ArgumentParser, *, replicates: bool = False) -> None:
     """Add DATASET and the mapping options."""
-    parser.add_argument("dataset", metavar="DATASET", help="a file or folder of any supported format, or demo")
+    parser.add_argument(
+        "dataset",
+        nargs="+",
+        metavar="DATASET",
+        help="a file, folder or archive of any supported format, or demo; several are opened as one dataset",
+    )
+    sample_arguments(parser, replicates=replicates)
     mapping_arguments(parser)
+
+
+def sample_arguments(parser: argparse.ArgumentParser, *, replicates: bool = False) -> None:
+    """Add the options that say how several samples become one dataset.
+
+    Parameters
+    ----------
+    replicates
+        Whether ``--sample-column`` names the unit of replication, as in ``score``.
+    """
+    group = parser.add_argument_group("several samples")
+    group.add_argument("--samples", metavar="A,B,…", help="which of them are opened, by name; all by default")
+    group.add_argument(
+        "--join",
+        choices=["shared", "all"],
+        default="shared",
+        help="genes that all samples have (shared, the default), or all, with 0 where a sample lacks one",
+    )
+    if replicates:
+        group.add_argument(
+            "--sample-column",
+            dest="replicates",
+            metavar="COLUMN",
+            help="donors or samples: the unit of replication; by default the samples that were opened as one",
+        )
+    else:
+        group.add_argument(
+            "--sample-column",
+            default="sample",
+            metavar="NAME",
+            help="the new column that says which sample a cell is of",
+        )
 
 
 def mapping_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,12 +136,19 @@ def show(text: str, options: argparse.Namespace) -> None:
         print(text)
 
 
-def open_view(source: str, options: argparse.Namespace, scope: Any = None) -> Any:
+def open_view(sources: list[str], options: argparse.Namespace, scope: Any = None) -> Any:
     """Return the view that the arguments describe, with the asked fixes applied."""
     from cellucid_core.dataset import View, choose, default_mapping, open_dataset
     from cellucid_core.preflight import apply_fixes, overrule
 
-    dataset = open_dataset(source, modality=options.modality, cell_metadata=options.cell_metadata)
+    dataset = open_dataset(
+        sources,
+        modality=options.modality,
+        cell_metadata=options.cell_metadata,
+        samples=names(options.samples),
+        join=options.join,
+        sample_column=getattr(options, "sample_column", "sample"),
+    )
     for note in dataset.notes:
         say(f"Note: {note}")
     mapping = choose(

@@ -24,7 +24,7 @@ from cellucid_core.errors import InputError
 def add(commands: Any) -> None:
     """Add the command to the parser."""
     score = add_command(commands, "score", run, "score a gene signature")
-    dataset_arguments(score)
+    dataset_arguments(score, replicates=True)
     score.add_argument("--genes", required=True, metavar="A,B,…|@FILE")
     score.add_argument("--method", default="mean", choices=["mean", "sum", "median", "score_genes", "ucell"])
     score.add_argument("--normalize", default="none", choices=["none", "zscore", "minmax"])
@@ -32,7 +32,6 @@ def add(commands: Any) -> None:
     score.add_argument("--group-by", metavar="COLUMN")
     score.add_argument("--pages", metavar="A,B,…", help="categories of the column, in the order to compare")
     score.add_argument("--rest-of", metavar="A", help="compare a page with all other cells")
-    score.add_argument("--sample-column", metavar="COLUMN", help="donors or samples: the unit of replication")
     score.add_argument("--seed", type=int, default=0)
     score.add_argument("--out", metavar="FILE.csv", help="write one row per page and cell")
 
@@ -61,7 +60,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         normalize=options.normalize,
         repeats=options.repeats,
         pages=pages,
-        sample_key=options.sample_column,
+        sample_key=_replicates(view, options),
         seed=options.seed,
     )
     if options.out is not None:
@@ -81,10 +80,16 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     return DONE, result
 
 
+def _replicates(view: Any, options: argparse.Namespace) -> str | None:
+    """Return the column of donors or samples: the one asked for, else that of the samples that were joined."""
+    column = options.replicates or view.dataset.sample_column or None
+    return None if options.replicates is None and column == options.group_by else column
+
+
 def _check_scores_file(options: argparse.Namespace) -> None:
     if options.out is None:
         return
     if Path(options.out).suffix.lower() != ".csv":
         raise InputError(f"{options.out} does not end in .csv.", "Name the file scores.csv, for example.")
-    if os.path.realpath(options.out) == os.path.realpath(options.dataset):
+    if os.path.realpath(options.out) in map(os.path.realpath, options.dataset):
         raise InputError(f"{options.out} is the dataset itself.", "Choose another file; the input is never replaced.")

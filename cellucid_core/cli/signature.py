@@ -55,7 +55,7 @@ def run_build(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     from cellucid_core.library import BuildSettings, build_signature, write_signature
 
     columns = names(options.levels) or []
-    out = _checked_target(options.out, options.dataset)
+    out = _checked_target(options.out, *options.dataset)
     if out.suffix.lower() in (".txt", ".tsv") and len(columns) > 1:
         raise InputError("A Statescope table (.txt) holds one level.", "Name one column, or write .pickle or .h5.")
     settings = BuildSettings(
@@ -133,12 +133,12 @@ def _show_levels(signature: Any, options: argparse.Namespace) -> None:
         )
 
 
-def _checked_target(out: str, source: str) -> Path:
+def _checked_target(out: str, *sources: str) -> Path:
     """Refuse, before any work is done, what cannot be written."""
     from cellucid_core.library.formats import suffix_of
 
     suffix_of(out)
-    if os.path.realpath(out) == os.path.realpath(source):
+    if os.path.realpath(out) in map(os.path.realpath, sources):
         raise InputError(f"{out} is the input itself.", "Choose another file; the input is never replaced.")
     if not Path(out).parent.is_dir():
         raise InputError(f"There is no folder {Path(out).parent}.", "Make it first, or name another file.")

@@ -6,14 +6,24 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cellucid_core.cli.arguments import DONE, REFUSED, add_command, mapping_arguments, open_view, say, show
+from cellucid_core.cli.arguments import (
+    DONE,
+    REFUSED,
+    add_command,
+    mapping_arguments,
+    open_view,
+    sample_arguments,
+    say,
+    show,
+)
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
     verify = add_command(commands, "verify", run, "check an export")
     verify.add_argument("export", metavar="EXPORT", help="zip or folder, .h5ad or .zarr.zip")
-    verify.add_argument("--against", metavar="DATASET", help="compare every value with this dataset")
+    verify.add_argument("--against", nargs="+", metavar="DATASET", help="compare every value with this dataset")
+    sample_arguments(verify)
     mapping_arguments(verify)
 
 

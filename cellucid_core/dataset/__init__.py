@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cellucid_core.dataset.computed import READ_AT_ONCE, Derived, NotComputed, derived
 from cellucid_core.dataset.expression import Expression
+from cellucid_core.dataset.joining import JOINS, MAX_SAMPLES, SAMPLE, Join
 from cellucid_core.dataset.log_rule import NO_LOGS, LogRule, log_rule_of
 from cellucid_core.dataset.mapping import (
     AppliedFix,
@@ -19,26 +20,34 @@ from cellucid_core.dataset.mapping import (
     is_vector_field,
 )
 from cellucid_core.dataset.model import Dataset
-from cellucid_core.dataset.opening import DEMO, open_dataset
+from cellucid_core.dataset.opening import DEMO, DatasetSource, Openable, open_dataset, sample_names
+from cellucid_core.dataset.parts import Part
 from cellucid_core.dataset.scale import LINEAR, SAMPLE_CELLS, MatrixScale, scale_of
 from cellucid_core.dataset.transposed import Turn
 from cellucid_core.dataset.view import View, gene_ids, natural_kind
 
 __all__ = [
     "DEMO",
+    "JOINS",
     "LINEAR",
+    "MAX_SAMPLES",
     "NO_LOGS",
     "READ_AT_ONCE",
+    "SAMPLE",
     "SAMPLE_CELLS",
     "AppliedFix",
     "ColumnKind",
     "Dataset",
+    "DatasetSource",
     "Derived",
     "Expression",
+    "Join",
     "LogRule",
     "Mapping",
     "MatrixScale",
     "NotComputed",
+    "Openable",
+    "Part",
     "Turn",
     "View",
     "choose",
@@ -50,5 +59,6 @@ __all__ = [
     "log_rule_of",
     "natural_kind",
     "open_dataset",
+    "sample_names",
     "scale_of",
 ]

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from cellucid_core.store import GeneStats, Store, dense_gene_stats, join_stats, sparse_gene_stats
+from cellucid_core.store import GeneStats, JoinedStore, Store, dense_gene_stats, join_stats, sparse_gene_stats
 
 
 class Expression:
-    """Whole genes of a gene-major `Store`, narrowed to the cells and genes that are kept.
+    """Whole genes of a gene-major `Store` (or of several, joined), narrowed to the cells and genes that are kept.
 
     Parameters
     ----------
@@ -24,7 +24,9 @@ class Expression:
         Columns of the source that are kept, or None for all.
     """
 
-    def __init__(self, store: Store, cells: np.ndarray | None = None, genes: np.ndarray | None = None) -> None:
+    def __init__(
+        self, store: Store | JoinedStore, cells: np.ndarray | None = None, genes: np.ndarray | None = None
+    ) -> None:
         self._store = store
         self._cells = cells
         self._genes = genes
@@ -76,14 +78,11 @@ class Expression:
         tuple
             Cells (ascending, int32) and their values. Cells that are not named have 0. A dense store names all.
         """
-        gene = self._source_gene(position)
-        if not self.is_sparse:
-            values = self._store.values[gene]
-            return np.arange(self.n_cells, dtype=np.int32), values if self._cells is None else values[self._cells]
-        at, end = self._store.indptr[gene], self._store.indptr[gene + 1]
-        cells, values = self._store.indices[at:end], self._store.data[at:end]
-        if self._place is None:
+        cells, values = self._store.gene(self._source_gene(position))
+        if self._place is None or self._cells is None:
             return cells, values
+        if not self.is_sparse:
+            return np.arange(self.n_cells, dtype=np.int32), values[self._cells]
         cells = self._place[cells]
         kept = cells >= 0
         return cells[kept], values[kept]

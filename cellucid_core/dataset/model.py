@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cellucid_core.cache import turned_hash
+from cellucid_core.dataset.parts import JoinedMatrix, Part
 from cellucid_core.dataset.scale import MatrixScale, matrix_scale
 from cellucid_core.dataset.transposed import Turn, turned_matrix
 from cellucid_core.reading import Contents, FileMatrix
-from cellucid_core.store import Store, open_store
+from cellucid_core.store import JoinedStore, Store, open_store
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ class Dataset(Contents):
         What each matrix holds, as far as anyone asked (`scale`).
     joined
         The file of cell metadata that the user gave beside it.
+    parts
+        The samples that were joined to it, or none: one file.
+    sample_column
+        With `parts`: the column of the cell table that says which of them a cell is of.
+    rejoin
+        With `parts`: joins them again, each turned as told.
     """
 
     id: str
@@ -61,8 +68,12 @@ class Dataset(Contents):
     path: Path
     turn: Turn = ""
     source: Dataset | None = None
-    scales: dict[str, tuple[FileMatrix, MatrixScale]] = field(default_factory=dict, repr=False)
+    matrices: dict[str, FileMatrix | JoinedMatrix]  # type: ignore[assignment]
+    scales: dict[str, tuple[FileMatrix | JoinedMatrix, MatrixScale]] = field(default_factory=dict, repr=False)
     joined: JoinedTable | None = None
+    parts: tuple[Part, ...] = ()
+    sample_column: str = ""
+    rejoin: Callable[[Turn], Dataset] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         return f"<Dataset {self.name}: {self.n_cells:,} cells, matrices {', '.join(self.matrices) or 'none'}>"
@@ -72,7 +83,20 @@ class Dataset(Contents):
         """Number of cells, by the obs table."""
         return len(self.obs)
 
-    def store(self, matrix: str, report: Callable[[float], None] | None = None) -> Store:
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that it is read from."""
+        return tuple(dict.fromkeys(part.path for part in self.parts)) or (self.path,)
+
+    def store_key(self, matrix: str) -> str:
+        """Return the identity of a matrix of one file as it is read."""
+        found = self.matrices[matrix]
+        digest = None if isinstance(found, JoinedMatrix) else found.digest
+        key = self.content_hash if digest is None else digest()
+        turned = self.source is not None and found is not self.source.matrices[matrix]
+        return turned_hash(key) if turned else key
+
+    def store(self, matrix: str, report: Callable[[float], None] | None = None) -> Store | JoinedStore:
         """Return the gene-major store of a matrix, building it on first use.
 
         Raises
@@ -81,10 +105,9 @@ class Dataset(Contents):
             If the matrix cannot be turned.
         """
         found = self.matrices[matrix]
-        key = self.content_hash if found.digest is None else found.digest()
-        if self.source is not None and found is not self.source.matrices[matrix]:
-            key = turned_hash(key)
-        return open_store(key, found, report)
+        if isinstance(found, JoinedMatrix):
+            return found.store(report)
+        return open_store(self.store_key(matrix), matrix, lambda: found, report)
 
     def scale(self, matrix: str) -> MatrixScale:
         """Return what a matrix holds, decided once per dataset.
@@ -96,7 +119,10 @@ class Dataset(Contents):
         """
         known = self.scales.get(matrix)
         if known is None or known[0] is not self.matrices[matrix]:
-            known = (self.matrices[matrix], matrix_scale(self.matrices[matrix]))
+            found = self.matrices[matrix]
+            if isinstance(found, JoinedMatrix):  # told when it was joined
+                raise KeyError(matrix)
+            known = (found, matrix_scale(found))
             self.scales[matrix] = known
         return known[1]
 
@@ -105,6 +131,12 @@ class Dataset(Contents):
         if how == self.turn:
             return self
         origin = self.source or self
+        if origin.rejoin is not None:
+            return (
+                origin
+                if how == origin.turn
+                else replace(origin.rejoin(how), id=self.id, path=self.path, source=origin, joined=self.joined)
+            )
         if how == "all":
             return origin._transposed()
         return origin._with_matrices_transposed() if how == "matrix" else origin
@@ -116,11 +148,14 @@ class Dataset(Contents):
 
     def _with_matrices_transposed(self) -> Dataset:
         """Keep the tables, and transpose the matrices that fit them only transposed."""
-        matrices = {
+        matrices: dict[str, FileMatrix | JoinedMatrix] = {
             name: turned_matrix(matrix) if self.fits_only_turned(name) else matrix
-            for name, matrix in self.matrices.items()
+            for name, matrix in self._file_matrices().items()
         }
         return replace(self, matrices=matrices, turn="matrix", source=self, scales={})
+
+    def _file_matrices(self) -> dict[str, FileMatrix]:
+        return {name: matrix for name, matrix in self.matrices.items() if isinstance(matrix, FileMatrix)}
 
     def _transposed(self) -> Dataset:
         """Take the rows as genes: the gene table becomes the cell table and the reverse, and varm takes obsm's place.
@@ -134,7 +169,7 @@ class Dataset(Contents):
             self,
             obs=cells,
             variables=dict.fromkeys(fitting, self.obs),
-            matrices={name: turned_matrix(self.matrices[name]) for name in fitting},
+            matrices={name: turned_matrix(matrix) for name, matrix in self._file_matrices().items() if name in fitting},
             obsm=dict(self.varm),
             varm=dict(self.obsm),
             graphs={},

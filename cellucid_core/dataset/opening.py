@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from cellucid_core.cache import cellucid_home, combined_hash, content_hash, home_folder
 from cellucid_core.dataset.cell_metadata import read_cell_metadata, with_cell_metadata
+from cellucid_core.dataset.joining import SAMPLE, Join, join_datasets
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.errors import CellucidError, InputError
-from cellucid_core.names import safe_key
+from cellucid_core.names import listed, safe_key, unique
 from cellucid_core.reading import (
     CONVERT,
     HDF5_SIGNATURE,
@@ -34,6 +36,7 @@ from cellucid_core.reading import (
 
 if TYPE_CHECKING:
     import anndata
+    import pandas as pd
 
 DEMO = "demo"
 
@@ -42,12 +45,73 @@ _MAX_DEPTH = 3
 _ENDINGS = (".gz", ".zip", ".h5ad", ".h5mu", ".h5", ".hdf5", ".zarr", ".loom", ".csv", ".tsv", ".txt", ".tab")
 
 
+Openable: TypeAlias = "str | Path | anndata.AnnData"
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """How a dataset is opened, in plain values: kept by workspaces and handed to jobs.
+
+    Attributes
+    ----------
+    path
+        A file or folder, or ``demo``; with `parts` the empty string.
+    name, modality, cell_metadata
+        As `open_dataset`.
+    content_hash
+        What it held when it was opened before, or empty.
+    parts
+        The samples that are joined, each with its name; `join` and `sample_column` as `open_dataset`.
+    """
+
+    path: str
+    name: str | None = None
+    modality: str | None = None
+    cell_metadata: str | None = None
+    content_hash: str = ""
+    parts: tuple[DatasetSource, ...] = ()
+    join: Join = "shared"
+    sample_column: str = SAMPLE
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file and folder of data that it names, the demo aside."""
+        own = (self.path, *(path for part in self.parts for path in part.files))
+        return tuple(path for path in own if path and path != DEMO)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every file and folder that it names, tables about cells among them."""
+        tables = (self.cell_metadata, *(part.cell_metadata for part in self.parts))
+        return (*self.files, *(path for path in tables if path))
+
+    def open(self) -> Dataset:
+        """Open it.
+
+        Raises
+        ------
+        InputError
+            If it cannot be opened, or holds something else than before.
+        """
+        if self.parts:
+            openers = [(part.name or _stem(Path(part.path).name), part.open) for part in self.parts]
+            found = _join(openers, self.name, self.cell_metadata, self.join, self.sample_column)
+        else:
+            found = open_dataset(self.path, self.name, modality=self.modality, cell_metadata=self.cell_metadata)
+        if self.content_hash and found.content_hash != self.content_hash:
+            raise InputError("The file was changed since it was opened.", "Open it again.")
+        return found
+
+
 def open_dataset(
-    source: str | Path | anndata.AnnData,
+    source: Openable | Sequence[Openable] | Mapping[str, Openable],
     name: str | None = None,
     *,
     modality: str | None = None,
     cell_metadata: str | Path | None = None,
+    samples: Sequence[str] | None = None,
+    join: Join = "shared",
+    sample_column: str = SAMPLE,
 ) -> Dataset:
     """Open a dataset.
 
@@ -55,7 +119,7 @@ def open_dataset(
     ----------
     source
         A file or folder of any format in `formats.READERS`, told from its content; ``"demo"`` for the demo that ships
-        with scanpy; or an AnnData in memory.
+        with scanpy; or an AnnData in memory. Several of them, or sample names with them, are opened as one dataset.
     name
         What to call it, where the file on disk has another name than the user's file had.
     modality
@@ -63,6 +127,10 @@ def open_dataset(
         By default gene expression, else the first.
     cell_metadata
         A CSV or TSV of cell annotations, cell ids in its first column, that joins the cell table.
+    samples
+        Names of the samples that are opened, of several; by default all.
+    join, sample_column
+        Of several: see `join_datasets`.
 
     Returns
     -------
@@ -74,6 +142,19 @@ def open_dataset(
     InputError
         If the file does not exist, is of an unknown kind or cannot be read.
     """
+    if isinstance(source, Mapping) or (isinstance(source, Sequence) and not isinstance(source, str)):
+        several = list(source.values() if isinstance(source, Mapping) else source)
+        if not several:
+            raise InputError("No file was given.", "Give at least one.")
+        named = [str(one) for one in source] if isinstance(source, Mapping) else sample_names(several)
+        if len(several) > 1 or isinstance(source, Mapping):
+            named, several = _chosen(named, several, samples)
+            openers = [
+                (sample, partial(open_dataset, one, modality=modality))
+                for sample, one in zip(named, several, strict=True)
+            ]
+            return _join(openers, name, cell_metadata, join, sample_column)
+        source = several[0]
     if is_adata(source):
         return _open_adata(source, name, modality, cell_metadata)
     if isinstance(source, str) and source == DEMO:
@@ -88,6 +169,48 @@ def open_dataset(
     file_name = path.name or path.resolve().name if name is None else f"{name}{path.suffix}"
     dataset = _open(path, file_name, modality, cell_metadata)
     return dataset if name is None else replace(dataset, id=safe_key(name), name=name)
+
+
+def _chosen(
+    named: list[str], several: list[Openable], samples: Sequence[str] | None
+) -> tuple[list[str], list[Openable]]:
+    """Return the samples that were asked for, in that order, each with what is opened."""
+    if samples is None:
+        return named, several
+    if unknown := [name for name in samples if name not in named]:
+        raise InputError(f"There is no sample {unknown[0]!r}.", f"There are: {listed(named, 12)}.")
+    return list(samples), [several[named.index(name)] for name in samples]
+
+
+def sample_names(sources: Sequence[Openable]) -> list[str]:
+    """Return what to call each of several sources: their files' names, with their folders' where these are the same."""
+    stems = [_stem(Path(one).resolve().name) if isinstance(one, str | os.PathLike) else "adata" for one in sources]
+    named = [
+        f"{Path(one).resolve().parent.name}_{stem}"
+        if stems.count(stem) > 1 and isinstance(one, str | os.PathLike) and one != DEMO
+        else stem
+        for one, stem in zip(sources, stems, strict=True)
+    ]
+    return unique(named)
+
+
+def _join(
+    openers: Sequence[tuple[str, Callable[[], Dataset]]],
+    name: str | None,
+    cell_metadata: str | Path | None,
+    join: Join,
+    sample_column: str,
+) -> Dataset:
+    samples = [sample for sample, _ in openers]
+    name = name or (" + ".join(samples) if len(samples) < 3 else f"{samples[0]} and {len(samples) - 1} more")
+    dataset = join_datasets(openers, name=name, join=join, sample_column=sample_column)
+    dataset = replace(dataset, id=safe_key(name))
+    return dataset if cell_metadata is None else _with_metadata(dataset, Path(cell_metadata))
+
+
+def _with_metadata(dataset: Dataset, path: Path, table: pd.DataFrame | None = None) -> Dataset:
+    identity = combined_hash(dataset.content_hash, "cell metadata", content_hash(path))
+    return with_cell_metadata(dataset, read_cell_metadata(path) if table is None else table, path, identity)
 
 
 def _open_adata(
@@ -159,11 +282,7 @@ def _open_as(
         raise InputError(f"{file_name} does not hold several modalities.", "Leave the modality out.")
     stem = _stem(file_name)
     dataset = Dataset(id=safe_key(stem), name=stem, path=path, **vars(contents))
-    if table is not None and cell_metadata is not None:
-        metadata = Path(cell_metadata)
-        identity = combined_hash(dataset.content_hash, "cell metadata", content_hash(metadata))
-        dataset = with_cell_metadata(dataset, table, metadata, identity)
-    return dataset
+    return dataset if table is None or cell_metadata is None else _with_metadata(dataset, Path(cell_metadata), table)
 
 
 def _is_hdf5(path: Path) -> bool:

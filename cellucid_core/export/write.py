@@ -178,8 +178,8 @@ def _with_cautions(
 
 def _spare_the_input(view: View, target: str | Path) -> None:
     """Refuse a target that is the dataset's own file or a folder around it: replacing it would delete the input."""
-    source, place = Path(os.path.realpath(view.dataset.path)), Path(os.path.realpath(target))
-    if source.is_relative_to(place):
+    place = Path(os.path.realpath(target))
+    if any(Path(os.path.realpath(source)).is_relative_to(place) for source in view.dataset.paths):
         raise InputError(
             f"{target} is, or holds, the dataset that is exported.",
             "Choose another place; the input is never replaced.",

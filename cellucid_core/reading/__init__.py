@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cellucid_core.reading.archives import gunzip, unpack_entry
-from cellucid_core.reading.contents import Contents
+from cellucid_core.reading.contents import Contents, Graph
 from cellucid_core.reading.demo import demo_file, write_demo
 from cellucid_core.reading.elements import first_line
 from cellucid_core.reading.in_memory import is_adata, read_adata
@@ -30,6 +30,7 @@ __all__ = [
     "Contents",
     "FileKind",
     "FileMatrix",
+    "Graph",
     "Layout",
     "Recognised",
     "Source",

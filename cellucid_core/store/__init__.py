@@ -5,9 +5,11 @@ from __future__ import annotations
 from cellucid_core.store.build import place_rows
 from cellucid_core.store.gene_major import Store, open_store
 from cellucid_core.store.gene_stats import GeneStats, dense_gene_stats, gather_stats, join_stats, sparse_gene_stats
+from cellucid_core.store.joined import JoinedStore
 
 __all__ = [
     "GeneStats",
+    "JoinedStore",
     "Store",
     "dense_gene_stats",
     "gather_stats",

@@ -88,6 +88,19 @@ class Store:
         detected: np.ndarray = np.load(self.folder / "cell_detected.npy")
         return detected
 
+    def gene(self, gene: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is stored of one gene.
+
+        Returns
+        -------
+        tuple
+            Cells (ascending, int32) and their values. Cells that are not named have 0. A dense store names all.
+        """
+        if not self.is_sparse:
+            return np.arange(self.n_cells, dtype=np.int32), self.values[gene]
+        at, end = self.indptr[gene], self.indptr[gene + 1]
+        return self.indices[at:end], self.data[at:end]
+
     def forget(self) -> None:
         """Give back the memory of what was read; it stays in the file."""
         parts = (self.__dict__.get(part) for part in ("indices", "data", "values"))
@@ -109,7 +122,9 @@ class Store:
                 yield start, min(self.n_genes, start + step)
 
 
-def open_store(content_hash: str, matrix: FileMatrix, report: Callable[[float], None] | None = None) -> Store:
+def open_store(
+    content_hash: str, name: str, matrix: Callable[[], FileMatrix], report: Callable[[float], None] | None = None
+) -> Store:
     """Return the gene-major store of a matrix, building it if nobody has yet.
 
     Two processes that open the same file at once do not get in each other's way: one builds, the other waits, and a
@@ -119,8 +134,10 @@ def open_store(content_hash: str, matrix: FileMatrix, report: Callable[[float], 
     ----------
     content_hash
         Hash of the file the matrix comes from.
+    name
+        Of the matrix.
     matrix
-        The matrix.
+        Returns it; asked only if it has to be turned.
     report
         Called with the share that is done while it is built, here or by another process; it may raise to cancel.
 
@@ -129,14 +146,14 @@ def open_store(content_hash: str, matrix: FileMatrix, report: Callable[[float], 
     InputError
         If the matrix cannot be turned or the disk is full.
     """
-    layer = hashlib.sha256(matrix.name.encode()).hexdigest()[:16]
+    layer = hashlib.sha256(name.encode()).hexdigest()[:16]
     folder = home_folder("stores") / f"v{_VERSION}-{content_hash[:40]}-{layer}"
     say = report or (lambda share: None)
     try:
-        sealed_folder(folder, lambda draft: _build(matrix, draft, say), lambda: say(0.0))
+        sealed_folder(folder, lambda draft: _build(matrix(), draft, say), lambda: say(0.0))
     except OSError as error:
         raise InputError(
-            f"The matrix {matrix.name} could not be turned ({os.strerror(error.errno) if error.errno else error}).",
+            f"The matrix {name} could not be turned ({os.strerror(error.errno) if error.errno else error}).",
             "Free some disk space, or point CELLUCID_HOME to a larger disk.",
         ) from error
     return Store(folder)

@@ -46,6 +46,24 @@ def join_stats(parts: list[GeneStats]) -> GeneStats:
     return GeneStats(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
 
 
+def missing_gene_stats(n_genes: int) -> GeneStats:
+    """Return the statistics of genes that no cell has a value of: all 0."""
+    counts, values = np.zeros(n_genes, np.int64), np.zeros(n_genes)
+    return GeneStats(counts, counts, values, values, values, values)
+
+
+def sum_stats(one: GeneStats, other: GeneStats) -> GeneStats:
+    """Return the statistics of the same genes over the cells of both."""
+    return GeneStats(
+        n_nonzero=one.n_nonzero + other.n_nonzero,
+        n_not_finite=one.n_not_finite + other.n_not_finite,
+        minimum=np.fmin(one.minimum, other.minimum),  # NaN where one has no finite value
+        maximum=np.fmax(one.maximum, other.maximum),
+        total=one.total + other.total,
+        square_total=one.square_total + other.square_total,
+    )
+
+
 def sparse_gene_stats(values: np.ndarray, pointers: np.ndarray, n_cells: int) -> GeneStats:
     """Return the statistics of a block of genes in CSC parts.
 

@@ -10,17 +10,17 @@ import streamlit as st
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.cache import bytes_hash, home_folder, stamp_of
-from cellucid_core.dataset import DEMO, Dataset, Mapping, View, default_mapping, open_dataset
+from cellucid_core.dataset import DEMO, Dataset, DatasetSource, Mapping, View, default_mapping
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.preflight import preflight
 from cellucid_core.serving import server_files, server_path, upload_suffix
-from cellucid_core.serving.jobs import DatasetSource, JobProgress, open_job, submit
+from cellucid_core.serving.jobs import JobProgress, open_job, submit
 from pages.opening.upload import finish, take, uploaded_token
 from pages.session.jobs import follow
 from pages.session.keeping import keeper
 from pages.session.owner import owner
 from pages.session.recalling import recall
-from pages.session.state import OpenedFrom, show_error, workspace
+from pages.session.state import show_error, workspace
 
 #: The box whose upload has arrived, and its token; then the box and what is being opened: a click elsewhere loses
 #: neither.
@@ -30,24 +30,23 @@ _REFUSED = "refused_source"
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _shared_dataset(source: OpenedFrom, stamp: str) -> Dataset:
+def _shared_dataset(source: DatasetSource, stamp: str) -> Dataset:
     """Open a file once for all sessions, as long as it stays the same."""
-    return open_dataset(source.path, source.name, modality=source.modality, cell_metadata=source.cell_metadata)
+    return source.open()
 
 
-def _stamp(source: OpenedFrom) -> str:
+def _stamp(source: DatasetSource) -> str:
     """Return what changes with a file or folder of the server; uploads are named by their content."""
-    parts = [source.path, source.cell_metadata or ""]
-    return "" if source.path == DEMO else " ".join(stamp_of(Path(part)) for part in parts if part)
+    return " ".join(stamp_of(Path(path)) for path in source.paths)
 
 
 @st.cache_resource(show_spinner=False)
-def _proven() -> set[tuple[OpenedFrom, str]]:
+def _proven() -> set[tuple[DatasetSource, str]]:
     """What was opened in a process of its own, so that it can be opened in this one."""
-    return {(OpenedFrom(DEMO), "")}  # nothing in it is a stranger's
+    return {(DatasetSource(DEMO), "")}  # nothing in it is a stranger's
 
 
-def open_source(source: OpenedFrom, asked: str = "") -> None:
+def open_source(source: DatasetSource, asked: str = "") -> None:
     """Open a dataset, showing progress, and make it this session's, with what was chosen there before.
 
     It is opened in a process of its own first, which may neither take for ever nor all memory, and keeps on disk what
@@ -123,9 +122,9 @@ def arrange_matrix() -> None:
 
 
 def _open_elsewhere(
-    source: OpenedFrom, on_cancel: Callable[[], object], content_hash: str = "", mapping: Mapping | None = None
+    source: DatasetSource, on_cancel: Callable[[], object], content_hash: str = "", mapping: Mapping | None = None
 ) -> None:
-    parts = DatasetSource(source.path, source.name, source.modality, source.cell_metadata, content_hash)
+    known = replace(source, content_hash=content_hash)
 
     def words(progress: JobProgress) -> str:
         share = f" {progress.share:.0%}" if progress.share else ""
@@ -134,11 +133,11 @@ def _open_elsewhere(
     for _ in range(2):
         job = submit(
             open_job,
-            {"source": parts, "mapping": mapping},
+            {"source": known, "mapping": mapping},
             owner=owner(),
             kind="open",
             title=source.name or "A dataset",
-            key=f"open {parts} {mapping.digest() if mapping else ''}",
+            key=f"open {known} {mapping.digest() if mapping else ''}",
         )
         follow(job, "opening", words, on_cancel)
         if job.state != "cancelled":  # else another tab did: a click on this one's button begins another run
@@ -146,12 +145,12 @@ def _open_elsewhere(
     job.result()
 
 
-def forget(source: OpenedFrom) -> None:
+def forget(source: DatasetSource) -> None:
     """Drop what is held in memory of a file that is about to be deleted."""
     _shared_dataset.clear(source, _stamp(source))
 
 
-def try_source(source: OpenedFrom, asked: str = "") -> bool:
+def try_source(source: DatasetSource, asked: str = "") -> bool:
     """Open a dataset as `open_source` and tell whether it worked; an error is shown as a sentence."""
     try:
         open_source(source, asked)
@@ -209,7 +208,7 @@ def _receive(key: str, token: str) -> None:
     try:
         path, file_name = take(token)
         name = file_name.removesuffix("".join(path.suffixes)) or file_name
-        st.session_state[_PENDING] = (key, OpenedFrom(str(path), name))
+        st.session_state[_PENDING] = (key, DatasetSource(str(path), name))
     except CellucidError:
         _received(token)
         raise
@@ -230,7 +229,7 @@ def demo_button(key: str, *, primary: bool = False) -> bool:
         type="primary" if primary else "secondary",
         width="stretch",
     )
-    return clicked and try_source(OpenedFrom(DEMO))
+    return clicked and try_source(DatasetSource(DEMO))
 
 
 def server_box(key: str) -> bool:
@@ -242,10 +241,10 @@ def server_box(key: str) -> bool:
     if name is None or not st.button("Open it", key=f"{key}_open", icon=":material/folder_open:", width="stretch"):
         return False
     path = server_path(files[name].root, files[name].relative)
-    return try_source(OpenedFrom(str(path), path.stem))
+    return try_source(DatasetSource(str(path), path.stem))
 
 
-def parts_box(source: OpenedFrom | None, dataset: Dataset) -> bool:
+def parts_box(source: DatasetSource | None, dataset: Dataset) -> bool:
     """Offer another modality and a table about the cells; tell whether the dataset was opened again in this run."""
     if source is None:
         return False
@@ -266,7 +265,7 @@ def parts_box(source: OpenedFrom | None, dataset: Dataset) -> bool:
     return metadata != source.cell_metadata and _try_once(replace(source, cell_metadata=metadata))
 
 
-def _try_once(source: OpenedFrom) -> bool:
+def _try_once(source: DatasetSource) -> bool:
     """Do what `try_source` does, for a widget that keeps its value: what was refused is not tried in every run."""
     known, error = st.session_state.get(_REFUSED, (None, None))
     if known != source:

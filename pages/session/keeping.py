@@ -24,7 +24,6 @@ from cellucid_core.serving.workspaces import (
     KeptDataset,
     KeptPage,
     KeptPages,
-    KeptSource,
     KeptWorkspace,
     choices_to_json,
     create_workspace,
@@ -281,7 +280,7 @@ class Keeper:
         if export is not None:
             exported = self._once("export", export, lambda: {**export_to_json(export), "mapping": mapping.digest()})
         kept = KeptDataset(
-            source=KeptSource(source.path, source.name, source.modality, source.cell_metadata),
+            source=source,
             title=dataset.name,
             cells=dataset.n_cells,
             opened=work.opened,

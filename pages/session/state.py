@@ -10,38 +10,15 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from cellucid_core.cell_pages import PageSet
-from cellucid_core.dataset import Dataset, Mapping, NotComputed, View, default_mapping
+from cellucid_core.dataset import Dataset, DatasetSource, Mapping, NotComputed, View, default_mapping
 from cellucid_core.errors import CellucidError
 from cellucid_core.genes import GeneSets
 from cellucid_core.preflight import PreflightReport, Scope, apply_fixes, fix_all, preflight
-from cellucid_core.serving.jobs import DatasetSource
 
 if TYPE_CHECKING:
     from pages.session.server_file import Finished
 
 _KEY = "workspace"
-
-
-@dataclass(frozen=True)
-class OpenedFrom:
-    """What a dataset was opened from.
-
-    Attributes
-    ----------
-    path
-        A file or folder on the server, or ``demo``.
-    name
-        What the user's file was called.
-    modality
-        Which part of it, where it holds several.
-    cell_metadata
-        A table that joins the cells, or None.
-    """
-
-    path: str
-    name: str | None = None
-    modality: str | None = None
-    cell_metadata: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +89,7 @@ class Workspace:
     """
 
     dataset: Dataset | None = None
-    source: OpenedFrom | None = None
+    source: DatasetSource | None = None
     choices: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
     fixes: tuple[str, ...] = ()
     usual: Mapping = field(default_factory=lambda: Mapping(embeddings={}))
@@ -127,7 +104,9 @@ class Workspace:
     _report: tuple[str, PreflightReport] | None = None
     _seen: tuple[Dataset, Mapping, View] | None = None
 
-    def open(self, dataset: Dataset, source: OpenedFrom | None = None, report: PreflightReport | None = None) -> None:
+    def open(
+        self, dataset: Dataset, source: DatasetSource | None = None, report: PreflightReport | None = None
+    ) -> None:
         """Start over with a dataset, with the choices that are right for most files, and preflight's report on them."""
         self.dataset, self.source = dataset, source
         self.choices = self.mapping = self.usual = default_mapping(dataset)
@@ -279,7 +258,7 @@ def dataset_source() -> DatasetSource:
     assert dataset is not None
     if source is None:
         return DatasetSource(str(dataset.path), content_hash=dataset.content_hash)
-    return DatasetSource(source.path, source.name, source.modality, source.cell_metadata, dataset.content_hash)
+    return replace(source, content_hash=dataset.content_hash)
 
 
 def counted(n: int, one: str, many: str = "") -> str:

@@ -16,7 +16,7 @@ import streamlit as st
 
 from cellucid_core.cache import home_folder
 from cellucid_core.configuration import format_duration, read_configuration
-from cellucid_core.dataset import DEMO
+from cellucid_core.dataset import DEMO, DatasetSource
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.serving import Carried, arrive_signed_in, data_roots, hand_back, server_path
 from cellucid_core.serving.workspaces import (
@@ -38,7 +38,7 @@ from pages.session.keeping import Keeper, keeper
 from pages.session.owner import lasting_owner, who_may
 from pages.session.recalling import take_over
 from pages.session.sign_in import browser_here, user
-from pages.session.state import OpenedFrom, counted, literal, show_error, workspace
+from pages.session.state import counted, literal, show_error, workspace
 
 PARAMETER = "workspace"
 #: Where the session goes next: the token of a workspace, or a new one.
@@ -64,7 +64,7 @@ def arrive() -> bool:
         meant = PARAMETER not in st.query_params if first not in ("", DEMO) else bool(first) and not me.name
         if meant and workspace().dataset is None:
             me.pending = ""
-            opened = try_source(OpenedFrom(first, None if first == DEMO else Path(first).name.partition(".")[0]))
+            opened = try_source(DatasetSource(first, None if first == DEMO else Path(first).name.partition(".")[0]))
             me.automatic = opened and not me.name
             return opened
     if me.pending:
@@ -177,7 +177,7 @@ def reopen(content: str) -> bool:
     return True
 
 
-def source_of(kept: KeptDataset) -> OpenedFrom:
+def source_of(kept: KeptDataset) -> DatasetSource:
     """Return what a dataset of a workspace is opened from: the demo, an upload, or a file that the server offers.
 
     Raises
@@ -186,13 +186,14 @@ def source_of(kept: KeptDataset) -> OpenedFrom:
         It is not there any more, or is not offered any more.
     """
     source = kept.source
-    if source.path not in (DEMO, read_configuration().open) and not _is_upload(source.path):
-        _require_offered(source.path, kept.title)
+    for path in source.files:
+        if path != read_configuration().open and not _is_upload(path):
+            _require_offered(path, kept.title)
     if source.cell_metadata is not None and not _is_upload(source.cell_metadata):
         raise InputError(
             "Its table about the cells is not on this server any more.", "Open the file, and add it again."
         )
-    return OpenedFrom(source.path, source.name, source.modality, source.cell_metadata)
+    return source
 
 
 def _is_upload(path: str) -> bool:

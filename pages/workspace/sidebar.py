@@ -20,7 +20,7 @@ from pages.opening.opening_panel import forget
 from pages.session.changes import pending_change
 from pages.session.keeping import keeper
 from pages.session.owner import lasting_owner, owner, who_may
-from pages.session.state import OpenedFrom, counted, literal, show_error, workspace
+from pages.session.state import counted, literal, show_error, workspace
 from pages.widgets.style import ACTIONS, WORKSPACE
 from pages.workspace.session_start import GO, NEW, address_of, link_address, reopen
 
@@ -214,7 +214,7 @@ def _go(token: str) -> None:
 def _delete() -> None:
     me = keeper()
     for one in me.kept.datasets.values() if me.kept else ():
-        forget(OpenedFrom(one.source.path, one.source.name, one.source.modality, one.source.cell_metadata))
+        forget(one.source)
     delete_workspace(me.name, owner())
     me.end()
     st.session_state[GO] = NEW

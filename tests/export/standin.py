@@ -65,7 +65,8 @@ class ArrayView:
         self.renamed = {}
         matrices = {} if X is None else {"X": X}
         self.dataset = SimpleNamespace(
-            path="/nowhere/data.h5ad",
+            path=Path("/nowhere/data.h5ad"),
+            paths=(Path("/nowhere/data.h5ad"),),
             id="arrays",
             name=name,
             obsm={},

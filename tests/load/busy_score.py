@@ -30,9 +30,9 @@ def take_times(works: dict[str, Callable[[], object]], into: dict[str, list[floa
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CELLUCID_HOME"] = folder
-        from cellucid_core.dataset import View, default_mapping, open_dataset
+        from cellucid_core.dataset import DatasetSource, View, default_mapping, open_dataset
         from cellucid_core.export import ExportSettings
-        from cellucid_core.serving.jobs import DatasetSource, Workers, export_job, open_job, submit
+        from cellucid_core.serving.jobs import Workers, export_job, open_job, submit
         from cellucid_core.serving.jobs.workers import set_workers
         from cellucid_core.signature import match_in_view, score_cells
 

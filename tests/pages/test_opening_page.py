@@ -56,10 +56,10 @@ def test_what_was_refused_is_not_tried_in_every_run(monkeypatch):
     def script():
         import streamlit as st
 
+        from cellucid_core.dataset import DatasetSource
         from pages.opening import opening_panel as opening
-        from pages.session.state import OpenedFrom
 
-        opening._try_once(OpenedFrom(st.text_input("path", "a")))
+        opening._try_once(DatasetSource(st.text_input("path", "a")))
 
     monkeypatch.setattr(opening, "open_source", refuse)
     test = AppTest.from_function(script).run()

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cellucid_core.dataset import open_dataset
+from cellucid_core.dataset import DatasetSource, open_dataset
 from cellucid_core.errors import WorkRefused
 from tests.making import make_adata
 
@@ -240,7 +240,7 @@ def test_export_is_blocked_with_the_reasons(open_app, opened):
 
 def test_another_matrix_is_arranged_before_it_is_read(app, tmp_path, monkeypatch):
     from pages.opening import opening_panel as opening
-    from pages.session.state import OpenedFrom, Workspace
+    from pages.session.state import Workspace
 
     made = make_adata()
     made.layers["other"] = made.X.copy()
@@ -250,7 +250,7 @@ def test_another_matrix_is_arranged_before_it_is_read(app, tmp_path, monkeypatch
         opening, "submit", lambda *a, **more: asked.append(a[1]["mapping"].matrix) or submit(*a, **more)
     )
     work = Workspace()
-    work.open(open_dataset(tmp_path / "data.h5ad"), OpenedFrom(str(tmp_path / "data.h5ad")))
+    work.open(open_dataset(tmp_path / "data.h5ad"), DatasetSource(str(tmp_path / "data.h5ad")))
     app.session_state["workspace"] = work
     app.switch_page("upload_preflight.py")
     app.run()

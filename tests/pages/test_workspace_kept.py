@@ -17,13 +17,13 @@ from streamlit.testing.v1 import AppTest
 
 from cellucid_core.cache.home import home_folder
 from cellucid_core.cell_pages import SavedPage
-from cellucid_core.dataset import open_dataset
+from cellucid_core.dataset import DatasetSource, open_dataset
 from cellucid_core.genes import read_gene_sets
 from cellucid_core.serving.workspaces import read_workspace
 from pages.session import changes as fixing
 from pages.session import owner
 from pages.session.kept_widgets import fits
-from pages.session.state import OpenedFrom, OpenGeneSets, Workspace
+from pages.session.state import OpenGeneSets, Workspace
 from tests.making import make_adata
 from tests.pages.conftest import MAIN
 from tests.pages.test_pages import PAGES, texts, widget
@@ -64,7 +64,7 @@ def visit(monkeypatch, demo):
 
         def open(self, path, name=None):
             work = Workspace()
-            work.open(open_dataset(path, name), OpenedFrom(str(path), name))
+            work.open(open_dataset(path, name), DatasetSource(str(path), name))
             self.app.session_state["workspace"] = work
             return self.run()
 

@@ -17,13 +17,12 @@ import numpy as np
 import pytest
 
 from cellucid_core.configuration import read_configuration
-from cellucid_core.dataset import View, default_mapping, open_dataset
+from cellucid_core.dataset import DatasetSource, View, default_mapping, open_dataset
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.export import ChosenGenes, ExportResult, ExportSettings, GeneChoice, write
 from cellucid_core.library import BuildSettings, build_signature, list_entries
 from cellucid_core.serving import start_logging
 from cellucid_core.serving.jobs import (
-    DatasetSource,
     Job,
     Workers,
     build_job,

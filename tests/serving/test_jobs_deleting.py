@@ -11,14 +11,13 @@ from dataclasses import replace
 import pytest
 
 from cellucid_core.configuration import read_configuration
-from cellucid_core.dataset import default_mapping
-from cellucid_core.serving.jobs import DatasetSource, Workers, delete_jobs, find_job, jobs_of, submit, sweep_jobs
+from cellucid_core.dataset import DatasetSource, default_mapping
+from cellucid_core.serving.jobs import Workers, delete_jobs, find_job, jobs_of, submit, sweep_jobs
 from cellucid_core.serving.jobs.running import carry_out
 from cellucid_core.serving.jobs.tasks import uses_of
 from cellucid_core.serving.jobs.workers import set_workers
 from cellucid_core.serving.workspaces import (
     KeptDataset,
-    KeptSource,
     KeptWorkspace,
     create_workspace,
     delete_workspace,
@@ -67,7 +66,7 @@ def upload(place, content):
 
 def stored(*datasets, collection="", owner=ME):
     """Keep a workspace of some datasets, given what they hold and where they lie."""
-    kept = {content: KeptDataset(KeptSource(path), "data", 700, 5.0) for content, path in datasets}
+    kept = {content: KeptDataset(DatasetSource(path), "data", 700, 5.0) for content, path in datasets}
     content = workspace_to_json(KeptWorkspace("0" * 64, collection=collection, datasets=kept))
     name, _ = create_workspace(content)
     save_workspace(name, {}, content)

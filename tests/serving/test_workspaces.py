@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 
 from cellucid_core.cache.content import content_hash, turned_hash
 from cellucid_core.cell_pages import SavedPage, pages_to_json
-from cellucid_core.dataset import View, default_mapping
+from cellucid_core.dataset import DatasetSource, View, default_mapping
 from cellucid_core.errors import InputError
 from cellucid_core.export import Again, ExportResult
 from cellucid_core.genes import GeneSet, GeneSets
@@ -43,7 +43,6 @@ from cellucid_core.serving.workspaces import (
     KeptExport,
     KeptPage,
     KeptPages,
-    KeptSource,
     KeptWorkspace,
     choices_from_json,
     choices_to_json,
@@ -87,7 +86,7 @@ def home(tmp_path, monkeypatch):
 
 def make(path="demo", content=A, **changes):
     """Return a workspace of one dataset as JSON, without a seed."""
-    one = KeptDataset(KeptSource(str(path)), "data", 700, 5.0, **changes)
+    one = KeptDataset(DatasetSource(str(path)), "data", 700, 5.0, **changes)
     return workspace_to_json(KeptWorkspace("0" * 64, created=1.0, current=content, datasets={content: one}))
 
 
@@ -117,7 +116,7 @@ kept_pages = st.builds(
 )
 datasets = st.builds(
     KeptDataset,
-    source=st.builds(KeptSource, paths, st.none() | texts, st.none() | texts, st.none() | paths),
+    source=st.builds(DatasetSource, paths, st.none() | texts, st.none() | texts, st.none() | paths),
     title=texts,
     cells=st.integers(0, 2**40),
     opened=st.floats(0, 1e12),

@@ -23,7 +23,6 @@ from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.progress import JobProgress, JobReporter
 from cellucid_core.serving.jobs.record import ACTIVE, owner_mark, sweep_jobs
 from cellucid_core.serving.jobs.tasks import (
-    DatasetSource,
     build_job,
     export_job,
     fix_job,
@@ -36,7 +35,6 @@ from cellucid_core.serving.jobs.workers import Workers, set_workers, workers
 
 __all__ = [
     "ACTIVE",
-    "DatasetSource",
     "Job",
     "JobProgress",
     "JobReporter",

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellucid_core.dataset import DEMO, Dataset, Mapping, View, default_mapping, open_dataset
-from cellucid_core.errors import InputError
+from cellucid_core.dataset import DatasetSource, Mapping, View, default_mapping
 from cellucid_core.export import ChosenGenes, ExportSettings, add_to_root, choose_genes, write, zip_root
 from cellucid_core.library import BuildSettings, build_signature
 from cellucid_core.preflight import Scope, apply_fixes, fix_all, preflight
@@ -20,47 +18,13 @@ if TYPE_CHECKING:
     from cellucid_core.export import ExportProgress
 
 
-@dataclass(frozen=True)
-class DatasetSource:
-    """How a dataset is opened; see `cellucid_core.dataset.open_dataset`.
-
-    Attributes
-    ----------
-    path
-        A file or folder of the server, or ``demo``.
-    name, modality, cell_metadata
-        As `open_dataset`.
-    content_hash
-        What it held when it was opened before, or empty.
-    """
-
-    path: str
-    name: str | None = None
-    modality: str | None = None
-    cell_metadata: str | None = None
-    content_hash: str = ""
-
-    def open(self) -> Dataset:
-        """Open it.
-
-        Raises
-        ------
-        InputError
-            If it cannot be opened, or holds something else than before.
-        """
-        found = open_dataset(self.path, self.name, modality=self.modality, cell_metadata=self.cell_metadata)
-        if self.content_hash and found.content_hash != self.content_hash:
-            raise InputError("The file was changed since it was opened.", "Open it again.")
-        return found
-
-
 def uses_of(arguments: dict[str, Any]) -> list[str]:
     """Return the content hashes of datasets and the whole paths of files that a job's arguments name."""
     source = arguments.get("source")
     paths, hashes = [arguments.get("export"), arguments.get("root")], []
     if isinstance(source, DatasetSource):
-        paths += [None if source.path == DEMO else source.path, source.cell_metadata]
-        hashes = [source.content_hash] if source.content_hash else []
+        paths += source.paths
+        hashes = [one for one in (source.content_hash, *(part.content_hash for part in source.parts)) if one]
     return hashes + [os.path.realpath(path) for path in paths if path]
 
 

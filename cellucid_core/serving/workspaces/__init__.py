@@ -30,7 +30,7 @@ from cellucid_core.serving.workspaces.parts import (
     write_part,
 )
 from cellucid_core.serving.workspaces.results import KeptExport, export_from_json, export_to_json
-from cellucid_core.serving.workspaces.schema import KeptDataset, KeptPage, KeptPages, KeptSource, KeptWorkspace
+from cellucid_core.serving.workspaces.schema import KeptDataset, KeptPage, KeptPages, KeptWorkspace
 from cellucid_core.serving.workspaces.tokens import is_token, name_of, token_of
 from cellucid_core.serving.workspaces.workspace_json import (
     SCHEMA,
@@ -49,7 +49,6 @@ __all__ = [
     "KeptExport",
     "KeptPage",
     "KeptPages",
-    "KeptSource",
     "KeptWorkspace",
     "choices_from_json",
     "choices_to_json",

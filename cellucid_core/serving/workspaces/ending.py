@@ -78,8 +78,8 @@ def _delete_used(kept: KeptWorkspace, whose: set[str]) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-    made = ((content, one) for content, one in kept.datasets.items() if _place(one).parent == uploads)
-    mine = _keys(*((content, one) for content, one in made if _place(one) not in wanted))
+    made = ((content, one) for content, one in kept.datasets.items() if _uploaded(one, uploads))
+    mine = _keys(*((content, one) for content, one in made if not _uploaded(one, uploads) <= wanted))
     mine -= {key for other in others.values() for key in _keys(*other.datasets.items())}  # from wherever they opened it
     for place in _MADE:
         for path in entries_of(cellucid_home() / place):
@@ -142,8 +142,8 @@ def _files(kept: KeptWorkspace) -> set[Path]:
     uploads, exports = home_folder("uploads").resolve(), home_folder("exports").resolve()
     found = set()
     for one in kept.datasets.values():
-        for path in (one.source.path, one.source.cell_metadata):
-            if path and Path(path).parent.resolve() == uploads and Path(path).name not in ("", ".", ".."):
+        for path in one.source.paths:
+            if Path(path).parent.resolve() == uploads and Path(path).name not in ("", ".", ".."):
                 found.add(uploads / Path(path).name)
         file = one.export.get("file") if one.export else None
         if isinstance(file, str) and file and file == Path(file).name and file != "..":
@@ -157,11 +157,13 @@ def _keys(*datasets: tuple[str, KeptDataset]) -> set[str]:
     """Return what names of files made from datasets hold, of each given its content hash and what it is."""
     keys = set()
     for content, one in datasets:
-        digests = (content, turned_hash(content))
-        keys |= {digest[:_HASH_IN_NAME] for digest in (*digests, _place(one).name.split(".")[0])}
+        contents = (content, *(part.content_hash for part in one.source.parts))
+        places = (Path(path).name.split(".")[0] for path in one.source.files)
+        digests = (*contents, *map(turned_hash, contents), *places)
+        keys |= {digest[:_HASH_IN_NAME] for digest in digests}
     return {key for key in keys if len(key) == _HASH_IN_NAME}
 
 
-def _place(one: KeptDataset) -> Path:
-    path = Path(one.source.path)
-    return path.parent.resolve() / path.name
+def _uploaded(one: KeptDataset, uploads: Path) -> set[Path]:
+    places = (Path(path).parent.resolve() / Path(path).name for path in one.source.files)
+    return {place for place in places if place.parent == uploads}

@@ -5,15 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True)
-class KeptSource:
-    """What a dataset was opened from: a path on the server or ``demo``, and how it was opened."""
-
-    path: str
-    name: str | None = None
-    modality: str | None = None
-    cell_metadata: str | None = None
+from cellucid_core.dataset import DatasetSource
 
 
 @dataclass(frozen=True)
@@ -66,7 +58,7 @@ class KeptDataset:
         The last finished export (`results`), or None.
     """
 
-    source: KeptSource
+    source: DatasetSource
     title: str = ""
     cells: int = 0
     opened: float = 0.0

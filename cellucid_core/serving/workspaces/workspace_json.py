@@ -21,8 +21,9 @@ import math
 import re
 from typing import Any
 
+from cellucid_core.dataset import JOINS, MAX_SAMPLES, SAMPLE, DatasetSource
 from cellucid_core.errors import InputError
-from cellucid_core.serving.workspaces.schema import KeptDataset, KeptPage, KeptPages, KeptSource, KeptWorkspace
+from cellucid_core.serving.workspaces.schema import KeptDataset, KeptPage, KeptPages, KeptWorkspace
 
 SCHEMA = 1
 #: Datasets that a workspace remembers; the one opened longest ago goes first.
@@ -67,12 +68,7 @@ def dataset_to_json(kept: KeptDataset) -> dict[str, Any]:
     """Return the object of one dataset."""
     source = kept.source
     return {
-        "source": {
-            "path": source.path,
-            "name": source.name,
-            "modality": source.modality,
-            "cell_metadata": source.cell_metadata,
-        },
+        "source": source_to_json(source),
         "title": kept.title,
         "cells": kept.cells,
         "opened": kept.opened,
@@ -87,6 +83,22 @@ def dataset_to_json(kept: KeptDataset) -> dict[str, Any]:
         "gene_file": kept.gene_file,
         "export": kept.export,
     }
+
+
+def source_to_json(source: DatasetSource) -> dict[str, Any]:
+    """Return the object of what a dataset is opened from; that of joined samples holds theirs."""
+    plain: dict[str, Any] = {
+        "path": source.path,
+        "name": source.name,
+        "modality": source.modality,
+        "cell_metadata": source.cell_metadata,
+    }
+    if source.content_hash:
+        plain["content_hash"] = source.content_hash
+    if source.parts:
+        plain |= {"join": source.join, "sample_column": source.sample_column}
+        plain["parts"] = [source_to_json(part) for part in source.parts]
+    return plain
 
 
 def workspace_from_json(content: object) -> KeptWorkspace:
@@ -129,7 +141,6 @@ def workspace_from_json(content: object) -> KeptWorkspace:
 
 def _dataset(content: object) -> KeptDataset:
     found = _object(content, "dataset")
-    source = _object(found.get("source"), "source")
     export = found.get("export")
     widgets = _object(found.get("widgets", {}), "widgets")
     if not all(is_plain(value) for value in widgets.values()):
@@ -140,12 +151,7 @@ def _dataset(content: object) -> KeptDataset:
             raise Damaged("turn")
         pages[turn] = _pages(one)
     return KeptDataset(
-        source=KeptSource(
-            path=_path(source.get("path")),
-            name=_text_or_none(source.get("name"), "name"),
-            modality=_text_or_none(source.get("modality"), "modality"),
-            cell_metadata=None if source.get("cell_metadata") is None else _path(source.get("cell_metadata")),
-        ),
+        source=_source(found.get("source"), parts=True),
         title=_text(found.get("title", ""), "title"),
         cells=_whole(found.get("cells", 0), "cells"),
         opened=_time(found.get("opened", 0.0), "opened"),
@@ -158,6 +164,23 @@ def _dataset(content: object) -> KeptDataset:
         pages=pages,
         gene_file=_matching(found.get("gene_file", ""), PART_FILE, "gene_file", empty=True),
         export=None if export is None else _object(export, "export"),
+    )
+
+
+def _source(content: object, *, parts: bool = False) -> DatasetSource:
+    source = _object(content, "source")
+    samples = source.get("parts", []) if parts else []
+    if not isinstance(samples, list) or len(samples) > MAX_SAMPLES or source.get("join", "shared") not in JOINS:
+        raise Damaged("parts")
+    return DatasetSource(
+        path=_path(source.get("path")),
+        name=_text_or_none(source.get("name"), "name"),
+        modality=_text_or_none(source.get("modality"), "modality"),
+        cell_metadata=None if source.get("cell_metadata") is None else _path(source.get("cell_metadata")),
+        content_hash=_matching(source.get("content_hash", ""), _HASH, "content_hash", empty=True),
+        parts=tuple(_source(sample) for sample in samples),
+        join=source.get("join", "shared"),
+        sample_column=_text(source.get("sample_column", SAMPLE), "sample_column"),
     )
 
 

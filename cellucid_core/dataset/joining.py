@@ -1,0 +1,517 @@
+"""Several opened datasets as one: tables are joined by name, genes by id; matrices stay in their files.
+
+As `anndata.concat` with ``label`` and ``join``, without its copies; what parts do not have alike is left out, and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any, Literal, TypeAlias, cast
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from cellucid_core.cache import combined_hash
+from cellucid_core.dataset.model import Dataset
+from cellucid_core.dataset.parts import JoinedMatrix, MatrixPart, Part, joined_scale
+from cellucid_core.dataset.scale import MatrixScale
+from cellucid_core.dataset.transposed import Turn
+from cellucid_core.dataset.view import gene_ids
+from cellucid_core.errors import InputError
+from cellucid_core.genes import SYMBOL_COLUMNS, id_kind, species
+from cellucid_core.names import listed
+from cellucid_core.reading import FileMatrix, Graph
+
+#: Which genes a joined dataset has: those that all parts have, or all, with 0 where a part lacks one.
+Join = Literal["shared", "all"]
+#: Ids of genes, unlike each other.
+Ids: TypeAlias = "pd.Index[Any]"
+JOINS: tuple[Join, ...] = ("shared", "all")
+#: Samples that one dataset may have.
+MAX_SAMPLES = 10_000
+
+SAMPLE, BARCODE = "sample", "barcode"
+#: Files that are opened at the same time.
+_AT_ONCE = 4
+#: Parts that share fewer of the smaller one's genes than this are looked at for other names of their genes.
+_FEW_SHARED = 0.1
+#: Columns of gene tables that may hold ids, besides those for symbols.
+_ID_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensembl", "feature_id", "ensgene", "id")
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """What is kept of a part after its file was closed."""
+
+    name: str
+    reopen: Callable[[], Dataset]
+    dataset: Dataset  # without matrices and graphs
+    shapes: dict[str, tuple[int, int]]
+    dtypes: dict[str, np.dtype[Any]]
+    keys: dict[str, str]
+    scales: dict[str, MatrixScale]
+    graphs: tuple[str, ...]
+    turned: bool
+
+    def again(self, how: Turn) -> Dataset:
+        found = self.reopen()
+        if found.content_hash != self.dataset.content_hash:
+            raise InputError(f"The file of {self.name} was changed since it was opened.", "Open it again.")
+        return found.turned(how)
+
+
+def join_datasets(
+    openers: Sequence[tuple[str, Callable[[], Dataset]]],
+    *,
+    name: str,
+    join: Join = "shared",
+    sample_column: str = SAMPLE,
+    turn: Turn = "",
+) -> Dataset:
+    """Return several datasets as one.
+
+    Parameters
+    ----------
+    openers
+        Each sample's name and what opens its file; called now, and again where a matrix or a graph is read.
+    name
+        What to call the whole.
+    join
+        ``"shared"``: the genes that all have; ``"all"``: every gene, with 0 in the cells of parts that lack it.
+    sample_column
+        The new column of the cell table that says which sample a cell is of.
+    turn
+        How every part is turned first.
+
+    Returns
+    -------
+    Dataset
+        Cells one part after the other. Where ids of cells repeat, they become ``sample:id`` and the original stays in
+        the column ``barcode``.
+
+    Raises
+    ------
+    InputError
+        If a part cannot be opened, two samples have one name, or they share no gene.
+    """
+    names = [one for one, _ in openers]
+    if not sample_column.strip():
+        raise InputError("The column of samples needs a name.", "Call it sample.")
+    if repeated := sorted({one for one in names if names.count(one) > 1}):
+        raise InputError(f"Two samples are called {repeated[0]!r}.", "Give each another name.")
+    with ThreadPoolExecutor(min(_AT_ONCE, len(openers))) as pool:
+        opened = list(pool.map(lambda one: _open_part(one[0], one[1], turn), openers))
+    notes = [f"{part.name}: {note}" for part in opened for note in part.dataset.notes]
+    notes += [
+        f"{part.name}: the matrix was transposed, it fits its tables no other way." for part in opened if part.turned
+    ]
+    matrices, variables, columns, own = _joined_matrices(opened, join, turn, notes)
+    obs = _joined_obs(opened, sample_column, notes)
+    digest = combined_hash(
+        opened[0].dataset.content_hash,
+        "joined",
+        join,
+        sample_column,
+        *(f"{part.name}\0{part.dataset.content_hash}" for part in opened),
+    )
+    scales: dict[str, tuple[FileMatrix | JoinedMatrix, MatrixScale]] = {
+        key: (matrix, joined_scale([(part.dataset.n_cells, part.scales[key]) for part in opened]))
+        for key, matrix in matrices.items()
+    }
+    first = next(iter(matrices), None)
+    return Dataset(
+        id="",
+        name=name,
+        path=opened[0].dataset.path,
+        content_hash=digest,
+        obs=obs,
+        variables=variables,
+        obsm=_joined_obsm(opened, notes),
+        graphs=_joined_graphs(opened, turn, notes),
+        matrices=dict(matrices),
+        unreadable={f"{part.name}: {key}": why for part in opened for key, why in part.dataset.unreadable.items()},
+        notes=tuple(dict.fromkeys(notes)),
+        modality=opened[0].dataset.modality,
+        modalities=tuple(dict.fromkeys(one for part in opened for one in part.dataset.modalities)),
+        scales=scales,
+        parts=tuple(_part(part, first, columns[number], own[number]) for number, part in enumerate(opened)),
+        sample_column=sample_column,
+        turn=turn,
+        rejoin=cache(lambda how: join_datasets(openers, name=name, join=join, sample_column=sample_column, turn=how)),
+    )
+
+
+def _open_part(name: str, reopen: Callable[[], Dataset], turn: Turn) -> _Opened:
+    try:
+        dataset = reopen().turned(turn)
+        turned = not turn and any(dataset.fits_only_turned(key) for key in dataset.matrices)
+        if turned:
+            dataset = dataset.turned("matrix")
+        scales = {key: dataset.scale(key) for key in dataset.matrices}
+    except InputError as error:
+        if error.what.startswith(name):
+            raise
+        raise InputError(f"{name}: {error.what}", error.fix) from error
+    for key, matrix in dataset.matrices.items():
+        if matrix.shape != (dataset.n_cells, len(dataset.variables[key])):
+            raise InputError(
+                f"{name}: the matrix {key} is {matrix.shape[0]:,} × {matrix.shape[1]:,}, and the tables have "
+                f"{dataset.n_cells:,} cells and {len(dataset.variables[key]):,} genes.",
+                "Write this file again from your pipeline, or leave this sample out.",
+            )
+    return _Opened(
+        name=name,
+        reopen=reopen,
+        dataset=replace(dataset, matrices={}, graphs={}, source=None, scales={}, rejoin=None),
+        shapes={key: matrix.shape for key, matrix in dataset.matrices.items()},
+        dtypes={key: matrix.dtype for key, matrix in dataset.matrices.items()},
+        keys={key: dataset.store_key(key) for key in dataset.matrices},
+        scales=scales,
+        graphs=tuple(key for key, graph in dataset.graphs.items() if graph.shape == (dataset.n_cells,) * 2),
+        turned=turned,
+    )
+
+
+def _part(part: _Opened, matrix: str | None, column: str, own: int) -> Part:
+    names = gene_ids(part.dataset.variables[matrix], column) if matrix else np.zeros(0, object)
+    return Part(
+        name=part.name,
+        path=part.dataset.path,
+        content_hash=part.dataset.content_hash,
+        n_cells=part.dataset.n_cells,
+        n_genes=len(names),
+        own_genes=own,
+        gene_column=column,
+        scales=part.scales,
+        species=next(iter(species(names)), None),
+        id_kind=id_kind(names),
+    )
+
+
+# ---- genes and matrices ----------------------------------------------------------------------------------------------
+
+
+def _joined_matrices(
+    opened: list[_Opened], join: Join, turn: Turn, notes: list[str]
+) -> tuple[dict[str, JoinedMatrix], dict[str, pd.DataFrame], list[str], list[int]]:
+    """Return the matrices that all parts have, their gene tables, what each part was joined by, and its own genes."""
+    every = list(dict.fromkeys(key for part in opened for key in part.shapes))
+    common = [key for key in every if all(key in part.shapes for part in opened)]
+    if lacking := [key for key in every if key not in common]:
+        notes.append(f"Left out, because not all samples have it: {listed([f'the matrix {key}' for key in lacking])}.")
+    if every and not common:
+        raise InputError(
+            "The samples have no matrix in common.",
+            "; ".join(f"{part.name} has {listed(list(part.shapes)) or 'none'}" for part in opened[:6]) + ".",
+        )
+    columns, own = ["index"] * len(opened), [0] * len(opened)
+    known: list[tuple[list[pd.DataFrame], pd.DataFrame, list[np.ndarray | None]]] = []
+    matrices, variables = {}, {}
+    for key in common:
+        tables = [part.dataset.variables[key] for part in opened]
+        found = next((one for one in known if all(a is b for a, b in zip(one[0], tables, strict=True))), None)
+        if found is None:
+            if not known:
+                columns = _gene_columns(opened, tables, notes)
+            ids: list[pd.Index[Any]] = [
+                _unique_ids(table, column) for table, column in zip(tables, columns, strict=True)
+            ]
+            genes = _joined_ids(ids, join, opened)
+            if not known:
+                counts = pd.Index(np.concatenate([one.to_numpy() for one in ids])).value_counts()
+                alone = set(counts.index[counts == 1]) if len(opened) > 1 else set()
+                own = [int(one.isin(alone).sum()) for one in ids]
+            places = [_places(one, genes) for one in ids]
+            found = (tables, _joined_var(tables, ids, genes, columns, notes), places)
+            known.append(found)
+        variables[key] = found[1]
+        n_cells = sum(part.dataset.n_cells for part in opened)
+        matrices[key] = JoinedMatrix(
+            key,
+            (n_cells, len(found[1])),
+            np.result_type(*(part.dtypes[key] for part in opened)),
+            tuple(
+                MatrixPart(part.keys[key], partial(_matrix, part, key, turn), place)
+                for part, place in zip(opened, found[2], strict=True)
+            ),
+        )
+    return matrices, variables, columns, own
+
+
+def _matrix(part: _Opened, key: str, turn: Turn) -> FileMatrix:
+    return cast(FileMatrix, part.again("matrix" if part.turned else turn).matrices[key])
+
+
+def _gene_columns(opened: list[_Opened], tables: list[pd.DataFrame], notes: list[str]) -> list[str]:
+    """Return which column of each gene table names genes as the others do; the index, unless that shares hardly any."""
+    columns = ["index"] * len(tables)
+    largest = max(range(len(tables)), key=lambda number: len(tables[number]))
+    wanted = pd.Index(gene_ids(tables[largest], "index"))
+    if all(_share(pd.Index(table.index.astype(str)), wanted) >= _FEW_SHARED for table in tables):
+        return columns
+    best: tuple[float, list[str]] = (-1.0, columns)
+    for candidate in ("index", *_candidates(tables[largest])):
+        wanted = pd.Index(gene_ids(tables[largest], candidate))
+        chosen, worst = [], 1.0
+        for number, table in enumerate(tables):
+            options = (candidate,) if number == largest else ("index", *_candidates(table))
+            shares = {option: _share(pd.Index(gene_ids(table, option)), wanted) for option in options}
+            option = max(shares, key=lambda option: shares[option])
+            chosen.append(option)
+            worst = min(worst, shares[option])
+        if worst > best[0]:
+            best = worst, chosen
+    for part, column in zip(opened, best[1], strict=True):
+        if column != "index":
+            notes.append(
+                f"{part.name}: its genes are joined by the column {column}, which the other samples name alike."
+            )
+    return best[1]
+
+
+def _candidates(table: pd.DataFrame) -> list[str]:
+    wanted = (*SYMBOL_COLUMNS, *_ID_COLUMNS)
+    return [str(column) for column in table.columns if isinstance(column, str) and column.lower() in wanted]
+
+
+def _share(ids: pd.Index, wanted: pd.Index) -> float:
+    smaller = min(len(ids), len(wanted))
+    return float(ids.isin(wanted).sum()) / smaller if smaller else 1.0
+
+
+def _unique_ids(table: pd.DataFrame, column: str) -> Ids:
+    """Return ids of genes, the second and further ones of a name told apart by a character that no name has."""
+    ids = pd.Series(gene_ids(table, column), dtype=object)
+    if not ids.is_unique:
+        again = ids.groupby(ids).cumcount()
+        ids = ids.where(again == 0, ids + "\0" + again.astype(str))
+    found: Ids = pd.Index(list(ids), dtype=object)
+    return found
+
+
+def _joined_ids(ids: list[Ids], join: Join, opened: list[_Opened]) -> Ids:
+    genes = ids[0]
+    if join == "all":
+        genes = pd.Index(list(dict.fromkeys(gene for one in ids for gene in one)), dtype=object)
+    for one in ids[1:]:
+        if join == "shared" and not one.equals(genes):
+            genes = genes[genes.isin(one)]
+    if len(genes) == 0 and all(len(one) for one in ids):
+        examples = "; ".join(
+            f"{part.name}: {', '.join(map(str, one[:3]))}" for part, one in zip(opened, ids, strict=True)
+        )
+        raise InputError(
+            f"The samples share no gene ({examples[:400]}).",
+            "Name the genes of all files alike, leave out the sample that is unlike the others, or join all genes.",
+        )
+    return genes
+
+
+def _places(ids: pd.Index, genes: pd.Index) -> np.ndarray | None:
+    return None if ids.equals(genes) else np.asarray(ids.get_indexer(genes), dtype=np.int64)
+
+
+def _joined_var(
+    tables: list[pd.DataFrame], ids: list[pd.Index], genes: pd.Index, columns: list[str], notes: list[str]
+) -> pd.DataFrame:
+    """Return the gene table: what a column says of a gene in the first part that has it, unless parts disagree."""
+    index = pd.Index([str(gene).partition("\0")[0] for gene in genes], dtype=object, name=tables[0].index.name)
+    joined: dict[str, pd.Series] = {}
+    clashing = []
+    for key in dict.fromkeys(column for table in tables for column in table.columns):
+        merged: pd.Series | None = None
+        seen: list[pd.Series] = []
+        for table, one in zip(tables, ids, strict=True):
+            if key not in table.columns:
+                continue
+            series = table[key]
+            series = series.iloc[:, 0] if isinstance(series, pd.DataFrame) else series
+            if any(one.equals(other.index) and _same(series, other) for other in seen):
+                continue
+            series = pd.Series(series.to_numpy(), index=one)
+            seen = [*seen[:8], series]
+            series = series.reindex(genes)
+            if merged is None:
+                merged = series
+                continue
+            both = merged.notna() & series.notna()
+            if not _same(merged[both], series[both]):
+                clashing.append(str(key))
+                merged = None
+                break
+            merged = merged.where(merged.notna(), series)
+        if merged is not None:
+            joined[key] = pd.Series(merged.to_numpy(), index=index)
+    if clashing:
+        notes.append(
+            f"Left out of the gene table, because samples say different things of one gene: {listed(clashing)}."
+        )
+    return pd.DataFrame(joined, index=index)
+
+
+def _same(one: pd.Series, other: pd.Series) -> bool:
+    values = pd.Series(one.to_numpy()), pd.Series(other.to_numpy())
+    if values[0].equals(values[1]):
+        return True
+    return bool(len(one) == len(other) and (values[0].astype(str) == values[1].astype(str)).all())
+
+
+# ---- cells -----------------------------------------------------------------------------------------------------------
+
+
+def _joined_obs(opened: list[_Opened], sample_column: str, notes: list[str]) -> pd.DataFrame:
+    tables = [part.dataset.obs.loc[:, ~part.dataset.obs.columns.duplicated()] for part in opened]
+    sizes = [len(table) for table in tables]
+    names = [part.name for part in opened]
+    barcodes = np.concatenate([np.asarray(table.index, dtype=object) for table in tables])
+    sample = pd.Categorical.from_codes(
+        np.repeat(np.arange(len(names)), sizes), categories=pd.Index(names, dtype=object)
+    )
+    repeated = pd.Index(barcodes).has_duplicates
+    ids = barcodes
+    if repeated:
+        ids = np.array(
+            [f"{name}:{barcode}" for name, barcode in zip(np.asarray(sample), barcodes, strict=True)], object
+        )
+        notes.append("Samples use the same ids for cells: they are called sample:id here; the ids stay in a column.")
+    columns: dict[Any, Any] = {sample_column: sample}
+    if repeated:
+        columns[BARCODE] = barcodes
+    clashing, partly = [], []
+    for key in dict.fromkeys(column for table in tables for column in table.columns):
+        pieces = [table[key] if key in table.columns else None for table in tables]
+        if any(piece is None and size for piece, size in zip(pieces, sizes, strict=True)):
+            partly.append(str(key))
+        values, clashes = _joined_column(pieces, sizes)
+        if clashes:
+            clashing.append(str(key))
+        columns[key if key not in columns else _free(f"{key}_in_file", columns, tables)] = values
+    obs = pd.DataFrame(columns, index=pd.Index(ids, dtype=object))
+    if sample_column in {column for table in tables for column in table.columns}:
+        notes.append(f"The files' own column {sample_column} is called {sample_column}_in_file here.")
+    if clashing:
+        notes.append(f"Numbers in some samples, words in others, taken as words: {listed(clashing)}.")
+    if partly:
+        notes.append(
+            f"Not all samples have these columns of the cell table; cells of the others lack a value: {listed(partly)}."
+        )
+    return obs
+
+
+def _free(name: str, *taken: Any) -> str:
+    used = {column for table in taken for one in (table if isinstance(table, list) else [table]) for column in one}
+    while name in used:
+        name += "_"
+    return name
+
+
+def _joined_column(pieces: list[pd.Series | None], sizes: list[int]) -> tuple[Any, bool]:
+    """Return a column of the cell table of all parts, and whether its kinds clash."""
+    there = [piece for piece in pieces if piece is not None and len(piece)]
+    if not there:
+        return np.full(sum(sizes), np.nan), False
+    numeric = [pd.api.types.is_numeric_dtype(p.dtype) and not pd.api.types.is_bool_dtype(p.dtype) for p in there]
+    if all(numeric):
+        filled = [
+            np.full(size, np.nan)
+            if piece is None
+            else piece.to_numpy()
+            if not pd.api.types.is_extension_array_dtype(piece.dtype)
+            else piece.to_numpy(dtype=np.float64, na_value=np.nan)
+            for piece, size in zip(pieces, sizes, strict=True)
+            if size
+        ]
+        return np.concatenate(filled), False
+    first = there[0].dtype
+    if all(p.dtype == first for p in there) and not isinstance(first, pd.CategoricalDtype):
+        lacking = any(piece is None and size for piece, size in zip(pieces, sizes, strict=True))
+        if not (lacking and pd.api.types.is_bool_dtype(first)):
+            parts = [
+                pd.Series([None] * size, dtype=first) if piece is None else piece
+                for piece, size in zip(pieces, sizes, strict=True)
+                if size
+            ]
+            return pd.concat(parts, ignore_index=True).array, False
+    clash = any(numeric) or len({_word_kind(p) for p in there}) > 1
+    categories = [_words(p, clash) for p in there]
+    ordered = all(c.ordered and c.categories.equals(categories[0].categories) for c in categories)
+    union = pd.Index(dict.fromkeys(value for c in categories for value in c.categories), dtype=object)
+    codes, used = [], iter(categories)
+    for piece, size in zip(pieces, sizes, strict=True):
+        if piece is None or not size:
+            codes.append(np.full(size, -1))
+            continue
+        one = next(used)
+        places = union.get_indexer(one.categories.astype(object))
+        codes.append(np.where(one.codes < 0, -1, places[one.codes]) if len(places) else np.full(size, -1))
+    return pd.Categorical.from_codes(np.concatenate(codes), categories=union, ordered=ordered), clash
+
+
+def _word_kind(series: pd.Series) -> str:
+    dtype = series.cat.categories.dtype if isinstance(series.dtype, pd.CategoricalDtype) else series.dtype
+    if pd.api.types.is_bool_dtype(dtype):
+        return "truth"
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        return "time"
+    return "number" if pd.api.types.is_numeric_dtype(dtype) else "word"
+
+
+def _words(series: pd.Series, as_text: bool) -> pd.Categorical:
+    """Return a column as categories, of text where kinds clash: whole numbers without ".0"."""
+    if as_text:
+        values = series.astype(object)
+        there = values.notna()
+        text = values[there].map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v))
+        values = values.where(
+            ~there,
+            text.reindex(values.index)
+            if values.index.is_unique
+            else pd.Series(_spread(text.to_numpy(), there.to_numpy()), index=values.index),
+        )
+        return pd.Categorical(values)
+    return (
+        pd.Categorical(series)
+        if not isinstance(series.dtype, pd.CategoricalDtype)
+        else cast(pd.Categorical, series.array)
+    )
+
+
+def _spread(values: np.ndarray, there: np.ndarray) -> np.ndarray:
+    spread = np.full(len(there), None, dtype=object)
+    spread[there] = values
+    return spread
+
+
+def _joined_obsm(opened: list[_Opened], notes: list[str]) -> dict[str, np.ndarray]:
+    joined, left_out = {}, []
+    for key in dict.fromkeys(key for part in opened for key in part.dataset.obsm):
+        arrays = [part.dataset.obsm.get(key) for part in opened]
+        fitting = [
+            a for a, part in zip(arrays, opened, strict=True) if a is not None and len(a) == part.dataset.n_cells
+        ]
+        if len(fitting) == len(opened) and len({a.shape[1:] for a in fitting}) == 1:
+            joined[key] = np.concatenate(fitting)
+        else:
+            left_out.append(key)
+    if left_out:
+        notes.append(
+            f"Left out, because not all samples have it in one shape: {listed([f'obsm {key}' for key in left_out])}."
+        )
+    return joined
+
+
+def _joined_graphs(opened: list[_Opened], turn: Turn, notes: list[str]) -> dict[str, Graph]:
+    every = list(dict.fromkeys(key for part in opened for key in part.graphs))
+    common = [key for key in every if all(key in part.graphs for part in opened)]
+    if left_out := [key for key in every if key not in common]:
+        notes.append(f"Left out, because not all samples have it: {listed([f'the graph {key}' for key in left_out])}.")
+    n_cells = sum(part.dataset.n_cells for part in opened)
+
+    def read(key: str) -> sparse.csr_matrix:
+        return sparse.csr_matrix(sparse.block_diag([p.again(turn).graphs[key].read() for p in opened], format="csr"))
+
+    return {key: Graph(key, (n_cells, n_cells), partial(read, key)) for key in common}

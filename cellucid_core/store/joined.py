@@ -1,0 +1,123 @@
+"""Stores of several parts read as one: nothing is copied together, a gene is put together when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellucid_core.cache import bytes_hash, home_folder, sealed_folder
+from cellucid_core.store.gene_major import Store
+from cellucid_core.store.gene_stats import GeneStats, missing_gene_stats, sum_stats
+
+
+class JoinedStore:
+    """The cells of several stores, one after the other, with the genes that were chosen of each.
+
+    Parameters
+    ----------
+    stores
+        One per part.
+    columns
+        For each part, where each gene of the whole is in it, (n_genes,), −1 where it is not; None: in the same order.
+    n_genes
+        Genes of the whole.
+    """
+
+    def __init__(self, stores: Sequence[Store], columns: Sequence[np.ndarray | None], n_genes: int) -> None:
+        self._stores, self._columns = tuple(stores), tuple(columns)
+        self.n_genes = n_genes
+        self._starts = np.concatenate([[0], np.cumsum([store.n_cells for store in stores])]).astype(np.int64)
+        self.n_cells = int(self._starts[-1])
+        lacking = any(columns is not None and (columns < 0).any() for columns in columns)
+        self.is_sparse = lacking or any(store.is_sparse for store in stores)
+        self.dtype: np.dtype[Any] = np.result_type(np.float32, *(store.dtype for store in stores))
+        self.n_stored = sum(store.n_stored for store in stores)
+
+    def gene(self, gene: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is stored of one gene; see `Store.gene`."""
+        parts = []
+        for store, columns, start in zip(self._stores, self._columns, self._starts, strict=False):
+            at = gene if columns is None else int(columns[gene])
+            if at < 0:
+                continue
+            cells, values = store.gene(at)
+            if self.is_sparse and not store.is_sparse:
+                stored = np.flatnonzero(values).astype(np.int32)  # NaN counts as stored
+                cells, values = stored, values[stored]
+            parts.append((cells + np.int32(start) if start else cells, values))
+        if not parts:
+            return np.zeros(0, np.int32), np.zeros(0, self.dtype)
+        if len(parts) == 1:
+            return parts[0][0], parts[0][1].astype(self.dtype, copy=False)
+        cells, values = zip(*parts, strict=True)
+        return np.concatenate(cells), np.concatenate(values, dtype=self.dtype)
+
+    def forget(self) -> None:
+        """Give back the memory of what was read; it stays in the files."""
+        for store in self._stores:
+            store.forget()
+
+    @cached_property
+    def stats(self) -> GeneStats:
+        """Per-gene statistics over all parts; in a part that lacks a gene, its cells have 0."""
+        found = []
+        for store, columns in zip(self._stores, self._columns, strict=True):
+            if store.n_cells == 0:
+                continue
+            arrays = vars(store.stats)
+            if columns is not None:
+                there = columns >= 0
+                # A part without genes has nothing that could be taken of it.
+                arrays = vars(missing_gene_stats(1)) if store.n_genes == 0 else arrays
+                arrays = {
+                    name: np.where(there, values[columns], np.zeros(1, values.dtype)) for name, values in arrays.items()
+                }
+            found.append(GeneStats(**arrays))
+        return reduce(sum_stats, found) if found else missing_gene_stats(self.n_genes)
+
+    @property
+    def cell_total(self) -> np.ndarray:
+        """Sum of each cell's finite values over the genes of the whole, (n_cells,) float64."""
+        return self._per_cell[0]
+
+    @property
+    def cell_detected(self) -> np.ndarray:
+        """Genes of the whole above 0 in each cell, (n_cells,) int64."""
+        return self._per_cell[1]
+
+    @cached_property
+    def _per_cell(self) -> tuple[np.ndarray, np.ndarray]:
+        both = [_per_cell(store, columns) for store, columns in zip(self._stores, self._columns, strict=True)]
+        totals, detected = zip(*both, strict=True)
+        return np.concatenate([np.zeros(0), *totals]), np.concatenate([np.zeros(0, np.int64), *detected])
+
+
+def _per_cell(store: Store, columns: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return a part's sums and detected genes over the genes that are taken of it, kept on the disk once computed."""
+    if columns is None:
+        return store.cell_total, store.cell_detected
+    taken = np.sort(columns[columns >= 0])
+    if len(taken) == store.n_genes:
+        return store.cell_total, store.cell_detected
+    folder = home_folder("stores") / f"{store.folder.name}-{bytes_hash(taken.astype(np.int64).tobytes())[:16]}"
+
+    def build(draft: Path) -> None:
+        total, detected = np.zeros(store.n_cells), np.zeros(store.n_cells, np.int64)
+        for count, gene in enumerate(taken):
+            cells, values = store.gene(int(gene))
+            finite = np.isfinite(values)
+            if not finite.all():
+                cells, values = cells[finite], values[finite]
+            total[cells] += values
+            detected[cells] += values > 0
+            if count % 256 == 255:
+                store.forget()
+        np.save(draft / "cell_total.npy", total)
+        np.save(draft / "cell_detected.npy", detected)
+
+    sealed_folder(folder, build)
+    return np.load(folder / "cell_total.npy"), np.load(folder / "cell_detected.npy")
