@@ -7,7 +7,8 @@ every page, in an export and on the command line; its rules stand in `gene_file`
 from __future__ import annotations
 
 from cellucid_core.genes.gene_file import MAX_BYTES, gene_file_genes, read_gene_file
-from cellucid_core.genes.gene_list import parse_genes
+from cellucid_core.genes.gene_ids import GeneIds, Proposal
+from cellucid_core.genes.gene_list import parse_genes, understand_genes, understand_names
 from cellucid_core.genes.gene_sets import (
     GeneSet,
     GeneSets,
@@ -16,7 +17,7 @@ from cellucid_core.genes.gene_sets import (
     read_gene_table,
     read_gmt,
 )
-from cellucid_core.genes.matching import SIGNS, GeneIds, GeneMatch, match_genes
+from cellucid_core.genes.matching import SIGNS, GeneMatch, match_genes
 from cellucid_core.genes.naming_conventions import (
     SYMBOL_COLUMNS,
     id_kind,
@@ -36,6 +37,7 @@ __all__ = [
     "GeneMatch",
     "GeneSet",
     "GeneSets",
+    "Proposal",
     "gene_file_genes",
     "gene_set_argument",
     "id_kind",
@@ -51,4 +53,6 @@ __all__ = [
     "sampled",
     "species",
     "undamaged",
+    "understand_genes",
+    "understand_names",
 ]
