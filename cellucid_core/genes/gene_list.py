@@ -70,7 +70,7 @@ _SPACES = dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f\u3000"), " ")
 _MARK = re.compile(r"^\s*(?:[•●▪◦‣·○■□*–—-]\s*|[\[(]?\d{1,4}[.):\]]\s*)")
 _CODE = re.compile(r"^\s*(?:[\w.]+\s*(?:<-|=)\s*)?(?:[A-Za-z_][\w.]*(?=[(\[{]))?[(\[{]+|[)\]}]+\s*;?\s*$")
 _COMMENT = re.compile(r"\s+[(\[][^()\[\]]*[)\]]?\s*$")
-_COMMENTS = re.compile(r"(?<=\S)[ \u00a0]+[(\[][^()\[\]\n]*[)\]]")
+_COMMENTS = re.compile(r"(?<=\w)[ \u00a0]+\([^()\n\"']*\)")
 #: A name that is more than letters, digits, dots and dashes may be several, or have something around it.
 _ODD = re.compile(r"[^\w.\-]|^[\-\d]")
 _SPLITS = (
