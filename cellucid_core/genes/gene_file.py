@@ -45,44 +45,6 @@ WEIGHT_WORDS = frozenset(
 )
 
 
-def read_gene_file(path: str | Path) -> list[str]:
-    """Read the genes of a file, in order, repeats kept; of a GMT file those of all sets.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, is no text, or is a table that does not say where its genes are.
-    """
-    path = Path(path)
-    return gene_file_genes(file_bytes(path), path.name)
-
-
-def gene_file_genes(content: bytes, name: str) -> list[str]:
-    r"""Return the genes in a file's content, in order, repeats kept; of a GMT file those of all sets.
-
-    Parameters
-    ----------
-    content
-        The bytes.
-    name
-        What the user calls the file; its ending counts (see the module).
-
-    Raises
-    ------
-    InputError
-        If it is no text, too large, or a table that does not say where its genes are.
-
-    Examples
-    --------
-    >>> gene_file_genes(b"gene;logFC\r\nCD3D;2.1\r\nLYZ;1.7\r\n", "markers.csv")
-    ['CD3D', 'LYZ']
-    """
-    text = file_text(content, name)
-    if is_gmt(name):
-        return [gene for _, _, _, genes in gmt_lines(text) for gene in genes]
-    return read_rows(text, name).genes
-
-
 def file_bytes(path: Path) -> bytes:
     """Return a file's content, up to one byte more than `MAX_BYTES`.
 

@@ -133,18 +133,67 @@ def read_gene_sets(source: bytes | str | Path, file_name: str | None = None, *, 
     return _paired(sets) if pairs else sets
 
 
+def read_gene_file(path: str | Path) -> list[str]:
+    """Read the genes of a file, in order, repeats kept; of a file of sets those of all sets.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is no text, or is a table that does not say where its genes are.
+    """
+    path = Path(path)
+    return gene_file_genes(file_bytes(path), path.name)
+
+
+def gene_file_genes(content: bytes, name: str) -> list[str]:
+    r"""Return the genes in a file's content, in order, repeats kept; of a file of sets those of all sets.
+
+    Parameters
+    ----------
+    content
+        The bytes.
+    name
+        What the user calls the file; its ending counts (see `gene_file`).
+
+    Raises
+    ------
+    InputError
+        If it is no text, too large, or a table that does not say where its genes are.
+
+    Examples
+    --------
+    >>> gene_file_genes(b"gene;logFC\r\nCD3D;2.1\r\nLYZ;1.7\r\n", "markers.csv")
+    ['CD3D', 'LYZ']
+    """
+    if len(content) <= MAX_BYTES and is_workbook(content):
+        sets: GeneSets | None = _workbook(content, name)
+    else:
+        text = file_text(content, name)
+        if is_gmt(name):
+            return [gene for _, _, _, genes in gmt_lines(text) for gene in genes]
+        sets = _other_sets(text, name)
+        if sets is None:
+            return read_rows(text, name).genes
+    return [gene for one in sets.signatures for gene in one.genes]
+
+
 def _text_sets(text: str, name: str) -> GeneSets:
-    suffix = Path(name).suffix.lower()
     if is_gmt(name):
         return read_gmt(text, name)
+    return _other_sets(text, name) or read_gene_table(text, name)
+
+
+def _other_sets(text: str, name: str) -> GeneSets | None:
+    """Read what is neither GMT nor a list or table of one set; None of what is."""
+    suffix = Path(name).suffix.lower()
     if suffix == ".json":
         return _made(json_sets(text, name), name)
     if suffix == ".gmx":
         return _made(gmx_sets(text), name)
     if suffix == ".grp":
         return _made(grp_sets(text, name), name)
-    found = table_sets(text, name)
-    return read_gene_table(text, name) if found is None else _made(found, name)
+    found = table_sets(text)
+    return None if found is None else _made(found, name)
 
 
 def _workbook(content: bytes, name: str) -> GeneSets:
@@ -185,7 +234,7 @@ _UP_OR_DOWN = re.compile(r"^(.+?)(?:[ _.-]+(up|dn|down)|[ _]*\((up|dn|down)\))$"
 
 
 def _paired(sets: GeneSets) -> GeneSets:
-    """Put ``NAME_UP`` and ``NAME_DN`` (``_DOWN``, ``-up``, `` (up)``) together as one signed set, at the first's place."""
+    """Put ``NAME_UP`` and ``NAME_DN`` (``_DOWN``, ``-up``, `` (up)``) together as one signed set."""
     halves: dict[str, dict[bool, GeneSet]] = {}
     stems: dict[str, str] = {}
     for one in sets.signatures:
@@ -222,7 +271,7 @@ def _paired(sets: GeneSets) -> GeneSets:
     return GeneSets(list(signatures.values()), notes)
 
 
-def gene_set_argument(argument: str, name: str | None = None) -> tuple[str | GeneSet, list[str]]:
+def gene_set_argument(argument: str, name: str | None = None, *, pairs: bool = True) -> tuple[str | GeneSet, list[str]]:
     """Read a command line's genes: pasted text, or ``@FILE``, whatever kind of file it is.
 
     Parameters
@@ -231,6 +280,8 @@ def gene_set_argument(argument: str, name: str | None = None) -> tuple[str | Gen
         Genes, or ``@FILE``.
     name
         Which set of the file, where it holds several.
+    pairs
+        See `read_gene_sets`.
 
     Returns
     -------
@@ -247,7 +298,7 @@ def gene_set_argument(argument: str, name: str | None = None) -> tuple[str | Gen
             raise InputError("--gene-set names a set of a file.", "Give the file as --gene-sets FILE or --genes @FILE.")
         return argument, []
     path = Path(argument[1:])
-    found = read_gene_sets(path)
+    found = read_gene_sets(path, pairs=pairs)
     if name is not None:
         return found.named(name), found.notes
     if len(found.signatures) > 1:

@@ -74,6 +74,22 @@ class GeneMatch:
         return replace(self, weights=ones, missing_weights=missing, weighted=False)
 
     @property
+    def signed(self) -> bool:
+        """Whether a found gene counts against the signature."""
+        return bool((self.signs < 0).any())
+
+    def half(self, sign: int) -> GeneMatch:
+        """Return the found genes of one sign, as a signature that counts them all up."""
+        mine = self.signs == sign
+        return replace(
+            self,
+            found=[gene for gene, kept in zip(self.found, mine, strict=True) if kept],
+            positions=self.positions[mine],
+            weights=self.weights[mine],
+            signs=np.ones(int(mine.sum()), dtype=np.int8),
+        )
+
+    @property
     def n_asked(self) -> int:
         """How many different genes were asked for."""
         return len(self.found) + len(self.missing)
@@ -87,6 +103,7 @@ def match_genes(
     other_ids: Mapping[str, np.ndarray] | None = None,
     signed: bool = False,
     gene_weights: Sequence[float] | None = None,
+    gene_signs: Sequence[int] | None = None,
     replaced: Mapping[str, str] | None = None,
     propose: bool = True,
 ) -> GeneMatch:
@@ -107,6 +124,8 @@ def match_genes(
     gene_weights
         One weight for each of `requested`. Of a gene that is listed more than once the first counts, or with
         ``repeats="count"`` their sum.
+    gene_signs
+        +1 or −1 for each of `requested`, in place of what ``signed`` would read.
     replaced
         Gene as asked for → the dataset's gene that the user accepted for it; only a gene that is missing is replaced.
     propose
@@ -120,6 +139,8 @@ def match_genes(
     known = gene_ids if isinstance(gene_ids, GeneIds) else GeneIds(gene_ids, other_ids)
     place = known.place
     asked = [(_split_sign(gene) if signed else (gene, 1)) for gene in map(str, requested)]
+    if gene_signs is not None:
+        asked = [(gene.strip(), sign) for gene, sign in zip(map(str, requested), gene_signs, strict=True)]
     taken: dict[str, str] = {}
     for at, (gene, sign) in enumerate(asked if replaced else []):
         new = (replaced or {}).get(str(requested[at]), (replaced or {}).get(gene))

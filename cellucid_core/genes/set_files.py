@@ -65,9 +65,7 @@ def _json_set(name: str, value: Any) -> RawSet | None:
         genes = _genes_of(value)
         if genes is None and value and all(map(_number, value.values())):
             return name, [str(gene) for gene in value], [float(weight) for weight in value.values()], ""
-        description = next(
-            (value[key] for key in ("description", "exactSource") if isinstance(value.get(key), str)), ""
-        )
+        description = str(value.get("description") or value.get("exactSource") or "")
         value = genes
     if not isinstance(value, list):
         return None
@@ -94,7 +92,7 @@ def grp_sets(text: str, name: str) -> list[RawSet]:
     return [(title, [line for line in lines if not line.startswith(("#", ">"))], None, description)]
 
 
-def table_sets(text: str, name: str) -> list[RawSet] | None:
+def table_sets(text: str) -> list[RawSet] | None:
     """Read a table of several sets, long or wide; None of what is a table of one set, or a list."""
     lines = ["" if line.startswith("#") else line for line in text.split("\n")]
     rows, _ = split_rows(lines)

@@ -69,15 +69,25 @@ def match_many(
     matches = []
     for one in signatures:
         weights = one.weights if isinstance(one, GeneSet) else None
+        signs = None
+        if isinstance(one, GeneSet) and one.halves and weights is not None:  # up and down: signs, not weights
+            signs, weights = [1 if weight > 0 else -1 for weight in weights], None
         notes: list[str] = []
         if isinstance(one, str):
             requested, notes = understand_genes(one, has, could_be, signed=signed)
         elif isinstance(one, GeneSet):
-            requested, notes = understand_names(one.genes, has, could_be, signed=signed, apart=weights is None)
+            requested, notes = understand_names(one.genes, has, could_be, signed=signed, apart=one.weights is None)
         else:
             requested = [gene for gene in map(str, one) if gene.strip()]
         match = match_genes(
-            requested, ids, repeats=repeats, signed=signed, gene_weights=weights, replaced=replaced, propose=propose
+            requested,
+            ids,
+            repeats=repeats,
+            signed=signed,
+            gene_weights=weights,
+            gene_signs=signs,
+            replaced=replaced,
+            propose=propose,
         )
         matches.append(replace(match, notes=notes))
     return matches
