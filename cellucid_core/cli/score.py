@@ -25,7 +25,15 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     score = add_command(commands, "score", run, "score a gene signature")
     dataset_arguments(score, replicates=True)
-    score.add_argument("--genes", required=True, metavar="A,B,…|@FILE")
+    score.add_argument("--genes", metavar="A,B,…|@FILE")
+    score.add_argument("--gene-sets", metavar="FILE", help="score all sets of a file, or with --gene-set one of them")
+    score.add_argument("--gene-set", metavar="NAME", help="which set of the file; NAME_UP alone of a signed pair, too")
+    score.add_argument(
+        "--pairs", choices=["together", "apart"], default="together", help="NAME_UP and NAME_DN: one signed set, or two"
+    )
+    score.add_argument(
+        "--accept-proposals", action="store_true", help="take what a missing gene could be, where that is one gene"
+    )
     score.add_argument("--method", default="mean", choices=["mean", "sum", "median", "score_genes", "ucell"])
     score.add_argument("--normalize", default="none", choices=["none", "zscore", "minmax"])
     score.add_argument("--repeats", default="once", choices=["once", "count"])
@@ -39,20 +47,30 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     """Run the command; return its status and its JSON object."""
     from cellucid_core.cell_pages import choose_pages
-    from cellucid_core.genes import gene_set_argument
+    from cellucid_core.genes import gene_set_argument, read_gene_sets
     from cellucid_core.signature import run_signature, write_csv
     from cellucid_core.signature.reporting import tests_table
 
     _check_scores_file(options)
     if not 0 <= options.seed < 2**32:
         raise InputError(f"The seed cannot be {options.seed}.", "Use a whole number from 0 to 4294967295.")
+    if (options.genes is None) == (options.gene_sets is None):
+        raise InputError("The genes are missing, or given twice.", "Give --genes A,B,… or --gene-sets FILE.")
+    together = options.pairs == "together"
+    sets = None
+    if options.gene_sets is not None and options.gene_set is None:
+        sets = read_gene_sets(Path(options.gene_sets), pairs=together)
+    else:
+        argument = options.genes if options.gene_sets is None else f"@{options.gene_sets}"
+        genes, notes = gene_set_argument(argument, options.gene_set, pairs=together)
     view = open_view(options.dataset, options)
-    genes, notes = gene_set_argument(options.genes)
     pages = None
     if options.group_by is not None:
         pages = choose_pages(view, options.group_by, names(options.pages), options.rest_of)
     elif options.pages is not None or options.rest_of is not None:
         raise InputError("--pages and --rest-of name categories of a column.", "Add --group-by COLUMN.")
+    if sets is not None:
+        return _score_sets(view, sets, pages, options)
     run = run_signature(
         view,
         genes,
@@ -62,16 +80,24 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         pages=pages,
         sample_key=_replicates(view, options),
         seed=options.seed,
+        accept_proposals=options.accept_proposals,
     )
+    notes = [*notes, *run.match.notes]
     if options.out is not None:
         write_atomically(lambda path: write_csv(run.table(view), path), Path(options.out))
     show(run.headline, options)
     if run.match.missing:
         show(f"Not found: {', '.join(run.match.missing)}", options)
+    for gene, some in run.match.proposals.items():
+        show(f"{gene} could be {' or '.join(f'{one.gene} ({one.reason})' for one in some[:3])}", options)
+    for asked, taken in run.match.replaced.items():
+        show(f"{asked} was replaced by {taken}", options)
     show(run.summary.to_string(index=False), options)
     if run.tests:
         show(tests_table(run.tests).to_string(index=False), options)
-    for warning in (*notes, *run.warnings):
+    for note in notes:
+        say(f"Note: {note}")
+    for warning in run.warnings:
         say(f"Warning: {warning}")
     result = run.to_json()
     result["dataset"] = dataset_json(view)
@@ -84,6 +110,58 @@ def _replicates(view: Any, options: argparse.Namespace) -> str | None:
     """Return the column of donors or samples: the one asked for, else that of the samples that were joined."""
     column = options.replicates or view.dataset.sample_column or None
     return None if options.replicates is None and column == options.group_by else column
+
+
+def _score_sets(view: Any, sets: Any, pages: Any, options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
+    """Score all sets of a file; the CSV has one column each."""
+    from cellucid_core.signature import score_many, wide_csv
+
+    one_only = {
+        "--normalize": options.normalize != "none",
+        "--sample-column": options.replicates is not None,
+        "--accept-proposals": options.accept_proposals,
+    }
+    for option in [option for option, given in one_only.items() if given]:
+        raise InputError(f"{option} works on one set of genes.", "Name one with --gene-set NAME.")
+    many = score_many(
+        view, sets.signatures, method=options.method, pages=pages, repeats=options.repeats, seed=options.seed
+    )
+    if options.out is not None:
+        text = "".join(wide_csv(view, many, cells_only=True))
+        write_atomically(lambda path: path.write_text(text, encoding="utf-8"), Path(options.out))
+    show(many.table.to_string(index=False), options)
+    for note in sets.notes:
+        say(f"Note: {note}")
+    unscored = many.table[many.table["note"] != ""]
+    warnings = [f"{name}: {note}" for name, note in zip(unscored["signature"], unscored["note"], strict=True)]
+    for warning in warnings:
+        say(f"Warning: {warning}")
+    numbers = many.long.astype(object).where(many.long.notna(), None)
+    rows = {name: part.drop(columns="signature") for name, part in numbers.groupby("signature", sort=False)}
+    result: dict[str, Any] = {
+        "genes": {
+            key: list(dict.fromkeys(gene for match in many.matches for gene in getattr(match, key)))
+            for key in ("found", "missing", "repeated")
+        },
+        "signatures": [
+            {
+                "name": one.name,
+                "found": match.found,
+                "missing": match.missing,
+                "pages": rows[one.name].to_dict("records"),
+            }
+            for one, match in zip(many.signatures, many.matches, strict=True)
+        ],
+        "method": options.method,
+        "seed": options.seed,
+        "pages": [{"page": page.name, "n": page.n} for page in many.pages],
+        "tests": [],
+        "warnings": warnings,
+        "dataset": dataset_json(view),
+    }
+    if options.out is not None:
+        result["path"] = options.out
+    return DONE, result
 
 
 def _check_scores_file(options: argparse.Namespace) -> None:

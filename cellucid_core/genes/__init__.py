@@ -6,17 +6,20 @@ every page, in an export and on the command line; its rules stand in `gene_file`
 
 from __future__ import annotations
 
-from cellucid_core.genes.gene_file import MAX_BYTES, gene_file_genes, read_gene_file
-from cellucid_core.genes.gene_list import parse_genes
+from cellucid_core.genes.gene_file import MAX_BYTES
+from cellucid_core.genes.gene_ids import GeneIds, Proposal
+from cellucid_core.genes.gene_list import parse_genes, understand_genes, understand_names
 from cellucid_core.genes.gene_sets import (
     GeneSet,
     GeneSets,
+    gene_file_genes,
     gene_set_argument,
+    read_gene_file,
     read_gene_sets,
     read_gene_table,
     read_gmt,
 )
-from cellucid_core.genes.matching import SIGNS, GeneIds, GeneMatch, match_genes
+from cellucid_core.genes.matching import SIGNS, GeneMatch, match_genes
 from cellucid_core.genes.naming_conventions import (
     SYMBOL_COLUMNS,
     id_kind,
@@ -36,6 +39,7 @@ __all__ = [
     "GeneMatch",
     "GeneSet",
     "GeneSets",
+    "Proposal",
     "gene_file_genes",
     "gene_set_argument",
     "id_kind",
@@ -51,4 +55,6 @@ __all__ = [
     "sampled",
     "species",
     "undamaged",
+    "understand_genes",
+    "understand_names",
 ]

@@ -37,50 +37,12 @@ _SURE = re.compile(
 _LIKELY = re.compile(r"(name|id)s?|(hgnc|ensembl)_?(name|id)s?")
 #: Number of the line, and fields.
 _Row = tuple[int, list[str]]
-_WEIGHT_WORDS = frozenset(
+WEIGHT_WORDS = frozenset(
     """
     weight weights score scores coefficient coefficients coef loading loadings value importance logfc
     log2fc avg_log2fc logfoldchange logfoldchanges log2foldchange lfc beta
     """.split()  # noqa: SIM905
 )
-
-
-def read_gene_file(path: str | Path) -> list[str]:
-    """Read the genes of a file, in order, repeats kept; of a GMT file those of all sets.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, is no text, or is a table that does not say where its genes are.
-    """
-    path = Path(path)
-    return gene_file_genes(file_bytes(path), path.name)
-
-
-def gene_file_genes(content: bytes, name: str) -> list[str]:
-    r"""Return the genes in a file's content, in order, repeats kept; of a GMT file those of all sets.
-
-    Parameters
-    ----------
-    content
-        The bytes.
-    name
-        What the user calls the file; its ending counts (see the module).
-
-    Raises
-    ------
-    InputError
-        If it is no text, too large, or a table that does not say where its genes are.
-
-    Examples
-    --------
-    >>> gene_file_genes(b"gene;logFC\r\nCD3D;2.1\r\nLYZ;1.7\r\n", "markers.csv")
-    ['CD3D', 'LYZ']
-    """
-    text = file_text(content, name)
-    if is_gmt(name):
-        return [gene for _, _, _, genes in gmt_lines(text) for gene in genes]
-    return read_rows(text, name).genes
 
 
 def file_bytes(path: Path) -> bytes:
@@ -195,7 +157,7 @@ def read_rows(text: str, name: str) -> GeneRows:
     """
     text = text.replace("\u2028", "\n").replace("\u2029", "\n")
     lines = ["" if line.startswith("#") else line for line in text.split("\n")]
-    rows, separator = _split(lines)
+    rows, separator = split_rows(lines)
     table = _table(rows, separator, name)
     if table is not None:
         return table
@@ -205,7 +167,7 @@ def read_rows(text: str, name: str) -> GeneRows:
     return GeneRows([(0, gene, "") for gene in genes])
 
 
-def _split(lines: list[str]) -> tuple[list[_Row], str]:
+def split_rows(lines: list[str]) -> tuple[list[_Row], str]:
     """Split lines into numbered rows at the separator that most of the first ones have; blank rows are left out."""
     head = [line for line in lines if line.strip()][:50]
     separator = max("\t;,", key=lambda mark: (sum(mark in line for line in head), mark == "\t"))
@@ -233,7 +195,7 @@ def _table(rows: list[_Row], separator: str, name: str) -> GeneRows | None:
     by_columns = spreadsheet or (separator == "\t" and all(len(row) > 1 for _, row in rows))
     weight_at = None
     if named is not None:
-        weight_at = next((at for at, f in enumerate(first) if at != named and f.casefold() in _WEIGHT_WORDS), None)
+        weight_at = next((at for at, f in enumerate(first) if at != named and f.casefold() in WEIGHT_WORDS), None)
     if weight_at is None and width == 2 and gene_at == 0:
         some = named is not None and any(_is_number(_field(row, 1)) for _, row in body)
         # In what is pasted, pairs of numbers are genes (Entrez ids).
@@ -267,6 +229,11 @@ def _gene_column(rows: list[_Row]) -> int | None:
 
 def _matches(field: str, words: re.Pattern[str]) -> bool:
     return words.fullmatch(re.sub(r"[\s._-]+", "_", field.lower())) is not None
+
+
+def is_gene_heading(field: str) -> bool:
+    """Tell whether the head of a column surely says that it holds genes."""
+    return _matches(field, _SURE)
 
 
 def _field(row: list[str], at: int) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
+
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "„": "“", "`": "`"}
 _SEPARATORS = ",;\t\r\n"
 
@@ -57,3 +60,104 @@ def _bare(gene: str) -> str:
     while len(gene) > 1 and _QUOTES.get(gene[0]) == gene[-1]:
         gene = gene[1:-1].strip()
     return gene.strip('"').strip()
+
+
+# ---- what people paste besides plain lists ------------------------------------------------------------------------
+
+#: Characters that nobody sees; a dash that only shows at a line's end is one of them.
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f"))
+_SPACES = dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f\u3000"), " ")
+_MARK = re.compile(r"^\s*(?:[•●▪◦‣·○■□*–—-]\s*|[\[(]?\d{1,4}[.):\]]\s*)")
+_CODE = re.compile(r"^\s*(?:[\w.]+\s*(?:<-|=)\s*)?(?:[A-Za-z_][\w.]*(?=[(\[{]))?[(\[{]+|[)\]}]+\s*;?\s*$")
+_COMMENT = re.compile(r"\s+[(\[][^()\[\]]*[)\]]?\s*$")
+_COMMENTS = re.compile(r"(?<=\w)[ \u00a0]+\([^()\n\"']*\)")
+#: A name that is more than letters, digits, dots and dashes may be several, or have something around it.
+_ODD = re.compile(r"[^\w.\-]|^[\-\d]")
+_SPLITS = (
+    (re.compile(r"\s+(?:and|und|&)\s+|\s+"), "spaces"),
+    (re.compile(r"\s*[|/&·、，；\\]\s*"), "marks such as / and |"),
+    (re.compile(r"\s*\+\s*"), "plus signs"),
+    (re.compile(r"\s*[|/&·、，；\\+]\s*|\s+(?:and|und)\s+|\s+"), "spaces and marks"),
+)
+
+
+def without_spaces(name: str) -> str:
+    """Return a name without spaces of any kind and characters that nobody sees."""
+    return "".join(name.translate(_INVISIBLE).split())
+
+
+def understand_genes(
+    text: str, has: Callable[[str], bool], could_be: Callable[[str], bool] = lambda gene: False, *, signed: bool = False
+) -> tuple[list[str], list[str]]:
+    """Read a pasted list for a dataset: each line as one gene first, then as `parse_genes`, then in other forms.
+
+    Lists of R and Python, bullets, numbers, notes in brackets, and genes between spaces, ``/``, ``|`` or ``+`` are
+    understood, where that finds more genes than the plain form.
+
+    Parameters
+    ----------
+    text
+        As pasted.
+    has
+        Whether the dataset has a gene.
+    could_be
+        Whether there is a proposal for a gene that it has not; counts where a form finds nothing.
+    signed
+        Whether ``+`` and ``-`` behind a gene are its sign, so that ``+`` separates nothing.
+
+    Returns
+    -------
+    tuple
+        Genes in order, repeats kept; and how they were understood, where that is not plain.
+    """
+    pieces: list[str] = []
+    plain = text.replace("\u2028", "\n").replace("\u2029", "\n").replace("\r", "\n")
+    for line in plain.split("\n"):
+        whole = next((name for name in (line, line.strip()) if name and has(name)), None)
+        # A comma inside brackets ("CD3D (T cell, CD4)") separates no genes.
+        pieces += [whole] if whole else parse_genes(_COMMENTS.sub("", line) if "," in line else line)
+    genes, notes = understand_names(pieces, has, could_be, signed=signed)
+    return genes, notes
+
+
+def understand_names(
+    names: Sequence[str],
+    has: Callable[[str], bool],
+    could_be: Callable[[str], bool] = lambda gene: False,
+    *,
+    signed: bool = False,
+    apart: bool = True,
+) -> tuple[list[str], list[str]]:
+    """Understand each of some names as `understand_genes` does; with ``apart=False`` none becomes several."""
+    genes: list[str] = []
+    how: dict[str, None] = {}
+    for name in names:
+        if has(name) or not _ODD.search(name):
+            genes.append(name)
+            continue
+        best, best_score, best_how = [name], (0, could_be(name)), ""
+        for words, form in _forms(name, signed=signed, apart=apart):
+            found = sum(map(has, form))
+            score = (found, bool(found) or all(map(could_be, form)))
+            if score > best_score:
+                best, best_score, best_how = form, score, words
+        genes += best
+        if best_how:
+            how[best_how] = None
+    return genes, [f"Read as {len(genes):,} genes: {'; '.join(how)}."] if how else []
+
+
+def _forms(name: str, *, signed: bool, apart: bool) -> list[tuple[str, list[str]]]:
+    """Return other forms of a name, plainest first, each with words for it."""
+    seen = name.translate(_INVISIBLE).translate(_SPACES).strip()
+    core = _bare(_CODE.sub("", _CODE.sub("", seen)))
+    forms = [("characters that cannot be seen left out", [seen]), ("what is around the names left out", [core])]
+    barer = (_MARK.sub("", core), _COMMENT.sub("", core), _COMMENT.sub("", _MARK.sub("", core)))
+    forms += [("list marks and notes left out", [_bare(bare)]) for bare in barer]
+    for start in dict.fromkeys((seen, forms[-1][1][0])) if apart else ():
+        for split, words in _SPLITS:
+            if (signed and "plus" in words) or (signed and split is _SPLITS[-1][0]):
+                continue
+            parts = [_bare(_CODE.sub("", part)) for part in split.split(start)]
+            forms.append((f"separated at {words}", [part for part in parts if part]))
+    return [(words, form) for words, form in forms if form and all(form)]

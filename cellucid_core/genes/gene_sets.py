@@ -7,12 +7,16 @@ Nothing is dropped silently: what a reader leaves out, it says, with the number 
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cellucid_core.errors import InputError
 from cellucid_core.genes.gene_file import (
+    MAX_BYTES,
     file_bytes,
     file_text,
     finite_number,
@@ -21,7 +25,9 @@ from cellucid_core.genes.gene_file import (
     plain_text,
     read_rows,
 )
+from cellucid_core.genes.set_files import RawSet, gmx_sets, grp_sets, json_sets, sets_of_rows, table_sets
 from cellucid_core.names import listed, unique
+from cellucid_core.spreadsheet import is_workbook, workbook_rows
 
 
 @dataclass(frozen=True)
@@ -38,12 +44,26 @@ class GeneSet:
         One per gene, finite; None where each counts once.
     description
         What a file says about it.
+    halves
+        The names of the two sets, up and down, that it was put together from; None where it is one set.
     """
 
     name: str
     genes: tuple[str, ...]
     weights: tuple[float, ...] | None = None
     description: str = ""
+    halves: tuple[str, str] | None = None
+
+    def apart(self) -> list[GeneSet]:
+        """Return the sets that it was put together from; itself where it is one set."""
+        if self.halves is None or self.weights is None:
+            return [self]
+        signs = ((self.halves[0], 1), (self.halves[1], -1))
+        pairs = list(zip(self.genes, self.weights, strict=True))
+        return [
+            GeneSet(name, tuple(gene for gene, weight in pairs if weight * sign > 0), None, self.description)
+            for name, sign in signs
+        ]
 
 
 @dataclass(frozen=True)
@@ -61,16 +81,39 @@ class GeneSets:
     signatures: list[GeneSet]
     notes: list[str]
 
+    def apart(self, *names: str) -> GeneSets:
+        """Return the same with signed pairs, those of some names or all, as two sets each."""
+        wanted = [one.apart() if not names or one.name in names else [one] for one in self.signatures]
+        return GeneSets([part for parts in wanted for part in parts], self.notes)
 
-def read_gene_sets(source: bytes | str | Path, file_name: str | None = None) -> GeneSets:
-    """Read sets of genes from a file, told by its name: ``.gmt``, or any other text of one set.
+    def named(self, name: str) -> GeneSet:
+        """Return a set by its name, or half of a signed pair by its own.
+
+        Raises
+        ------
+        InputError
+            There is none.
+        """
+        for one in (*self.signatures, *self.apart().signatures):
+            if one.name == name:
+                return one
+        raise InputError(
+            f"There is no gene set {name!r} in the file.",
+            f"It has: {listed([one.name for one in self.signatures], 10)}.",
+        )
+
+
+def read_gene_sets(source: bytes | str | Path, file_name: str | None = None, *, pairs: bool = True) -> GeneSets:
+    """Read sets of genes from a file: GMT, GMX, GRP, JSON, a long or wide table, a workbook, or a list of one set.
 
     Parameters
     ----------
     source
         The content, or a path.
     file_name
-        What the user calls it; by default the path's name.
+        What the user calls it; by default the path's name. Its ending tells GMT, GMX, GRP and JSON.
+    pairs
+        Whether ``NAME_UP`` and ``NAME_DN`` become one signed set, +1 and −1.
 
     Raises
     ------
@@ -80,14 +123,165 @@ def read_gene_sets(source: bytes | str | Path, file_name: str | None = None) -> 
     name = file_name or (source.name if isinstance(source, Path) else "signature.txt")
     if isinstance(source, Path):
         source = file_bytes(source)
-    text = plain_text(source) if isinstance(source, str) else file_text(source, name)
-    if not text.strip():
-        raise InputError(f"{name} is empty.", "Give a GMT file, or a table of genes.")
-    return read_gmt(text, name) if is_gmt(name) else read_gene_table(text, name)
+    if isinstance(source, bytes) and len(source) <= MAX_BYTES and is_workbook(source):
+        sets = _workbook(source, name)
+    else:
+        text = plain_text(source) if isinstance(source, str) else file_text(source, name)
+        if not text.strip():
+            raise InputError(f"{name} is empty.", "Give a GMT file, or a table of genes.")
+        sets = _text_sets(text, name)
+    return _paired(sets) if pairs else sets
 
 
-def gene_set_argument(argument: str) -> tuple[str | GeneSet, list[str]]:
+def read_gene_file(path: str | Path) -> list[str]:
+    """Read the genes of a file, in order, repeats kept; of a file of sets those of all sets.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is no text, or is a table that does not say where its genes are.
+    """
+    path = Path(path)
+    return gene_file_genes(file_bytes(path), path.name)
+
+
+def gene_file_genes(content: bytes, name: str) -> list[str]:
+    r"""Return the genes in a file's content, in order, repeats kept; of a file of sets those of all sets.
+
+    Parameters
+    ----------
+    content
+        The bytes.
+    name
+        What the user calls the file; its ending counts (see `gene_file`).
+
+    Raises
+    ------
+    InputError
+        If it is no text, too large, or a table that does not say where its genes are.
+
+    Examples
+    --------
+    >>> gene_file_genes(b"gene;logFC\r\nCD3D;2.1\r\nLYZ;1.7\r\n", "markers.csv")
+    ['CD3D', 'LYZ']
+    """
+    if len(content) <= MAX_BYTES and is_workbook(content):
+        sets: GeneSets | None = _workbook(content, name)
+    else:
+        text = file_text(content, name)
+        if is_gmt(name):
+            return [gene for _, _, _, genes in gmt_lines(text) for gene in genes]
+        sets = _other_sets(text, name)
+        if sets is None:
+            return read_rows(text, name).genes
+    return [gene for one in sets.signatures for gene in one.genes]
+
+
+def _text_sets(text: str, name: str) -> GeneSets:
+    if is_gmt(name):
+        return read_gmt(text, name)
+    return _other_sets(text, name) or read_gene_table(text, name)
+
+
+def _other_sets(text: str, name: str) -> GeneSets | None:
+    """Read what is neither GMT nor a list or table of one set; None of what is."""
+    suffix = Path(name).suffix.lower()
+    if suffix == ".json":
+        return _made(json_sets(text, name), name)
+    if suffix == ".gmx":
+        return _made(gmx_sets(text), name)
+    if suffix == ".grp":
+        return _made(grp_sets(text, name), name)
+    found = table_sets(text)
+    return None if found is None else _made(found, name)
+
+
+def _workbook(content: bytes, name: str) -> GeneSets:
+    """Read all sheets; one that is no table of sets is a set that is called as the sheet, if there are several."""
+    signatures: list[GeneSet] = []
+    notes: list[str] = []
+    sheets = workbook_rows(content, name)
+    for title, rows in sheets.items():
+        found = sets_of_rows(rows)
+        if found is not None:
+            read = _made(found, name)
+        else:
+            stream = io.StringIO()
+            csv.writer(stream).writerows(rows)
+            read = read_gene_table(stream.getvalue(), f"{title if len(sheets) > 1 else Path(name).stem}.csv")
+        signatures += read.signatures
+        notes += read.notes
+    if not signatures:
+        raise InputError(f"{name} is empty.", "Give a table of genes.")
+    return GeneSets(*_named_apart(signatures, notes))
+
+
+def _made(found: list[RawSet], name: str) -> GeneSets:
+    """Make sets of what was read; empty ones are left out and said."""
+    empty = [title for title, genes, _, _ in found if not genes]
+    signatures = [
+        GeneSet(title, tuple(genes), None if weights is None else tuple(weights), description)
+        for title, genes, weights, description in found
+        if genes
+    ]
+    if not signatures:
+        raise InputError(f"{name} holds no genes.", "Give one gene per line, or a set and a gene per row.")
+    notes = [f"{len(empty):,} without genes left out: {listed(empty)}."] if empty else []
+    return GeneSets(*_named_apart(signatures, notes))
+
+
+_UP_OR_DOWN = re.compile(r"^(.+?)(?:[ _.-]+(up|dn|down)|[ _]*\((up|dn|down)\))$", re.IGNORECASE)
+
+
+def _paired(sets: GeneSets) -> GeneSets:
+    """Put ``NAME_UP`` and ``NAME_DN`` (``_DOWN``, ``-up``, `` (up)``) together as one signed set."""
+    halves: dict[str, dict[bool, GeneSet]] = {}
+    stems: dict[str, str] = {}
+    for one in sets.signatures:
+        match = _UP_OR_DOWN.match(one.name)
+        if match and one.weights is None:
+            stems[one.name] = match[1]
+            halves.setdefault(match[1], {})[(match[2] or match[3]).lower() == "up"] = one
+    taken = {one.name for one in sets.signatures}
+    pairs = {stem: both for stem, both in halves.items() if len(both) == 2 and stem not in taken}
+    signatures: dict[str, GeneSet] = {}
+    both_ways: list[str] = []
+    for one in sets.signatures:
+        stem = stems.get(one.name, "")
+        up, down = (pairs[stem][True], pairs[stem][False]) if stem in pairs else (one, one)
+        if (one is not up and one is not down) or up is down:  # a third spelling of the same pair stays
+            signatures[one.name] = one
+        elif stem not in signatures:
+            shared = set(up.genes) & set(down.genes)
+            both_ways += sorted(shared)
+            ups, downs = ([gene for gene in half.genes if gene not in shared] for half in (up, down))
+            weights = (1.0,) * len(ups) + (-1.0,) * len(downs)
+            if ups and downs:
+                signatures[stem] = GeneSet(
+                    stem, (*ups, *downs), weights, up.description or down.description, (up.name, down.name)
+                )
+            else:
+                signatures |= {half.name: half for half in (up, down)}
+    notes = list(sets.notes)
+    if pairs:
+        many = "pair of sets was" if len(pairs) == 1 else "pairs of sets were"
+        notes.append(f"{len(pairs):,} {many} read as one signed set, up +1 and down −1: {listed(list(pairs))}.")
+    if both_ways:
+        notes.append(f"Up and down alike, so left out: {listed(both_ways)}.")
+    return GeneSets(list(signatures.values()), notes)
+
+
+def gene_set_argument(argument: str, name: str | None = None, *, pairs: bool = True) -> tuple[str | GeneSet, list[str]]:
     """Read a command line's genes: pasted text, or ``@FILE``, whatever kind of file it is.
+
+    Parameters
+    ----------
+    argument
+        Genes, or ``@FILE``.
+    name
+        Which set of the file, where it holds several.
+    pairs
+        See `read_gene_sets`.
 
     Returns
     -------
@@ -97,17 +291,21 @@ def gene_set_argument(argument: str) -> tuple[str | GeneSet, list[str]]:
     Raises
     ------
     InputError
-        If the file cannot be read, or holds several sets.
+        If the file cannot be read, or holds several sets and none is named, or not that one.
     """
     if not argument.startswith("@"):
+        if name is not None:
+            raise InputError("--gene-set names a set of a file.", "Give the file as --gene-sets FILE or --genes @FILE.")
         return argument, []
     path = Path(argument[1:])
-    found = read_gene_sets(path)
+    found = read_gene_sets(path, pairs=pairs)
+    if name is not None:
+        return found.named(name), found.notes
     if len(found.signatures) > 1:
-        names = listed([one.name for one in found.signatures])
+        names = listed([one.name for one in found.signatures], 10)
         raise InputError(
             f"{path.name} holds {len(found.signatures):,} sets of genes ({names}).",
-            "Name a file with one of them.",
+            "Name one with --gene-set NAME, or score all with --gene-sets FILE.",
         )
     return found.signatures[0], found.notes
 
@@ -166,8 +364,7 @@ def _named_apart(signatures: list[GeneSet], notes: list[str]) -> tuple[list[Gene
     notes = [*notes, f"{len(repeated):,} names occur more than once and got numbers: {listed(repeated)}."]
     apart = unique(names)
     return [
-        one if one.name == name else GeneSet(name, one.genes, one.weights, one.description)
-        for one, name in zip(signatures, apart, strict=True)
+        one if one.name == name else replace(one, name=name) for one, name in zip(signatures, apart, strict=True)
     ], notes
 
 

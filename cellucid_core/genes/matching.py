@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-_VERSION = re.compile(r"^(ENS[A-Z]*\d{6,})\.\d+(_PAR_Y)?$")
+from cellucid_core.genes.gene_ids import GeneIds, Proposal
 
 #: A gene that a signed signature wants low counts against it (UCell's notation).
 SIGNS = {"+": 1, "-": -1}
@@ -38,11 +36,15 @@ class GeneMatch:
     repeated
         Genes that were listed more than once, each once.
     proposals
-        Missing gene → the dataset's gene that it could be.
+        Missing gene → the dataset's genes that it could be, best first, each with the reason.
     ambiguous
         Found genes whose id the dataset has more than once; the first of those was taken.
     weighted
         Whether weights were given, so that `weights` are not counts.
+    replaced
+        Gene as asked for → the dataset's gene that was accepted for it.
+    notes
+        How a pasted list was understood, where that is not plain, one sentence each.
     """
 
     found: list[str]
@@ -53,9 +55,16 @@ class GeneMatch:
     missing_weights: np.ndarray
     missing_signs: np.ndarray
     repeated: list[str]
-    proposals: dict[str, str] = field(default_factory=dict)
+    proposals: dict[str, list[Proposal]] = field(default_factory=dict)
     ambiguous: list[str] = field(default_factory=list)
     weighted: bool = False
+    replaced: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def only_proposals(self) -> dict[str, str]:
+        """Missing gene → its proposal, where there is exactly one."""
+        return {gene: some[0].gene for gene, some in self.proposals.items() if len(some) == 1}
 
     def unweighted(self) -> GeneMatch:
         """Return the same genes, each counting once, for scores that know no weights."""
@@ -65,53 +74,25 @@ class GeneMatch:
         return replace(self, weights=ones, missing_weights=missing, weighted=False)
 
     @property
+    def signed(self) -> bool:
+        """Whether a found gene counts against the signature."""
+        return bool((self.signs < 0).any())
+
+    def half(self, sign: int) -> GeneMatch:
+        """Return the found genes of one sign, as a signature that counts them all up."""
+        mine = self.signs == sign
+        return replace(
+            self,
+            found=[gene for gene, kept in zip(self.found, mine, strict=True) if kept],
+            positions=self.positions[mine],
+            weights=self.weights[mine],
+            signs=np.ones(int(mine.sum()), dtype=np.int8),
+        )
+
+    @property
     def n_asked(self) -> int:
         """How many different genes were asked for."""
         return len(self.found) + len(self.missing)
-
-
-class GeneIds:
-    """A dataset's gene ids, prepared for looking genes up.
-
-    Parameters
-    ----------
-    gene_ids
-        (n_genes,) ids.
-    other_ids
-        Other id columns, {name: (n_genes,)}; used for proposals only.
-    """
-
-    def __init__(self, gene_ids: np.ndarray, other_ids: Mapping[str, np.ndarray] | None = None) -> None:
-        self.ids = [str(gene) for gene in gene_ids]
-        self._other_ids = other_ids or {}
-        self.place: dict[str, int] = {}
-        for i, gene in enumerate(self.ids):
-            self.place.setdefault(gene, i)
-
-    @cached_property
-    def repeated(self) -> frozenset[str]:
-        """Ids that more than one gene has."""
-        if len(self.place) == len(self.ids):
-            return frozenset()
-        return frozenset(gene for gene, n in Counter(self.ids).items() if n > 1)
-
-    @cached_property
-    def folded(self) -> dict[str, str]:
-        """Ids without their letter case → the first such id."""
-        return {gene.casefold(): gene for gene in reversed(self.ids)}
-
-    @cached_property
-    def bare(self) -> dict[str, str]:
-        """Ids without an Ensembl version → the first such id."""
-        return {_VERSION.sub(r"\1", gene): gene for gene in reversed(self.ids)}
-
-    @cached_property
-    def others(self) -> list[dict[str, str]]:
-        """For each other id column: its ids → the first gene that has one."""
-        return [
-            {str(other): gene for other, gene in zip(reversed(column), reversed(self.ids), strict=True)}
-            for column in self._other_ids.values()
-        ]
 
 
 def match_genes(
@@ -122,8 +103,11 @@ def match_genes(
     other_ids: Mapping[str, np.ndarray] | None = None,
     signed: bool = False,
     gene_weights: Sequence[float] | None = None,
+    gene_signs: Sequence[int] | None = None,
+    replaced: Mapping[str, str] | None = None,
+    propose: bool = True,
 ) -> GeneMatch:
-    """Find genes in a dataset, exactly and by letter case; nothing is replaced silently.
+    """Find genes in a dataset, exactly; nothing is replaced silently.
 
     Parameters
     ----------
@@ -140,6 +124,12 @@ def match_genes(
     gene_weights
         One weight for each of `requested`. Of a gene that is listed more than once the first counts, or with
         ``repeats="count"`` their sum.
+    gene_signs
+        +1 or −1 for each of `requested`, in place of what ``signed`` would read.
+    replaced
+        Gene as asked for → the dataset's gene that the user accepted for it; only a gene that is missing is replaced.
+    propose
+        Whether to say what missing genes could be.
 
     Returns
     -------
@@ -149,6 +139,13 @@ def match_genes(
     known = gene_ids if isinstance(gene_ids, GeneIds) else GeneIds(gene_ids, other_ids)
     place = known.place
     asked = [(_split_sign(gene) if signed else (gene, 1)) for gene in map(str, requested)]
+    if gene_signs is not None:
+        asked = [(gene.strip(), sign) for gene, sign in zip(map(str, requested), gene_signs, strict=True)]
+    taken: dict[str, str] = {}
+    for at, (gene, sign) in enumerate(asked if replaced else []):
+        new = (replaced or {}).get(str(requested[at]), (replaced or {}).get(gene))
+        if gene not in place and new in place:
+            taken[gene], asked[at] = str(new), (str(new), sign)
     counts = Counter(asked)
     written = dict(zip(reversed(asked), reversed([str(g) for g in requested]), strict=True))
     given = None if gene_weights is None else _added_up(asked, gene_weights, repeats)
@@ -169,9 +166,10 @@ def match_genes(
         missing_weights=weights(missing),
         missing_signs=np.array([sign for _, sign in missing], dtype=np.int8),
         repeated=list(dict.fromkeys(gene for (gene, _), n in counts.items() if n > 1)),
-        proposals=_proposals([(written[key], key[0]) for key in missing], known),
+        proposals={written[key]: some for key in missing if (some := known.proposals(key[0]))} if propose else {},
         ambiguous=[gene for gene in dict.fromkeys(g for g, _ in found) if gene in known.repeated],
         weighted=given is not None,
+        replaced=taken,
     )
 
 
@@ -192,21 +190,3 @@ def _split_sign(gene: str) -> tuple[str, int]:
     """Split ``CD19-`` into ``CD19`` and −1; without a sign it is +1."""
     gene = gene.strip()
     return (gene[:-1], SIGNS[gene[-1]]) if gene[-1:] in SIGNS else (gene, 1)
-
-
-def _proposals(missing: list[tuple[str, str]], known: GeneIds) -> dict[str, str]:
-    """Say what each missing gene could be: other letter case, other id column, Ensembl id without its version."""
-    proposals: dict[str, str] = {}
-    for written, gene in missing:
-        unversioned = _VERSION.sub(r"\1", gene)
-        candidates = [
-            known.folded.get(gene.casefold()),
-            *(names.get(gene) for names in known.others),
-            known.bare.get(unversioned),
-            *(names.get(unversioned) for names in known.others),
-        ]
-        best = next((c for c in candidates if c is not None), None)
-        if best is not None:
-            # The proposal takes the written gene's place in the list, so it keeps a written sign.
-            proposals[written] = best + (written.strip()[-1] if written.strip() != gene else "")
-    return proposals

@@ -89,16 +89,17 @@ def id_kind(names: Names) -> IdKind | None:
     some = [name for name in sampled(names) if name.strip()]
     if not some:
         return None
-    if _share(some, _is_stable_id) >= 0.9:
+    if _share(some, is_stable_id) >= 0.9:
         return "ensembl"
     if _share(some, lambda name: bool(_ENTREZ.match(name))) >= 0.9:
         # 0, 1, 2 … is a table without names, not a list of Entrez ids.
         numbers = sorted(int(name) for name in some if _ENTREZ.match(name))
         return None if numbers == list(range(numbers[0], numbers[0] + len(numbers))) else "entrez"
-    return "symbol" if _share(some, _is_stable_id) < 0.5 else None
+    return "symbol" if _share(some, is_stable_id) < 0.5 else None
 
 
-def _is_stable_id(name: str) -> bool:
+def is_stable_id(name: str) -> bool:
+    """Tell whether a name is an id of Ensembl, FlyBase or WormBase."""
     return bool(_ENSEMBL.match(name)) or any(pattern.match(name) for pattern in _OTHER_ID.values())
 
 
@@ -109,7 +110,7 @@ def _share(names: Sequence[str], holds: Callable[[str], bool]) -> float:
 def look_like_genes(names: Names) -> bool:
     """Tell whether names are genes: half of them Ensembl ids, or three of the genes that every data set has."""
     some = sampled(names)
-    if _share(some, _is_stable_id) > 0.5:
+    if _share(some, is_stable_id) > 0.5:
         return True
     bare = {_GENOME.sub("", name) for name in some}
     return len(bare & _COMMON) >= 3 or len(bare & _COMMON_MOUSE) >= 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -131,7 +131,8 @@ class SignatureRun:
                 "found": self.match.found,
                 "missing": self.match.missing,
                 "repeated": self.match.repeated,
-                "proposals": self.match.proposals,
+                "proposals": {gene: [one.gene for one in some] for gene, some in self.match.proposals.items()},
+                "replaced": self.match.replaced,
             },
             "method": self.method,
             "normalize": self.normalization,
@@ -154,6 +155,8 @@ def run_signature(
     sample_key: str | None = None,
     seed: int = 0,
     p_adjust: Adjustment = "bh",
+    replaced: Mapping[str, str] | None = None,
+    accept_proposals: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> SignatureRun:
     """Score a signature and compare pages by it.
@@ -176,6 +179,10 @@ def run_signature(
         An obs column of samples or donors: tests by sample come first.
     p_adjust
         ``bh`` or ``holm``.
+    replaced
+        Missing gene → the dataset's gene that was accepted for it.
+    accept_proposals
+        Accept, for every missing gene that has exactly one proposal, that one.
     progress
         Called with the done share, 0 to 1, by slow methods.
 
@@ -190,7 +197,11 @@ def run_signature(
         No expression matrix, no genes, none of them found (the message names proposals), an unknown method or column.
     """
     expression = need_expression(view)
-    match = match_in_view(view, genes, repeats=repeats, signed=method == "ucell")
+    signed = method == "ucell"
+    match = match_in_view(view, genes, repeats=repeats, signed=signed, replaced=replaced)
+    if accept_proposals and match.only_proposals:
+        replaced = {**(replaced or {}), **match.only_proposals}
+        match = match_in_view(view, genes, repeats=repeats, signed=signed, replaced=replaced)
     if not match.found:
         raise none_found(match, view.gene_ids)
     raw = score_cells(expression, match, method, seed=seed, gene_ids=view.gene_ids, progress=progress)

@@ -67,15 +67,15 @@ def test_repeats_can_count():
 def test_case_is_never_changed_silently_but_proposed():
     match = match_genes(["cd3e", "ACTB"], IDS)
     assert match.found == []
-    assert match.proposals == {"cd3e": "CD3E", "ACTB": "Actb"}
+    assert match.only_proposals == {"cd3e": "CD3E", "ACTB": "Actb"}
 
 
 def test_proposals_from_another_column_and_without_version():
     other = np.array(["T3E", "T4", "CD20", "Actin", "x", "y", "z"], dtype=object)
     match = match_genes(["CD20", "ENSG00000123456.7", "unknown"], IDS, other_ids={"alias": other})
-    assert match.proposals == {"CD20": "MS4A1", "ENSG00000123456.7": "ENSG00000123456"}
+    assert match.only_proposals == {"CD20": "MS4A1", "ENSG00000123456.7": "ENSG00000123456"}
     versioned = np.array(["ENSG00000000003.15"], dtype=object)
-    assert match_genes(["ENSG00000000003"], versioned).proposals == {"ENSG00000000003": "ENSG00000000003.15"}
+    assert match_genes(["ENSG00000000003"], versioned).only_proposals == {"ENSG00000000003": "ENSG00000000003.15"}
 
 
 def test_an_id_that_the_dataset_repeats_is_its_first_and_said():
@@ -89,5 +89,5 @@ def test_signs_are_read_only_where_asked():
     assert list(zip(signed.found, signed.signs.tolist(), strict=True)) == [("CD3E", 1), ("CD4", -1), ("MS4A1", 1)]
     assert signed.missing == ["gone-", "ms4a1-"]
     assert signed.missing_signs.tolist() == [-1, -1]
-    assert signed.proposals == {"ms4a1-": "MS4A1-"}
+    assert signed.only_proposals == {"ms4a1-": "MS4A1"}
     assert match_genes(["CD4-"], IDS).missing == ["CD4-"]

@@ -31,7 +31,7 @@ def test_two_pages_end_to_end(demo_view, demo_scores):
     record = json.loads(json.dumps(run.to_json(), allow_nan=False))
     assert record["genes"]["missing"] == ["NOT1X", "cd3e"]
     assert record["genes"]["repeated"] == ["CD3D"]
-    assert record["genes"]["proposals"] == {"cd3e": "CD3E"}
+    assert record["genes"]["proposals"] == {"cd3e": ["CD3E"]}
     assert len(record["genes"]["found"]) == 7
     assert [p["n"] for p in record["pages"]] == [54, 95]
     assert record["pages"][0]["mean"] == pytest.approx(a.mean())

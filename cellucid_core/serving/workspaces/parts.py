@@ -95,7 +95,13 @@ def gene_file_to_json(name: str, sets: GeneSets) -> str:
             "name": name,
             "notes": sets.notes,
             "signatures": [
-                {"name": one.name, "genes": one.genes, "weights": one.weights, "description": one.description}
+                {
+                    "name": one.name,
+                    "genes": one.genes,
+                    "weights": one.weights,
+                    "description": one.description,
+                    "halves": one.halves,
+                }
                 for one in sets.signatures
             ],
         }
@@ -130,7 +136,11 @@ def _signature(content: dict[str, Any]) -> GeneSet:
         weights = tuple(float(weight) for weight in weights)
         if len(weights) != len(genes) or not all(map(math.isfinite, weights)):
             raise Damaged("weights")
-    return GeneSet(_word(content["name"]), genes, weights, _word(content["description"]))
+    halves = content.get("halves")
+    if halves is not None:
+        up, down = map(_word, halves)
+        halves = (up, down)
+    return GeneSet(_word(content["name"]), genes, weights, _word(content["description"]), halves)
 
 
 def _word(value: object) -> str:

@@ -105,6 +105,13 @@ def _genes(run: SignatureRun) -> tuple[str, bool]:
         weights = (*match.weights.tolist(), *match.missing_weights.tolist())
         return f"cc.GeneSet('signature', {(*match.found, *match.missing)!r}, {weights!r})", True
     reads_signs = run.method == "ucell"
+    if match.signed and not reads_signs:
+        marks = (*match.signs.tolist(), *match.missing_signs.tolist())
+        counts = (*match.weights.tolist(), *match.missing_weights.tolist())
+        both = zip((*match.found, *match.missing), marks, counts, strict=True)
+        each = [(gene, float(sign)) for gene, sign, n in both for _ in range(int(n))]
+        listed, weights = tuple(gene for gene, _ in each), tuple(sign for _, sign in each)
+        return f"cc.GeneSet('signature', {listed!r}, {weights!r}, halves=('up', 'down'))", len(each) > len(set(each))
     missing = [unsigned(gene) for gene in match.missing] if reads_signs else match.missing
     genes = [*match.found, *missing]
     signs = [*match.signs.tolist(), *match.missing_signs.tolist()]

@@ -22,24 +22,26 @@ if TYPE_CHECKING:
 _AT_ONCE = 500_000
 
 
-def wide_csv(view: View, many: ManySignatures) -> Iterator[str]:
+def wide_csv(view: View, many: ManySignatures, *, cells_only: bool = False) -> Iterator[str]:
     """Yield a CSV with one row per cell of the dataset and one column per signature.
 
     Columns: ``cell_id`` exactly as in obs_names, ``cell_index`` (row in the source file), ``page`` (empty for a cell in
     none; where pages share cells one column ``page: <name>`` each, of True and False), then the signatures that have
-    scores. A cell without a score has an empty field.
+    scores. A cell without a score has an empty field. With ``cells_only`` there are only ``cell_id`` and the scores.
     """
     rows = [i for i, note in enumerate(many.table["note"]) if not note]
     with _spooled(view, many, rows) as scores:
-        header, page_text = _page_columns(many.pages, view.n_cells)
-        names = unique(["cell_id", "cell_index", *header, *(many.signatures[i].name for i in rows)])
+        header, page_text = ([], []) if cells_only else _page_columns(many.pages, view.n_cells)
+        if not cells_only:
+            header = ["cell_index", *header]
+        names = unique(["cell_id", *header, *(many.signatures[i].name for i in rows)])
         yield ",".join(quoted(neutral(name)) for name in names) + "\n"
         step = max(1, _AT_ONCE // max(len(rows), 1))
         for at in range(0, view.n_cells, step):
             end = min(view.n_cells, at + step)
             columns = [
                 map(quoted, view.cell_ids[at:end]),
-                map(str, view.cell_index[at:end].tolist()),
+                *([] if cells_only else [map(str, view.cell_index[at:end].tolist())]),
                 *(text[at:end] for text in page_text),
                 *(map(number_field, scores[i, at:end].tolist()) for i in range(len(rows))),
             ]

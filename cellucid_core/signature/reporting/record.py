@@ -51,7 +51,7 @@ def run_record(
         "found": match.found,
         "missing": match.missing,
         "repeated": match.repeated,
-        "replaced": dict(replaced or {}),
+        "replaced": {**run.match.replaced, **(replaced or {})},
         "ambiguous": match.ambiguous,
         "counted": "as often as listed" if run.repeats == "count" else "once",
     }

@@ -52,6 +52,11 @@ def python_code(
         The table that joined the cells, where there is one; by default its file name, to be edited.
     """
     path = str(file if file is not None else view.dataset.path.name)
+    if run.match.signed and run.method in ("median", "score_genes"):
+        raise InputError(
+            "There are no lines of scanpy for genes that count up and down in this score.",
+            "Take this package's own lines, or another score.",
+        )
     known = conditions(view, run.pages)
     used = {column for column, _ in known.values()} | {run.sample_key or ""}
     parts = [
@@ -119,8 +124,9 @@ def _reading(view: View, run: SignatureRun, path: str, joining: Sequence[str]) -
         lines.append("kept = np.setdiff1d(np.arange(adata.n_obs), left_out)")
         lines.append("X, obs = X[kept], obs.iloc[kept]")
     lines += ["", _assigned("genes = ", run.match.found)]
-    if (run.match.weights != 1).any():
-        lines.append(_assigned("weights = np.array(", [float(w) for w in run.match.weights], ")"))
+    times = run.match.weights * (run.match.signs if run.method != "ucell" else 1)
+    if (times != 1).any():
+        lines.append(_assigned("weights = np.array(", [float(w) for w in times], ")"))
     else:
         lines.append("weights = np.ones(len(genes))")
     lines += [
@@ -193,7 +199,7 @@ def _scoring(run: SignatureRun) -> str:
         lines.append("raw_score[np.isnan(x).all(axis=1)] = np.nan")
         if run.method == "mean":
             lines += [
-                "total = (~np.isnan(x) * weights).sum(axis=1)",
+                f"total = (~np.isnan(x) * {'np.abs(weights)' if run.match.signed else 'weights'}).sum(axis=1)",
                 "enough = total > 1e-9 * np.abs(weights).sum()",
                 "raw_score = np.divide(raw_score, total, out=np.full(len(total), np.nan), where=enough)",
             ]

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
 from cellucid_core.errors import InputError
-from cellucid_core.genes import GeneIds, GeneMatch, GeneSet, match_genes, parse_genes
+from cellucid_core.genes import (
+    SIGNS,
+    GeneIds,
+    GeneMatch,
+    GeneSet,
+    match_genes,
+    understand_genes,
+    understand_names,
+)
 from cellucid_core.names import listed
 
 if TYPE_CHECKING:
@@ -22,6 +31,7 @@ def match_in_view(
     *,
     repeats: Literal["once", "count"] = "once",
     signed: bool = False,
+    replaced: Mapping[str, str] | None = None,
 ) -> GeneMatch:
     """Find a signature's genes in a view; the gene table's other text columns serve for proposals.
 
@@ -31,10 +41,10 @@ def match_in_view(
         The dataset as mapped.
     genes
         Text as pasted, genes, or a signature with or without weights.
-    repeats, signed
+    repeats, signed, replaced
         See `match_genes`.
     """
-    return match_many(view, [genes], repeats=repeats, signed=signed)[0]
+    return match_many(view, [genes], repeats=repeats, signed=signed, replaced=replaced)[0]
 
 
 def match_many(
@@ -43,19 +53,43 @@ def match_many(
     *,
     repeats: Literal["once", "count"] = "once",
     signed: bool = False,
+    replaced: Mapping[str, str] | None = None,
 ) -> list[GeneMatch]:
-    """Find the genes of several signatures, see `match_in_view`; the dataset's ids are prepared once."""
+    """Find the genes of several signatures, see `match_in_view`; the dataset's ids are prepared once.
+
+    Only for a single one there are proposals: a file may hold a hundred thousand genes.
+    """
     ids = GeneIds(view.gene_ids, _other_ids(view))
+    propose = len(signatures) == 1
+    could_be = (lambda gene: bool(ids.proposals(gene))) if propose else (lambda gene: False)
+
+    def has(gene: str) -> bool:
+        return gene in ids.place or (signed and gene[-1:] in SIGNS and gene[:-1].strip() in ids.place)
+
     matches = []
     for one in signatures:
-        weights: Sequence[float] | None = None
-        if isinstance(one, GeneSet):
-            requested, weights = list(one.genes), one.weights
-        elif isinstance(one, str):
-            requested = parse_genes(one)
+        weights = one.weights if isinstance(one, GeneSet) else None
+        signs = None
+        if isinstance(one, GeneSet) and one.halves and weights is not None:  # up and down: signs, not weights
+            signs, weights = [1 if weight > 0 else -1 for weight in weights], None
+        notes: list[str] = []
+        if isinstance(one, str):
+            requested, notes = understand_genes(one, has, could_be, signed=signed)
+        elif isinstance(one, GeneSet):
+            requested, notes = understand_names(one.genes, has, could_be, signed=signed, apart=one.weights is None)
         else:
             requested = [gene for gene in map(str, one) if gene.strip()]
-        matches.append(match_genes(requested, ids, repeats=repeats, signed=signed, gene_weights=weights))
+        match = match_genes(
+            requested,
+            ids,
+            repeats=repeats,
+            signed=signed,
+            gene_weights=weights,
+            gene_signs=signs,
+            replaced=replaced,
+            propose=propose,
+        )
+        matches.append(replace(match, notes=notes))
     return matches
 
 
@@ -82,7 +116,7 @@ def none_found(match: GeneMatch, gene_ids: np.ndarray) -> InputError:
     if len(match.missing) == 1:
         what = f"The gene {match.missing[0]!r} is not in the dataset."
     if match.proposals:
-        pairs = [f"{gene} → {proposal}" for gene, proposal in match.proposals.items()]
+        pairs = [f"{gene} → {' or '.join(one.gene for one in some[:3])}" for gene, some in match.proposals.items()]
         return InputError(what, f"They could be: {listed(pairs, 5)}.")
     return InputError(what, f"The dataset's gene ids look like {', '.join(map(str, gene_ids[:3]))}.")
 

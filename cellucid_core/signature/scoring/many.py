@@ -132,6 +132,10 @@ def iter_scores(
             yield i, why
         else:
             scored.append(i)
+    if method in ("mean", "sum"):  # those with signs are few: one by one
+        for i in [i for i in scored if matches[i].signed]:
+            yield i, score_cells(expression, matches[i], method)
+        scored = [i for i in scored if not matches[i].signed]
     if method in ("median", "score_genes"):
         means = None
         if method == "score_genes":

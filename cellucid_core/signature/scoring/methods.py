@@ -72,6 +72,14 @@ def score_cells(
         raise InputError(f"There is no score {method!r}.", f"Choose one of {', '.join(METHODS)}.")
     if not match.found:
         raise InputError("None of the signature's genes is in the dataset.", "Check the gene ids.")
+    if match.signed and method in ("median", "score_genes"):  # UCell and sums take signs themselves
+        up, down = (
+            score_cells(expression, half, method, seed=seed, gene_ids=gene_ids, means=means, progress=progress)
+            if half.found
+            else np.zeros(expression.n_cells)
+            for half in (match.half(1), match.half(-1))
+        )
+        return np.asarray(up - down)
     if method == "mean" or method == "sum":
         return _sum_or_mean(expression, match, mean=method == "mean")
     match = match.unweighted()
@@ -108,6 +116,9 @@ def genes_used(expression: Expression, positions: np.ndarray) -> np.ndarray:
 def _sum_or_mean(expression: Expression, match: GeneMatch, *, mean: bool) -> np.ndarray:
     check_weights(match, mean=mean)
     total, weight = weighted_sum(expression, match.positions, match.weights)
+    if match.signed:  # Σ ±wx over Σ w
+        down = match.half(-1)
+        total = total - 2 * weighted_sum(expression, down.positions, down.weights)[0]
     if isinstance(weight, float):
         return total / weight if mean else total
     return over_weight(total, weight, expression, match, mean=mean)

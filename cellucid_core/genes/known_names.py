@@ -1,0 +1,174 @@
+"""What genes are called, as facts: Ensembl ids, earlier and other names, orthologs of man and mouse, proteins.
+
+The tables lie in ``tables/`` (its README says where they are from). Each is read when it is first asked for; all of
+them together take about a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterable
+from functools import cache, cached_property
+from pathlib import Path
+
+_TABLES = Path(__file__).parent / "tables"
+_GREEK = {
+    "α": ("alpha", "a"), "β": ("beta", "b"), "γ": ("gamma", "g"), "δ": ("delta", "d"), "ε": ("epsilon", "e"),
+    "ζ": ("zeta", "z"), "η": ("eta", "h"), "θ": ("theta", "q"), "κ": ("kappa", "k"), "λ": ("lambda", "l"),
+    "μ": ("mu", "m"), "σ": ("sigma", "s"), "τ": ("tau", "t"), "ω": ("omega", "w"),
+}  # fmt: skip
+_WORDS = str.maketrans({sign: word for sign, (word, _) in _GREEK.items()})
+_LETTERS = str.maketrans({sign: letter for sign, (_, letter) in _GREEK.items()})
+#: Only words that no symbol holds by chance ("beta" in BETA1 is meant, "eta" in THETA is not).
+_SHORT = {word: letter for word, letter in _GREEK.values() if len(word) > 3}
+_SPELLED = re.compile("|".join(sorted(_SHORT, key=len, reverse=True)))
+#: Dashes of every kind, underscores and spaces: papers write IL-2, IL‑2 and IL 2.
+_MARKS = str.maketrans(dict.fromkeys("-‐‑‒–—−_ \u00a0\u2009\u202f"))
+
+
+def squashed(names: str) -> str:
+    """Return names without letter case, dashes and spaces; several may be joined by line ends."""
+    return names.casefold().translate(_MARKS)
+
+
+def spellings(name: str) -> list[str]:
+    """Return a name squashed, its Greek letters as Latin letters and as words, its Greek words as letters.
+
+    Examples
+    --------
+    >>> spellings("IFN-γ")
+    ['ifng', 'ifngamma']
+    """
+    bare = squashed(name).replace("ς", "σ")
+    words = bare.translate(_WORDS)
+    short = _SPELLED.sub(lambda word: _SHORT[word[0]], words)
+    return list(dict.fromkeys((bare.translate(_LETTERS), words, short)))
+
+
+class KnownNames:
+    """The tables, each read on first use; `known_names` returns the only one."""
+
+    @cached_property
+    def human(self) -> dict[str, str]:
+        """Human Ensembl ids → symbols."""
+        return _pairs("human.tsv.gz")
+
+    @cached_property
+    def mouse(self) -> dict[str, str]:
+        """Mouse Ensembl ids → symbols."""
+        return _pairs("mouse.tsv.gz")
+
+    @cached_property
+    def human_symbols(self) -> frozenset[str]:
+        """All human symbols."""
+        return frozenset(self.human.values())
+
+    @cached_property
+    def mouse_symbols(self) -> frozenset[str]:
+        """All mouse symbols."""
+        return frozenset(self.mouse.values())
+
+    @cached_property
+    def folded(self) -> frozenset[str]:
+        """All symbols of man and mouse, without letter case."""
+        return frozenset("\n".join([*self.human_symbols, *self.mouse_symbols]).casefold().split("\n"))
+
+    @cached_property
+    def to_mouse(self) -> dict[str, str]:
+        """Human symbols → mouse symbols, one to one."""
+        return _pairs("orthologs.tsv.gz")
+
+    @cached_property
+    def to_human(self) -> dict[str, str]:
+        """Mouse symbols → human symbols, one to one."""
+        return {mouse: human for human, mouse in self.to_mouse.items()}
+
+    @cached_property
+    def _aliases(self) -> dict[str, str]:
+        return _pairs("aliases.tsv.gz")
+
+    @cached_property
+    def _ids(self) -> dict[str, str]:
+        return _grouped((symbol, ensembl) for ids in (self.human, self.mouse) for ensembl, symbol in ids.items())
+
+    @cached_property
+    def _earlier(self) -> dict[str, str]:
+        pairs = [(alias, *symbols.split(";")) for alias, symbols in self._aliases.items()]
+        return _grouped(
+            (symbol, alias)
+            for kind in (1, 2)
+            for alias, *symbols in pairs
+            if symbols[kind - 1]
+            for symbol in symbols[kind - 1].split(",")
+        )
+
+    @cached_property
+    def _proteins(self) -> dict[str, list[str]]:
+        lines = (_TABLES / "proteins.tsv").read_text(encoding="utf-8").split("\n")
+        return {squashed(name): genes.split(",") for name, _, genes in (line.partition("\t") for line in lines) if name}
+
+    @cached_property
+    def _squashed(self) -> dict[str, str]:
+        """Squashed names → symbols and aliases that are written so."""
+        names = [*self.human_symbols, *self._aliases]
+        bare = squashed("\n".join(names)).split("\n")
+        return _grouped((short, name) for short, name in zip(bare, names, strict=True) if short != name)
+
+    def symbol_of(self, ensembl: str) -> str | None:
+        """Return the symbol of an Ensembl id without version, of man or mouse."""
+        return self.human.get(ensembl) or self.mouse.get(ensembl)
+
+    def ids_of(self, symbol: str) -> list[str]:
+        """Return the Ensembl ids of a symbol, of man or mouse."""
+        return _values(self._ids, symbol)
+
+    def meant_by(self, name: str) -> list[tuple[str, str]]:
+        """Return the human symbols that a name may mean, best first, and what the name is to each."""
+        before, _, also = self._aliases.get(name, "").partition(";")
+        found = [(symbol, "an earlier name") for symbol in before.split(",") if symbol]
+        found += [(symbol, "another name") for symbol in also.split(",") if symbol]
+        proteins = self._proteins.get(squashed(name), [])
+        return found + [(symbol, "the protein's name") for symbol in proteins if symbol not in dict(found)]
+
+    def spelled_like(self, name: str) -> list[str]:
+        """Return known human symbols and names that differ only in case, dashes, spaces and Greek letters."""
+        found: dict[str, None] = {}
+        for short in spellings(name):
+            found.update(dict.fromkeys(_values(self._squashed, short)))
+            if short in self._proteins:
+                found[short] = None
+        found.pop(name, None)
+        return list(found)
+
+    def earlier_names(self, symbol: str) -> list[str]:
+        """Return what a human symbol was called before, then its aliases."""
+        return _values(self._earlier, symbol)
+
+    def is_gene(self, name: str) -> bool:
+        """Tell whether a name is a symbol of man or mouse, in any letter case, or another name of a gene."""
+        return name.casefold() in self.folded or name in self._aliases
+
+
+@cache
+def known_names() -> KnownNames:
+    """Return the tables; nothing is read before it is asked for."""
+    return KnownNames()
+
+
+def _pairs(file: str) -> dict[str, str]:
+    text = gzip.decompress((_TABLES / file).read_bytes()).decode("utf-8")
+    fields = text.rstrip("\n").replace("\t", "\n").split("\n")
+    return dict(zip(fields[::2], fields[1::2], strict=True))
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return key → its values, one per line: a hundred thousand lists would take three times as long to make."""
+    groups: dict[str, str] = {}
+    for key, value in pairs:
+        groups[key] = f"{groups[key]}\n{value}" if key in groups else value
+    return groups
+
+
+def _values(groups: dict[str, str], key: str) -> list[str]:
+    return groups[key].split("\n") if key in groups else []
