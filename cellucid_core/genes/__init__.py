@@ -27,6 +27,7 @@ from cellucid_core.genes.naming_conventions import (
     look_like_barcodes,
     look_like_genes,
     sampled,
+    share_of_genes,
     species,
     undamaged,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "read_gene_table",
     "read_gmt",
     "sampled",
+    "share_of_genes",
     "species",
     "undamaged",
     "understand_genes",

@@ -13,6 +13,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from cellucid_core.genes.known_names import known_names
+
 IdKind = Literal["ensembl", "entrez", "symbol"]
 #: Names of any kind of array.
 Names: TypeAlias = "Sequence[str] | np.ndarray | pd.Index[Any]"
@@ -77,11 +79,11 @@ _POWER = re.compile(r"^\d(?:\.\d+)?E\+\d{2}$")
 _SAMPLE = 20_000
 
 
-def sampled(names: Names) -> list[str]:
+def sampled(names: Names, most: int = _SAMPLE) -> list[str]:
     """Return at most 20,000 names, spread evenly."""
-    if len(names) <= _SAMPLE:
+    if len(names) <= most:
         return [str(name) for name in names]
-    return [str(names[int(at)]) for at in np.linspace(0, len(names) - 1, _SAMPLE)]
+    return [str(names[int(at)]) for at in np.linspace(0, len(names) - 1, most)]
 
 
 def id_kind(names: Names) -> IdKind | None:
@@ -107,12 +109,36 @@ def _share(names: Sequence[str], holds: Callable[[str], bool]) -> float:
     return sum(map(holds, names)) / len(names) if names else 0.0
 
 
+def share_of_genes(names: Names, *, any_case: bool = False) -> float:
+    """Return the share of names, 0 to 1, that are genes: ids of a database, or symbols of man or mouse.
+
+    Parameters
+    ----------
+    names
+        Names; 2,000 of them, spread evenly, are looked at.
+    any_case
+        Whether letter case does not matter: other animals' symbols are often those of man in small letters.
+    """
+    some = [_GENOME.sub("", name).strip() for name in sampled(names, 2000)]
+    known = known_names()
+
+    def is_gene(name: str) -> bool:
+        if is_stable_id(name):
+            return True
+        if len(name) < 2:  # the mouse has genes a, c and T; so has everybody's small example
+            return False
+        if any_case:
+            return name.casefold() in known.folded
+        return name in known.human_symbols or name in known.mouse_symbols
+
+    return _share(some, is_gene)
+
+
 def look_like_genes(names: Names) -> bool:
-    """Tell whether names are genes: half of them Ensembl ids, or three of the genes that every data set has."""
-    some = sampled(names)
-    if _share(some, is_stable_id) > 0.5:
+    """Tell whether names are genes: half of them known ones, or three of those that every data set has."""
+    if share_of_genes(names) > 0.5:
         return True
-    bare = {_GENOME.sub("", name) for name in some}
+    bare = {_GENOME.sub("", name) for name in sampled(names)}
     return len(bare & _COMMON) >= 3 or len(bare & _COMMON_MOUSE) >= 3
 
 
@@ -125,8 +151,8 @@ def look_like_barcodes(names: Names) -> bool:
 def species(names: Names) -> dict[str, int]:
     """Count the names that tell a species, most frequent first.
 
-    Genome prefixes (``GRCh38_ACTB``) and Ensembl ids tell it surely; symbols only where at least three of the genes
-    that every data set has are there in the spelling of man (ACTB) or of the mouse (Actb).
+    Genome prefixes (``GRCh38_ACTB``) and Ensembl ids tell it surely; symbols only where at least three are those of man
+    (ACTB) and not of the mouse (Actb), or the reverse.
     """
     found: Counter[str] = Counter()
     bare = []
@@ -141,8 +167,12 @@ def species(names: Names) -> dict[str, int]:
         else:
             bare.append(name)
     if not found:
-        for kind, genes in (("human", _COMMON), ("mouse", _COMMON_MOUSE)):
-            if (n := len(genes.intersection(bare))) >= 3:
+        known = known_names()
+        for kind, genes, other in (
+            ("human", known.human_symbols, known.mouse_symbols),
+            ("mouse", known.mouse_symbols, known.human_symbols),
+        ):
+            if (n := sum(name in genes and name not in other for name in bare)) >= 3:
                 found[kind] = n
     return dict(found.most_common())
 

@@ -16,6 +16,7 @@ from cellucid_core.preflight.rules import (
     obs,
     obs_kinds,
     orientation,
+    spaces,
     vectors,
 )
 
@@ -54,6 +55,7 @@ RULES: tuple[Rule, ...] = (
         embedding.choose_latent_not_finite,
         safe=True,
     ),
+    Rule("names-spaces", spaces.names_spaces, spaces.fix_names_spaces, safe=True),
     Rule("cell-ids-duplicate", obs.cell_ids_duplicate, obs.fix_cell_ids_duplicate, safe=True),
     Rule("obs-category-count", obs.obs_category_count, obs.fix_obs_category_count, safe=True),
     Rule("obs-one-value-per-cell", obs.obs_one_value_per_cell, obs.fix_obs_one_value_per_cell, safe=True, guess=True),

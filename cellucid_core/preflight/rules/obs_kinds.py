@@ -95,7 +95,7 @@ def fix_obs_numeric_text(view: View, scope: Scope) -> Mapping:
         f"for key in {columns!r}:\n    adata.obs[key] = pd.to_numeric(adata.obs[key].astype(str), errors='coerce')"
     )
     replaced = {
-        key: pd.to_numeric(_source_column(view, key).astype(object), errors="coerce").to_numpy(np.float64)
+        key: pd.to_numeric(source_column(view, key).astype(object), errors="coerce").to_numpy(np.float64)
         for key in columns
     }
     return _replaced(view, AppliedFix("obs-numeric-text", sentence, code), replaced)
@@ -122,7 +122,7 @@ def fix_obs_datetime(view: View, scope: Scope) -> Mapping:
     columns = date_columns(view)
     replaced = {}
     for key in columns:
-        times = _as_times(_source_column(view, key))
+        times = _as_times(source_column(view, key))
         earliest = times.iloc[view.cell_index].min()
         replaced[key] = ((times - earliest) / pd.Timedelta(days=1)).to_numpy(np.float64)
     sentence = f"{plural(len(columns), 'column')} of dates converted to days since the earliest: {listed(columns)}"
@@ -158,7 +158,7 @@ def fix_obs_mixed_types(view: View, scope: Scope) -> Mapping:
     columns = _mixed_columns(view)
     replaced = {}
     for key in columns:
-        column = _source_column(view, key).astype(object)
+        column = source_column(view, key).astype(object)
         replaced[key] = column.where(column.isna(), column.map(str)).to_numpy(dtype=object)
     sentence = f"{plural(len(columns), 'column')} converted to text: {listed(columns)}"
     code = (
@@ -370,7 +370,7 @@ def _numbers(series: pd.Series) -> np.ndarray:
     return values
 
 
-def _source_column(view: View, key: str) -> pd.Series:
+def source_column(view: View, key: str) -> pd.Series:
     """Return a column for all rows of the source."""
     if key in view.mapping.obs_replaced:
         return pd.Series(view.mapping.obs_replaced[key], index=view.dataset.obs.index, name=key)

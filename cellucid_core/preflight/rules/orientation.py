@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cellucid_core.dataset import AppliedFix, Mapping, Turn, View, default_mapping
-from cellucid_core.genes import look_like_barcodes, look_like_genes, sampled
+from cellucid_core.genes import look_like_barcodes, look_like_genes, sampled, share_of_genes
 from cellucid_core.names import listed
 from cellucid_core.preflight.finding import Finding, Scope, examples
 
@@ -78,6 +78,12 @@ def swapped(view: View) -> Turn | None:
     if view.dataset.matrices[name].shape != (view.dataset.n_cells, len(view.dataset.variables[name])):
         return None
     rows, columns = sampled(view.dataset.obs.index), sampled(view.dataset.variables[name].index)
-    genes_as_rows = look_like_genes(rows) and not look_like_genes(columns)
+    # Symbols of other animals are known in part, so "no genes" asks for few known ones, in any letter case.
+    genes_as_rows = (
+        len(rows) >= 3
+        and look_like_genes(rows)
+        and not look_like_genes(columns)
+        and share_of_genes(columns, any_case=True) < 0.25
+    )
     cells_as_columns = look_like_barcodes(columns) and not look_like_barcodes(rows)
     return "all" if genes_as_rows or cells_as_columns else None
