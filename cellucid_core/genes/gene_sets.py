@@ -166,14 +166,15 @@ def gene_file_genes(content: bytes, name: str) -> list[str]:
     ['CD3D', 'LYZ']
     """
     if len(content) <= MAX_BYTES and is_workbook(content):
-        sets: GeneSets | None = _workbook(content, name)
+        sets = _workbook(content, name)
     else:
         text = file_text(content, name)
         if is_gmt(name):
             return [gene for _, _, _, genes in gmt_lines(text) for gene in genes]
-        sets = _other_sets(text, name)
-        if sets is None:
+        others = _other_sets(text, name)
+        if others is None:
             return read_rows(text, name).genes
+        sets = others
     return [gene for one in sets.signatures for gene in one.genes]
 
 

@@ -168,11 +168,11 @@ def species(names: Names) -> dict[str, int]:
             bare.append(name)
     if not found:
         known = known_names()
-        for kind, genes, other in (
+        for kind, mine, others in (
             ("human", known.human_symbols, known.mouse_symbols),
             ("mouse", known.mouse_symbols, known.human_symbols),
         ):
-            if (n := sum(name in genes and name not in other for name in bare)) >= 3:
+            if (n := sum(name in mine and name not in others for name in bare)) >= 3:
                 found[kind] = n
     return dict(found.most_common())
 

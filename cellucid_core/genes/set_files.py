@@ -116,10 +116,10 @@ def sets_of_rows(rows: list[list[str]]) -> list[RawSet] | None:
         return _long(rows[1:], names[0], genes[0], weight, said)
     if genes or names:
         return None
-    if all(_mostly(rows[1:], at, _is_gene) and not _is_gene(rows[0][at]) for at in range(width)):
+    if all(rows[0][at] and _mostly(rows[1:], at, _is_gene) and not _is_gene(rows[0][at]) for at in range(width)):
         return _columns(rows, descriptions=False)
     first = [row[0] for row in rows]
-    repeats = len(set(first)) < len(first)
+    repeats = len(set(first)) < len(first) and all(row[0] and row[1] for row in rows)
     if width <= 3 and repeats and _mostly(rows, 1, _is_gene) and not _mostly(rows, 0, _is_gene):
         weight = 2 if width == 3 and _mostly(rows, 2, lambda field: finite_number(field) is not None) else None
         return _long(rows, 0, 1, weight, None)

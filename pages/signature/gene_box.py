@@ -1,4 +1,4 @@
-"""The signature's genes: pasted, or from a file; each gene's fate as a chip, and one click for the proposals."""
+"""The signature's genes: pasted, or from a file; what needs attention as chips, and one click for each proposal."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import streamlit as st
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
 from cellucid_core.genes import GeneMatch, GeneSet, GeneSets, parse_genes, read_gene_sets
-from cellucid_core.names import listed
 from cellucid_core.signature import match_in_view
 from pages.session.state import OpenGeneSets, kept, literal, show_error, widget_key, workspace
 
 DEMO_GENES = "CD3D, CD3E, CD8A, CD8B, NKG7, GZMK, CCL5"
-MOST_CHIPS = 60
+MOST_CHIPS, MOST_PROPOSALS = 60, 12
 GENES, CHOSEN = "genes", "signature"
 _COMMIT_ON_PASTE = """<script>
 if (!window.cellucidPaste) {
@@ -43,7 +42,7 @@ def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> 
             **arguments,
             height=110,
             placeholder="CD3D, CD3E, CD8A",
-            help="Commas, semicolons, tabs and line ends all separate genes. Names must be written as in the dataset.",
+            help="Paste as it is: commas, spaces, lines, bullets. Names that the dataset does not have get proposals.",
         )
     else:
         genes = _choose_signature(file)
@@ -51,8 +50,7 @@ def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> 
     listed = genes if isinstance(genes, str) else " ".join(genes.genes)
     if listed.strip():
         match = match_in_view(view, genes, signed=signed, repeats=repeats)
-        _chips(match)
-        _proposals(match, genes)
+        _fates(match, genes)
     return genes
 
 
@@ -77,9 +75,15 @@ def _file_box() -> None:
     file = workspace().gene_sets
     with st.container(horizontal=True, gap="small"):
         with st.popover("From a file", icon=":material/upload_file:", type="tertiary"):
-            st.caption("A GMT file of many signatures, or a table: genes, and their weights if you like.")
+            st.caption(
+                "Gene sets (GMT, GMX, GRP, JSON, CELLxGENE), or a table: a column for each set, or sets, genes and "
+                "weights."
+            )
             upload = st.file_uploader(
-                "Signatures", type=["gmt", "csv", "tsv", "txt"], key=widget_key("gene_file"), max_upload_size=50
+                "Signatures",
+                type=["gmt", "gmx", "grp", "json", "csv", "tsv", "txt", "xlsx"],
+                key=widget_key("gene_file"),
+                max_upload_size=50,
             )
         if file is not None:
             st.button("Paste genes instead", icon=":material/edit:", type="tertiary", on_click=_close_file)
@@ -123,31 +127,58 @@ def as_text(genes: Any) -> str:
     return ", ".join(f'"{gene}"' if any(c in gene for c in ",;\t\n") else gene for gene in genes)
 
 
-def _chips(match: GeneMatch) -> None:
-    """Show every gene's fate, with counts."""
-    replaced = workspace().replaced
-    groups = [("green", match.found), ("red", match.missing)]
-    text = []
-    for colour, genes in groups:
-        text += [f":{colour}-badge[{literal(gene)}]" for gene in genes[:MOST_CHIPS]]
-        if len(genes) > MOST_CHIPS:
-            text.append(f":gray[and {len(genes) - MOST_CHIPS:,} more]")
-    st.markdown(" ".join(text))
-    st.caption(f"{len(match.found):,} found · {len(match.missing):,} missing · {len(match.repeated):,} repeated")
-    if match.repeated:
-        st.caption(f"Listed more than once: {literal(listed(match.repeated, 20))}")
-    used = [f"{old} → {new}" for old, new in replaced.items() if new in set(match.found)]
-    if used:
-        st.caption(f"Replaced: {literal(listed(used, 20))}")
+def _fates(match: GeneMatch, genes: str | GeneSet) -> None:
+    """Say what became of the genes: found ones as a count that unfolds, chips for what needs attention."""
+    found = set(match.found)
+    replaced = [f"{old} → {new}" for old, new in workspace().replaced.items() if new in found]
+    counts = f"{len(match.found):,} found · {len(match.missing):,} missing · {len(match.repeated):,} repeated"
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption(counts)
+        if match.found:
+            with st.popover("Found", icon=":material/check:", type="tertiary"):
+                st.markdown(_badges("green", match.found))
+    certain = [gene for gene in match.missing if not match.proposals.get(gene)]
+    chips = [_badges("red", certain), _badges("orange", replaced), _badges("gray", match.repeated, " twice or more")]
+    if any(chips):
+        st.markdown(" ".join(filter(None, chips)))
+    for note in match.notes:
+        st.caption(f":material/info: {literal(note)}")
+    _proposals(match, genes)
+
+
+def _badges(colour: str, genes: list[str], after: str = "") -> str:
+    text = [f":{colour}-badge[{literal(gene)}{after}]" for gene in genes[:MOST_CHIPS]]
+    if len(genes) > MOST_CHIPS:
+        text.append(f":gray[and {len(genes) - MOST_CHIPS:,} more]")
+    return " ".join(text)
 
 
 def _proposals(match: GeneMatch, genes: str | GeneSet) -> None:
-    """Offer what missing genes could be; nothing is replaced without a click."""
+    """Offer what missing genes could be, each with its reason; nothing is replaced without a click."""
     if not match.proposals:
         return
-    pairs = [f"{gene} → {new}" for gene, new in match.proposals.items()]
-    st.caption(f"Could be: {literal(listed(pairs, 5))}")
-    st.button("Use the proposals", on_click=_accept, args=(genes, dict(match.proposals)), icon=":material/spellcheck:")
+    shown = list(match.proposals.items())
+    with st.container(horizontal=True, gap="small"):
+        for gene, candidates in shown[:MOST_PROPOSALS]:
+            with st.popover(f":red[{literal(gene)}] could be …"):
+                for at, one in enumerate(candidates):
+                    st.button(
+                        f"**{literal(one.gene)}**: {literal(one.reason)}",
+                        key=f"take {gene} {at}",
+                        on_click=_accept,
+                        args=(genes, {gene: one.gene}),
+                        type="tertiary",
+                    )
+    if len(shown) > MOST_PROPOSALS:
+        st.caption(f"And {len(shown) - MOST_PROPOSALS:,} more that could be other names of genes.")
+    if only := match.only_proposals:
+        st.button(
+            f"Use all {len(only):,} that have one candidate" if len(only) > 1 else "Use the one candidate",
+            key="use_proposals",
+            on_click=_accept,
+            args=(genes, dict(only)),
+            icon=":material/spellcheck:",
+        )
 
 
 def _accept(genes: str | GeneSet, proposals: dict[str, str]) -> None:

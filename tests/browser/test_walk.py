@@ -215,8 +215,8 @@ def test_genes_that_do_not_exist(page):
     genes.fill("cd3d, <b>bold</b>")
     genes.press("Control+Enter")
     expect(page.get_by_text("0 found · 2 missing · 0 repeated")).to_be_visible()
-    alert(page, "cd3d → CD3D")
-    page.get_by_role("button", name="Use the proposals").click()
+    expect(page.get_by_role("button", name="cd3d could be …")).to_be_visible()
+    page.get_by_role("button", name="Use the one candidate").click()
     expect(page.get_by_text("1 found · 1 missing · 0 repeated")).to_be_visible()
     expect(page.get_by_text("<b>bold</b>").first).to_be_visible()
 
