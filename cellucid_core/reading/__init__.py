@@ -20,6 +20,7 @@ from cellucid_core.reading.kinds import (
 )
 from cellucid_core.reading.matrix import BLOCK_BYTES, FileMatrix, Layout, count_into, exact_float
 from cellucid_core.reading.rewriting import as_categories
+from cellucid_core.reading.samples import Sample, SeveralSamples, choose_sample, find_samples, list_folder
 from cellucid_core.reading.source import Source
 
 __all__ = [
@@ -33,16 +34,21 @@ __all__ = [
     "Graph",
     "Layout",
     "Recognised",
+    "Sample",
+    "SeveralSamples",
     "Source",
     "as_categories",
     "check_file_name",
+    "choose_sample",
     "count_into",
     "demo_file",
     "exact_float",
+    "find_samples",
     "first_line",
     "gunzip",
     "is_adata",
     "is_openable_folder",
+    "list_folder",
     "may_hold_data",
     "read_adata",
     "recognise",
