@@ -33,7 +33,7 @@ def read_cell_metadata(path: Path) -> pd.DataFrame:
             encoding=layout.encoding,
             compression="infer",
             header=None,
-            skiprows=1,
+            skiprows=layout.above,
             dtype={0: str},
             keep_default_na=True,
             low_memory=False,

@@ -21,16 +21,21 @@ from cellucid_core.names import listed, safe_key, unique
 from cellucid_core.reading import (
     CONVERT,
     HDF5_SIGNATURE,
+    Container,
     Contents,
     FileKind,
     Recognised,
+    Sample,
     Source,
+    chosen_samples,
     demo_file,
     first_line,
     gunzip,
     is_adata,
+    place_sample,
     read_adata,
     recognise,
+    samples_of,
     unpack_entry,
 )
 
@@ -42,7 +47,8 @@ DEMO = "demo"
 
 #: A file in an archive in an archive is opened; deeper nesting is somebody's mistake.
 _MAX_DEPTH = 3
-_ENDINGS = (".gz", ".zip", ".h5ad", ".h5mu", ".h5", ".hdf5", ".zarr", ".loom", ".csv", ".tsv", ".txt", ".tab")
+_ENDINGS = (".gz", ".zip", ".h5ad", ".h5mu", ".h5", ".hdf5", ".zarr", ".loom", ".csv", ".tsv", ".txt", ".tab",
+            ".xlsx", ".tar", ".tgz", ".bz2", ".xz")  # fmt: skip
 
 
 Openable: TypeAlias = "str | Path | anndata.AnnData"
@@ -61,7 +67,7 @@ class DatasetSource:
     content_hash
         What it held when it was opened before, or empty.
     parts
-        The samples that are joined, each with its name; `join` and `sample_column` as `open_dataset`.
+        The samples that are joined, each with its name; `samples`, `join` and `sample_column` as `open_dataset`.
     """
 
     path: str
@@ -70,6 +76,7 @@ class DatasetSource:
     cell_metadata: str | None = None
     content_hash: str = ""
     parts: tuple[DatasetSource, ...] = ()
+    samples: tuple[str, ...] = ()
     join: Join = "shared"
     sample_column: str = SAMPLE
 
@@ -97,7 +104,15 @@ class DatasetSource:
             openers = [(part.name or _stem(Path(part.path).name), part.open) for part in self.parts]
             found = _join(openers, self.name, self.cell_metadata, self.join, self.sample_column)
         else:
-            found = open_dataset(self.path, self.name, modality=self.modality, cell_metadata=self.cell_metadata)
+            found = open_dataset(
+                self.path,
+                self.name,
+                modality=self.modality,
+                cell_metadata=self.cell_metadata,
+                samples=self.samples or None,
+                join=self.join,
+                sample_column=self.sample_column,
+            )
         if self.content_hash and found.content_hash != self.content_hash:
             raise InputError("The file was changed since it was opened.", "Open it again.")
         return found
@@ -149,6 +164,7 @@ def open_dataset(
         named = [str(one) for one in source] if isinstance(source, Mapping) else sample_names(several)
         if len(several) > 1 or isinstance(source, Mapping):
             named, several = _chosen(named, several, samples)
+            samples = None
             openers = [
                 (sample, partial(open_dataset, one, modality=modality))
                 for sample, one in zip(named, several, strict=True)
@@ -158,7 +174,7 @@ def open_dataset(
     if is_adata(source):
         return _open_adata(source, name, modality, cell_metadata)
     if isinstance(source, str) and source == DEMO:
-        dataset = _open(demo_file(), "pbmc68k_reduced.h5ad", modality, cell_metadata)
+        dataset = _open(demo_file(), "pbmc68k_reduced.h5ad", _How(modality, cell_metadata))
         return replace(dataset, id="pbmc68k_reduced", name="PBMC 68k, reduced")
     if not isinstance(source, str | os.PathLike):
         kind = type(source).__name__
@@ -167,7 +183,7 @@ def open_dataset(
     path = Path(source)
     # An upload lies on disk under its hash: messages say the user's name.
     file_name = path.name or path.resolve().name if name is None else f"{name}{path.suffix}"
-    dataset = _open(path, file_name, modality, cell_metadata)
+    dataset = _open(path, file_name, _How(modality, cell_metadata, samples, join, sample_column))
     return dataset if name is None else replace(dataset, id=safe_key(name), name=name)
 
 
@@ -230,7 +246,19 @@ def _open_adata(
     return Dataset(id=safe_key(name), name=name, path=path, **vars(read_adata(adata)))
 
 
-def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str | Path | None) -> Dataset:
+@dataclass(frozen=True)
+class _How:
+    """The choices of `open_dataset`, and how deep in archives a file lies."""
+
+    modality: str | None = None
+    cell_metadata: str | Path | None = None
+    samples: Sequence[str] | None = None
+    join: Join = "shared"
+    sample_column: str = SAMPLE
+    depth: int = 0
+
+
+def _open(path: Path, file_name: str, how: _How) -> Dataset:
     left = threading.Event()
 
     def go_on(done: int) -> None:
@@ -243,7 +271,7 @@ def _open(path: Path, file_name: str, modality: str | None, cell_metadata: str |
         early = hashing.submit(content_hash, path, go_on) if _is_hdf5(path) else None
         found = recognise(path, file_name)
         digest = early or hashing.submit(content_hash, path, go_on)
-        return _open_as(path, file_name, found, digest.result, modality, cell_metadata)
+        return _open_as(path, file_name, found, digest.result, how)
     finally:
         left.set()
         hashing.shutdown(wait=False)
@@ -254,16 +282,18 @@ def _open_as(
     file_name: str,
     found: Recognised,
     digest: Callable[[], str],
-    modality: str | None,
-    cell_metadata: str | Path | None,
+    how: _How,
 ) -> Dataset:
+    modality, cell_metadata = how.modality, how.cell_metadata
     source = Source(path, _stem(file_name), file_name, digest, found.inside, modality)
     kind: FileKind | None = found.kind
-    depth = 0
+    depth = how.depth
     while kind is None:
         depth += 1
         if depth > _MAX_DEPTH:
             raise InputError(f"{file_name} is packed several times over.", "Unpack it and open what is inside.")
+        if found.packed == "samples":
+            return replace(_open_samples(source, file_name, found.container, replace(how, depth=depth)), path=path)
         inner_name = found.inside.rpartition("/")[2]
         inner = home_folder("unpacked") / f"{source.digest[:40]}-{depth}-{safe_key(inner_name)}"
         if not inner.exists():
@@ -276,6 +306,8 @@ def _open_as(
         found = recognise(inner, inner_name)
         kind = found.kind
         source = replace(source, path=inner, file_name=inner_name, inside=found.inside)
+    if how.samples is not None and not how.depth:
+        raise InputError(f"{file_name} holds one sample.", "Leave the names of samples out.")
     table = None if cell_metadata is None else read_cell_metadata(Path(cell_metadata))
     contents = _read(kind, replace(source, cell_metadata=table))
     if modality is not None and not contents.modalities:
@@ -283,6 +315,29 @@ def _open_as(
     stem = _stem(file_name)
     dataset = Dataset(id=safe_key(stem), name=stem, path=path, **vars(contents))
     return dataset if table is None or cell_metadata is None else _with_metadata(dataset, Path(cell_metadata), table)
+
+
+def _open_samples(source: Source, file_name: str, container: Container, how: _How) -> Dataset:
+    """Open what a folder or archive holds: one sample, or those that were asked for, by default all, as one dataset."""
+    chosen = chosen_samples(samples_of(source.path, container, file_name), how.samples, file_name)
+    within = replace(how, samples=None, cell_metadata=None)
+
+    def opened(sample: Sample) -> Dataset:
+        place, ours = place_sample(source.path, container, sample, file_name, source.hashing)
+        inner = sample.files[0].rstrip("/").rpartition("/")[2] if sample.kind == "file" else sample.name
+        if sample.kind == "matrix":  # also where a list is missing: its reader says which
+            found = Recognised("10x matrix folder")
+            dataset = _open_as(place, inner, found, partial(content_hash, place), within)
+        else:
+            dataset = _open(place, inner or file_name, within)
+        return replace(dataset, path=source.path) if ours else dataset
+
+    stem = _stem(file_name)
+    if len(chosen) == 1:
+        dataset = replace(opened(chosen[0]), id=safe_key(stem), name=stem)
+        return dataset if how.cell_metadata is None else _with_metadata(dataset, Path(how.cell_metadata))
+    openers = [(sample.name, partial(opened, sample)) for sample in chosen]
+    return _join(openers, stem, how.cell_metadata, how.join, how.sample_column)
 
 
 def _is_hdf5(path: Path) -> bool:
@@ -320,6 +375,7 @@ _WORDS: dict[FileKind, str] = {
     "loom": "a loom file",
     "zarr": "AnnData in zarr format",
     "table": "a table",
+    "workbook": "a workbook of Excel",
     "prepared export": "a Cellucid prepared export",
 }
 

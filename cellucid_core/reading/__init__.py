@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cellucid_core.reading.archives import gunzip, unpack_entry
-from cellucid_core.reading.contents import Contents, Graph
+from cellucid_core.reading.contents import FILTERED, Contents, Graph
 from cellucid_core.reading.demo import demo_file, write_demo
 from cellucid_core.reading.elements import first_line
 from cellucid_core.reading.in_memory import is_adata, read_adata
@@ -20,14 +20,17 @@ from cellucid_core.reading.kinds import (
 )
 from cellucid_core.reading.matrix import BLOCK_BYTES, FileMatrix, Layout, count_into, exact_float
 from cellucid_core.reading.rewriting import as_categories
-from cellucid_core.reading.samples import Sample, SeveralSamples, choose_sample, find_samples, list_folder
+from cellucid_core.reading.sample_files import Container, chosen_samples, place_sample, samples_of
+from cellucid_core.reading.samples import Sample, find_samples
 from cellucid_core.reading.source import Source
 
 __all__ = [
     "BLOCK_BYTES",
     "CONVERT",
+    "FILTERED",
     "HDF5_SIGNATURE",
     "SUPPORTED",
+    "Container",
     "Contents",
     "FileKind",
     "FileMatrix",
@@ -35,11 +38,10 @@ __all__ = [
     "Layout",
     "Recognised",
     "Sample",
-    "SeveralSamples",
     "Source",
     "as_categories",
     "check_file_name",
-    "choose_sample",
+    "chosen_samples",
     "count_into",
     "demo_file",
     "exact_float",
@@ -48,10 +50,11 @@ __all__ = [
     "gunzip",
     "is_adata",
     "is_openable_folder",
-    "list_folder",
     "may_hold_data",
+    "place_sample",
     "read_adata",
     "recognise",
+    "samples_of",
     "unpack_entry",
     "write_demo",
 ]

@@ -30,7 +30,7 @@ def checked_entries(archive: zipfile.ZipFile, file_name: str) -> list[str]:
     Raises
     ------
     InputError
-        If a name leads outside, is there twice or stands for a link, if something is encrypted, or if the declared
+        If a name leads outside or stands for a link, if something is encrypted, or if the declared
         sizes exceed ``CELLUCID_UNPACKED_LIMIT``.
     """
     total, names = 0, []
@@ -54,9 +54,8 @@ def checked_entries(archive: zipfile.ZipFile, file_name: str) -> list[str]:
     limit = read_configuration().unpacked_limit
     if total > limit:
         raise InputError(f"{file_name} unpacks to {format_size(total)}.", f"At most {format_size(limit)} are unpacked.")
-    if len(set(names)) < len(names):
-        raise InputError(f"{file_name} holds a file twice.", "Zip it again.")
-    return names
+    # A name that stands twice (zarr's ZipStore writes metadata again) is one file: what was written last.
+    return list(dict.fromkeys(names))
 
 
 def unpack_entry(path: Path, name: str, target: Path, file_name: str) -> None:
@@ -77,9 +76,9 @@ def _unpack_entry(path: Path, name: str, target: Path, file_name: str) -> None:
         with zipfile.ZipFile(path) as archive:
             checked_entries(archive, file_name)
             entry = archive.getinfo(name)
-            _require_room(target.parent, entry.file_size, file_name)
+            require_room(target.parent, entry.file_size, file_name)
             with archive.open(entry) as source:
-                _copy(source, target, entry.file_size, file_name)
+                copy_bounded(source, target, entry.file_size, file_name)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{file_name} is a zip that is damaged or was cut off.", _AGAIN) from error
 
@@ -101,7 +100,7 @@ def unpack_folder(path: Path, inside: str, folder: Path, file_name: str) -> None
     """
     with zipfile.ZipFile(path) as archive:
         names = [name for name in checked_entries(archive, file_name) if name.rpartition("/")[0] == inside.rstrip("/")]
-        _require_room(folder, sum(archive.getinfo(name).file_size for name in names), file_name)
+        require_room(folder, sum(archive.getinfo(name).file_size for name in names), file_name)
     for name in names:
         _unpack_entry(path, name, folder / name.rpartition("/")[2], file_name)
 
@@ -123,12 +122,13 @@ def _gunzip(path: Path, target: Path, file_name: str) -> None:
     limit = min(read_configuration().unpacked_limit, shutil.disk_usage(target.parent).free - _SPARE)
     try:
         with gzip.open(path) as source:
-            _copy(source, target, limit, file_name)
+            copy_bounded(source, target, limit, file_name)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{file_name} is a gzip file that is damaged or was cut off.", _AGAIN) from error
 
 
-def _require_room(folder: Path, size: int, file_name: str) -> None:
+def require_room(folder: Path, size: int, file_name: str) -> None:
+    """Refuse what the disk has no room for."""
     free = shutil.disk_usage(folder).free - _SPARE
     if size > free:
         raise InputError(
@@ -137,7 +137,8 @@ def _require_room(folder: Path, size: int, file_name: str) -> None:
         )
 
 
-def _copy(source: Any, target: Path, limit: int, file_name: str) -> None:
+def copy_bounded(source: Any, target: Path, limit: int, file_name: str) -> None:
+    """Copy a stream to a file that is complete or absent, refusing what is longer than it should be."""
     written = 0
     try:
         with complete_or_absent(target) as draft, draft.open("wb") as file:

@@ -11,6 +11,9 @@ from scipy import sparse
 
 from cellucid_core.reading.matrix import FileMatrix
 
+#: The column of cells, where a file of all barcodes says which ones the pipeline took for cells.
+FILTERED = "filtered_barcode"
+
 
 @dataclass(frozen=True)
 class Graph:

@@ -39,7 +39,6 @@ _H5SEURAT = (
     "zellkonverter::writeH5AD(Seurat::as.SingleCellExperiment(object), 'file.h5ad')."
 )
 _READS = "Count genes per cell first (Cell Ranger, STARsolo, alevin-fry …), then open the matrix it writes."
-_UNPACK = "Unpack it (tar -xf), then open the dataset inside; a folder of several files can be opened as a zip."
 _SHEET = "Save the sheet as CSV (File, Save as, CSV UTF-8) and open that. Check that no gene became a date."
 _DOCUMENT = "Open the dataset that it belongs to (.h5ad, for example)."
 _IMAGE = "Open the dataset that it was drawn from (.h5ad, for example)."
@@ -54,12 +53,11 @@ _BY_ENDING: dict[tuple[str, ...], Foreign] = {
     (".docx", ".doc", ".odt", ".rtf"): Foreign("a text document", _DOCUMENT),
     (".pptx", ".ppt"): Foreign("a presentation", _DOCUMENT),
     (".html", ".htm"): Foreign("a web page", "If it was a download, the address led to a page: download the file."),
-    (".xlsx", ".xls", ".ods"): Foreign("a spreadsheet", _SHEET),
+    (".xls", ".ods"): Foreign("a spreadsheet", _SHEET),
     (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".svg", ".gif"): Foreign("an image", _IMAGE),
     (".bam", ".cram", ".sam"): Foreign("a file of aligned reads", _READS),
     (".fastq", ".fq", ".fastq.gz", ".fq.gz"): Foreign("a file of sequencing reads", _READS),
     (".fa", ".fasta", ".fa.gz", ".fasta.gz", ".gtf", ".gtf.gz", ".gff", ".gff3"): Foreign("a reference file", _READS),
-    (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"): Foreign("a tar archive", _UNPACK),
     (".7z", ".rar", ".bz2", ".xz", ".zst"): Foreign("a packed file", "Unpack it, then open what is inside."),
     (".pkl", ".pickle", ".joblib"): Foreign("a Python pickle", _RUN),
     (".npy", ".npz"): Foreign(
@@ -112,13 +110,13 @@ _PAGES = (b"<!doctype html", b"<html")
 def foreign_by_name(file_name: str) -> Foreign | None:
     """Return the foreign format that a name's ending stands for, or None."""
     low = file_name.lower()
+    if low.endswith((".tar.bz2", ".tar.xz")):
+        return None
     return next((foreign for endings, foreign in _BY_ENDING.items() if low.endswith(endings)), None)
 
 
 def foreign_by_content(head: bytes) -> Foreign | None:
     """Return the foreign format that a file's first bytes stand for, or None."""
-    if head[257:262] == b"ustar":
-        return foreign_by_name("x.tar")
     if head.lstrip()[:64].lower().startswith(_PAGES):
         return foreign_by_name("x.html")
     return next((foreign_by_name(f"x{ending}") for magic, ending in _BY_CONTENT if head.startswith(magic)), None)

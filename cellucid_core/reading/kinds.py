@@ -5,10 +5,13 @@ The name decides only where the content cannot: text is a table if its name says
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,8 +21,12 @@ from cellucid_core.errors import InputError
 from cellucid_core.reading.archives import checked_entries
 from cellucid_core.reading.foreign import foreign_by_content, foreign_by_name
 from cellucid_core.reading.safety import check_hdf5, check_heaps
+from cellucid_core.reading.sample_files import Container
+from cellucid_core.reading.samples import find_samples, is_matrix_market
 
-FileKind = Literal["h5ad", "h5mu", "10x h5", "10x matrix folder", "loom", "zarr", "table", "prepared export"]
+FileKind = Literal[
+    "h5ad", "h5mu", "10x h5", "10x matrix folder", "loom", "zarr", "table", "workbook", "prepared export"
+]
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: Endings of names under which text is taken for a table; "" and ``.gz`` because uploads may have lost the rest.
@@ -45,14 +52,18 @@ class Recognised:
     kind
         The format.
     packed
-        ``"zip"`` or ``"gzip"`` if one file of that format has to be unpacked first, or a folder of files.
+        ``"gzip"`` or ``"zip file"`` if one file has to be unpacked first, ``"zip folder"`` if a folder has;
+        ``"samples"`` if it is to be told from the names in it (`samples`) what it holds.
     inside
         Within a zip: the folder (ending in ``/``, or empty) or the file that is meant.
+    container
+        With ``"samples"``: what they are in.
     """
 
     kind: FileKind | None
-    packed: Literal["", "gzip", "zip file", "zip folder"] = ""
+    packed: Literal["", "gzip", "zip file", "zip folder", "samples"] = ""
     inside: str = ""
+    container: Container = "folder"
 
 
 def check_file_name(file_name: str) -> None:
@@ -99,6 +110,9 @@ def recognise(path: Path, file_name: str) -> Recognised:
         ) from error
     if not head:
         raise InputError(f"{file_name} is empty (0 bytes).", "Save or download it again, then open it.")
+    # First: in a tar archive of one HDF5 file, that file begins where HDF5 may begin.
+    if _is_tar(path, head):
+        return Recognised(None, "samples", container="tar")
     # The HDF5 signature may stand at 0, 512, 1024, 2048 … (HDF5 File Format Specification, II.A).
     if any(head[at : at + 8] == HDF5_SIGNATURE for at in (0, 512, 1024, 2048, 4096, 8192, 16384, 32768)):
         return Recognised(hdf5_kind(path, file_name))
@@ -107,6 +121,17 @@ def recognise(path: Path, file_name: str) -> Recognised:
     if head.startswith(b"\x1f\x8b"):
         return _gzip(path, head, file_name)
     return Recognised(_plain(head, file_name))
+
+
+def _is_tar(path: Path, head: bytes) -> bool:
+    for opening, magic in ((bz2.open, b"BZh"), (lzma.open, b"\xfd7zXZ")):
+        if head.startswith(magic):
+            try:
+                with opening(path) as file:
+                    head = bytes(file.read(512))
+            except (OSError, EOFError, lzma.LZMAError, ValueError):
+                return False
+    return head[257:262] == b"ustar"
 
 
 def _plain(head: bytes, file_name: str) -> FileKind:
@@ -196,14 +221,28 @@ def _folder(path: Path, file_name: str) -> Recognised:
         return Recognised("prepared export")
     if names & set(_ZARR):
         return Recognised("zarr")
-    if any(_is_matrix(name) for name in names):
+    if _is_matrix_folder(names):
         return Recognised("10x matrix folder")
     if not names:
         raise InputError(f"The folder {file_name} is empty.", "Copy or download it again, then open it.")
-    raise InputError(
-        f"{file_name} is a folder that holds no dataset (it has {', '.join(sorted(names)[:6])}).",
-        "Name the file inside it, or a folder that is a .zarr, a 10x matrix folder or a Cellucid prepared export.",
-    )
+    return Recognised(None, "samples", container="folder")
+
+
+def _is_matrix_folder(names: Iterable[str]) -> bool:
+    """Tell whether a folder holds one matrix with its lists as 10x names them, and no other."""
+    low = {name.lower().removesuffix(".gz") for name in names}
+    matrices = [name for name in low if name.endswith(".mtx")]
+    if len(matrices) != 1 or not _is_matrix(matrices[0]):
+        return False
+    prefix = matrices[0].removesuffix("matrix.mtx")
+    return {f"{prefix}barcodes.tsv"} <= low and bool({f"{prefix}features.tsv", f"{prefix}genes.tsv"} & low)
+
+
+def _outermost(roots: Iterable[str]) -> set[str]:
+    known = set(roots)
+    return {
+        root for root in known if not any(root.startswith(f"{other}/" if other else "") for other in known - {root})
+    }
 
 
 def _is_matrix(name: str) -> bool:
@@ -222,49 +261,45 @@ def _zip(path: Path, file_name: str) -> Recognised:
         ) from error
     if "[Content_Types].xml" in names:
         part = next((word for word in ("xl/", "word/", "ppt/") if any(name.startswith(word) for name in names)), "")
-        foreign = foreign_by_name({"xl/": "x.xlsx", "word/": "x.docx"}.get(part, "x.pptx"))
+        if part == "xl/":
+            return Recognised("workbook")
+        foreign = foreign_by_name("x.docx" if part == "word/" else "x.pptx")
         assert foreign is not None
         raise foreign.error(file_name)
     if any(name.rpartition("/")[2] == _IDENTITY for name in names):
         return Recognised("prepared export")
     roots = {name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in _ZARR}
-    if roots:
+    if roots and len(_outermost(roots)) == 1:
         top = min(roots, key=lambda root: (root.count("/") + bool(root), root))
         return Recognised("zarr", inside=f"{top}/" if top else "")
-    matrices = [name for name in names if _is_matrix(name)]
+    matrices = [name for name in names if is_matrix_market(name)]
     if len(matrices) == 1:
         folder = matrices[0].rpartition("/")[0]
-        return Recognised("10x matrix folder", "zip folder", f"{folder}/" if folder else "")
-    if len(matrices) > 1:
-        raise InputError(
-            f"{file_name} holds {len(matrices)} 10x matrices ({', '.join(sorted(matrices)[:4])}).",
-            "Zip each sample on its own, or join them in scanpy (anndata.concat) and write one .h5ad.",
-        )
+        if _is_matrix_folder(name.rpartition("/")[2] for name in names if name.rpartition("/")[0] == folder):
+            return Recognised("10x matrix folder", "zip folder", f"{folder}/" if folder else "")
     data = [name for name in names if _holds_data(name)]
-    if len(data) == 1:
+    if len(data) == 1 and not matrices:
         return Recognised(None, "zip file", data[0])
-    if data:
-        raise InputError(
-            f"{file_name} holds {len(data)} datasets ({', '.join(sorted(data)[:4])}).", "Open one of them."
-        )
+    if find_samples(names):
+        return Recognised(None, "samples", container="zip")
     listed = ", ".join(sorted(names)[:4]) or "nothing"
     raise InputError(f"{file_name} is a zip without a dataset: it holds {listed}.", f"Zip one of: {SUPPORTED}.")
 
 
 def _holds_data(name: str) -> bool:
     low = name.lower().removesuffix(".gz")
-    return low.endswith((".h5ad", ".h5mu", ".h5", ".hdf5", ".loom", ".csv", ".tsv", ".txt", ".tab"))
+    return low.endswith((".h5ad", ".h5mu", ".h5", ".hdf5", ".loom", ".csv", ".tsv", ".txt", ".tab", ".xlsx"))
 
 
 def may_hold_data(name: str) -> bool:
     """Tell by its name whether a file may be one that can be opened (a zip only by its content)."""
-    return _holds_data(name) or name.lower().endswith(".zip")
+    return _holds_data(name) or name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"))
 
 
 def is_openable_folder(path: Path) -> bool:
     """Tell whether a folder is a dataset as a whole."""
     names = {entry.name for entry in path.iterdir()}
-    return _IDENTITY in names or bool(names & set(_ZARR)) or any(_is_matrix(name) for name in names)
+    return _IDENTITY in names or bool(names & set(_ZARR)) or any(is_matrix_market(name) for name in names)
 
 
 def _gzip(path: Path, head: bytes, file_name: str) -> Recognised:
@@ -278,9 +313,7 @@ def _gzip(path: Path, head: bytes, file_name: str) -> Recognised:
     if not inner:
         raise InputError(f"{file_name} is a gzip file of nothing.", "Save or download it again, then open it.")
     if inner[257:262] == b"ustar":
-        foreign = foreign_by_name("x.tar.gz")
-        assert foreign is not None
-        raise foreign.error(file_name)
+        return Recognised(None, "samples", container="tar")
     inner_name = file_name.removesuffix(".gz") if file_name.lower().endswith(".gz") else file_name
     if inner.startswith(HDF5_SIGNATURE):
         return Recognised(None, "gzip", inner_name)

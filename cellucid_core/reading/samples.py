@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from cellucid_core.errors import InputError
-from cellucid_core.names import listed, unique
+from cellucid_core.names import unique
 
 SampleKind = Literal["file", "matrix", "zarr"]
 Role = Literal["matrix", "cells", "genes", "symbols"]
@@ -88,29 +88,6 @@ class Sample:
     others: tuple[Sample, ...] = ()
 
 
-class SeveralSamples(InputError):
-    """Several samples where one is opened.
-
-    Parameters
-    ----------
-    file_name
-        What the user calls the folder or archive.
-    samples
-        Names of those that it holds.
-    """
-
-    def __init__(self, file_name: str, samples: Sequence[str]) -> None:
-        self.file_name, self.samples = file_name, tuple(samples)
-        super().__init__(
-            f"{file_name} holds {len(samples)} samples: {listed(samples, 12)}.",
-            f"Choose one, for example {samples[0]} (--samples on the command line).",
-        )
-
-    def __reduce__(self) -> tuple[type[SeveralSamples], tuple[str, tuple[str, ...]]]:
-        """Errors come out of other processes."""
-        return type(self), (self.file_name, self.samples)
-
-
 def find_samples(names: Iterable[str]) -> list[Sample]:
     """Find the samples among the files of a folder or an archive.
 
@@ -145,38 +122,6 @@ def find_samples(names: Iterable[str]) -> list[Sample]:
         about = [name for name in taken if _ABOUT.search(str(_stem(name, _TABLES)))]
         found = [Sample("", "file", (name,)) for name in taken if len(about) == len(taken) or name not in about]
     return _named(_merged(found))
-
-
-def choose_sample(found: Sequence[Sample], asked: str | None, file_name: str) -> Sample:
-    """Return the sample that was asked for, else the only one.
-
-    Parameters
-    ----------
-    found
-        As `find_samples` returns them, at least one.
-    asked
-        Its name, or that of one of its `others`, or of a file.
-    file_name
-        For messages.
-
-    Raises
-    ------
-    SeveralSamples
-        If there are several and none was asked for.
-    InputError
-        If there is none of that name.
-    """
-    if asked is None:
-        if len(found) > 1:
-            raise SeveralSamples(file_name, [sample.name for sample in found])
-        return found[0]
-    everything = [*found, *(other for sample in found for other in sample.others)]
-    for sample in everything:
-        if asked == sample.name or asked in sample.files:
-            return sample
-    raise InputError(
-        f"{file_name} has no sample {asked!r}.", f"It has: {listed([sample.name for sample in everything], 12)}."
-    )
 
 
 def list_folder(folder: Path) -> list[str]:

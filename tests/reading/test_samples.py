@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
-
 import pytest
 
 from cellucid_core.errors import InputError
-from cellucid_core.reading.samples import SeveralSamples, choose_sample, find_samples, list_folder
+from cellucid_core.reading.sample_files import chosen_samples
+from cellucid_core.reading.samples import find_samples, list_folder
 
 
 def triple(prefix, cells="barcodes.tsv.gz", genes="features.tsv.gz", matrix="matrix.mtx.gz"):
@@ -72,7 +71,7 @@ def test_forms_of_the_same_cells():
     (sample,) = find_samples([*names, f"{folder}molecule_info.h5", f"{folder}metrics_summary.csv"])
     assert (sample.name, sample.files) == ("A", (names[1],))
     assert [other.files[0] for other in sample.others] == [names[5], names[0], names[2]]
-    assert choose_sample([sample], names[0], "x").files == (names[0],)
+    assert chosen_samples([sample], [names[0]], "x")[0].files == (names[0],)
 
 
 @pytest.mark.parametrize(
@@ -116,12 +115,10 @@ def test_folders_of_other_tools(names, best):
 
 def test_a_choice_is_asked_for():
     samples = find_samples(["GSM1_A.h5ad", "GSM2_B.h5ad"])
-    assert choose_sample(samples, "B", "x.zip").files == ("GSM2_B.h5ad",)
-    with pytest.raises(SeveralSamples, match=r"x\.zip holds 2 samples: A, B\.") as error:
-        choose_sample(samples, None, "x.zip")
-    assert pickle.loads(pickle.dumps(error.value)).samples == ("A", "B")
+    assert chosen_samples(samples, ["B"], "x.zip")[0].files == ("GSM2_B.h5ad",)
+    assert [sample.name for sample in chosen_samples(samples, None, "x.zip")] == ["A", "B"]
     with pytest.raises(InputError, match="no sample 'C'"):
-        choose_sample(samples, "C", "x.zip")
+        chosen_samples(samples, ["C"], "x.zip")
 
 
 def test_links_and_chunks_are_not_listed(tmp_path):

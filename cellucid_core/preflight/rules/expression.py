@@ -11,6 +11,7 @@ from cellucid_core.preflight.changes import keep_genes, leave_cells_out, matrix_
 from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 from cellucid_core.preflight.rules.naming import chosen_gene_ids, known_gene_ids
 from cellucid_core.ranking import kept_variability, most_variable
+from cellucid_core.reading import FILTERED
 
 _BROKEN = ("double-log", "log-of-scaled")
 #: Where the whole transcriptome was measured, a cell with fewer detected genes than this is an empty droplet, if
@@ -175,6 +176,17 @@ def expression_not_finite(view: View, scope: Scope) -> Finding | None:
 
 def cells_unfiltered(view: View, scope: Scope) -> Finding | None:
     """Most cells nearly empty: an unfiltered droplet matrix."""
+    if (told := _not_cells(view)) is not None:
+        return Finding(
+            "cells-unfiltered",
+            "warning",
+            f"{plural(int(told.sum()), 'barcode is', 'barcodes are')} not cells",
+            f"The file holds all {view.n_cells:,} barcodes and says ({FILTERED}) that the pipeline took "
+            f"{int((~told).sum()):,} of them for cells. The others would fill the picture and every comparison.",
+            count=int(told.sum()),
+            examples=examples(view.cell_ids[np.flatnonzero(told)[:10]]),
+            fix="Leave out barcodes that are not cells",
+        )
     limit = _empty_limit(view)
     if limit is None or view.expression is None:
         return None
@@ -194,6 +206,11 @@ def cells_unfiltered(view: View, scope: Scope) -> Finding | None:
 
 def fix_cells_unfiltered(view: View, scope: Scope) -> Mapping:
     """Leave out the cells below the stated number of detected genes."""
+    if (told := _not_cells(view)) is not None:
+        sentence = f"{plural(int(told.sum()), 'barcode')} left out: not cells"
+        return leave_cells_out(
+            view, told, AppliedFix("cells-unfiltered", sentence, f"adata = adata[adata.obs[{FILTERED!r}]].copy()")
+        )
     limit = _empty_limit(view)
     assert limit is not None
     assert view.expression is not None
@@ -201,6 +218,14 @@ def fix_cells_unfiltered(view: View, scope: Scope) -> Mapping:
     sentence = f"{plural(int(bad.sum()), 'cell')} left out: fewer than {limit:,} detected genes"
     fix = AppliedFix("cells-unfiltered", sentence, f"sc.pp.filter_cells(adata, min_genes={limit})")
     return leave_cells_out(view, bad, fix)
+
+
+def _not_cells(view: View) -> np.ndarray | None:
+    """Return which barcodes the file says are no cells, if there are some of both."""
+    if FILTERED not in view.dataset.obs or view.dataset.obs[FILTERED].dtype != bool:
+        return None
+    told: np.ndarray = ~view.dataset.obs[FILTERED].to_numpy()[view.cell_index]
+    return told if told.any() and not told.all() else None
 
 
 def genes_all_zero(view: View, scope: Scope) -> Finding | None:

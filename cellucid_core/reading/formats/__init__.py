@@ -14,6 +14,7 @@ from cellucid_core.reading.formats.table import read_table
 from cellucid_core.reading.formats.tenx_h5 import read_tenx_h5
 from cellucid_core.reading.formats.tenx_matrix import read_tenx_matrix
 from cellucid_core.reading.formats.text_table import pieces, read_layout
+from cellucid_core.reading.formats.workbook import read_workbook
 from cellucid_core.reading.formats.zarr_store import read_zarr
 from cellucid_core.reading.kinds import FileKind
 from cellucid_core.reading.source import Source
@@ -27,6 +28,7 @@ READERS: dict[FileKind, Callable[[Source], Contents]] = {
     "10x matrix folder": read_tenx_matrix,
     "loom": read_loom,
     "table": read_table,
+    "workbook": read_workbook,
     "prepared export": read_prepared_export,
 }
 

@@ -24,24 +24,29 @@ def read_h5mu(source: Source) -> Contents:
     """
     file = open_hdf5(source)
     try:
-        names = [str(name) for name in file["mod"].attrs.get("mod-order", ())]
-        names = [name for name in names if name in file["mod"]] or sorted(file["mod"].keys())
-        modality = source.choose(names, _EXPRESSION)
-        contents = read_elements(file["mod"][modality], source)
-        notes = []
-        if len(names) > 1:
-            others = ", ".join(name for name in names if name != modality)
-            notes.append(f"This is the modality {modality}; the file also holds {others}.")
-        return replace(
-            _with_joint(contents, file, modality, names),
-            content_hash=source.part("modality", modality),
-            modality=modality,
-            modalities=tuple(names),
-            notes=tuple(notes),
-        )
+        return read_modality(file, source)
     except BaseException:
         file.close()
         raise
+
+
+def read_modality(file: Any, source: Source) -> Contents:
+    """Return one modality of an open MuData, an HDF5 file or a zarr group."""
+    names = [str(name) for name in file["mod"].attrs.get("mod-order", ())]
+    names = [name for name in names if name in file["mod"]] or sorted(file["mod"].keys())
+    modality = source.choose(names, _EXPRESSION)
+    contents = read_elements(file["mod"][modality], source)
+    notes = []
+    if len(names) > 1:
+        others = ", ".join(name for name in names if name != modality)
+        notes.append(f"This is the modality {modality}; the file also holds {others}.")
+    return replace(
+        _with_joint(contents, file, modality, names),
+        content_hash=source.part("modality", modality),
+        modality=modality,
+        modalities=tuple(names),
+        notes=tuple(notes),
+    )
 
 
 def _with_joint(contents: Contents, file: Any, modality: str, modalities: list[str]) -> Contents:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.errors import InputError
-from cellucid_core.reading.contents import Contents
+from cellucid_core.reading.contents import FILTERED, Contents
 from cellucid_core.reading.formats.h5ad import open_hdf5
 from cellucid_core.reading.matrix import FileMatrix
 from cellucid_core.reading.safety import declared_size, require_memory
@@ -62,7 +62,7 @@ def _read(file: Any, source: Source) -> Contents:
     matrix = FileMatrix("X", group, "csr", (n_cells, len(var)), np.dtype(group["data"].dtype), kept, n_genes)
     return Contents(
         content_hash=source.digest if len(parts) < 2 else source.part("modality", str(modality)),
-        obs=pd.DataFrame(index=pd.Index(barcodes, dtype=object)),
+        obs=pd.DataFrame(_filtered(group, n_cells), index=pd.Index(barcodes, dtype=object)),
         variables={"X": var},
         obsm={},
         graphs={},
@@ -73,14 +73,26 @@ def _read(file: Any, source: Source) -> Contents:
     )
 
 
+def _filtered(group: Any, n_cells: int) -> dict[str, np.ndarray]:
+    """Return the column that says which barcodes are cells, where the file does (probe matrices)."""
+    if "filtered_barcodes" not in group:
+        return {}
+    told = np.asarray(group["filtered_barcodes"][()])
+    if told.shape != (n_cells,) or told.dtype.kind not in "bui":
+        return {}
+    return {FILTERED: told.astype(bool)}
+
+
 def _features(group: Any) -> pd.DataFrame:
     names = {"gene_id": "gene_ids", "id": "gene_ids", "feature_type": "feature_types"}
     if "gene_id" in group:  # a probe-barcode matrix
         names["id"] = "probe_ids"
-    columns = {}
+    columns: dict[str, np.ndarray] = {}
     for key in ("gene_id", "id", "feature_type", *sorted(group.keys())):
         # _all_tag_keys names the columns that follow; it has another length.
         if key in ("name", "_all_tag_keys") or names.get(key, key) in columns or key not in group:
+            continue
+        if not hasattr(group[key], "dtype"):  # target_sets, a group that lists features by their places
             continue
         columns[names.get(key, key)] = _texts(group[key])
     return pd.DataFrame(columns, index=pd.Index(_texts(group["name"]), dtype=object))

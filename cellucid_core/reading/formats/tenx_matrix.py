@@ -22,12 +22,16 @@ from cellucid_core.reading.archives import unpack_folder
 from cellucid_core.reading.contents import Contents
 from cellucid_core.reading.formats.matrix_market import check_header, require_text
 from cellucid_core.reading.formats.tenx_h5 import GENE_EXPRESSION
-from cellucid_core.reading.rewriting import read_rewritten, write_adata
+from cellucid_core.reading.rewriting import as_categories, read_rewritten, write_adata
 from cellucid_core.reading.source import Source
 
 _MATRIX = "matrix.mtx"
-_BARCODES = ("barcodes.tsv", "barcodes.txt", "cells.tsv")
-_FEATURES = ("features.tsv", "genes.tsv", "features.txt", "genes.txt")
+_BARCODES = ("barcodes.tsv", "barcodes.txt", "cells.tsv", "barcodes.csv")
+_FEATURES = ("features.tsv", "genes.tsv", "features.txt", "genes.txt", "features.csv")
+#: Symbols in a file of their own, beside the ids, as kallisto writes them.
+_SYMBOLS = "symbols.tsv"
+#: What alevin-fry adds to the names of unspliced and ambiguous counts of a gene.
+_UNSPLICED, _AMBIGUOUS = "-U", "-A"
 #: What the columns of the features hold; the second, the symbols, become the index.
 _NAMED = {0: "gene_ids", 2: "feature_types"}
 
@@ -86,9 +90,16 @@ def _find(folder: Path, file_name: str) -> tuple[Path, Path, Path]:
     return folder / matrices[0], found[0], found[1]
 
 
+def _is_csv(path: Path) -> bool:
+    return path.name.lower().removesuffix(".gz").endswith(".csv")
+
+
 def _rows(path: Path, file_name: str) -> pd.DataFrame:
+    """Read a list without a header, separated by tabs; one that is a CSV (Parse's) has a header, which is kept."""
     require_text(path, file_name)
     try:
+        if _is_csv(path):
+            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
         return pd.read_csv(
             path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE, encoding="utf-8"
         )
@@ -103,9 +114,44 @@ def _rows(path: Path, file_name: str) -> pd.DataFrame:
 
 def _features(path: Path, file_name: str) -> pd.DataFrame:
     rows = _rows(path, file_name)
+    if _is_csv(path):
+        named = {"gene_id": "gene_ids", "genome": "genome"}
+        symbol = next((name for name in ("gene_name", "gene_symbol", "symbol") if name in rows), rows.columns[0])
+        columns = {new: rows[old].to_numpy() for old, new in named.items() if old in rows and old != symbol}
+        return pd.DataFrame(columns, index=pd.Index(rows[symbol].to_numpy(dtype=object), dtype=object))
+    apart = next((path.parent / name for name in (_SYMBOLS, f"{_SYMBOLS}.gz") if (path.parent / name).exists()), None)
+    if apart is not None and rows.shape[1] == 1:
+        other = _rows(apart, file_name)
+        if len(other) == len(rows):
+            rows[1] = other[0]
     symbols = rows[1] if rows.shape[1] > 1 else rows[0]
     columns = {name: rows[at].to_numpy() for at, name in _NAMED.items() if at < rows.shape[1]}
     return pd.DataFrame(columns, index=pd.Index(symbols.to_numpy(), dtype=object))
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    try:
+        return pd.Series(pd.to_numeric(column))
+    except (ValueError, TypeError):
+        return column
+
+
+def _alevin_thirds(var: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return where spliced, unspliced and ambiguous counts of the same genes stand, if a third of the names each is.
+
+    Source: alevin-fry's USA mode, whose ``quants_mat_cols.txt`` names each gene plainly, with -U and with -A.
+    """
+    names = var.index.to_numpy(dtype=object)
+    if len(names) < 3 or len(names) % 3:
+        return None
+    place = {name: at for at, name in enumerate(names)}
+    genes = [name for name in names if f"{name}{_UNSPLICED}" in place and f"{name}{_AMBIGUOUS}" in place]
+    if 3 * len(genes) != len(names):
+        return None
+    spliced, unspliced, ambiguous = (
+        np.array([place[f"{gene}{end}"] for gene in genes]) for end in ("", _UNSPLICED, _AMBIGUOUS)
+    )
+    return spliced, unspliced, ambiguous
 
 
 def _write(
@@ -115,7 +161,8 @@ def _write(
     from scipy import sparse
     from scipy.io import mmread
 
-    barcodes = _rows(barcodes_file, source.file_name)[0].to_numpy()
+    cells = _rows(barcodes_file, source.file_name)
+    barcodes = cells.iloc[:, 0].to_numpy()
     check_header(matrix, f"{matrix.name} of {source.file_name}", (len(var), len(barcodes)))
     try:
         with warnings.catch_warnings():
@@ -144,5 +191,13 @@ def _write(
     if kept is not None:
         counts, var = counts[:, kept], var.loc[kept]
     obs = pd.DataFrame(index=pd.Index(barcodes, dtype=object))
+    if _is_csv(barcodes_file):
+        obs = as_categories(cells.iloc[:, 1:].apply(_numbers)).set_axis(obs.index, axis=0)
+    if (thirds := _alevin_thirds(var)) is not None:
+        spliced, unspliced, ambiguous = (counts[:, places] for places in thirds)
+        adata = anndata.AnnData(sparse.csr_matrix(spliced + ambiguous), obs=obs, var=var.iloc[thirds[0]])
+        adata.layers["unspliced"] = sparse.csr_matrix(unspliced)
+        write_adata(adata, target)
+        return [*notes, "X holds spliced and ambiguous counts together; unspliced ones are a layer."]
     write_adata(anndata.AnnData(counts, obs=obs, var=var), target)
     return notes

@@ -50,6 +50,8 @@ class Layout:
         Positions (among `columns`) that hold texts rather than numbers, by the first lines.
     sample
         Row names of the first lines.
+    above
+        Lines before the first one of values, comments among them.
     """
 
     encoding: str
@@ -59,6 +61,7 @@ class Layout:
     columns: list[str]
     text_columns: list[int]
     sample: list[str]
+    above: int = 1
 
 
 def read_layout(path: Path, file_name: str) -> Layout:
@@ -71,7 +74,7 @@ def read_layout(path: Path, file_name: str) -> Layout:
     """
     encoding = _encoding(path)
     lines = []
-    with closing(_lines(path, encoding, file_name)) as all_lines:
+    with closing(_table_lines(path, encoding, file_name)) as all_lines:
         for line in islice(all_lines, _SAMPLE_LINES):
             lines.append(line)
             if len(lines) > 2 and sum(map(len, lines)) > _SAMPLE_CHARS:
@@ -108,7 +111,8 @@ def read_layout(path: Path, file_name: str) -> Layout:
     heading = header if short or corner is None else header[1:]
     if corner is None and text:
         text = [at + 1 for at in text]
-    return Layout(encoding, separator, decimal, corner, heading, text, names if corner is not None else [])
+    above = _lines_above(path, encoding, file_name)
+    return Layout(encoding, separator, decimal, corner, heading, text, names if corner is not None else [], above)
 
 
 def pieces(path: Path, layout: Layout, file_name: str) -> Iterator[tuple[list[str] | None, pd.DataFrame, np.ndarray]]:
@@ -129,7 +133,7 @@ def pieces(path: Path, layout: Layout, file_name: str) -> Iterator[tuple[list[st
     numeric = [at for at in range(len(layout.columns)) if at not in set(layout.text_columns)]
     held: list[str] = []
     size, first = 0, 2
-    with closing(_lines(path, layout.encoding, file_name)) as lines:
+    with closing(_table_lines(path, layout.encoding, file_name)) as lines:
         next(lines, None)
         number = 1
         for number, line in enumerate(lines, 2):
@@ -230,6 +234,39 @@ def _opened(path: Path) -> Any:
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     return gzip.open(path, "rb") if packed else path.open("rb")
+
+
+def _table_lines(path: Path, encoding: str, file_name: str) -> Generator[str, None, None]:
+    """Yield a table's lines from its header on: comments (``#``) before it are left out, unless the last one is it."""
+    with closing(_lines(path, encoding, file_name)) as lines:
+        comment: str | None = None
+        for line in lines:
+            if line.startswith("#"):
+                comment = line
+                continue
+            if comment is not None and _is_header(comment, line):
+                yield comment.lstrip("#").strip(" ")
+            yield line
+            break
+        yield from lines
+
+
+def _lines_above(path: Path, encoding: str, file_name: str) -> int:
+    above, comment = 0, None
+    with closing(_lines(path, encoding, file_name)) as lines:
+        for line in lines:
+            if not line.startswith("#"):
+                return above if comment is not None and _is_header(comment, line) else above + 1
+            comment, above = line, above + 1
+    return above
+
+
+def _is_header(comment: str, line: str) -> bool:
+    """Tell whether a comment names the columns of the line that follows it."""
+    if comment.startswith("##"):
+        return False
+    counts = ((comment.count(separator), line.count(separator)) for separator in _SEPARATORS)
+    return any(below and above in (below, below - 1) for above, below in counts)
 
 
 def _lines(path: Path, encoding: str, file_name: str) -> Generator[str, None, None]:

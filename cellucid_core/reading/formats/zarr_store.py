@@ -1,4 +1,4 @@
-"""``.zarr``: AnnData in a folder of chunks, or in a zip of it that is read in place."""
+"""``.zarr``: AnnData or MuData in a folder of chunks, or in a zip of it that is read in place."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 from cellucid_core.errors import InputError
 from cellucid_core.reading.contents import Contents
 from cellucid_core.reading.elements import is_old_layout, read_elements
+from cellucid_core.reading.formats.h5mu import read_modality
 from cellucid_core.reading.rewriting import read_rewritten, write_adata
 from cellucid_core.reading.safety import check_zarr, declared_size, guarded_store, require_memory
 from cellucid_core.reading.source import Source
 
 
 def read_zarr(source: Source) -> Contents:
-    """Open an AnnData in zarr format 2 or 3."""
+    """Open an AnnData in zarr format 2 or 3, or one modality of a MuData."""
     import zarr
 
     group: Any = zarr.open_group(guarded_store(source.path), mode="r", path=source.inside.rstrip("/"))
@@ -29,10 +30,7 @@ def read_zarr(source: Source) -> Contents:
             "In Python: spatialdata.read_zarr('file.zarr').tables['table'].write_h5ad('file.h5ad'), then open that.",
         )
     if "mod" in names:
-        raise InputError(
-            f"{source.file_name} is a MuData in zarr format.",
-            "In Python: mudata.read_zarr('file.zarr').write('file.h5mu'), then open that.",
-        )
+        return read_modality(group, source)
     if "obs" not in names:
         listed = ", ".join(sorted(names)[:6]) or "nothing"
         raise InputError(

@@ -95,8 +95,11 @@ def source_to_json(source: DatasetSource) -> dict[str, Any]:
     }
     if source.content_hash:
         plain["content_hash"] = source.content_hash
-    if source.parts:
+    if source.samples:
+        plain["samples"] = list(source.samples)
+    if source.join != "shared" or source.sample_column != SAMPLE:
         plain |= {"join": source.join, "sample_column": source.sample_column}
+    if source.parts:
         plain["parts"] = [source_to_json(part) for part in source.parts]
     return plain
 
@@ -179,6 +182,7 @@ def _source(content: object, *, parts: bool = False) -> DatasetSource:
         cell_metadata=None if source.get("cell_metadata") is None else _path(source.get("cell_metadata")),
         content_hash=_matching(source.get("content_hash", ""), _HASH, "content_hash", empty=True),
         parts=tuple(_source(sample) for sample in samples),
+        samples=tuple(_texts(source.get("samples", []), "samples")),
         join=source.get("join", "shared"),
         sample_column=_text(source.get("sample_column", SAMPLE), "sample_column"),
     )
