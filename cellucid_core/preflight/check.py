@@ -16,6 +16,7 @@ from cellucid_core.preflight.rules import (
     obs,
     obs_kinds,
     orientation,
+    parts,
     spaces,
     vectors,
 )
@@ -29,6 +30,10 @@ RULES: tuple[Rule, ...] = (
         safe=True,
         guess=True,
     ),
+    Rule("parts-scale", parts.parts_scale, parts.fix_parts_scale, safe=True, guess=True),
+    Rule("parts-species", parts.parts_species, guess=True),
+    Rule("parts-genes", parts.parts_genes),
+    Rule("parts-embedding", parts.parts_embedding, parts.fix_parts_embedding, guess=True),
     Rule("rows-misaligned", embedding.rows_misaligned),
     Rule(
         "embedding-missing",

@@ -87,5 +87,6 @@ def test_the_rules_are_the_specified_ones():
         key-case-collision key-reserved-name expression-missing expression-orientation var-length gene-id-column
         gene-ids-duplicate gene-ids-unlike expression-not-finite expression-scale expression-double-log gene-names-excel
         gene-species-mixed cells-unfiltered genes-all-zero expression-size connectivity-shape connectivity-values
-        vector-shape vector-id vector-without-points names-spaces""".split()  # noqa: SIM905
+        vector-shape vector-id vector-without-points names-spaces
+        parts-scale parts-species parts-genes parts-embedding""".split()  # noqa: SIM905
     )
