@@ -13,7 +13,8 @@ from cellucid_core.errors import CellucidError
 from cellucid_core.preflight import column_table
 from pages.opening.empty import need_dataset
 from pages.opening.findings import findings_panel
-from pages.opening.opening_panel import parts_box, server_box, upload_box
+from pages.opening.opening_panel import server_box, upload_box
+from pages.opening.reopening import parts_box
 from pages.session.changes import ERROR, follow_change, pending_change
 from pages.session.state import kept, literal, show_error, widget_key, workspace
 from pages.widgets.figure import draw_chart
@@ -238,7 +239,7 @@ with right:
     embedding_panel(view)
 obs_panel(view)
 mapping_panel(view)
-with st.expander("More about these cells, or another file", icon=":material/upload:"):
+with st.expander("Samples, more about these cells, or another file", icon=":material/upload:"):
     if parts_box(workspace().source, view.dataset):
         st.rerun()
     st.markdown("**Open another file**")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cellucid_core.dataset.computed import READ_AT_ONCE, Derived, NotComputed, derived
 from cellucid_core.dataset.expression import Expression
-from cellucid_core.dataset.joining import JOINS, MAX_SAMPLES, SAMPLE, Join
+from cellucid_core.dataset.joining import JOINS, MAX_SAMPLES, SAMPLE
 from cellucid_core.dataset.log_rule import NO_LOGS, LogRule, log_rule_of
 from cellucid_core.dataset.mapping import (
     AppliedFix,
@@ -20,8 +20,8 @@ from cellucid_core.dataset.mapping import (
     is_vector_field,
 )
 from cellucid_core.dataset.model import Dataset
-from cellucid_core.dataset.opening import DEMO, DatasetSource, Openable, open_dataset, sample_names
-from cellucid_core.dataset.parts import Part
+from cellucid_core.dataset.opening import DEMO, DatasetSource, Openable, joined_name, open_dataset, sample_names
+from cellucid_core.dataset.parts import Join, Part
 from cellucid_core.dataset.scale import LINEAR, SAMPLE_CELLS, MatrixScale, scale_of
 from cellucid_core.dataset.transposed import Turn
 from cellucid_core.dataset.view import View, gene_ids, natural_kind
@@ -56,6 +56,7 @@ __all__ = [
     "embedding_candidates",
     "gene_ids",
     "is_vector_field",
+    "joined_name",
     "log_rule_of",
     "natural_kind",
     "open_dataset",

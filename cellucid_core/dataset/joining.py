@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from scipy import sparse
 
 from cellucid_core.cache import combined_hash
 from cellucid_core.dataset.model import Dataset
-from cellucid_core.dataset.parts import JoinedMatrix, MatrixPart, Part, joined_scale
+from cellucid_core.dataset.parts import BARCODE, Join, JoinedMatrix, MatrixPart, Part, joined_scale
 from cellucid_core.dataset.scale import MatrixScale
 from cellucid_core.dataset.transposed import Turn
 from cellucid_core.dataset.view import gene_ids
@@ -26,15 +26,13 @@ from cellucid_core.genes import SYMBOL_COLUMNS, id_kind, species
 from cellucid_core.names import listed
 from cellucid_core.reading import FileMatrix, Graph
 
-#: Which genes a joined dataset has: those that all parts have, or all, with 0 where a part lacks one.
-Join = Literal["shared", "all"]
 #: Ids of genes, unlike each other.
 Ids: TypeAlias = "pd.Index[Any]"
 JOINS: tuple[Join, ...] = ("shared", "all")
 #: Samples that one dataset may have.
 MAX_SAMPLES = 10_000
 
-SAMPLE, BARCODE = "sample", "barcode"
+SAMPLE = "sample"
 #: Files that are opened at the same time.
 _AT_ONCE = 4
 #: Parts that share fewer of the smaller one's genes than this are looked at for other names of their genes.
@@ -140,6 +138,7 @@ def join_datasets(
         scales=scales,
         parts=tuple(_part(part, first, columns[number], own[number]) for number, part in enumerate(opened)),
         sample_column=sample_column,
+        join=join,
         turn=turn,
         rejoin=cache(lambda how: join_datasets(openers, name=name, join=join, sample_column=sample_column, turn=how)),
     )

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cellucid_core.dataset.model import Dataset
+from cellucid_core.dataset.parts import BARCODE
 from cellucid_core.dataset.transposed import Turn
 from cellucid_core.errors import InputError
 
@@ -234,7 +235,8 @@ def default_mapping(dataset: Dataset) -> Mapping:
         vectors=tuple(
             key for key, array in dataset.obsm.items() if is_vector_field(key) and not is_wide_vector_field(key, array)
         ),
-        obs_keys=tuple(str(column) for column in dataset.obs.columns),
+        # The ids that cells had in their files, where these repeat, say nothing that cell ids do not say.
+        obs_keys=tuple(str(column) for column in dataset.obs.columns if not (dataset.parts and column == BARCODE)),
     )
 
 

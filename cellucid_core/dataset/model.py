@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cellucid_core.cache import turned_hash
-from cellucid_core.dataset.parts import JoinedMatrix, Part
+from cellucid_core.dataset.parts import Join, JoinedMatrix, Part
 from cellucid_core.dataset.scale import MatrixScale, matrix_scale
 from cellucid_core.dataset.transposed import Turn, turned_matrix
 from cellucid_core.reading import Contents, FileMatrix
@@ -59,6 +59,8 @@ class Dataset(Contents):
         The samples that were joined to it, or none: one file.
     sample_column
         With `parts`: the column of the cell table that says which of them a cell is of.
+    join
+        With `parts`: which genes were taken.
     rejoin
         With `parts`: joins them again, each turned as told.
     """
@@ -73,6 +75,7 @@ class Dataset(Contents):
     joined: JoinedTable | None = None
     parts: tuple[Part, ...] = ()
     sample_column: str = ""
+    join: Join = "shared"
     rejoin: Callable[[Turn], Dataset] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:

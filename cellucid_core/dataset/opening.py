@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from cellucid_core.cache import cellucid_home, combined_hash, content_hash, home_folder
 from cellucid_core.dataset.cell_metadata import read_cell_metadata, with_cell_metadata
-from cellucid_core.dataset.joining import SAMPLE, Join, join_datasets
+from cellucid_core.dataset.joining import SAMPLE, join_datasets
 from cellucid_core.dataset.model import Dataset
+from cellucid_core.dataset.parts import Join
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.names import listed, safe_key, unique
 from cellucid_core.reading import (
@@ -66,6 +67,8 @@ class DatasetSource:
         As `open_dataset`.
     content_hash
         What it held when it was opened before, or empty.
+    left_out
+        Of a sample: that it is not opened, but may be again.
     parts
         The samples that are joined, each with its name; `samples`, `join` and `sample_column` as `open_dataset`.
     """
@@ -76,6 +79,7 @@ class DatasetSource:
     cell_metadata: str | None = None
     content_hash: str = ""
     parts: tuple[DatasetSource, ...] = ()
+    left_out: bool = False
     samples: tuple[str, ...] = ()
     join: Join = "shared"
     sample_column: str = SAMPLE
@@ -92,6 +96,27 @@ class DatasetSource:
         tables = (self.cell_metadata, *(part.cell_metadata for part in self.parts))
         return (*self.files, *(path for path in tables if path))
 
+    def as_parts(self, dataset: Dataset) -> tuple[DatasetSource, ...]:
+        """Return the samples that it holds, each as a source of its own.
+
+        Parameters
+        ----------
+        dataset
+            What it opened as.
+        """
+        if self.parts:
+            return self.parts
+        if not dataset.parts:
+            return (replace(self, name=self.name or dataset.name),)
+        return tuple(DatasetSource(self.path, part.name, self.modality, samples=(part.name,)) for part in dataset.parts)
+
+    def with_hashes(self, dataset: Dataset) -> DatasetSource:
+        """Return it with what its samples held, so that their files are known to be in use."""
+        held = {part.name: part.content_hash for part in dataset.parts}
+        return replace(
+            self, parts=tuple(replace(part, content_hash=held.get(part.name or "", "")) for part in self.parts)
+        )
+
     def open(self) -> Dataset:
         """Open it.
 
@@ -101,7 +126,11 @@ class DatasetSource:
             If it cannot be opened, or holds something else than before.
         """
         if self.parts:
-            openers = [(part.name or _stem(Path(part.path).name), part.open) for part in self.parts]
+            openers = [
+                (part.name or _stem(Path(part.path).name), part.open) for part in self.parts if not part.left_out
+            ]
+            if not openers:
+                raise InputError("Every sample is left out.", "Take at least one.")
             found = _join(openers, self.name, self.cell_metadata, self.join, self.sample_column)
         else:
             found = open_dataset(
@@ -218,10 +247,15 @@ def _join(
     sample_column: str,
 ) -> Dataset:
     samples = [sample for sample, _ in openers]
-    name = name or (" + ".join(samples) if len(samples) < 3 else f"{samples[0]} and {len(samples) - 1} more")
+    name = name or joined_name(samples)
     dataset = join_datasets(openers, name=name, join=join, sample_column=sample_column)
     dataset = replace(dataset, id=safe_key(name))
     return dataset if cell_metadata is None else _with_metadata(dataset, Path(cell_metadata))
+
+
+def joined_name(samples: Sequence[str]) -> str:
+    """Return what to call a dataset of several samples."""
+    return " + ".join(samples) if len(samples) < 3 else f"{samples[0]} and {len(samples) - 1} more"
 
 
 def _with_metadata(dataset: Dataset, path: Path, table: pd.DataFrame | None = None) -> Dataset:

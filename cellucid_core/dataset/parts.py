@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from cellucid_core.errors import InputError
 from cellucid_core.reading import FileMatrix
 from cellucid_core.store import JoinedStore, Store, open_store
 
+#: Which genes a joined dataset has: those that all parts have, or all, with 0 where a part lacks one.
+Join = Literal["shared", "all"]
+#: The column of the ids that cells had in their files, where these repeat.
+BARCODE = "barcode"
 #: Parts whose matrices are turned at the same time; more would need more memory and be no faster.
 _AT_ONCE = 2
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from cellucid_core.dataset import Dataset, Mapping, default_mapping
+from cellucid_core.dataset import SAMPLE, Dataset, Mapping, default_mapping
 from cellucid_core.export.gene_choice import GeneChoice, quoted_gene
 from cellucid_core.export.settings import LAUNCH, ExportSettings, options
 
@@ -47,6 +47,7 @@ def do_again(
     target: str,
     modality: str | None = None,
     cell_metadata: str | None = None,
+    samples: MappingABC[str, str] | Sequence[str] | None = None,
 ) -> Again:
     """Return what writes the same export from the same file.
 
@@ -64,6 +65,8 @@ def do_again(
         The file's name, or ``demo``; the name of the export.
     modality, cell_metadata
         As it was opened.
+    samples
+        Of a dataset of several: their names and files, or their names in `source`.
     """
     settings = replace(
         settings,
@@ -78,6 +81,17 @@ def do_again(
     opened = {"modality": modality, "cell_metadata": cell_metadata}
     chosen = _choices(dataset, choices)
     words: list[tuple[str, ...]] = [(f"--{name.replace('_', '-')}", value) for name, value in opened.items() if value]
+    sources = [source]
+    joined: dict[str, Any] = {}
+    if dataset.parts:
+        joined |= {"join": dataset.join} if dataset.join != "shared" else {}
+        joined |= {"sample_column": dataset.sample_column} if dataset.sample_column != SAMPLE else {}
+        words += [(f"--{name.replace('_', '-')}", value) for name, value in joined.items()]
+        if isinstance(samples, MappingABC):
+            sources = list(samples.values())
+        elif samples is not None:
+            joined["samples"] = list(samples)
+            words.append(("--samples", _row(samples)))
     words += _mapping_words(chosen, settings)
     words += [("--fix", asked) for asked in fixes]
     gene_words: list[str] = []
@@ -88,9 +102,16 @@ def do_again(
     changed = _changed(settings)
     known = options()
     words += [(known[name]["option"], _text(value)) for name, value in changed.items() if name in known]
-    start = ["python", "-m", "cellucid_core", "export", f"./{source}" if source.startswith("-") else source]
+    start = [
+        "python",
+        "-m",
+        "cellucid_core",
+        "export",
+        *(f"./{one}" if one.startswith("-") else one for one in sources),
+    ]
     lines = [shlex.join(start), _option("--out", target), *(_option(*word) for word in words)]
-    script = _script(opened, chosen, fixes, gene_words, changed, source, target)
+    what = dict(samples) if isinstance(samples, MappingABC) and dataset.parts else source
+    script = _script({**opened, **joined}, chosen, fixes, gene_words, changed, what, target)
     return Again(" \\\n    ".join(lines), script, files)
 
 
@@ -142,9 +163,7 @@ def _mapping_words(chosen: dict[str, Any], settings: ExportSettings) -> list[tup
     plain = ("latent", "matrix", "gene_id", "connectivities", "vectors")
     words += [(f"--{name.replace('_', '-')}", given[name]) for name in plain if name in given]
     if "obs_keys" in given:
-        line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(given["obs_keys"])
-        words.append(("--obs-keys", line.getvalue()))
+        words.append(("--obs-keys", _row(given["obs_keys"])))
     words += [("--kind", f"{key}={kind}") for key, kind in given.get("kinds", {}).items()]
     return words
 
@@ -168,13 +187,20 @@ def _option(name: str, value: str) -> str:
     return shlex.quote(f"{name}={value}") if value.startswith("-") else f"{name} {shlex.quote(value)}"
 
 
+def _row(names: Sequence[str]) -> str:
+    """Return names as an option lists them."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(names)
+    return line.getvalue()
+
+
 def _script(
-    opened: dict[str, str | None],
+    opened: dict[str, Any],
     chosen: dict[str, Any],
     fixes: Sequence[str],
     genes: list[str],
     changed: dict[str, Any],
-    source: str,
+    source: str | dict[str, str],
     target: str,
 ) -> str:
     """Return lines of the public API (`cellucid_core.api`)."""

@@ -21,7 +21,7 @@ from cellucid_core.reading.kinds import (
 from cellucid_core.reading.matrix import BLOCK_BYTES, FileMatrix, Layout, count_into, exact_float
 from cellucid_core.reading.rewriting import as_categories
 from cellucid_core.reading.sample_files import Container, chosen_samples, place_sample, samples_of
-from cellucid_core.reading.samples import Sample, find_samples
+from cellucid_core.reading.samples import Sample, find_samples, is_matrix_market
 from cellucid_core.reading.source import Source
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "first_line",
     "gunzip",
     "is_adata",
+    "is_matrix_market",
     "is_openable_folder",
     "may_hold_data",
     "place_sample",

@@ -15,7 +15,8 @@ import secrets
 import shutil
 import time
 import unicodedata
-from collections.abc import Callable, Collection, Iterator
+import zipfile
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,9 +24,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cellucid_core.atomic import complete_or_absent
-from cellucid_core.cache import content_hash, file_hash, home_folder
+from cellucid_core.cache import combined_hash, content_hash, file_hash, home_folder
 from cellucid_core.configuration import Configuration, format_duration, format_size, read_configuration
 from cellucid_core.errors import InputError
+from cellucid_core.names import unique
 from cellucid_core.reading import check_file_name
 from cellucid_core.serving.sign_in import browser_owner, holder_of
 
@@ -236,6 +238,24 @@ def cancel_upload(token: str) -> None:
     """Forget an upload that is not complete and give its disk space back."""
     for suffix in (".json", ".data", ".lock"):
         (_folder() / f"{_stem(token)}{suffix}").unlink(missing_ok=True)
+
+
+def pack_uploads(files: Sequence[tuple[Path, str]]) -> Path:
+    """Put files that make one dataset, a matrix and its lists, into one archive among the uploads; return its path.
+
+    Parameters
+    ----------
+    files
+        Where each lies, named by its content, and the user's name for it.
+    """
+    names = unique(name for _, name in files)
+    digest = combined_hash("packed", *(f"{name}\0{path.name}" for name, (path, _) in zip(names, files, strict=True)))
+    target = home_folder("uploads") / f"{digest}.zip"
+    if not target.exists():
+        with complete_or_absent(target) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+            for name, (path, _) in zip(names, files, strict=True):
+                archive.write(path, name)
+    return target
 
 
 def take_upload(token: str, browser: str | None, progress: Callable[[float], None] | None = None) -> tuple[Path, str]:

@@ -15,7 +15,7 @@ import streamlit as st
 from cellucid_core import charts
 from cellucid_core.cache import home_folder
 from cellucid_core.configuration import format_size
-from cellucid_core.dataset import View
+from cellucid_core.dataset import DatasetSource, View
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.export import Again, ExportPlan, ExportResult, ExportSettings, do_again
 from cellucid_core.export.cellucid_ready import ReadyExport
@@ -169,9 +169,11 @@ def _kept(result: ExportResult, name: str) -> ExportResult:
 
 def _again(view: View, settings: ExportSettings, name: str) -> Again:
     work, source = workspace(), workspace().source
-    path = source.path if source else str(view.dataset.path)
-    if source and source.name:  # an upload lies under the hash of its content; the user knows it by its name
-        path = source.name + "".join(Path(path).suffixes[-2:] if path.endswith(".gz") else Path(path).suffixes[-1:])
+    path = _known_as(source) if source else str(view.dataset.path)
+    samples: dict[str, str] | list[str] | None = None
+    if view.dataset.parts and source is not None:
+        parts = [part for part in source.parts if not part.left_out]
+        samples = {str(part.name): _known_as(part) for part in parts} or [part.name for part in view.dataset.parts]
     table = source.cell_metadata if source else None
     assert work.dataset is not None
     return do_again(
@@ -183,7 +185,16 @@ def _again(view: View, settings: ExportSettings, name: str) -> Again:
         target=name,
         modality=source.modality if source else None,
         cell_metadata=f"cells{Path(table).suffix}" if table else None,
+        samples=samples,
     )
+
+
+def _known_as(source: DatasetSource) -> str:
+    """Return the file as the user knows it: an upload lies under the hash of its content."""
+    path = source.path
+    if not source.name or not path:
+        return path
+    return source.name + "".join(Path(path).suffixes[-2:] if path.endswith(".gz") else Path(path).suffixes[-1:])
 
 
 def show_finished(done: Finished) -> None:

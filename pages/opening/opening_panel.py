@@ -10,12 +10,22 @@ import streamlit as st
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.cache import bytes_hash, home_folder, stamp_of
-from cellucid_core.dataset import DEMO, Dataset, DatasetSource, Mapping, View, default_mapping
+from cellucid_core.dataset import (
+    DEMO,
+    Dataset,
+    DatasetSource,
+    Mapping,
+    View,
+    default_mapping,
+    joined_name,
+)
 from cellucid_core.errors import CellucidError, InputError
+from cellucid_core.names import unique
 from cellucid_core.preflight import preflight
-from cellucid_core.serving import server_files, server_path, upload_suffix
+from cellucid_core.reading import is_matrix_market
+from cellucid_core.serving import pack_uploads, server_files, server_path, upload_suffix
 from cellucid_core.serving.jobs import JobProgress, open_job, submit
-from pages.opening.upload import finish, take, uploaded_token
+from pages.opening.upload import finish, take, uploaded_tokens
 from pages.session.jobs import follow
 from pages.session.keeping import keeper
 from pages.session.owner import owner
@@ -25,8 +35,6 @@ from pages.session.state import show_error, workspace
 #: The box whose upload has arrived, and its token; then the box and what is being opened: a click elsewhere loses
 #: neither.
 _ARRIVED, _PENDING = "arrived", "opening"
-#: What could not be opened and why, for widgets that keep their value.
-_REFUSED = "refused_source"
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
@@ -172,17 +180,24 @@ def keep_upload(upload: object) -> Path:
     return target
 
 
-def upload_box(key: str) -> bool:
-    """Draw the upload box; tell whether a dataset was opened from it in this run."""
+def upload_box(key: str, more_of: DatasetSource | None = None) -> bool:
+    """Draw the upload box; tell whether a dataset was opened from it in this run.
+
+    Parameters
+    ----------
+    more_of
+        What is open: what is uploaded joins its samples.
+    """
     arrived = None
     try:
-        token = uploaded_token(key)
-        if token is not None:
-            st.session_state[_ARRIVED] = (key, token)
+        title = "Drop a file here, or several samples" if more_of is None else "Drop a sample here, or several"
+        tokens = uploaded_tokens(key, title)
+        if tokens is not None:
+            st.session_state[_ARRIVED] = (key, tokens)
         box, waiting = st.session_state.get(_ARRIVED, ("", None))
         if box == key and waiting is not None:
             arrived = waiting
-            _receive(key, arrived)
+            _receive(key, arrived, more_of)
         box, source = st.session_state.get(_PENDING, ("", None))
         if box == key and source is not None:
             try:
@@ -203,21 +218,35 @@ def upload_box(key: str) -> bool:
     return False
 
 
-def _receive(key: str, token: str) -> None:
+def _receive(key: str, tokens: str, more_of: DatasetSource | None) -> None:
     """Take an upload from the box; if a click ends this, the next run takes it up again."""
     try:
-        path, file_name = take(token)
-        name = file_name.removesuffix("".join(path.suffixes)) or file_name
-        st.session_state[_PENDING] = (key, DatasetSource(str(path), name))
+        st.session_state[_PENDING] = (key, _uploaded([take(token) for token in tokens.split()], more_of))
     except CellucidError:
-        _received(token)
+        _received(tokens)
         raise
-    _received(token)
+    _received(tokens)
 
 
-def _received(token: str) -> None:
+def _uploaded(files: list[tuple[Path, str]], more_of: DatasetSource | None) -> DatasetSource:
+    """Return how files that were uploaded together are opened: as samples, or the files of a matrix as one."""
+    if len(files) > 1 and any(is_matrix_market(name) for _, name in files):
+        files = [(pack_uploads(files), "samples.zip")]
+    named = [DatasetSource(str(path), name.removesuffix("".join(path.suffixes)) or name) for path, name in files]
+    if more_of is None and len(named) == 1:
+        return named[0]
+    dataset = workspace().dataset
+    before = () if more_of is None or dataset is None else more_of.as_parts(dataset)
+    parts = (*before, *named)
+    names = unique(str(part.name) for part in parts)
+    parts = tuple(replace(part, name=name) for part, name in zip(parts, names, strict=True))
+    joined = DatasetSource("", joined_name(names), parts=parts)
+    return joined if more_of is None else replace(joined, join=more_of.join, sample_column=more_of.sample_column)
+
+
+def _received(tokens: str) -> None:
     st.session_state.pop(_ARRIVED, None)
-    finish(token)
+    finish(tokens)
 
 
 def demo_button(key: str, *, primary: bool = False) -> bool:
@@ -242,40 +271,3 @@ def server_box(key: str) -> bool:
         return False
     path = server_path(files[name].root, files[name].relative)
     return try_source(DatasetSource(str(path), path.stem))
-
-
-def parts_box(source: DatasetSource | None, dataset: Dataset) -> bool:
-    """Offer another modality and a table about the cells; tell whether the dataset was opened again in this run."""
-    if source is None:
-        return False
-    if dataset.modalities:
-        chosen = st.selectbox(
-            "Which part", dataset.modalities, index=dataset.modalities.index(dataset.modality or dataset.modalities[0])
-        )
-        if chosen != dataset.modality and _try_once(replace(source, modality=chosen)):
-            return True
-    table = st.file_uploader(
-        "Add a table about the cells (CSV or TSV)",
-        key=f"metadata@{dataset.content_hash[:12]}",
-        help="Cell ids in the first column; its other columns join the cell columns.",
-    )
-    if table is None:
-        return False
-    metadata = str(keep_upload(table))
-    return metadata != source.cell_metadata and _try_once(replace(source, cell_metadata=metadata))
-
-
-def _try_once(source: DatasetSource) -> bool:
-    """Do what `try_source` does, for a widget that keeps its value: what was refused is not tried in every run."""
-    known, error = st.session_state.get(_REFUSED, (None, None))
-    if known != source:
-        try:
-            open_source(source)
-        except CellucidError as refused:
-            error = refused
-            st.session_state[_REFUSED] = (source, error)
-        else:
-            st.session_state.pop(_REFUSED, None)
-            return True
-    show_error(error)
-    return False

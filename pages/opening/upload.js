@@ -35,9 +35,9 @@ class Refused extends Error {
 }
 
 class Transfer {
-  constructor(file, address) {
-    this.file = file;
-    this.address = address;
+  // Of several files one is sent after the other, and their tokens are handed over together.
+  constructor(file, address, rest = [], earlier = []) {
+    Object.assign(this, { file, address, rest, earlier });
     this.offset = 0;
     this.state = "sending"; // sending, waiting, arrived, opening, failed, cancelled
     this.words = "Starting …";
@@ -61,6 +61,7 @@ class Transfer {
         }
         if (this.state !== "sending") return;
         this.forget();
+        if (this.rest.length) return this.goOn();
         this.change("arrived", "Opening …");
       } catch (error) {
         if (this.state === "cancelled") return;
@@ -75,6 +76,24 @@ class Transfer {
         pause = Math.min(LONGEST_PAUSE, pause * 2);
       }
     }
+  }
+
+  goOn() {
+    const [file, ...rest] = this.rest;
+    const next = new Transfer(file, this.address, rest, [...this.earlier, this.token]);
+    next.draw = this.draw;
+    running.transfer = next;
+    next.draw();
+    next.run();
+  }
+
+  get tokens() {
+    return [...this.earlier, this.token].join(" ");
+  }
+
+  get title() {
+    const all = this.earlier.length + 1 + this.rest.length;
+    return all > 1 ? `${this.file.name} (${this.earlier.length + 1} of ${all})` : this.file.name;
   }
 
   // Ask how far an earlier attempt came, or announce the file.
@@ -234,7 +253,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const { transfer } = running;
     if (transfer?.state === "failed") return refuse(transfer.refused);
     const busy = transfer && ["sending", "waiting"].includes(transfer.state);
-    part(".name").textContent = transfer ? transfer.file.name : "Drop a file here";
+    part(".name").textContent = transfer ? transfer.title : data.title;
     part(".quiet").textContent = transfer ? transfer.words : data.hint;
     const bar = part("progress");
     bar.hidden = !busy;
@@ -259,7 +278,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const hand = (transfer) => {
     transfer.announced = true;
     transfer.impatient = false;
-    setTriggerValue("uploaded", transfer.token);
+    setTriggerValue("uploaded", transfer.tokens);
     // Should the page's own connection be down just now, the user can hand it over again.
     clearTimeout(patience);
     patience = setTimeout(() => {
@@ -271,11 +290,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const start = (files) => {
     if (running.transfer || !files.length) return;
-    if (files.length > 1) {
-      return refuse({ what: `These are ${files.length} files.`, fix: "Upload one, or a zip of what belongs together." });
-    }
-    const [file] = files;
-    const transfer = new Transfer(file, data.address);
+    const [file, ...rest] = files;
+    const transfer = new Transfer(file, data.address, rest);
     transfer.draw = draw;
     running.transfer = transfer;
     draw();
@@ -285,8 +301,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const current = running.transfer;
   if (current) {
     current.draw = draw;
-    if (data.done && current.token === data.done) running.transfer = null;
-    else if (data.seen && current.token === data.seen) Object.assign(current, { state: "opening", words: "Opening …" });
+    if (data.done && current.tokens === data.done) running.transfer = null;
+    else if (data.seen && current.tokens === data.seen) Object.assign(current, { state: "opening", words: "Opening …" });
   }
 
   input.onchange = () => {

@@ -20,8 +20,8 @@ _box = st.components.v2.component(
 )
 
 
-def uploaded_token(key: str) -> str | None:
-    """Draw the box; return the token of an upload in the run in which it has arrived, else None.
+def uploaded_tokens(key: str, title: str = "Drop a file here, or several samples") -> str | None:
+    """Draw the box; return the tokens of an upload, one per file with spaces between, once all arrived, else None.
 
     Parameters
     ----------
@@ -40,6 +40,7 @@ def uploaded_token(key: str) -> str | None:
         key=key,
         data={
             "address": upload_address(str(st.get_option("server.baseUrlPath") or "")),
+            "title": title,
             "hint": f"Up to {format_size(limit)}. A dropped connection goes on where it stopped.",
             "seen": seen,
             "done": st.session_state.get(_DONE),
@@ -49,13 +50,13 @@ def uploaded_token(key: str) -> str | None:
     )
     if isinstance(result.refused, dict):
         raise InputError(*(str(result.refused.get(part, ""))[:500] for part in ("what", "fix")))
-    token: str | None = result.uploaded
-    return token
+    tokens: str | None = result.uploaded
+    return tokens
 
 
-def finish(token: str) -> None:
+def finish(tokens: str) -> None:
     """Note that an upload was dealt with, so that boxes take another one in the next run."""
-    st.session_state[_DONE] = token
+    st.session_state[_DONE] = tokens
 
 
 def take(token: str) -> tuple[Path, str]:

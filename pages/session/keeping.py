@@ -280,7 +280,7 @@ class Keeper:
         if export is not None:
             exported = self._once("export", export, lambda: {**export_to_json(export), "mapping": mapping.digest()})
         kept = KeptDataset(
-            source=source,
+            source=source.with_hashes(dataset),
             title=dataset.name,
             cells=dataset.n_cells,
             opened=work.opened,

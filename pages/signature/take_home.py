@@ -59,7 +59,7 @@ def show_files(view: View, run: SignatureRun, key: object) -> None:
             disabled=not run.tests,
         )
         _download("Record (JSON)", lambda: _record(view, run), "gene_signature_run.json", "application/json")
-    if view.dataset.path.suffix == ".h5ad":
+    if view.dataset.path.suffix == ".h5ad" and not view.dataset.parts:
         offer_file(
             "Make a copy of the .h5ad with the score",
             "signature_h5ad",

@@ -107,7 +107,7 @@ def test_an_upload_goes_on_while_other_pages_are_looked_at(page, slow, large):
 
 
 def test_what_is_dropped(page):
-    """A drop of two files, then of one; the keyboard reaches the button."""
+    """A drop of two files, which become one dataset, then of one."""
     drop = """(names) => {
         const zone = [...document.querySelectorAll('*')].map((e) => e.shadowRoot?.querySelector('.zone')).find(Boolean);
         const data = new DataTransfer();
@@ -116,9 +116,13 @@ def test_what_is_dropped(page):
     }"""
     expect(page.get_by_role("button", name="Browse files")).to_be_visible()
     page.evaluate(drop, ["a.csv", "b.csv"])
-    expect(page.get_by_test_id("stAlert").filter(has_text="These are 2 files")).to_be_visible()
-    page.evaluate(drop, ["a.csv"])
     page.get_by_role("heading", name="Upload & Preflight").wait_for()
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("a + b")
+    page.get_by_test_id("stSidebarNav").get_by_text("Start", exact=True).click()
+    expect(page.get_by_role("button", name="Browse files")).to_be_visible()
+    page.evaluate(drop, ["c.csv"])
+    page.get_by_role("heading", name="Upload & Preflight").wait_for()
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("2 cells")
 
 
 def test_names_in_a_file_run_nothing(page, tmp_path):

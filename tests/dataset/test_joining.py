@@ -165,3 +165,25 @@ def test_a_source_of_plain_values_opens_the_same(samples):
     source = DatasetSource("", "three", parts=parts, join="all")
     assert source.open().content_hash == open_dataset(paths, join="all").content_hash
     assert source.files == tuple(map(str, paths.values()))
+
+
+def test_the_lines_that_do_it_again_open_the_same_samples(samples, tmp_path, monkeypatch):
+    from cellucid_core.export import ExportSettings, do_again
+    from cellucid_core.signature import run_signature
+    from cellucid_core.signature.reporting import api_code
+
+    _, paths = samples
+    monkeypatch.chdir(paths["a"].parent)
+    dataset = open_dataset({"one": "a.h5ad", "two": "b.h5ad"}, join="all")
+    mapping = default_mapping(dataset)
+    view = View(dataset, mapping)
+    again = do_again(
+        dataset, mapping, (), ExportSettings(), source="", target="x.zip", samples={"one": "a.h5ad", "two": "b.h5ad"}
+    )
+    assert "export a.h5ad b.h5ad" in again.command
+    assert "--join all" in again.command
+    assert "{'one': 'a.h5ad', 'two': 'b.h5ad'}, join='all'" in again.python
+    code = api_code(view, run_signature(view, "G12, G30"))
+    found = {}
+    exec(compile(code, "lines", "exec"), found)
+    assert found["data"].dataset.content_hash == dataset.content_hash

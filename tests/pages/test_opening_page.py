@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from cellucid_core.errors import InputError
 from pages.opening import opening_panel as opening
+from pages.opening import reopening
 from tests.making import make_adata
 
 
@@ -20,7 +21,7 @@ def test_a_click_while_an_upload_is_checked_loses_nothing(app, tmp_path, monkeyp
             raise RerunException(RerunData())  # what a click makes of the next thing that is drawn
         return tmp_path / "x.h5ad", "mine.h5ad"
 
-    monkeypatch.setattr(opening, "uploaded_token", lambda key: next(tokens, None))
+    monkeypatch.setattr(opening, "uploaded_tokens", lambda key, title="": next(tokens, None))
     monkeypatch.setattr(opening, "take", take)
     app.run()
     assert taken[0] == "t" * 43
@@ -38,7 +39,7 @@ def test_an_upload_that_is_refused_frees_the_box(app, monkeypatch):
     def take(token):
         raise InputError("This upload is not on the server any more.", "Upload the file again.")
 
-    monkeypatch.setattr(opening, "uploaded_token", lambda key: next(tokens, None))
+    monkeypatch.setattr(opening, "uploaded_tokens", lambda key, title="": next(tokens, None))
     monkeypatch.setattr(opening, "take", take)
     app.run()
     assert app.session_state["upload_done"] == "t" * 43
@@ -57,11 +58,11 @@ def test_what_was_refused_is_not_tried_in_every_run(monkeypatch):
         import streamlit as st
 
         from cellucid_core.dataset import DatasetSource
-        from pages.opening import opening_panel as opening
+        from pages.opening import reopening
 
-        opening._try_once(DatasetSource(st.text_input("path", "a")))
+        reopening._try_once(DatasetSource(st.text_input("path", "a")))
 
-    monkeypatch.setattr(opening, "open_source", refuse)
+    monkeypatch.setattr(reopening, "open_source", refuse)
     test = AppTest.from_function(script).run()
     test.run()
     assert tried == ["a"]

@@ -95,6 +95,8 @@ def source_to_json(source: DatasetSource) -> dict[str, Any]:
     }
     if source.content_hash:
         plain["content_hash"] = source.content_hash
+    if source.left_out:
+        plain["left_out"] = True
     if source.samples:
         plain["samples"] = list(source.samples)
     if source.join != "shared" or source.sample_column != SAMPLE:
@@ -182,6 +184,7 @@ def _source(content: object, *, parts: bool = False) -> DatasetSource:
         cell_metadata=None if source.get("cell_metadata") is None else _path(source.get("cell_metadata")),
         content_hash=_matching(source.get("content_hash", ""), _HASH, "content_hash", empty=True),
         parts=tuple(_source(sample) for sample in samples),
+        left_out=source.get("left_out") is True,
         samples=tuple(_texts(source.get("samples", []), "samples")),
         join=source.get("join", "shared"),
         sample_column=_text(source.get("sample_column", SAMPLE), "sample_column"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined
 
 from cellucid_core.cell_pages import choose_pages
-from cellucid_core.dataset import DEMO, Mapping, View, default_mapping
+from cellucid_core.dataset import DEMO, SAMPLE, Dataset, Mapping, View, default_mapping
 from cellucid_core.signature.reporting.reproduce import conditions, indices, unsigned
 
 if TYPE_CHECKING:
@@ -93,9 +93,22 @@ def _opening(view: View, choices: Mapping, file: str | Path | None, cell_metadat
     if dataset.joined is not None:
         given["cell_metadata"] = str(cell_metadata or dataset.joined.path.name)
     path = repr(DEMO if is_demo else str(file or dataset.path.name))
+    if dataset.parts:
+        path = _sources(dataset) if file is None else repr(str(file))
+        if len(dataset.paths) == 1:
+            given["samples"] = [part.name for part in dataset.parts]
+        given |= {"join": dataset.join} if dataset.join != "shared" else {}
+        given |= {"sample_column": dataset.sample_column} if dataset.sample_column != SAMPLE else {}
     if file is None and dataset.path.parent.name == "in-memory":
         path = "adata"  # as whoever scored it has it
     return [path, *(f"{name}={value!r}" for name, value in given.items())]
+
+
+def _sources(dataset: Dataset) -> str:
+    """Return the archive that samples are from, or the file of each, by name."""
+    if len(dataset.paths) == 1:
+        return repr(dataset.path.name)
+    return repr({part.name: part.path.name for part in dataset.parts})
 
 
 def _genes(run: SignatureRun) -> tuple[str, bool]:

@@ -64,7 +64,8 @@ def run_record(
         "dataset": {
             "id": dataset.id,
             "name": dataset.name,
-            "file": dataset.path.name,
+            "file": dataset.path.name if not dataset.parts else [path.name for path in dataset.paths],
+            "samples": [part.name for part in dataset.parts],
             "content_hash": dataset.content_hash,
             "n_cells": view.n_cells,
             "n_genes": view.n_genes,

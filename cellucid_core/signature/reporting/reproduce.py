@@ -51,6 +51,11 @@ def python_code(
     cell_metadata
         The table that joined the cells, where there is one; by default its file name, to be edited.
     """
+    if view.dataset.parts:
+        raise InputError(
+            "There are no lines of scanpy for several samples that were opened as one.",
+            "Take this package's own lines.",
+        )
     path = str(file if file is not None else view.dataset.path.name)
     if run.match.signed and run.method in ("median", "score_genes"):
         raise InputError(
