@@ -40,12 +40,18 @@ except CellucidError as wrong:
     sys.exit(2)
 start_logging(settings.log)
 
+
+def note_error(error: BaseException) -> None:
+    """Log what no page caught."""
+    log_error(error, "page")
+
+
 app = st.App(
     "pages/home.py",
     routes=routes(base_path),
     middleware=middleware(base_path),
     lifespan=upkeep(lifespan, forget_expired),
-    on_script_error=lambda error: log_error(error, "page"),
+    on_script_error=note_error,
 )
 
 if __name__ == "__main__":

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
+import traceback
+from pathlib import Path
 from typing import Any
+
+#: Lines of ours and of libraries that an unforeseen error passed, as far as they are logged.
+_FRAMES = 12
 
 
 class CellucidError(Exception):
@@ -40,3 +46,37 @@ class WorkRefused(CellucidError):
     def __init__(self, what: str, fix: str = "", details: dict[str, Any] | None = None) -> None:
         super().__init__(what, fix)
         self.details = details or {}
+
+
+class Unforeseen(WorkRefused):
+    """A mistake of this program, at the edge where nobody else caught it: a sentence, and a reference into the log.
+
+    Parameters
+    ----------
+    error
+        What happened.
+
+    Attributes
+    ----------
+    reference
+        Eight hexadecimal digits that the sentence and the log have in common.
+    facts
+        For the log: the reference, the type and the lines that were passed. Its message may quote data: left out.
+    """
+
+    def __init__(self, error: BaseException, reference: str = "") -> None:
+        self.reference = reference or secrets.token_hex(4)
+        frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+        self.facts: dict[str, Any] = {
+            "reference": self.reference,
+            "type": type(error).__name__,
+            "lines": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
+        }
+        super().__init__(
+            f"Something failed here that should not have ({type(error).__name__}, reference {self.reference}).",
+            "What you have is kept. Try again, or another way; please report it with the reference, which the log has.",
+        )
+
+    def __reduce__(self) -> Any:
+        """Come out of other processes as what it says."""
+        return WorkRefused, (self.what, self.fix)

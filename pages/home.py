@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cellucid_core.errors import CellucidError
+from cellucid_core.serving import log_error
 from pages.opening.opening_panel import arrange_matrix, demo_button, server_box, upload_box
 from pages.session.changes import settle
 from pages.session.keeping import keeper
 from pages.session.owner import is_same_owner
 from pages.session.sign_in import admit
-from pages.session.state import literal, workspace
+from pages.session.state import literal, show_error, workspace
 from pages.widgets.style import apply_style
 from pages.workspace.login import draw_account, draw_door, start_over
 from pages.workspace.session_start import arrive, reopen, show_address, show_said
@@ -99,7 +101,12 @@ draw_workspace_card()
 draw_account(visit)
 show_said()
 try:
-    page.run()
+    try:
+        page.run()
+    except CellucidError as error:  # no page let it be, but a way out is better than none
+        show_error(error)
+    except Exception as error:  # a mistake of ours
+        show_error(log_error(error, "page"))
     keeper().keep()
     show_address()
 finally:

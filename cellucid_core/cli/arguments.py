@@ -138,8 +138,10 @@ def show(text: str, options: argparse.Namespace) -> None:
 
 def open_view(sources: list[str], options: argparse.Namespace, scope: Any = None) -> Any:
     """Return the view that the arguments describe, with the asked fixes applied."""
+    from dataclasses import replace
+
     from cellucid_core.dataset import View, choose, default_mapping, open_dataset
-    from cellucid_core.preflight import apply_fixes, overrule
+    from cellucid_core.preflight import ALL, Scope, apply_fixes, overrule, preflight
 
     dataset = open_dataset(
         sources,
@@ -165,10 +167,17 @@ def open_view(sources: list[str], options: argparse.Namespace, scope: Any = None
     )
     for rule in options.overrule:
         mapping = overrule(mapping, rule)
-    mapping = apply_fixes(dataset, mapping, options.fix, _watched(scope))
+    failed: dict[str, str] = {}
+    mapping = apply_fixes(dataset, mapping, options.fix, replace(_watched(scope) or Scope(), not_fixed=failed))
     for fix in mapping.fixes:
         say(f"{'Overruled' if fix.overruled else 'Fixed'} {fix.rule}: {fix.sentence}")
-    return View(dataset, mapping)
+    view = View(dataset, mapping)
+    if ALL in options.fix:
+        for finding in preflight(view, scope).findings:
+            if finding.severity != "info":
+                undecided = f"decide yourself: --fix {finding.rule}" if finding.fix else "nothing here can fix it"
+                say(f"Not fixed {finding.rule}: {failed.get(finding.rule, undecided)}")
+    return view
 
 
 def _watched(scope: Any) -> Any:

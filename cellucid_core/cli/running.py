@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cellucid_core.cli import app, datasets, demo, export, preflight, score, signature, verify
 from cellucid_core.cli.arguments import BAD_INPUT, DONE, REFUSED, Parser
-from cellucid_core.errors import CellucidError, InputError, WorkRefused
+from cellucid_core.errors import CellucidError, InputError, Unforeseen, WorkRefused
 
 _COMMANDS = (preflight, export, verify, score, signature, datasets, demo, app)
 
@@ -19,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
+    if arguments is None and not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of libraries, about their own insides; what users should know is said
     try:
         options = parser().parse_args(given)
         _check_environment()
@@ -45,7 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f" ({name.parent if name.name.startswith('.') else name})" if error.filename else ""
         fix = "Check the path, its permissions and the free disk space."
         return _failed(InputError(f"{error.strerror or error}{where}.", fix), BAD_INPUT, as_json)
+    except Exception as error:  # a mistake of ours: nobody shall read a traceback
+        return _failed(_logged(Unforeseen(error), error), BAD_INPUT, as_json)
     return int(status)
+
+
+def _logged(unforeseen: Unforeseen, error: Exception) -> Unforeseen:
+    """Write what happened where whoever reports it finds it: ``errors.log`` in the home folder."""
+    from cellucid_core.cache import cellucid_home
+
+    with suppress(OSError), (cellucid_home() / "errors.log").open("a", encoding="utf-8") as log:
+        log.write(f"reference {unforeseen.reference}\n{''.join(traceback.format_exception(error))}\n")
+    return unforeseen
 
 
 def _check_environment() -> None:

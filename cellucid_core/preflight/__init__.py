@@ -9,11 +9,12 @@ from cellucid_core.callable_package import make_callable
 from cellucid_core.preflight.check import RULES, preflight, require_ready
 from cellucid_core.preflight.columns import column_table
 from cellucid_core.preflight.finding import Finding, Light, PreflightReport, Scope, Severity
-from cellucid_core.preflight.fixing import apply_fixes, fix_all, overrule
+from cellucid_core.preflight.fixing import ALL, apply_fixes, fix_all, overrule
 from cellucid_core.preflight.report import report_json
 from cellucid_core.preflight.report_html import report_html
 
 __all__ = [
+    "ALL",
     "RULES",
     "Finding",
     "Light",

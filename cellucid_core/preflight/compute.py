@@ -140,6 +140,11 @@ def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:
             "Provide at least 5 cells and 5 genes.",
         )
     done, code, factor = [], ["import scanpy as sc"], None
+    if not _varies(expression):
+        raise InputError(
+            "No embedding can be computed from a matrix whose genes are the same in every cell, all zeros for example.",
+            "Choose another matrix, or check what wrote this one.",
+        )
     scale = view.dataset.scale(name)
     if scale.kind in LINEAR:
         total = expression.cell_total
@@ -167,6 +172,11 @@ def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:
     if factor is not None:
         sc.pp.log1p(adata)
     return adata, "Computed with scanpy: " + (", ".join(done) or "all genes"), "\n".join(code)
+
+
+def _varies(expression: Expression) -> bool:
+    stats = expression.stats
+    return bool((stats.maximum > stats.minimum).any())
 
 
 def _some_genes(expression: Expression, genes: np.ndarray, factor: np.ndarray | None) -> Any:

@@ -86,6 +86,8 @@ class Scope:
     progress
         Called by fixes that compute for long, with what is being done and the share that is done (0 … 1); it may raise
         to cancel.
+    not_fixed
+        Filled by `fix_all`: rule whose fix was tried and failed → why.
     ready_only
         Whether fixes take only what was computed before, and else raise `NotComputed`.
     """
@@ -97,6 +99,7 @@ class Scope:
     compression: int = 6
     progress: Callable[[str, float], None] | None = field(default=None, compare=False)
     ready_only: bool = field(default=False, compare=False)
+    not_fixed: dict[str, str] | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, settings: ExportSettings) -> Scope:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from cellucid_core.dataset import AppliedFix, Dataset, Mapping, View
-from cellucid_core.errors import InputError
+from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.preflight.check import RULES
 from cellucid_core.preflight.finding import Rule, Scope
 from cellucid_core.preflight.rules import embedding
@@ -85,8 +85,9 @@ def fix_all(dataset: Dataset, mapping: Mapping, scope: Scope | None = None) -> M
                 continue
             try:
                 mapping = _fixed(View(dataset, mapping, scope.arranging), rule, choice, scope)
-            except InputError:
-                continue
+            except InputError as error:
+                if scope.not_fixed is not None:
+                    scope.not_fixed[rule.id] = str(error)
         if mapping is before:
             break
     return mapping
@@ -123,16 +124,29 @@ def _fixed(view: View, rule: Rule, choice: str, scope: Scope) -> Mapping:
     if not choice:
         if finding.fix is None:
             raise InputError(f"{finding.title}: nothing here can fix that automatically.", finding.detail)
-        return rule.fix(view, scope)
+        return _computed(rule, lambda: rule.fix(view, scope))  # type: ignore[misc]
     names = [name for name, _ in finding.alternatives]
     if rule.choose is not None and choice in names:
-        return rule.choose(view, scope, choice)
+        return _computed(rule, lambda: rule.choose(view, scope, choice))  # type: ignore[misc]
     if _would_choose(rule, view, scope, choice):
         return rule.fix(view, scope)
     raise InputError(
         f"{rule.id} has no fix {choice!r} here.",
         f"It has: {', '.join(names)}." if names else f"Leave out ={choice}.",
     )
+
+
+def _computed(rule: Rule, fix: Callable[[], Mapping]) -> Mapping:
+    """Return what a fix makes; scanpy and what lies below it raise many types for data that cannot be computed with."""
+    try:
+        return fix()
+    except (CellucidError, MemoryError):
+        raise
+    except Exception as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        raise InputError(
+            f"The fix of {rule.id} cannot be computed of this data ({why}).", "Compute it in your pipeline."
+        ) from error
 
 
 def _would_choose(rule: Rule, view: View, scope: Scope, choice: str) -> bool:

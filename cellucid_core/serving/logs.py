@@ -6,9 +6,9 @@ import json
 import logging
 import sys
 import time
-import traceback
-from pathlib import Path
 from typing import Any
+
+from cellucid_core.errors import Unforeseen
 
 LOGGER = logging.getLogger("cellucid")
 
@@ -62,8 +62,8 @@ def _without_traceback(record: logging.LogRecord) -> bool:
     return True
 
 
-def log_error(error: BaseException, where: str) -> None:
-    """Log an unforeseen error by its type and the lines it passed; its message may quote data, so it is left out."""
-    frames = traceback.extract_tb(error.__traceback__)[-8:]
-    lines = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
-    LOGGER.error("error", extra={"facts": {"where": where, "type": type(error).__name__, "lines": lines}})
+def log_error(error: BaseException, where: str) -> Unforeseen:
+    """Log an unforeseen error by its type and the lines it passed, and return the sentence that refers to the log."""
+    unforeseen = Unforeseen(error)
+    LOGGER.error("error", extra={"facts": {"where": where, **unforeseen.facts}})
+    return unforeseen

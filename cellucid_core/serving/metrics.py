@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cellucid_core.cache import cellucid_home
@@ -141,7 +141,7 @@ class Watched:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
-        status, received, sent = 500, 0, 0
+        status, received, sent, begun = 500, 0, 0, False
 
         async def counted_receive() -> Message:
             nonlocal received
@@ -150,17 +150,20 @@ class Watched:
             return message
 
         async def counted_send(message: Message) -> None:
-            nonlocal status, sent
+            nonlocal status, sent, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
             sent += len(message.get("body", b""))
             await send(message)
 
         try:
             await self.app(scope, counted_receive, counted_send)
         except Exception as error:
-            log_error(error, "request")
-            raise
+            unforeseen = log_error(error, "request")
+            if begun:  # an answer can only be cut off now
+                raise
+            answer = JSONResponse({"what": unforeseen.what, "fix": unforeseen.fix}, 500)
+            await answer(scope, counted_receive, counted_send)
         finally:
             self._note(scope, status, received, sent, time.perf_counter() - began)
 

@@ -167,7 +167,7 @@ def test_errors_come_back_as_they_are(crew):
 
 def test_mistakes_and_full_disks_are_sentences_and_tell_no_contents(crew):
     crew()
-    for work, words in ((jobs_made.stumble, "unforeseen way .KeyError."), (jobs_made.full_disk, "No space left")):
+    for work, words in ((jobs_made.stumble, "should not have .KeyError"), (jobs_made.full_disk, "No space left")):
         job = ask(work)
         assert job.wait(180)
         with pytest.raises(WorkRefused, match=words) as told:

@@ -13,7 +13,6 @@ import select
 import shutil
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any
 from filelock import FileLock
 
 from cellucid_core.configuration import format_size
-from cellucid_core.errors import CellucidError, WorkRefused
+from cellucid_core.errors import CellucidError, Unforeseen, WorkRefused
 from cellucid_core.serving.jobs.progress import Reporter
 from cellucid_core.serving.jobs.record import LOCK, tell
 
@@ -129,17 +128,8 @@ def perform(
     except OSError as error:
         outcome["error"] = tell(disk_refused(error))
     except Exception as error:  # a mistake of ours; the server's log says where
-        outcome["error"] = tell(
-            WorkRefused(
-                f"This failed in an unforeseen way ({type(error).__name__}), and nothing was kept.",
-                "Please report it, with the time: the server's log says where it happened.",
-            )
-        )
-        frames = traceback.extract_tb(error.__traceback__)[-8:]
-        outcome["unforeseen"] = {
-            "type": type(error).__name__,
-            "lines": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
-        }
+        unforeseen = Unforeseen(error)
+        outcome["error"], outcome["unforeseen"] = tell(unforeseen), unforeseen.facts
     draft = folder / f".{OUTCOME}"
     draft.write_text(json.dumps(outcome), encoding="utf-8")
     draft.replace(folder / OUTCOME)
