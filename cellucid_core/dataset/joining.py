@@ -136,7 +136,7 @@ def join_datasets(
         modality=opened[0].dataset.modality,
         modalities=tuple(dict.fromkeys(one for part in opened for one in part.dataset.modalities)),
         scales=scales,
-        parts=tuple(_part(part, first, columns[number], own[number]) for number, part in enumerate(opened)),
+        parts=_parts(opened, first, columns, own),
         sample_column=sample_column,
         join=join,
         turn=turn,
@@ -175,20 +175,29 @@ def _open_part(name: str, reopen: Callable[[], Dataset], turn: Turn) -> _Opened:
     )
 
 
-def _part(part: _Opened, matrix: str | None, column: str, own: int) -> Part:
-    names = gene_ids(part.dataset.variables[matrix], column) if matrix else np.zeros(0, object)
-    return Part(
-        name=part.name,
-        path=part.dataset.path,
-        content_hash=part.dataset.content_hash,
-        n_cells=part.dataset.n_cells,
-        n_genes=len(names),
-        own_genes=own,
-        gene_column=column,
-        scales=part.scales,
-        species=next(iter(species(names)), None),
-        id_kind=id_kind(names),
-    )
+def _parts(opened: list[_Opened], matrix: str | None, columns: list[str], own: list[int]) -> tuple[Part, ...]:
+    told: dict[tuple[str, ...], tuple[str | None, str | None]] = {}  # samples mostly have the same genes
+    parts = []
+    for part, column, alone in zip(opened, columns, own, strict=True):
+        names = gene_ids(part.dataset.variables[matrix], column) if matrix else np.zeros(0, object)
+        key = tuple(names)
+        if key not in told:
+            told[key] = next(iter(species(names)), None), id_kind(names)
+        parts.append(
+            Part(
+                name=part.name,
+                path=part.dataset.path,
+                content_hash=part.dataset.content_hash,
+                n_cells=part.dataset.n_cells,
+                n_genes=len(names),
+                own_genes=alone,
+                gene_column=column,
+                scales=part.scales,
+                species=told[key][0],
+                id_kind=told[key][1],
+            )
+        )
+    return tuple(parts)
 
 
 # ---- genes and matrices ----------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -97,8 +97,10 @@ class FileMatrix:
             if not fits:
                 raise self.damaged(f"its {part} are not as a sparse matrix has them")
 
-    def stored(self, part: str | None, selection: Any) -> np.ndarray:
-        """Return what the file keeps: a selection of a dense matrix (part None), or of one part of a sparse one.
+    def stored(self, part: str | None, *selections: Any) -> np.ndarray:
+        """Return what the file keeps: selections of a dense matrix (part None), or of one part of a sparse one.
+
+        Several selections come one after the other.
 
         Raises
         ------
@@ -106,7 +108,9 @@ class FileMatrix:
             If it cannot be read; h5py, zarr and the archives beneath them raise many types for damaged bytes.
         """
         try:
-            return np.asarray((self.element if part is None else self.element[part])[selection])
+            array = self.element if part is None else self.element[part]
+            found = [np.asarray(array[selection]) for selection in selections]
+            return found[0] if len(found) == 1 else np.concatenate(found)
         except Exception as error:
             why = (str(error).splitlines() or [repr(error)])[0][:120]
             raise self.damaged(f"it cannot be read ({why})") from error
@@ -131,7 +135,10 @@ class FileMatrix:
 
     def read_indices(self, pointers: np.ndarray, start: int, stop: int) -> np.ndarray:
         """Return the minor indices of rows (csr) or columns (csc) start…stop, checked to be in range."""
-        indices = self.stored("indices", slice(int(pointers[start]), int(pointers[stop])))
+        return self._indices(slice(int(pointers[start]), int(pointers[stop])))
+
+    def _indices(self, *places: slice) -> np.ndarray:
+        indices = self.stored("indices", *places)
         if len(indices) and (int(indices.min()) < 0 or int(indices.max()) >= self._minor):
             raise self._outside()
         return indices
@@ -159,10 +166,15 @@ class FileMatrix:
         scipy.sparse.csr_matrix
             (stop − start, n_genes) for csr, (stop − start, n_cells) for csc.
         """
-        indices = self.read_indices(pointers, start, stop)
-        values = self.stored("data", slice(int(pointers[start]), int(pointers[stop])))
+        return self._read_runs(pointers, [(start, stop)])
+
+    def _read_runs(self, pointers: np.ndarray, runs: Sequence[tuple[int, int]]) -> sparse.csr_matrix:
+        """Return several stretches of rows or columns one after the other, as `read_major` returns one."""
+        places = [slice(int(pointers[start]), int(pointers[stop])) for start, stop in runs]
+        sizes = np.concatenate([[0], *(np.diff(pointers[start : stop + 1]) for start, stop in runs)])
         block = sparse.csr_matrix(
-            (values, indices, pointers[start : stop + 1] - pointers[start]), shape=(stop - start, self._minor)
+            (self.stored("data", *places), self._indices(*places), np.cumsum(sizes)),
+            shape=(len(sizes) - 1, self._minor),
         )
         if self.columns is not None:
             block = block[:, self.columns]
@@ -199,11 +211,10 @@ class FileMatrix:
             return self.stored(None, (rows if len(rows) else slice(0), slice(None)))
         pointers = self.indptr()
         if self.layout == "csr":
-            runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)  # neighbours are read at once
-            parts = [self.read_major(pointers, int(run[0]), int(run[-1]) + 1) for run in runs if len(run)]
-            if not parts:
+            if not len(rows):
                 return sparse.csr_matrix((0, self.shape[1]), dtype=self.dtype)
-            return sparse.csr_matrix(sparse.vstack(parts, format="csr"))
+            runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)  # neighbours are read at once
+            return self._read_runs(pointers, [(int(run[0]), int(run[-1]) + 1) for run in runs])
         columns = [self.read_major(pointers, start, stop)[:, rows] for start, stop in self.major_blocks(pointers)]
         if not columns:
             return sparse.csr_matrix((len(rows), 0), dtype=self.dtype)
