@@ -11,13 +11,13 @@ import shutil
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.cache import home_folder
 from cellucid_core.errors import InputError, WorkRefused
-from cellucid_core.library.build import now
 from cellucid_core.library.formats import write_h5
 from cellucid_core.library.model import Signature
 from cellucid_core.names import safe_key
@@ -91,7 +91,7 @@ def add_entry(signature: Signature, owner: str) -> Entry:
             "dataset": signature.dataset,
             "source": signature.source,
             "created_at": signature.created_at,
-            "added_at": now(),
+            "added_at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),  # entries of one second keep their order
             "size": (draft / _FILE).stat().st_size,
             "levels": [level.summary() for level in signature.levels],
             "record": signature.record,

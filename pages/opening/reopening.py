@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from cellucid_core.dataset import JOINS, Dataset, DatasetSource, Join
-from cellucid_core.errors import CellucidError
+from cellucid_core.errors import CellucidError, InputError
 from pages.opening.opening_panel import keep_upload, open_source, try_source, upload_box
 from pages.session.state import show_error
 
@@ -36,8 +36,10 @@ def parts_box(source: DatasetSource | None, dataset: Dataset) -> bool:
     )
     if table is None:
         return False
-    metadata = str(keep_upload(table))
-    return metadata != source.cell_metadata and _try_once(replace(source, cell_metadata=metadata))
+    metadata = keep_upload(table)
+    return str(metadata) != source.cell_metadata and _try_once(
+        replace(source, cell_metadata=str(metadata)), (metadata.name, table.name)
+    )
 
 
 def samples_panel(source: DatasetSource, dataset: Dataset) -> bool:
@@ -82,14 +84,20 @@ def samples_panel(source: DatasetSource, dataset: Dataset) -> bool:
     return upload_box("another_sample", source)
 
 
-def _try_once(source: DatasetSource) -> bool:
-    """Do what `try_source` does, for a widget that keeps its value: what was refused is not tried in every run."""
+def _try_once(source: DatasetSource, names: tuple[str, str] = ("", "")) -> bool:
+    """Do what `try_source` does, for a widget that keeps its value: what was refused is not tried in every run.
+
+    Parameters
+    ----------
+    names
+        What a file is called on the disk, and by the user.
+    """
     known, error = st.session_state.get(_REFUSED, (None, None))
     if known != source:
         try:
             open_source(source)
         except CellucidError as refused:
-            error = refused
+            error = InputError(refused.what.replace(*names), refused.fix.replace(*names)) if names[0] else refused
             st.session_state[_REFUSED] = (source, error)
         else:
             st.session_state.pop(_REFUSED, None)

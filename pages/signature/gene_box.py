@@ -46,7 +46,7 @@ def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> 
         )
     else:
         genes = _choose_signature(file)
-    _file_box()
+    _file_box(genes)
     listed = genes if isinstance(genes, str) else " ".join(genes.genes)
     if listed.strip():
         match = match_in_view(view, genes, signed=signed, repeats=repeats)
@@ -70,7 +70,7 @@ def _choose_signature(file: OpenGeneSets) -> GeneSet:
     return signatures[name]
 
 
-def _file_box() -> None:
+def _file_box(genes: str | GeneSet) -> None:
     """Draw the ways between pasting and a file."""
     file = workspace().gene_sets
     with st.container(horizontal=True, gap="small"):
@@ -87,6 +87,15 @@ def _file_box() -> None:
             )
         if file is not None:
             st.button("Paste genes instead", icon=":material/edit:", type="tertiary", on_click=_close_file)
+            if isinstance(genes, GeneSet) and genes.halves:
+                st.button(
+                    "Take up and down apart",
+                    icon=":material/call_split:",
+                    type="tertiary",
+                    help=f"Score {literal(genes.halves[0])} and {literal(genes.halves[1])} as two sets.",
+                    on_click=_take_apart,
+                    args=(file, genes),
+                )
     if upload is not None and st.session_state.get("gene_file_read") != upload.file_id:
         st.session_state["gene_file_read"] = upload.file_id
         try:
@@ -116,6 +125,11 @@ def _take_pasted_next() -> None:
     text = st.session_state.pop("gene_text_next", None)
     if text is not None:
         st.session_state[widget_key(GENES)] = text
+
+
+def _take_apart(file: OpenGeneSets, pair: GeneSet) -> None:
+    workspace().gene_sets = OpenGeneSets(file.name, file.sets.apart(pair.name))
+    st.session_state[widget_key(CHOSEN)] = pair.apart()[0].name
 
 
 def _close_file() -> None:

@@ -70,3 +70,18 @@ def test_what_was_refused_is_not_tried_in_every_run(monkeypatch):
     test.text_input[0].set_value("b").run()
     assert tried == ["a", "b"]
     assert "b is not a table" in test.error[0].value
+
+
+def test_a_refused_cell_table_is_called_as_the_user_calls_it(monkeypatch):
+    def refuse(source):
+        raise InputError(f"No cell of the dataset is in {source.cell_metadata}.", "Make them equal.")
+
+    def script():
+        from cellucid_core.dataset import DatasetSource
+        from pages.opening import reopening
+
+        reopening._try_once(DatasetSource("a", cell_metadata="0123abcd.csv"), ("0123abcd.csv", "donors.csv"))
+
+    monkeypatch.setattr(reopening, "open_source", refuse)
+    test = AppTest.from_function(script).run()
+    assert "No cell of the dataset is in donors.csv." in test.error[0].value.replace("\\", "")

@@ -146,3 +146,15 @@ def test_a_donor_column_is_offered_first(open_app, opened):
     adata.obs["donor"] = pd.Categorical([f"D{i % 4}" for i in range(120)])
     app = open_app("gene_signature.py", opened(adata))
     assert widget(app, "selectbox", "Donor or sample").value == "donor"
+
+
+def test_a_signed_pair_is_scored_as_one_and_taken_apart_with_a_click(open_app):
+    app = open_app("gene_signature.py")
+    upload(app, "pair.gmt", b"B_UP\t\tCD79A\tMS4A1\nB_DN\t\tCD3D\tCD3E\n")
+    assert widget(app, "selectbox", "Signature").options == ["B"]
+    assert app.session_state["remembered signature run"][1].match.signed
+    widget(app, "button", "Take up and down apart").click().run()
+    assert not app.exception
+    assert widget(app, "selectbox", "Signature").options == ["B_UP", "B_DN"]
+    run = app.session_state["remembered signature run"][1]
+    assert (run.match.found, run.match.signed) == (["CD79A", "MS4A1"], False)
