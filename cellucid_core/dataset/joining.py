@@ -104,6 +104,7 @@ def join_datasets(
     with ThreadPoolExecutor(min(_AT_ONCE, len(openers))) as pool:
         opened = list(pool.map(lambda one: _open_part(one[0], one[1], turn), openers))
     notes = [f"{part.name}: {note}" for part in opened for note in part.dataset.notes]
+    notes += _same_files(opened)
     notes += [
         f"{part.name}: the matrix was transposed, it fits its tables no other way." for part in opened if part.turned
     ]
@@ -173,6 +174,14 @@ def _open_part(name: str, reopen: Callable[[], Dataset], turn: Turn) -> _Opened:
         graphs=tuple(key for key, graph in dataset.graphs.items() if graph.shape == (dataset.n_cells,) * 2),
         turned=turned,
     )
+
+
+def _same_files(opened: list[_Opened]) -> list[str]:
+    """Say which samples are the same data under other names."""
+    names: dict[str, list[str]] = {}
+    for part in opened:
+        names.setdefault(part.dataset.content_hash, []).append(part.name)
+    return [f"{listed(same)} are the same data." for same in names.values() if len(same) > 1]
 
 
 def _parts(opened: list[_Opened], matrix: str | None, columns: list[str], own: list[int]) -> tuple[Part, ...]:
@@ -308,7 +317,9 @@ def _joined_ids(ids: list[Ids], join: Join, opened: list[_Opened]) -> Ids:
     for one in ids[1:]:
         if join == "shared" and not one.equals(genes):
             genes = genes[genes.isin(one)]
-    if len(genes) == 0 and all(len(one) for one in ids):
+    if len(genes) == 0 and any(len(one) for one in ids):
+        if bare := [part.name for part, one in zip(opened, ids, strict=True) if not len(one)]:
+            raise InputError(f"{listed(bare)} has no genes.", "Leave this sample out, or join all genes.")
         examples = "; ".join(
             f"{part.name}: {', '.join(map(str, one[:3]))}" for part, one in zip(opened, ids, strict=True)
         )

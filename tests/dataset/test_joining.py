@@ -120,11 +120,21 @@ def test_two_files_of_one_name_and_wrong_names_of_samples(samples, tmp_path):
     (tmp_path / "two").mkdir()
     twin = tmp_path / "two" / "a.h5ad"
     twin.write_bytes(paths["a"].read_bytes())
-    names = [part.name for part in open_dataset([paths["a"], twin]).parts]
-    assert len(set(names)) == 2
+    joined = open_dataset([paths["a"], twin])
+    assert len({part.name for part in joined.parts}) == 2
+    assert any("are the same data" in note for note in joined.notes)
     with pytest.raises(InputError, match="no sample 'z'"):
         open_dataset(paths, samples=["z"])
     assert [part.name for part in open_dataset(paths, samples=["c", "a"]).parts] == ["c", "a"]
+
+
+def test_a_sample_without_genes_is_named(tmp_path):
+    make(3, ["A", "B"], 6).write_h5ad(tmp_path / "a.h5ad")
+    make(3, [], 7).write_h5ad(tmp_path / "bare.h5ad")
+    paths = [tmp_path / "a.h5ad", tmp_path / "bare.h5ad"]
+    with pytest.raises(InputError, match=r"bare has no genes\. Leave this sample out"):
+        open_dataset(paths)
+    assert open_dataset(paths, join="all").n_cells == 6
 
 
 def test_samples_without_a_common_gene_are_refused(tmp_path):

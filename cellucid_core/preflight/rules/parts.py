@@ -76,7 +76,8 @@ def parts_genes(view: View, scope: Scope) -> Finding | None:
     few = n_genes < _FEW_SHARED * smallest
     alone = [f"{part.name} {part.own_genes:,}" for part in parts if part.own_genes]
     others = [f"{part.name} by {part.gene_column}" for part in parts if part.gene_column != "index"]
-    words = [f"{plural(n_genes, 'gene')} of the {plural(len(parts), 'sample')}, which have {smallest:,} or more."]
+    how = "are in all" if view.dataset.join == "shared" else "are in any of"
+    words = [f"{plural(n_genes, 'gene')} {how} {plural(len(parts), 'sample')}; the smallest has {smallest:,}."]
     words += [f"Only in one sample: {listed(alone, 8)}."] if alone else []
     words += [f"Joined by other names than the index: {listed(others, 8)}."] if others else []
     words += ["Some samples name genes by symbols, others by ids."] if len(kinds) > 1 else []
