@@ -1,10 +1,10 @@
-# ruff: noqa: RUF009 - `_option` returns a `dataclasses.field`
+# ruff: noqa: RUF009 - `_setting` returns a `dataclasses.field`
 """What the user decides about an export."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, get_args
 
@@ -15,6 +15,9 @@ from cellucid_core.names import folder_name
 CategoricalDtype = Literal["auto", "uint8", "uint16"]
 Format = Literal["compact", "h5ad", "zarr.zip"]
 FORMATS: tuple[str, ...] = get_args(Format)
+_BITS = {"8 bit": 8, "16 bit": 16, "Exact (float32)": None}
+_DTYPES = {"As small as fits": "auto", "8 bit (254 categories)": "uint8", "16 bit (65,534)": "uint16"}
+_FORMATS = {"Prepared export": "compact", "AnnData (.h5ad)": "h5ad", "AnnData (.zarr.zip)": "zarr.zip"}
 #: Choices that can be listed in `ExportSettings.launch`.
 LAUNCH = ("embeddings", "gene_id", "latent")
 
@@ -58,10 +61,41 @@ def available_threads() -> int:
     return max(1, min(8, count))
 
 
-def _option(option: str, default: Any = MISSING, *, parse: Callable[[str], Any] = str, **shown: Any) -> Any:
-    """Declare a setting with its option of the command line (`options`): how its text is read, what the help shows."""
+@dataclass(frozen=True)
+class Control:
+    """How a page asks for a setting.
+
+    Attributes
+    ----------
+    label, help, placeholder
+        What stands beside it and in it.
+    words
+        What is chosen from, in words → the value; None: it is typed, or a number.
+    least, most
+        Of a number.
+    """
+
+    label: str
+    help: str | None = None
+    placeholder: str | None = None
+    words: Mapping[str, Any] | None = None
+    least: float | None = None
+    most: float | None = None
+
+    def said(self, value: Any) -> Any:
+        """Return the words for a value; the value itself where there are none."""
+        return value if self.words is None else next(words for words, one in self.words.items() if one == value)
+
+    def meant(self, said: Any) -> Any:
+        """Return the value that words stand for."""
+        return said if self.words is None else self.words[said]
+
+
+def _setting(default: Any = MISSING, control: Control | None = None, option: str = "", **shown: Any) -> Any:
+    """Declare a setting: how a page asks for it, and its option of the command line with what `argparse` takes."""
     usual: dict[str, Any] = {"default_factory": available_threads} if default is MISSING else {"default": default}
-    return field(metadata={"option": option, "type": parse, **shown}, **usual)
+    line = {"option": option, "type": str, **shown} if option else None
+    return field(metadata={"control": control, "line": line}, **usual)
 
 
 def options() -> dict[str, dict[str, Any]]:
@@ -72,7 +106,12 @@ def options() -> dict[str, dict[str, Any]]:
     dict
         Name of the setting → ``option`` and what `argparse` takes: ``type``, ``metavar``, ``choices``, ``help``.
     """
-    return {item.name: dict(item.metadata) for item in fields(ExportSettings) if item.metadata}
+    return {item.name: dict(line) for item in fields(ExportSettings) if (line := item.metadata.get("line"))}
+
+
+def controls() -> dict[str, Control]:
+    """Return how a page asks for each setting that it asks for by itself, by the setting's name."""
+    return {item.name: control for item in fields(ExportSettings) if (control := item.metadata.get("control"))}
 
 
 @dataclass(frozen=True)
@@ -111,22 +150,69 @@ class ExportSettings:
     """
 
     genes: GeneChoice = field(default_factory=GeneChoice)
-    var_quantization: int | None = _option("--var-quantization", 8, parse=parse_bits, metavar="8|16|none")
-    obs_quantization: int | None = _option("--obs-quantization", 8, parse=parse_bits, metavar="8|16|none")
-    categorical_dtype: CategoricalDtype = _option("--categorical-dtype", "auto", choices=get_args(CategoricalDtype))
-    compression: int = _option("--compression", 6, parse=int, metavar="0..9")
-    centroid_min_points: int = _option("--centroid-min-points", 10, parse=int, metavar="N")
-    centroid_quantile: float | None = _option("--centroid-quantile", 0.95, parse=parse_quantile, metavar="Q|none")
-    graph: bool = True
-    vectors: bool = True
-    dataset_id: str | None = _option("--id", None)
-    name: str | None = _option("--name", None)
-    description: str = _option("--description", "")
-    source_name: str = _option("--source-name", "")
-    source_url: str = _option("--source-url", "")
-    source_citation: str = _option("--source-citation", "")
-    threads: int = _option("--threads", parse=int, metavar="N")
-    format: Format = _option("--format", "compact", choices=FORMATS)
+    var_quantization: int | None = _setting(
+        8,
+        Control("Genes as", "8 bit tells 255 levels apart in each gene, which suits colouring.", words=_BITS),
+        "--var-quantization",
+        type=parse_bits,
+        metavar="8|16|none",
+    )
+    obs_quantization: int | None = _setting(
+        8, Control("Numeric columns as", words=_BITS), "--obs-quantization", type=parse_bits, metavar="8|16|none"
+    )
+    categorical_dtype: CategoricalDtype = _setting(
+        "auto",
+        Control("Category codes", "How many bytes a cell takes in a column of categories.", words=_DTYPES),
+        "--categorical-dtype",
+        choices=get_args(CategoricalDtype),
+    )
+    compression: int = _setting(
+        6,
+        Control("Compression", "gzip effort; 0: plain files.", least=0, most=9),
+        "--compression",
+        type=int,
+        metavar="0..9",
+    )
+    centroid_min_points: int = _setting(
+        10,
+        Control(
+            "Fewest cells for a centroid",
+            "Smaller categories get no label in the plot and no outlier quantiles.",
+            least=1,
+            most=10**6,
+        ),
+        "--centroid-min-points",
+        type=int,
+        metavar="N",
+    )
+    centroid_quantile: float | None = _setting(
+        0.95,
+        Control(
+            "Share of cells for a centroid",
+            "Nearest first: the farthest cells of a category do not pull its label away.",
+            least=0.01,
+            most=1.0,
+        ),
+        "--centroid-quantile",
+        type=parse_quantile,
+        metavar="Q|none",
+    )
+    graph: bool = _setting(True, Control("Neighbour graph"))
+    vectors: bool = _setting(True, Control("Vector fields"))
+    dataset_id: str | None = _setting(
+        None, Control("Id", "Names the folder; letters, digits, dot, dash and underscore."), "--id"
+    )
+    name: str | None = _setting(None, Control("Name"), "--name")
+    description: str = _setting("", Control("Description"), "--description")
+    source_name: str = _setting("", Control("Source", placeholder="10x Genomics"), "--source-name")
+    source_url: str = _setting("", Control("Address", placeholder="https://…"), "--source-url")
+    source_citation: str = _setting(
+        "", Control("Citation", placeholder="Zheng et al., Nature Communications 2017"), "--source-citation"
+    )
+    threads: int = _setting(
+        MISSING, Control("Threads", "They share the work.", least=1, most=64), "--threads", type=int, metavar="N"
+    )
+    format: Format = _setting("compact", Control("Format", words=_FORMATS), "--format", choices=FORMATS)
     launch: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

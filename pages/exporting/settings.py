@@ -13,7 +13,7 @@ from cellucid_core.export import (
     Format,
     GeneChoice,
     Preset,
-    available_threads,
+    controls,
     matching_preset,
     named_choices,
     presets,
@@ -21,21 +21,23 @@ from cellucid_core.export import (
 from cellucid_core.genes import MAX_BYTES, gene_file_genes, parse_genes
 from pages.session.state import kept, literal, show_error, widget_key, workspace
 
-BITS: dict[str, int | None] = {"8 bit": 8, "16 bit": 16, "Exact (float32)": None}
-BIT_WORDS = {bits: words for words, bits in BITS.items()}
+CONTROLS = controls()
 PARTS = {"all": "All", "hvg": "Highly variable", "markers": "Markers", "list": "A list"}
-FORMATS: dict[Format, tuple[str, str]] = {
-    "compact": (
-        "Prepared export",
-        "Many small files in a zip. For Cellucid viewers up to 0.9.4, and for hosting as plain files.",
-    ),
-    "h5ad": ("AnnData (.h5ad)", "One file. For today's Cellucid web app (0.9.5 and later), scanpy and others."),
-    "zarr.zip": (
-        "AnnData (.zarr.zip)",
-        "One file that is read piece by piece. For today's Cellucid web app (0.9.5 and later).",
-    ),
+FORMATS: dict[Format, str] = {
+    "compact": "Many small files in a zip. For Cellucid viewers up to 0.9.4, and for hosting as plain files.",
+    "h5ad": "One file. For today's Cellucid web app (0.9.5 and later), scanpy and others.",
+    "zarr.zip": "One file that is read piece by piece. For today's Cellucid web app (0.9.5 and later).",
 }
-DTYPES = {"auto": "As small as fits", "uint8": "8 bit (254 categories)", "uint16": "16 bit (65,534)"}
+#: What an AnnData leaves nothing to choose of.
+PRECISION = (
+    "var_quantization",
+    "obs_quantization",
+    "compression",
+    "categorical_dtype",
+    "centroid_min_points",
+    "centroid_quantile",
+    "threads",
+)
 OWN = "custom"
 
 
@@ -44,6 +46,31 @@ def _start(name: str, value: Any) -> dict[str, Any]:
     key = f"export_{name}"
     st.session_state.setdefault(widget_key(key), value)
     return kept(key)
+
+
+def _ask(where: Any, name: str, begin: Any, *, label: str = "", **more: Any) -> Any:
+    """Draw the control of a setting, by what kind of value it has, and return what it says.
+
+    Parameters
+    ----------
+    where
+        ``st``, or a column.
+    begin
+        The value to begin with.
+    label
+        Instead of the setting's own.
+    """
+    control = CONTROLS[name]
+    arguments = {**_start(name, control.said(begin)), "help": control.help, **more}
+    label = label or control.label
+    if control.words is not None:
+        return where.selectbox(label, list(control.words), **arguments)
+    if isinstance(begin, bool):
+        return where.toggle(label, **arguments)
+    if isinstance(begin, str):
+        return where.text_input(label, placeholder=control.placeholder, **arguments)
+    draw = where.slider if control.most == 9 else where.number_input
+    return draw(label, control.least, control.most, **arguments)
 
 
 def _within(name: str, most: int) -> None:
@@ -115,26 +142,24 @@ def _take_preset(known: dict[str, Preset]) -> None:
             if value.kind == "hvg":
                 _set("n", value.n)
         else:
-            _set(name, BIT_WORDS[value] if name.endswith("quantization") else value)
+            _set(name, CONTROLS[name].said(value))
 
 
 def _identity(view: View, known: dict[str, Preset]) -> None:
     st.markdown("**What is it called**")
     left, right = st.columns(2)
-    left.text_input(
-        "Id", **_start("id", view.dataset.id), help="Names the folder; letters, digits, dot, dash and underscore."
-    )
-    right.text_input("Name", **_start("name", view.dataset.name))
-    st.text_area("Description", **_start("description", ""), height=68)
+    _ask(left, "dataset_id", view.dataset.id)
+    _ask(right, "name", view.dataset.name)
+    st.text_area(CONTROLS["description"].label, **_start("description", ""), height=68)
     preset = known.get(_value("preset"))
     asked = preset is not None and preset.asks_source
-    if asked and not (_value("source") or _value("citation")):
+    if asked and not (_value("source_name") or _value("source_citation")):
         st.info("Readers will want to know where the data come from and what to cite.", icon=":material/menu_book:")
     with st.expander("Source and citation", expanded=asked):
         left, right = st.columns(2)
-        left.text_input("Source", **_start("source", ""), placeholder="10x Genomics")
-        right.text_input("Address", **_start("url", ""), placeholder="https://…")
-        st.text_input("Citation", **_start("citation", ""), placeholder="Zheng et al., Nature Communications 2017")
+        _ask(left, "source_name", "")
+        _ask(right, "source_url", "")
+        _ask(st, "source_citation", "")
 
 
 def _what(view: View, usual: Preset) -> None:
@@ -145,9 +170,10 @@ def _what(view: View, usual: Preset) -> None:
     st.multiselect("Cell columns", columns, key="export_columns", on_change=_set_columns)
     graph, vectors = view.mapping.connectivities, view.mapping.vectors
     if graph is not None:
-        st.toggle(f"Neighbour graph ({literal(graph)})", **_start("graph", usual.changes["graph"]))
+        _ask(st, "graph", usual.changes["graph"], label=f"{CONTROLS['graph'].label} ({literal(graph)})")
     if vectors:
-        st.toggle(f"Vector fields ({literal(', '.join(vectors))})", **_start("vectors", usual.changes["vectors"]))
+        label = f"{CONTROLS['vectors'].label} ({literal(', '.join(vectors))})"
+        _ask(st, "vectors", usual.changes["vectors"], label=label)
 
 
 def _genes(view: View, usual: Preset) -> None:
@@ -251,14 +277,14 @@ def _set_columns() -> None:
 def _format() -> None:
     st.markdown("**Format**")
     st.segmented_control(
-        "Format",
+        CONTROLS["format"].label,
         list(FORMATS),
-        format_func=lambda name: FORMATS[name][0],
+        format_func=CONTROLS["format"].said,
         **_start("format", "compact"),
         required=True,
         label_visibility="collapsed",
     )
-    st.caption(FORMATS[_value("format")][1])
+    st.caption(FORMATS[_value("format")])
 
 
 def _precision(usual: Preset, file_format: Format) -> None:
@@ -267,77 +293,34 @@ def _precision(usual: Preset, file_format: Format) -> None:
         st.caption("An AnnData keeps all values as float32; there is nothing to choose.")
         return
     left, right = st.columns(2)
-    bits = list(BITS)
-    left.selectbox(
-        "Genes as",
-        bits,
-        **_start("var_quantization", BIT_WORDS[usual.changes["var_quantization"]]),
-        help="8 bit tells 255 levels apart in each gene, which suits colouring.",
-    )
-    right.selectbox(
-        "Numeric columns as",
-        bits,
-        **_start("obs_quantization", BIT_WORDS[usual.changes["obs_quantization"]]),
-    )
-    st.slider(
-        "Compression", 0, 9, **_start("compression", usual.changes["compression"]), help="gzip effort; 0: plain files."
-    )
+    _ask(left, "var_quantization", usual.changes["var_quantization"])
+    _ask(right, "obs_quantization", usual.changes["obs_quantization"])
+    _ask(st, "compression", usual.changes["compression"])
     with st.expander("Advanced"):
         left, right = st.columns(2)
-        left.selectbox(
-            "Category codes",
-            list(DTYPES),
-            format_func=DTYPES.__getitem__,
-            **_start("dtype", "auto"),
-            help="How many bytes a cell takes in a column of categories.",
-        )
-        right.number_input("Threads", 1, 64, **_start("threads", available_threads()), help="They share the work.")
-        left.number_input(
-            "Fewest cells for a centroid",
-            1,
-            10**6,
-            **_start("min_points", 10),
-            help="Smaller categories get no label in the plot and no outlier quantiles.",
-        )
+        own = ExportSettings()
+        _ask(left, "categorical_dtype", own.categorical_dtype)
+        _ask(right, "threads", own.threads)
+        _ask(left, "centroid_min_points", own.centroid_min_points)
         centroids = right.toggle("Centroids", **_start("centroids", True), help="Where a category's label stands.")
-        right.number_input(
-            "Share of cells for a centroid",
-            0.01,
-            1.0,
-            step=0.05,
-            **_start("quantile", 0.95),
-            disabled=not centroids,
-            help="Nearest first: the farthest cells of a category do not pull its label away.",
-        )
+        _ask(right, "centroid_quantile", own.centroid_quantile, step=0.05, disabled=not centroids)
 
 
 def _settings(view: View, file_format: Format) -> ExportSettings:
-    compact = file_format == "compact"
-    precision: dict[str, Any] = {}
-    if compact:
-        precision = {
-            "var_quantization": BITS[_value("var_quantization")],
-            "obs_quantization": BITS[_value("obs_quantization")],
-            "compression": int(_value("compression")),
-            "categorical_dtype": _value("dtype"),
-            "centroid_min_points": int(_value("min_points")),
-            "centroid_quantile": float(_value("quantile")) if _value("centroids") else None,
-            "threads": int(_value("threads")),
-        }
-    return ExportSettings(
-        genes=_gene_choice(view),
-        graph=view.mapping.connectivities is not None and bool(_value("graph")),
-        vectors=bool(view.mapping.vectors) and bool(_value("vectors")),
-        dataset_id=str(_value("id")).strip() or None,
-        name=str(_value("name")).strip() or None,
-        description=str(_value("description")).strip(),
-        source_name=str(_value("source")).strip(),
-        source_url=str(_value("url")).strip(),
-        source_citation=str(_value("citation")).strip(),
-        format=file_format,
-        launch=() if file_format == "compact" else named_choices(view.dataset, workspace().choices),
-        **precision,
-    )
+    drawn = [name for name in CONTROLS if name != "format" and (file_format == "compact" or name not in PRECISION)]
+    chosen = {name: CONTROLS[name].meant(_value(name)) for name in drawn}
+    for name in ("dataset_id", "name"):
+        chosen[name] = str(chosen[name]).strip() or None
+    for name in ("description", "source_name", "source_url", "source_citation"):
+        chosen[name] = str(chosen[name]).strip()
+    chosen["graph"] = view.mapping.connectivities is not None and bool(chosen["graph"])
+    chosen["vectors"] = bool(view.mapping.vectors) and bool(chosen["vectors"])
+    if "centroid_quantile" in chosen and not _value("centroids"):
+        chosen["centroid_quantile"] = None
+    launch: tuple[str, ...] = ()
+    if file_format != "compact":
+        launch = named_choices(view.dataset, workspace().choices)
+    return ExportSettings(genes=_gene_choice(view), format=file_format, launch=launch, **chosen)
 
 
 def _gene_choice(view: View) -> GeneChoice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 Check = Callable[[object], bool]
 
@@ -35,24 +36,31 @@ def _truth(value: object) -> bool:
     return isinstance(value, bool)
 
 
-#: Name → what its value may be. A value that is none of its widget's options any more, the widget itself passes over.
+@cache
+def _of_settings() -> dict[str, Check]:
+    """Return what the controls of an export's settings may say: words to choose from, or as their usual values."""
+    from cellucid_core.export import ExportSettings, controls  # not when the app starts
+
+    kinds: dict[type, Check] = {bool: _truth, int: _whole, float: _number}
+    usual = ExportSettings()
+    return {
+        f"export_{name}": _choice if control.words else kinds.get(type(getattr(usual, name)), _text)
+        for name, control in controls().items()
+    }
+
+
+#: Name → what its value may be, but for an export's settings, which say it themselves.
+#: A value that is none of its widget's options any more, the widget itself passes over.
 KNOWN: dict[str, Check] = {
     # Upload & Preflight
     "preflight_colour": _choice,
     "preflight_dimension": _whole_or_none,
     # Export
-    **dict.fromkeys(
-        ("export_id", "export_name", "export_description", "export_source", "export_url", "export_citation"), _text
-    ),
-    **dict.fromkeys(("export_format", "export_var_quantization", "export_obs_quantization", "export_dtype"), _choice),
-    **dict.fromkeys(("export_graph", "export_vectors", "export_centroids"), _truth),
-    **dict.fromkeys(
-        ("export_n", "export_markers_n", "export_compression", "export_threads", "export_min_points"), _whole
-    ),
+    "export_centroids": _truth,
+    **dict.fromkeys(("export_n", "export_markers_n"), _whole),
     "export_genes": _texts,
     "export_markers_column": _choice,
     "export_list": _text,
-    "export_quantile": _number,
     # Gene Signature
     "genes": _text,
     **dict.fromkeys(
@@ -76,4 +84,6 @@ BEGINNINGS: dict[str, Check] = {"pages ": _texts, "rest ": _choice, "sample ": _
 def fits(name: str, value: object) -> bool:
     """Tell whether a widget of this name can have this value."""
     check = KNOWN.get(name) or next((one for start, one in BEGINNINGS.items() if name.startswith(start)), None)
+    if check is None and name.startswith("export_"):
+        check = _of_settings().get(name)
     return check is not None and check(value)

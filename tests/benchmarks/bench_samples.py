@@ -6,8 +6,8 @@ Run on demand, not by the test suite::
 
 FOLDER gets the samples (made once), the joined files and the stores. Each way is a process of its own with an empty
 home, and does the same three things: one dataset, a mean score of 50 genes per sample, a verified export of 200 genes.
-Peers: `anndata.concat` in memory, written as ``.h5ad``; `anndata.experimental.concat_on_disk`. Disk is what each way
-leaves beside the samples and the export.
+Peers: `anndata.concat` in memory, written as ``.h5ad``; `anndata.experimental.concat_on_disk`, which needs ``dask``.
+Disk is what each way leaves beside the samples and the export.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ def main() -> None:
     sizes = [int(word) for word in sys.argv[2:]]
     n_samples, n_cells, n_genes = [*sizes, *(20, 50_000, 2000)[len(sizes) :]]
     make_samples(folder / "samples", n_samples, n_cells, n_genes)
-    environment = {**os.environ, "CELLUCID_HOME": str(folder / "home"), "PYTHONPATH": str(Path(__file__).parents[2])}
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "CELLUCID_HOME": str(folder / "home"), "PYTHONPATH": path}
     found = {}
     for way in WAYS:
         shutil.rmtree(folder / "home", ignore_errors=True)

@@ -87,7 +87,7 @@ SETTINGS = [
     ("selectbox", "Numeric columns as", "Exact (float32)", {"obs_quantization": None}),
     ("slider", "Compression", 0, {"compression": 0}),
     ("toggle", "Neighbour graph (connectivities)", False, {"graph": False}),
-    ("selectbox", "Category codes", "uint16", {"categorical_dtype": "uint16"}),
+    ("selectbox", "Category codes", "16 bit (65,534)", {"categorical_dtype": "uint16"}),
     ("number_input", "Threads", 1, {"threads": 1}),
     ("number_input", "Fewest cells for a centroid", 40, {"centroid_min_points": 40}),
     ("number_input", "Share of cells for a centroid", 0.5, {"centroid_quantile": 0.5}),
@@ -122,7 +122,7 @@ def test_settings_reach_the_file(open_app):
         ("selectbox", "Genes as", "Exact (float32)"),
         ("selectbox", "Numeric columns as", "8 bit"),
         ("slider", "Compression", 0),
-        ("selectbox", "Category codes", "uint16"),
+        ("selectbox", "Category codes", "16 bit (65,534)"),
         ("multiselect", "Cell columns", ["phase"]),
         ("text_input", "Citation", "Someone 2020"),
     ):
