@@ -6,6 +6,8 @@ everything it depends on, so undoing another fix, or opening the file again, doe
 
 from __future__ import annotations
 
+import importlib.util
+import re
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -19,14 +21,18 @@ from cellucid_core.dataset import LINEAR, NO_LOGS, Derived, Expression, LogRule,
 from cellucid_core.errors import InputError
 from cellucid_core.preflight.finding import Scope
 from cellucid_core.ranking import highly_variable
+from cellucid_core.reading.safety import require_memory
 
-#: Cells that an embedding is computed of at a time; above that the neighbour graph alone takes many minutes.
-MAX_CELLS = 200_000
+#: Cells that an embedding is computed of at a time; a million take a quarter of an hour.
+MAX_CELLS = 2_000_000
+#: Up to so many cells neighbours are found by measuring all distances, and UMAP begins from the spectrum of the graph.
+EXACT_CELLS = 200_000
+#: Memory that a cell takes while its neighbours and its places are computed.
+_CELL_BYTES = 2_500.0
 N_HVG = 2000
 TARGET_SUM = 1e4
-#: How `scanpy.pp.neighbors` finds neighbours: by measuring all distances. Of many cells it would by itself take
-#: pynndescent, which is compiled again in each process for most of a minute, and whose sparse arrays (since 0.7) scanpy
-#: 1.12 cannot read.
+#: How `scanpy.pp.neighbors` measures all distances. Of many cells it would by itself take pynndescent, which is
+#: compiled again in each process for most of a minute, and whose sparse arrays (since 0.7) scanpy 1.12 cannot read.
 _SEARCH = "sklearn"
 _PROGRAMS = ("scanpy", "umap-learn", "numpy")
 
@@ -74,6 +80,10 @@ def compute_umap(view: View, scope: Scope) -> Derived:
     if not np.isfinite(latent).all():
         raise InputError("The latent space is not finite.", "Fix latent-not-finite first.")
     depends = ["umap", use_rep, np.ascontiguousarray(latent, np.float32)]
+    if graphics_processor():
+        depends.append(f"rapids-singlecell {version('rapids-singlecell')}")
+    elif view.n_cells > EXACT_CELLS:
+        depends.append(f"faiss {version('faiss-cpu')}")
     made = _kept(view, scope, "The UMAP", depends, lambda: _umap(view, latent, use_rep, scope), expression=False)
     scope.say("Done", 1.0)
     sentence, code = begin.words
@@ -103,27 +113,133 @@ def _pca(view: View, scope: Scope) -> Derived:
 
 
 def _umap(view: View, latent: np.ndarray, use_rep: str, scope: Scope) -> Derived:
-    import scanpy as sc
     from anndata import AnnData
 
-    made: dict[str, np.ndarray] = {}
+    few = view.n_cells <= EXACT_CELLS
+    if not few:
+        require_memory(view.n_cells * _CELL_BYTES, "An embedding of so many cells")
+    # What takes most of the time: of few cells the layouts, of many the neighbours too.
+    shares = (0.3, 0.5) if few else (0.1, 0.3)
     adata = AnnData(obsm={use_rep: np.asarray(latent, dtype=np.float32)}, shape=(view.n_cells, 0))
+    made: dict[str, np.ndarray] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if graphics_processor():
+            import rapids_singlecell as programs
+        else:
+            import scanpy as programs
+
         neighbours = min(15, max(2, view.n_cells - 1))
-        scope.say("Finding neighbours", 0.3)
-        how = {"n_neighbors": neighbours, "use_rep": use_rep, "random_state": 0, "transformer": _SEARCH}
-        sc.pp.neighbors(adata, **how)
-        for dimension, share in ((2, 0.5), (3, 0.75)):
-            scope.say(f"Computing the {dimension}D UMAP", share)
-            sc.tl.umap(adata, n_components=dimension, random_state=0)
-            made[f"X_umap_{dimension}d"] = _to_source(view, adata.obsm["X_umap"])
-    code = (
-        f"sc.pp.neighbors(adata, {', '.join(f'{name}={value!r}' for name, value in how.items())})"
-        "\nfor d in (2, 3):"
-        "\n    adata.obsm[f'X_umap_{d}d'] = sc.tl.umap(adata, n_components=d, random_state=0, copy=True).obsm['X_umap']"
+        how: dict[str, Any] = {"n_neighbors": neighbours, "use_rep": use_rep, "random_state": 0}
+        words = "".join(f", {name}={value!r}" for name, value in how.items())
+        lines = []
+        scope.say("Finding neighbours", shares[0])
+        if programs.__name__ != "scanpy":
+            lines.append("import rapids_singlecell as sc")
+        elif few:
+            how["transformer"] = _SEARCH
+            words += f", transformer={_SEARCH!r}"
+        else:
+            from cellucid_core.preflight.nearest_cells import NearestCells
+
+            how["transformer"] = NearestCells(neighbours, partial(_within, scope, "Finding neighbours", *shares))
+            words += f", transformer=NearestCells({neighbours})"
+            lines.append("from cellucid_core.preflight.nearest_cells import NearestCells")
+        programs.pp.neighbors(adata, **how)
+        lines.append(f"sc.pp.neighbors(adata{words})")
+        for number, dimension in enumerate((2, 3)):
+            begin = shares[1] + number * (1 - shares[1]) / 2
+            what = partial(_within, scope, f"Computing the {dimension}D UMAP", begin, begin + (1 - shares[1]) / 2)
+            what(0.0)
+            # The spectrum of a million cells takes hours, and their first components lie apart as well.
+            init = "spectral" if few or latent.shape[1] < dimension else adata.obsm[use_rep][:, :dimension]
+            if programs.__name__ == "scanpy":
+                found = umap_layout(adata, dimension, init, what)
+            else:
+                found = programs.tl.umap(adata, n_components=dimension, random_state=0, copy=True).obsm["X_umap"]
+            made[f"X_umap_{dimension}d"] = _to_source(view, found)
+    begin_from = "" if few else f", init_pos=adata.obsm[{use_rep!r}][:, :d]"
+    lines += [
+        "for d in (2, 3):",
+        f"    found = sc.tl.umap(adata, n_components=d, random_state=0{begin_from}, copy=True)",
+        "    adata.obsm[f'X_umap_{d}d'] = found.obsm['X_umap']",
+    ]
+    near = "neighbours" if few else "approximate neighbours"
+    return Derived(made, (f"{near} and UMAP computed in 2D and 3D", "\n".join(lines)))
+
+
+def umap_layout(adata: Any, dimension: int, init: str | np.ndarray, report: Callable[[float], None]) -> np.ndarray:
+    """Return what ``scanpy.tl.umap`` computes with its defaults and seed 0, saying how far it is.
+
+    Parameters
+    ----------
+    adata
+        With neighbours.
+    dimension
+        Of the layout.
+    init
+        Where cells begin: ``"spectral"``, or (n_cells, dimension).
+    report
+        Called with the share that is done, 0 … 1; it may raise to cancel.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_cells, dimension) float32.
+    """
+    from umap.umap_ import find_ab_params, simplicial_set_embedding
+
+    a, b = find_ab_params(1.0, 0.5)
+    found, _ = simplicial_set_embedding(
+        data=adata.obsm[adata.uns["neighbors"]["params"]["use_rep"]],
+        graph=adata.obsp["connectivities"].tocoo(),
+        n_components=dimension,
+        initial_alpha=1.0,
+        a=a,
+        b=b,
+        gamma=1.0,
+        negative_sample_rate=5,
+        n_epochs=500 if adata.n_obs <= 10_000 else 200,
+        init=init if isinstance(init, str) else np.asarray(init, np.float32),
+        random_state=np.random.RandomState(0),
+        metric="euclidean",
+        metric_kwds={},
+        densmap=False,
+        densmap_kwds={},
+        output_dens=False,
+        tqdm_kwds={"disable": False, "file": _Listener(report), "mininterval": 0.5, "ncols": 60},
     )
-    return Derived(made, ("neighbours and UMAP computed in 2D and 3D", code))
+    return np.asarray(found, np.float32)
+
+
+class _Listener:
+    """What tqdm writes its bars to."""
+
+    def __init__(self, report: Callable[[float], None]) -> None:
+        self._report = report
+
+    def write(self, text: str) -> None:
+        if found := re.search(r"(\d+)/(\d+)", text):
+            self._report(int(found[1]) / int(found[2]))
+
+    def flush(self) -> None:
+        pass
+
+
+def _within(scope: Scope, what: str, begin: float, end: float, share: float) -> None:
+    scope.say(what, begin + share * (end - begin))
+
+
+def graphics_processor() -> bool:
+    """Tell whether a CUDA device can compute neighbours and UMAP: there is one, with rapids-singlecell and cupy."""
+    if importlib.util.find_spec("rapids_singlecell") is None or importlib.util.find_spec("cupy") is None:
+        return False
+    import cupy
+
+    try:
+        return bool(cupy.cuda.runtime.getDeviceCount())
+    except Exception:  # a library that finds no driver raises its own types
+        return False
 
 
 def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:

@@ -11,9 +11,11 @@ from scipy.spatial import cKDTree
 
 from cellucid_core.dataset import View
 from cellucid_core.dataset.computed import NotComputed
+from cellucid_core.errors import InputError
 from cellucid_core.preflight import Scope, apply_fixes
 from cellucid_core.preflight import compute as module
 from cellucid_core.preflight.compute import compute_umap
+from cellucid_core.preflight.nearest_cells import NearestCells
 from tests.making import make_adata
 from tests.scales import dataset_of
 
@@ -21,15 +23,13 @@ from tests.scales import dataset_of
 @pytest.fixture
 def no_umap(monkeypatch):
     """The neighbour graph is all that is looked at; returns the AnnData that UMAP was asked of."""
-    import scanpy as sc
-
     asked = []
 
-    def umap(adata, n_components, random_state):
+    def umap(adata, dimension, init, report):
         asked.append(adata)
-        adata.obsm["X_umap"] = adata.obsm["X_pca"][:, :n_components]
+        return adata.obsm["X_pca"][:, :dimension]
 
-    monkeypatch.setattr(sc.tl, "umap", umap)
+    monkeypatch.setattr(module, "umap_layout", umap)
     return asked
 
 
@@ -45,6 +45,60 @@ def test_neighbours_of_many_cells_are_the_nearest(viewed, no_umap):
     code = made.words[1]
     assert f"transformer='{module._SEARCH}')" in code
     compile(code, "code", "exec")
+
+
+def test_a_layout_is_scanpys_and_says_how_far_it_is():
+    import scanpy as sc
+
+    adata = anndata.AnnData(
+        obsm={"X": np.random.default_rng(1).normal(size=(300, 6)).astype(np.float32)}, shape=(300, 0)
+    )
+    sc.pp.neighbors(adata, use_rep="X", random_state=0, transformer="sklearn")
+    shares = []
+    for init in ("spectral", adata.obsm["X"][:, :2]):
+        expected = sc.tl.umap(adata, random_state=0, init_pos=init, copy=True).obsm["X_umap"]
+        np.testing.assert_array_equal(module.umap_layout(adata, 2, init, shares.append), expected)
+    assert shares[-1] == 1
+    assert all(0 <= share <= 1 for share in shares)
+
+    def stop(share):
+        raise InputError("Not wanted any more.")
+
+    with pytest.raises(InputError, match="Not wanted"):
+        module.umap_layout(adata, 2, "spectral", stop)
+
+
+def test_many_cells_get_approximate_neighbours_and_begin_at_their_first_components(viewed, monkeypatch):
+    import scanpy as sc
+
+    monkeypatch.setattr(module, "EXACT_CELLS", 500)
+    latent = np.random.default_rng(2).normal(size=(900, 5)).astype(np.float32)
+    latent[:40] = latent[0]  # at one place
+    view = viewed(anndata.AnnData(obsm={"X_pca": latent}, shape=(len(latent), 0)))
+    said = []
+    made = compute_umap(view, Scope(progress=lambda what, share: said.append((what, share))))
+    assert [share for _, share in said] == sorted(share for _, share in said)
+    assert {what for what, _ in said} >= {"Finding neighbours", "Computing the 2D UMAP", "Computing the 3D UMAP"}
+    adata = anndata.AnnData(obsm={"X_pca": latent}, shape=(len(latent), 0))
+    exec(made.words[1], {"adata": adata, "sc": sc})
+    for d in (2, 3):
+        np.testing.assert_array_equal(adata.obsm[f"X_umap_{d}d"], made.arrays[f"X_umap_{d}d"])
+
+
+@pytest.mark.parametrize(("n", "least"), [(30, 1.0), (3_000, 0.95), (20_000, 0.95)])
+def test_nearest_cells_are_nearly_all_found(n, least):
+    rng = np.random.default_rng(n)
+    cells = (rng.normal(size=(20, 10))[rng.integers(0, 20, n)] * 3 + rng.normal(size=(n, 10))).astype(np.float32)
+    found = NearestCells(15).fit_transform(cells)
+    assert found.shape == (n, n)
+    near = found.indices.reshape(n, 15)
+    np.testing.assert_array_equal(near[:, 0], np.arange(n))
+    assert all(len(set(row)) == 15 for row in near)
+    distances = np.linalg.norm(cells[near] - cells[:, None], axis=2)
+    np.testing.assert_allclose(found.data.reshape(n, 15), distances, rtol=1e-3, atol=1e-3)
+    _, exact = cKDTree(cells).query(cells, k=15)
+    recall = np.mean([len(set(a) & set(b)) / 15 for a, b in zip(near, exact, strict=True)])
+    assert recall >= least
 
 
 def test_a_umap_depends_on_what_it_is_computed_from(viewed, no_umap, home, monkeypatch):
