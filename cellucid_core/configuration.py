@@ -21,6 +21,9 @@ _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _DURATIONS = {"s": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400, "week": 604800}
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+#: Between folders; not within an address.
+_SEPARATOR = re.compile(re.escape(os.pathsep) + r"(?!//)")
+_ADDRESS = re.compile(r"(s3|gs|gcs)://", re.IGNORECASE)
 #: What says where a user's folders are.
 _PLACES = ("HOME", "XDG_CACHE_HOME", "USERPROFILE", "LOCALAPPDATA")
 #: Fewest characters of the secret that opens the metrics.
@@ -126,11 +129,12 @@ def _users(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(users))
 
 
-def _folders(text: str) -> tuple[Path, ...]:
-    named = [_expanded(name) for name in text.split(os.pathsep) if name.strip()]
-    if any("\0" in str(path) or not path.is_absolute() for path in named):
-        raise ValueError(f"full paths of folders, separated by {os.pathsep}")
-    return tuple(dict.fromkeys(path.resolve() for path in named))
+def _folders(text: str) -> tuple[Path | str, ...]:
+    given = [name.strip() for name in _SEPARATOR.split(text) if name.strip()]
+    named = [name.rstrip("/") if _ADDRESS.match(name) else _expanded(name) for name in given]
+    if any("\0" in str(one) or (isinstance(one, Path) and not one.is_absolute()) for one in named):
+        raise ValueError(f"full paths of folders, or s3:// and gs:// addresses, separated by {os.pathsep}")
+    return tuple(dict.fromkeys(one.resolve() if isinstance(one, Path) else one for one in named))
 
 
 def _opened(text: str) -> str:
@@ -200,11 +204,12 @@ class Configuration:
         "Folder for uploads, stores and exports. Put it on a large, fast disk.",
         default_factory=_default_home,
     )
-    data_roots: tuple[Path, ...] = _setting(
+    data_roots: tuple[Path | str, ...] = _setting(
         "CELLUCID_DATA_ROOTS",
         _folders,
         "none",
-        "Folders whose files users may open without uploading them, separated like PATH. Links in them are refused.",
+        "Folders whose files users may open without uploading them, separated like PATH; also `s3://` and `gs://` "
+        "addresses (extra `remote`). Links in them are refused.",
         default=(),
     )
     open: str = _setting(
@@ -389,6 +394,8 @@ def check_configuration(environment: Mapping[str, str] | None = None) -> Configu
         if meant:
             raise InputError(f"There is no setting {variable}.", f"Perhaps {meant[0]} is meant.")
     for root in found.data_roots:
+        if isinstance(root, str):  # tried when files are listed
+            continue
         if not root.is_dir():
             raise InputError(
                 f"CELLUCID_DATA_ROOTS names {root}, which is not a folder.", "Create it, or remove it from the list."

@@ -22,10 +22,12 @@ from cellucid_core.names import listed, safe_key, unique
 from cellucid_core.reading import (
     CONVERT,
     HDF5_SIGNATURE,
+    SUPPORTED,
     Container,
     Contents,
     FileKind,
     Recognised,
+    RemoteFile,
     Sample,
     Source,
     chosen_samples,
@@ -33,9 +35,12 @@ from cellucid_core.reading import (
     first_line,
     gunzip,
     is_adata,
+    is_remote,
+    may_hold_data,
     place_sample,
     read_adata,
     recognise,
+    recognise_remote,
     samples_of,
     unpack_entry,
 )
@@ -209,10 +214,44 @@ def open_dataset(
         kind = type(source).__name__
         fix = "Give one of its parts: mdata['rna']." if kind == "MuData" else "Give a path, or an AnnData."
         raise InputError(f"A {kind} cannot be opened.", fix)
+    if is_remote(source):
+        return _open_remote(str(source), name, _How(modality, cell_metadata, samples, join, sample_column))
     path = Path(source)
     # An upload lies on disk under its hash: messages say the user's name.
     file_name = path.name or path.resolve().name if name is None else f"{name}{path.suffix}"
     dataset = _open(path, file_name, _How(modality, cell_metadata, samples, join, sample_column))
+    return dataset if name is None else replace(dataset, id=safe_key(name), name=name)
+
+
+def _open_remote(address: str, name: str | None, how: _How) -> Dataset:
+    """Open a file elsewhere: in place if its format allows that, else from a copy."""
+    file = RemoteFile(address)
+    found = recognise_remote(file)
+    if found is not None and found.packed:
+        inside = {
+            _stem(one.rpartition("/")[2]): f"{address.rstrip('/')}/{one}"
+            for one, _ in file.files(1)
+            if may_hold_data(one) or one.endswith(".zarr")
+        }
+        if not inside:
+            raise InputError(f"{address} holds no file that can be opened.", f"Give the address of one: {SUPPORTED}.")
+        return open_dataset(
+            inside,
+            name or _stem(file.name),
+            modality=how.modality,
+            cell_metadata=how.cell_metadata,
+            samples=how.samples,
+            join=how.join,
+            sample_column=how.sample_column,
+        )
+    # As of an AnnData in memory: no file on this disk, and none that an export could overwrite.
+    place = cellucid_home() / "remote" / safe_key(file.name)
+    if found is None:
+        dataset = replace(_open(file.copied(), file.name, how), path=place)
+    else:
+        digest = file.identity()
+        assert digest is not None
+        dataset = _open_as(place, file.name, found, lambda: digest, how, file)
     return dataset if name is None else replace(dataset, id=safe_key(name), name=name)
 
 
@@ -317,9 +356,10 @@ def _open_as(
     found: Recognised,
     digest: Callable[[], str],
     how: _How,
+    elsewhere: RemoteFile | None = None,
 ) -> Dataset:
     modality, cell_metadata = how.modality, how.cell_metadata
-    source = Source(path, _stem(file_name), file_name, digest, found.inside, modality)
+    source = Source(elsewhere or path, _stem(file_name), file_name, digest, found.inside, modality)
     kind: FileKind | None = found.kind
     depth = how.depth
     while kind is None:

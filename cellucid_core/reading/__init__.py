@@ -17,8 +17,10 @@ from cellucid_core.reading.kinds import (
     is_openable_folder,
     may_hold_data,
     recognise,
+    recognise_remote,
 )
 from cellucid_core.reading.matrix import BLOCK_BYTES, FileMatrix, Layout, count_into, exact_float
+from cellucid_core.reading.remote import RemoteFile, is_remote
 from cellucid_core.reading.rewriting import as_categories
 from cellucid_core.reading.sample_files import Container, chosen_samples, place_sample, samples_of
 from cellucid_core.reading.samples import Sample, find_samples, is_matrix_market
@@ -37,6 +39,7 @@ __all__ = [
     "Graph",
     "Layout",
     "Recognised",
+    "RemoteFile",
     "Sample",
     "Source",
     "as_categories",
@@ -51,10 +54,12 @@ __all__ = [
     "is_adata",
     "is_matrix_market",
     "is_openable_folder",
+    "is_remote",
     "may_hold_data",
     "place_sample",
     "read_adata",
     "recognise",
+    "recognise_remote",
     "samples_of",
     "unpack_entry",
     "write_demo",

@@ -19,7 +19,9 @@ from typing import Literal
 from cellucid_core.cache import once_per_content
 from cellucid_core.errors import InputError
 from cellucid_core.reading.archives import checked_entries
+from cellucid_core.reading.elements import is_old_layout
 from cellucid_core.reading.foreign import foreign_by_content, foreign_by_name
+from cellucid_core.reading.remote import RemoteFile, hdf5_file
 from cellucid_core.reading.safety import check_hdf5, check_heaps
 from cellucid_core.reading.sample_files import Container
 from cellucid_core.reading.samples import find_samples, is_matrix_market
@@ -170,7 +172,26 @@ def _is_text(head: bytes) -> bool:
     return control == 0
 
 
-def hdf5_kind(path: Path, file_name: str) -> FileKind:
+def recognise_remote(file: RemoteFile) -> Recognised | None:
+    """Tell what a file or folder elsewhere is, if it can be read there; None if it has to be copied.
+
+    Raises
+    ------
+    InputError
+        If it cannot be reached, or is damaged.
+    """
+    if file.is_dir():
+        return Recognised("zarr") if file.is_zarr() else Recognised(None, "samples")
+    if file.head(len(HDF5_SIGNATURE)) != HDF5_SIGNATURE or file.identity() is None:
+        return None
+    kind = hdf5_kind(file, file.name)
+    if kind == "loom":  # read several times over
+        return None
+    with hdf5_file(file) as content:
+        return None if kind == "h5ad" and is_old_layout(content) else Recognised(kind)
+
+
+def hdf5_kind(path: Path | RemoteFile, file_name: str) -> FileKind:
     """Tell what an HDF5 file holds.
 
     Raises
@@ -181,8 +202,9 @@ def hdf5_kind(path: Path, file_name: str) -> FileKind:
     import h5py
 
     try:
-        once_per_content(path, "heaps", lambda: check_heaps(path, file_name))
-        with h5py.File(path, "r", locking="best-effort") as file:
+        if isinstance(path, Path):  # elsewhere it would be read whole for that
+            once_per_content(path, "heaps", lambda: check_heaps(path, file_name))
+        with hdf5_file(path) as file:
             check_hdf5(file, file_name)  # before any link is followed
             names = set(file.keys())
             groups = [name for name in names if isinstance(file.get(name), h5py.Group)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,7 +19,7 @@ class Source:
     Attributes
     ----------
     path
-        Where it is.
+        Where it is: a `pathlib.Path`, or a `RemoteFile`.
     name
         What to call the dataset.
     file_name
@@ -34,7 +34,7 @@ class Source:
         The table of cell metadata that the user gave, cell ids as its index.
     """
 
-    path: Path
+    path: Any
     name: str
     file_name: str
     hashing: Callable[[], str]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import InputError
-from cellucid_core.reading import is_openable_folder, may_hold_data
+from cellucid_core.reading import RemoteFile, is_openable_folder, is_remote, may_hold_data
 
 #: Most datasets that are listed, and how deep below a root they may lie.
 MAX_LISTED, MAX_DEPTH = 2000, 6
+#: Seconds that a list of files elsewhere is kept for.
+_KEPT = 60
 
 
 @dataclass(frozen=True)
@@ -29,19 +34,28 @@ class ServerFile:
         Bytes of a file, None for a folder.
     """
 
-    root: Path
+    root: Path | str
     relative: str
     size: int | None
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Path | str:
         """Where it is."""
-        return self.root / self.relative
+        return _join(self.root, self.relative)
+
+    @property
+    def shown(self) -> str:
+        """What to call it in a list."""
+        return f"{str(self.root).rpartition('/')[2]}/{self.relative}"
 
 
-def data_roots() -> tuple[Path, ...]:
-    """Return the folders that the operator configured, those that exist, in order, each once."""
-    return tuple(root for root in read_configuration().data_roots if root.is_dir())
+def _join(root: Path | str, relative: str) -> Path | str:
+    return root / relative if isinstance(root, Path) else f"{root}/{relative}"
+
+
+def data_roots() -> tuple[Path | str, ...]:
+    """Return the folders and addresses that the operator configured, folders that exist, in order, each once."""
+    return tuple(root for root in read_configuration().data_roots if isinstance(root, str) or root.is_dir())
 
 
 def server_files() -> list[ServerFile]:
@@ -51,23 +65,39 @@ def server_files() -> list[ServerFile]:
     """
     found = []
     for root in data_roots():
-        for file in _below(root, root, MAX_DEPTH):
+        below = _elsewhere(root, int(time.time()) // _KEPT) if isinstance(root, str) else _below(root, root, MAX_DEPTH)
+        for file in below:
             found.append(file)
             if len(found) >= MAX_LISTED:
                 return found
     return found
 
 
-def server_path(root: str | Path, relative: str) -> Path:
-    """Return the path of something below a configured folder.
+@lru_cache(maxsize=16)
+def _elsewhere(root: str, moment: int) -> tuple[ServerFile, ...]:
+    """List what can be opened below an address; nothing where that cannot be listed."""
+    try:
+        found = RemoteFile(root).files(MAX_DEPTH)
+    except InputError as error:
+        logging.getLogger(__name__).warning("%s", error)
+        return ()
+    return tuple(ServerFile(root, name, size) for name, size in found if size is None or may_hold_data(name))
+
+
+def server_path(root: str | Path, relative: str) -> Path | str:
+    """Return the path, or address, of something below a configured folder.
 
     Raises
     ------
     InputError
         If the folder is not configured, the path leads out of it or through a link, or nothing is there.
     """
-    base = Path(root).expanduser().resolve()
     refused = InputError(f"{relative} is not in a folder that this server offers.", "Choose one from the list.")
+    if is_remote(root):
+        if root not in data_roots() or not all(part not in ("", ".", "..") for part in relative.split("/")):
+            raise refused
+        return f"{root}/{relative}"
+    base = Path(root).expanduser().resolve()
     if base not in data_roots() or "\0" in relative or Path(relative).is_absolute():
         raise refused
     parts = Path(relative).parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import streamlit as st
 
@@ -263,11 +263,11 @@ def demo_button(key: str, *, primary: bool = False) -> bool:
 
 def server_box(key: str) -> bool:
     """Draw the list of files that the operator offers, if any; tell whether one was opened in this run."""
-    files = {f"{file.root.name}/{file.relative}": file for file in server_files()}
+    files = {file.shown: file for file in server_files()}
     if not files:
         return False
     name = st.selectbox("On this server", list(files), key=key, index=None, placeholder="Choose a file …")
     if name is None or not st.button("Open it", key=f"{key}_open", icon=":material/folder_open:", width="stretch"):
         return False
     path = server_path(files[name].root, files[name].relative)
-    return try_source(DatasetSource(str(path), path.stem))
+    return try_source(DatasetSource(str(path), PurePath(str(path)).stem))

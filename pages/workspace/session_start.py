@@ -203,7 +203,11 @@ def _is_upload(path: str) -> bool:
 
 def _require_offered(path: str, title: str) -> None:
     for root in data_roots():
-        if Path(path).is_relative_to(root):
+        if isinstance(root, str):
+            if path.startswith(f"{root}/"):
+                server_path(root, path.removeprefix(f"{root}/"))
+                return
+        elif Path(path).is_relative_to(root):
             server_path(root, Path(path).relative_to(root).as_posix())
             return
     raise InputError(

@@ -24,6 +24,12 @@ def ready_peer_python() -> str:
     return os.environ.get("CELLUCID_READY_PEER_PYTHON") or _made("cellucid-0.9.5", "cellucid==0.9.5")
 
 
+@cache
+def moto_python() -> str:
+    """Return a python that has ``moto``, an S3 server: that of ``CELLUCID_MOTO_PYTHON``, else one that is made."""
+    return os.environ.get("CELLUCID_MOTO_PYTHON") or _made("moto", "moto[server]>=5")
+
+
 def _made(name: str, *packages: str) -> str:
     """Make an environment in the user's cache, once for all runs; it takes the package index to be there."""
     folder = Path(platformdirs.user_cache_path("cellucid-dashboard-peers")) / name

@@ -10,6 +10,7 @@ from typing import Any
 from cellucid_core.errors import InputError
 from cellucid_core.reading.contents import Contents
 from cellucid_core.reading.elements import is_old_layout, read_elements
+from cellucid_core.reading.remote import hdf5_file
 from cellucid_core.reading.rewriting import read_rewritten, write_adata
 from cellucid_core.reading.safety import declared_size, require_memory
 from cellucid_core.reading.source import Source
@@ -23,10 +24,8 @@ def open_hdf5(source: Source) -> Any:
     InputError
         If it is damaged.
     """
-    import h5py
-
     try:
-        return h5py.File(source.path, "r", locking="best-effort")
+        return hdf5_file(source.path)
     except OSError as error:
         raise InputError(
             f"{source.file_name} is damaged or was cut off while it was copied.",

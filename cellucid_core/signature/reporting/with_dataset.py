@@ -121,6 +121,8 @@ def _check_h5ad(view: View) -> None:
     path, fix = view.dataset.path, "Take the CSV or the Parquet table, which join by cell id."
     if view.dataset.parts:
         raise InputError("Scores of several samples cannot be added to one of their files.", fix)
+    if not path.exists():
+        raise InputError("The dataset has no file on this computer that scores could be added to.", fix)
     if view.mapping.turn == "all":
         raise InputError("The file keeps cells as columns, so scores cannot be added to its cell table.", fix)
     try:

@@ -1,0 +1,230 @@
+"""Files on object storage and the web: HDF5 is read by ranges, zarr piece by piece, everything else is copied once.
+
+Addresses are opened only where whoever runs the program wrote them: on the command line, in Python, in its
+configuration. Nothing that a user of the dashboard types gets here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cellucid_core.atomic import complete_or_absent
+from cellucid_core.cache import home_folder
+from cellucid_core.errors import InputError
+from cellucid_core.names import safe_key
+
+if TYPE_CHECKING:
+    import h5py
+
+SCHEMES = ("s3://", "gs://", "gcs://", "https://", "http://")
+#: What is asked for at a time, and how many such pieces are kept of a file.
+_PIECE, _KEPT = 4 * 2**20, 16
+#: What tells one content from another, in what file systems say of a file.
+_VALIDATORS = ("ETag", "etag", "md5Hash", "generation", "Content-MD5", "LastModified", "Last-Modified", "mtime")
+_ZARR = ("zarr.json", ".zgroup")
+
+
+def is_remote(source: object) -> bool:
+    """Tell whether something is an address of a file elsewhere."""
+    return isinstance(source, str) and source.lower().startswith(SCHEMES)
+
+
+class RemoteFile:
+    """A file or folder elsewhere.
+
+    Parameters
+    ----------
+    address
+        ``s3://bucket/key``, ``gs://…`` or ``https://…``. Credentials are taken from where the programs of that storage
+        take them (environment, configuration files).
+
+    Raises
+    ------
+    InputError
+        It is not there, cannot be reached, or what reads such addresses is not installed.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.name = address.partition("?")[0].rstrip("/").rpartition("/")[2]
+        try:
+            import fsspec
+
+            self.fs, self.path = fsspec.core.url_to_fs(address)
+            self.info = self._info()
+        except ImportError as error:
+            raise InputError(
+                f"{address} cannot be read: {error.name or 'a package for such addresses'} is not installed.",
+                "Install it: pip install 'cellucid-dashboard[remote]'.",
+            ) from error
+        except FileNotFoundError as error:
+            if "Connect" in type(error.__cause__).__name__:  # fsspec says so of a server that does not answer, too
+                raise unreachable(address, error.__cause__ or error) from error
+            raise InputError(
+                f"There is no file {address}.", "Check the address, and whether you may read it."
+            ) from error
+        except Exception as error:  # each storage raises its own types
+            raise unreachable(address, error) from error
+
+    def _info(self) -> dict[str, Any]:
+        self.fs.invalidate_cache()
+        # On the web a folder may be a page that lists it.
+        if self.name.endswith(".zarr") and self.address.lower().startswith("http") and self._zarr_documents():
+            return {"type": "directory"}
+        return dict(self.fs.info(self.path))
+
+    def _zarr_documents(self) -> dict[str, bytes]:
+        """Return the documents of a zarr store; on the web, folders can be told by them only."""
+        names = (*_ZARR, ".zmetadata")
+        found = self.fs.cat([f"{self.path.rstrip('/')}/{name}" for name in names], on_error="omit")
+        return {key.rpartition("/")[2]: value for key, value in found.items()}
+
+    def is_dir(self) -> bool:
+        """Tell whether it is a folder."""
+        return str(self.info.get("type")) == "directory"
+
+    def is_file(self) -> bool:
+        """Tell whether it is a file."""
+        return not self.is_dir()
+
+    def is_zarr(self) -> bool:
+        """Tell whether it is a folder with a zarr store."""
+        return self.is_dir() and bool(set(_ZARR) & set(self._zarr_documents()))
+
+    def identity(self) -> str | None:
+        """Return what changes whenever the content does, as 64 hexadecimal digits; None where nothing tells."""
+        if self.is_dir():
+            try:
+                listed = self.fs.find(self.path, detail=True)
+                told: Any = sorted((name, _told(info)) for name, info in listed.items())
+            except (NotImplementedError, FileNotFoundError, ValueError):
+                told = []
+            told = told or sorted(
+                (name, hashlib.sha256(text).hexdigest()) for name, text in self._zarr_documents().items()
+            )
+        else:
+            told = _told(self.info)
+            if not any(key in told for key in _VALIDATORS):
+                return None
+        return hashlib.sha256(json.dumps([self.address.partition("?")[0], told]).encode()).hexdigest()
+
+    def open(self) -> Any:
+        """Return the file, to be read by ranges; a file that changes meanwhile is an error, never a mixture."""
+        more: dict[str, Any] = {}
+        tag = str(self.info.get("ETag", ""))
+        if self.address.lower().startswith("http") and tag and not tag.startswith("W/"):
+            more["headers"] = {"If-Range": tag}  # another content comes whole, which is refused
+        kept = {"maxblocks": _KEPT}
+        return _Ranges(
+            self.fs.open(self.path, "rb", block_size=_PIECE, cache_type="blockcache", cache_options=kept, **more)
+        )
+
+    def head(self, size: int) -> bytes:
+        """Return the first bytes."""
+        try:
+            return bytes(self.fs.cat_file(self.path, start=0, end=size))
+        except Exception as error:
+            raise unreachable(self.address, error) from error
+
+    def copied(self) -> Path:
+        """Return a copy on this disk, made once as long as the content is the same.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read.
+        """
+        identity = self.identity() or hashlib.sha256(os.urandom(32)).hexdigest()
+        target = home_folder("unpacked") / f"{identity[:40]}-{safe_key(self.name)}"
+        if not target.exists():
+            try:
+                with complete_or_absent(target) as draft:
+                    self.fs.get_file(self.path, str(draft))
+            except Exception as error:
+                raise unreachable(self.address, error) from error
+        return target
+
+    def files(self, depth: int) -> list[tuple[str, int | None]]:
+        """Return what is in the folder: the path of each file and zarr store in it, and the bytes of a file.
+
+        Parameters
+        ----------
+        depth
+            How many folders deep.
+        """
+        try:
+            listed = self.fs.find(self.path, maxdepth=depth + 1, detail=True)
+        except Exception as error:
+            raise unreachable(self.address, error) from error
+        top = self.path.rstrip("/") + "/"
+        sizes = {name.removeprefix(top): int(info.get("size") or 0) for name, info in sorted(listed.items())}
+        stores: list[str] = []
+        for name in sorted(sizes, key=lambda name: name.count("/")):
+            folder, _, last = name.rpartition("/")
+            if folder and last in _ZARR and not any(folder.startswith(f"{store}/") for store in stores):
+                stores.append(folder)
+        below = tuple(f"{store}/" for store in stores)
+        files = [(name, size) for name, size in sizes.items() if not name.startswith(below) and name.count("/") < depth]
+        return sorted([*files, *((store, None) for store in dict.fromkeys(stores))])
+
+    def zarr_store(self) -> Any:
+        """Return it as a store that zarr reads."""
+        from zarr.storage import FsspecStore
+
+        return FsspecStore.from_url(self.address.rstrip("/"), read_only=True)
+
+
+class _Ranges(io.RawIOBase):
+    """A file elsewhere whose every failure is an `OSError`, which readers of files know; storages have their own."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        try:
+            data = self._file.read(len(view))
+        except Exception as error:
+            raise OSError(f"it was changed, or cannot be reached: {error}") from error
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def unreachable(address: str, error: BaseException) -> InputError:
+    """Return the error that says that an address cannot be read."""
+    why = (str(error).splitlines() or [""])[0][:160] or type(error).__name__
+    return InputError(f"{address} cannot be read ({why}).", "Check the address, the network and your credentials.")
+
+
+def hdf5_file(path: Any) -> h5py.File:
+    """Return a file on this disk, or elsewhere, as HDF5 that is read."""
+    import h5py
+
+    if isinstance(path, RemoteFile):
+        return h5py.File(path.open(), "r")
+    return h5py.File(path, "r", locking="best-effort")
+
+
+def _told(info: dict[str, Any]) -> dict[str, str]:
+    return {key: str(info[key]) for key in ("size", *_VALIDATORS) if info.get(key) not in (None, "")}
