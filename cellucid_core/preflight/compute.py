@@ -7,7 +7,6 @@ everything it depends on, so undoing another fix, or opening the file again, doe
 from __future__ import annotations
 
 import importlib.util
-import re
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +19,7 @@ from scipy import sparse
 from cellucid_core.dataset import LINEAR, NO_LOGS, Derived, Expression, LogRule, View, derived
 from cellucid_core.errors import InputError
 from cellucid_core.preflight.finding import Scope
+from cellucid_core.preflight.layout import layouts
 from cellucid_core.ranking import highly_variable
 from cellucid_core.reading.safety import require_memory
 
@@ -147,17 +147,16 @@ def _umap(view: View, latent: np.ndarray, use_rep: str, scope: Scope) -> Derived
             lines.append("from cellucid_core.preflight.nearest_cells import NearestCells")
         programs.pp.neighbors(adata, **how)
         lines.append(f"sc.pp.neighbors(adata{words})")
-        for number, dimension in enumerate((2, 3)):
-            begin = shares[1] + number * (1 - shares[1]) / 2
-            what = partial(_within, scope, f"Computing the {dimension}D UMAP", begin, begin + (1 - shares[1]) / 2)
-            what(0.0)
-            # The spectrum of a million cells takes hours, and their first components lie apart as well.
-            init = "spectral" if few or latent.shape[1] < dimension else adata.obsm[use_rep][:, :dimension]
-            if programs.__name__ == "scanpy":
-                found = umap_layout(adata, dimension, init, what)
-            else:
-                found = programs.tl.umap(adata, n_components=dimension, random_state=0, copy=True).obsm["X_umap"]
-            made[f"X_umap_{dimension}d"] = _to_source(view, found)
+        if programs.__name__ != "scanpy":
+            for dimension in (2, 3):
+                scope.say(f"Computing the {dimension}D UMAP", shares[1])
+                found = programs.tl.umap(adata, n_components=dimension, random_state=0, copy=True)
+                made[f"X_umap_{dimension}d"] = _to_source(view, found.obsm["X_umap"])
+        else:
+            say = partial(_within, scope, "Computing UMAP in 2D and 3D", shares[1], 1.0)
+            say(0.0)
+            for dimension, found in layouts(adata.obsp["connectivities"], adata.obsm[use_rep], not few, say).items():
+                made[f"X_umap_{dimension}d"] = _to_source(view, found)
     begin_from = "" if few else f", init_pos=adata.obsm[{use_rep!r}][:, :d]"
     lines += [
         "for d in (2, 3):",
@@ -166,64 +165,6 @@ def _umap(view: View, latent: np.ndarray, use_rep: str, scope: Scope) -> Derived
     ]
     near = "neighbours" if few else "approximate neighbours"
     return Derived(made, (f"{near} and UMAP computed in 2D and 3D", "\n".join(lines)))
-
-
-def umap_layout(adata: Any, dimension: int, init: str | np.ndarray, report: Callable[[float], None]) -> np.ndarray:
-    """Return what ``scanpy.tl.umap`` computes with its defaults and seed 0, saying how far it is.
-
-    Parameters
-    ----------
-    adata
-        With neighbours.
-    dimension
-        Of the layout.
-    init
-        Where cells begin: ``"spectral"``, or (n_cells, dimension).
-    report
-        Called with the share that is done, 0 … 1; it may raise to cancel.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n_cells, dimension) float32.
-    """
-    from umap.umap_ import find_ab_params, simplicial_set_embedding
-
-    a, b = find_ab_params(1.0, 0.5)
-    found, _ = simplicial_set_embedding(
-        data=adata.obsm[adata.uns["neighbors"]["params"]["use_rep"]],
-        graph=adata.obsp["connectivities"].tocoo(),
-        n_components=dimension,
-        initial_alpha=1.0,
-        a=a,
-        b=b,
-        gamma=1.0,
-        negative_sample_rate=5,
-        n_epochs=500 if adata.n_obs <= 10_000 else 200,
-        init=init if isinstance(init, str) else np.asarray(init, np.float32),
-        random_state=np.random.RandomState(0),
-        metric="euclidean",
-        metric_kwds={},
-        densmap=False,
-        densmap_kwds={},
-        output_dens=False,
-        tqdm_kwds={"disable": False, "file": _Listener(report), "mininterval": 0.5, "ncols": 60},
-    )
-    return np.asarray(found, np.float32)
-
-
-class _Listener:
-    """What tqdm writes its bars to."""
-
-    def __init__(self, report: Callable[[float], None]) -> None:
-        self._report = report
-
-    def write(self, text: str) -> None:
-        if found := re.search(r"(\d+)/(\d+)", text):
-            self._report(int(found[1]) / int(found[2]))
-
-    def flush(self) -> None:
-        pass
 
 
 def _within(scope: Scope, what: str, begin: float, end: float, share: float) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import anndata
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.spatial import cKDTree
 
 from cellucid_core.dataset import View
@@ -15,6 +16,7 @@ from cellucid_core.errors import InputError
 from cellucid_core.preflight import Scope, apply_fixes
 from cellucid_core.preflight import compute as module
 from cellucid_core.preflight.compute import compute_umap
+from cellucid_core.preflight.layout import layouts
 from cellucid_core.preflight.nearest_cells import NearestCells
 from tests.making import make_adata
 from tests.scales import dataset_of
@@ -23,13 +25,19 @@ from tests.scales import dataset_of
 @pytest.fixture
 def no_umap(monkeypatch):
     """The neighbour graph is all that is looked at; returns the AnnData that UMAP was asked of."""
-    asked = []
+    import scanpy as sc
 
-    def umap(adata, dimension, init, report):
+    asked, neighbors = [], sc.pp.neighbors
+
+    def found(adata, **how):
         asked.append(adata)
-        return adata.obsm["X_pca"][:, :dimension]
+        neighbors(adata, **how)
 
-    monkeypatch.setattr(module, "umap_layout", umap)
+    def layouts(graph, latent, many, report):
+        return {dimension: latent[:, :dimension] for dimension in (2, 3)}
+
+    monkeypatch.setattr(sc.pp, "neighbors", found)
+    monkeypatch.setattr(module, "layouts", layouts)
     return asked
 
 
@@ -50,22 +58,31 @@ def test_neighbours_of_many_cells_are_the_nearest(viewed, no_umap):
 def test_a_layout_is_scanpys_and_says_how_far_it_is():
     import scanpy as sc
 
-    adata = anndata.AnnData(
-        obsm={"X": np.random.default_rng(1).normal(size=(300, 6)).astype(np.float32)}, shape=(300, 0)
-    )
+    latent = np.random.default_rng(1).normal(size=(300, 6)).astype(np.float32)
+    adata = anndata.AnnData(obsm={"X": latent}, shape=(300, 0))
     sc.pp.neighbors(adata, use_rep="X", random_state=0, transformer="sklearn")
-    shares = []
-    for init in ("spectral", adata.obsm["X"][:, :2]):
-        expected = sc.tl.umap(adata, random_state=0, init_pos=init, copy=True).obsm["X_umap"]
-        np.testing.assert_array_equal(module.umap_layout(adata, 2, init, shares.append), expected)
-    assert shares[-1] == 1
-    assert all(0 <= share <= 1 for share in shares)
+    graph = adata.obsp["connectivities"]
+    for many in (False, True):
+        shares = []
+        found = layouts(graph, latent, many, shares.append)
+        assert shares == sorted(shares)
+        assert 0.5 < shares[-1] <= 1
+        for d in (2, 3):
+            init = latent[:, :d] if many else "spectral"
+            expected = sc.tl.umap(adata, n_components=d, random_state=0, init_pos=init, copy=True).obsm["X_umap"]
+            np.testing.assert_array_equal(found[d], expected)
 
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_layout_that_is_not_wanted_any_more_ends(many, home):
     def stop(share):
         raise InputError("Not wanted any more.")
 
+    latent = np.random.default_rng(1).normal(size=(300, 6)).astype(np.float32)
+    graph = sparse.random(300, 300, 0.05, "csr", dtype=np.float32, random_state=1)
     with pytest.raises(InputError, match="Not wanted"):
-        module.umap_layout(adata, 2, "spectral", stop)
+        layouts(graph + graph.T, latent, many, stop)
+    assert not list((home / "scratch").glob("*-*"))
 
 
 def test_many_cells_get_approximate_neighbours_and_begin_at_their_first_components(viewed, monkeypatch):
@@ -78,7 +95,7 @@ def test_many_cells_get_approximate_neighbours_and_begin_at_their_first_componen
     said = []
     made = compute_umap(view, Scope(progress=lambda what, share: said.append((what, share))))
     assert [share for _, share in said] == sorted(share for _, share in said)
-    assert {what for what, _ in said} >= {"Finding neighbours", "Computing the 2D UMAP", "Computing the 3D UMAP"}
+    assert {what for what, _ in said} >= {"Finding neighbours", "Computing UMAP in 2D and 3D"}
     adata = anndata.AnnData(obsm={"X_pca": latent}, shape=(len(latent), 0))
     exec(made.words[1], {"adata": adata, "sc": sc})
     for d in (2, 3):
