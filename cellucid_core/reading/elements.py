@@ -17,7 +17,7 @@ from scipy import sparse
 from cellucid_core.errors import InputError
 from cellucid_core.reading.contents import Contents, Graph
 from cellucid_core.reading.matrix import FileMatrix, Layout
-from cellucid_core.reading.safety import declared_size, require_memory
+from cellucid_core.reading.safety import check_written, declared_size, require_memory
 from cellucid_core.reading.source import Source
 
 FIX = "Write it again with adata.write_h5ad('file.h5ad') and open that file."
@@ -74,7 +74,10 @@ def read_arrays(group: Any, section: str, unreadable: dict[str, str]) -> dict[st
     for key in _keys(group, section):
         try:
             require_memory(declared_size(group[section][key]), f"{section}['{key}']")
-            arrays[key] = as_array(read_elem(group[section][key]))
+            array = as_array(read_elem(group[section][key]))
+            if array.ndim == 0:
+                raise InputError("It is one value, not an array.", "Write the file again from your pipeline.")
+            arrays[key] = array
         except Exception as error:  # a broken element is reported, the others still serve
             unreadable[f"{section}['{key}']"] = first_line(error)
     return arrays
@@ -128,6 +131,12 @@ def _file_matrix(name: str, element: Any) -> FileMatrix:
     layouts: dict[str, Layout] = {"csr_matrix": "csr", "csc_matrix": "csc"}
     kind = _encoding(element)
     stored = element["data"] if kind in layouts else element
+    if np.dtype(stored.dtype).kind not in "biuf":
+        raise InputError(
+            f"The matrix {name} holds {stored.dtype} values, not numbers.",
+            "Store expression as numbers, or choose another matrix.",
+        )
+    check_written(stored, f"The matrix {name}")
     return FileMatrix(name, element, layouts.get(kind, "dense"), (shape[0], shape[1]), np.dtype(stored.dtype))
 
 

@@ -136,8 +136,11 @@ def _extract(path: Path, container: Container, targets: dict[str, Path], file_na
     left = set(targets)
     for name, size, opened in _files(path, container, file_name, left):
         require_room(targets[name].parent, size, file_name)
-        with opened as source:
-            copy_bounded(source, targets[name], size, file_name)
+        try:
+            with opened as source:
+                copy_bounded(source, targets[name], size, file_name)
+        except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+            raise InputError(f"{file_name} is an archive that is damaged or was cut off.", _AGAIN) from error
         left.discard(name)
         if container == "tar" and not left:
             break

@@ -38,9 +38,20 @@ def _write(source: Source, target: Path) -> Iterable[str]:
         columns, rows = (set(file[axis].keys()) for axis in ("col_attrs", "row_attrs"))
         shape, dtype = file["matrix"].shape, file["matrix"].dtype
         require_memory(declared_size(file), source.file_name)
+        lengths = {
+            f"{axis}/{name}": (file[axis][name].shape[:1], n)
+            for axis, n in zip(("row_attrs", "col_attrs"), shape, strict=False)
+            for name in file[axis]
+        }
     if len(shape) != 2:
         raise InputError(
             f"The matrix of {source.file_name} has {len(shape)} dimensions.", "Write it again with loompy."
+        )
+    if wrong := [name for name, (length, n) in lengths.items() if length != (n,)]:
+        raise InputError(
+            f"{source.file_name} is damaged: {wrong[0]} does not have one value for each "
+            f"{'gene' if wrong[0].startswith('row') else 'cell'}.",
+            "Write it again with loompy.",
         )
     cell, gene = (next((n for n in names if n in found), None) for names, found in ((_CELLS, columns), (_GENES, rows)))
     notes = []

@@ -6,14 +6,18 @@ A dataset's pieces (chunks) are decompressed whole, however little of them is wa
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cellucid_core.configuration import format_size, read_configuration
 from cellucid_core.errors import InputError
+from cellucid_core.reading.safety.hdf5_texts import check_texts
 from cellucid_core.reading.safety.limits import MAX_DEPTH, MAX_OBJECTS
 
 #: Share of the memory for a dataset that one piece may take.
 _PIECE_SHARE = 8
+#: An array of more values than this of which only one in so many was ever written takes hours to read, for nothing.
+_LARGE, _OFTEN = 1_000_000, 100
 
 
 def check_hdf5(file: Any, file_name: str) -> None:
@@ -61,6 +65,29 @@ def check_hdf5(file: Any, file_name: str) -> None:
                 _check_dataset(h5py.h5d.open(group, name), name, file_name, largest)
 
 
+def check_written(array: Any, what: str) -> None:
+    """Refuse a large array that hardly anything was ever written to: reading it takes hours, for nothing.
+
+    Parameters
+    ----------
+    array
+        An h5py dataset; another array is passed.
+
+    Raises
+    ------
+    InputError
+        Of more than `_LARGE` values, less than one in `_OFTEN` is in the file.
+    """
+    if getattr(array, "chunks", None) is None or not hasattr(getattr(array, "id", None), "get_num_chunks"):
+        return
+    values = math.prod(array.shape)
+    if values > _LARGE and array.id.get_num_chunks() * math.prod(array.chunks) < values / _OFTEN:
+        raise InputError(
+            f"{what} is damaged: it declares {values:,} values, and few of them are in the file.",
+            "Copy or download it again, then open it.",
+        )
+
+
 def largest_piece() -> int:
     """Return the bytes that one chunk may decompress to."""
     return read_configuration().memory // _PIECE_SHARE
@@ -71,12 +98,11 @@ def _check_dataset(dataset: Any, name: bytes, file_name: str, largest: int) -> N
 
     created = dataset.get_create_plist()
     layout = created.get_layout()
+    check_texts(dataset, name.decode("utf-8", "replace")[:80], file_name)
     if layout == h5d.VIRTUAL or created.get_external_count():
         raise _leaves(file_name, name)
     if layout == h5d.CHUNKED:
-        size = dataset.get_type().get_size()
-        for n in created.get_chunk():
-            size *= int(n)
+        size = dataset.get_type().get_size() * math.prod(map(int, created.get_chunk()))
         if size > largest:
             shown = name.decode("utf-8", "replace")[:80]
             raise InputError(
