@@ -22,12 +22,15 @@ from cellucid_core.signature.reporting import (
     write_h5ad,
     write_parquet,
 )
-from cellucid_core.signature.run import WEIGHTED_METHODS, SignatureRun, run_signature, score_title
+from cellucid_core.signature.run import SignatureRun, run_signature, score_title
 from cellucid_core.signature.scoring import (
+    DEFAULT_OPTIONS,
     METHODS,
     NORMALIZATIONS,
+    WEIGHTED_METHODS,
     ManySignatures,
     Method,
+    MethodOptions,
     Normalization,
     genes_used,
     match_in_view,
@@ -54,6 +57,7 @@ from cellucid_core.signature.statistics import (
 )
 
 __all__ = [
+    "DEFAULT_OPTIONS",
     "METHODS",
     "NORMALIZATIONS",
     "WEIGHTED_METHODS",
@@ -62,6 +66,7 @@ __all__ = [
     "LibrarySize",
     "ManySignatures",
     "Method",
+    "MethodOptions",
     "Normalization",
     "SignatureQuality",
     "SignatureRun",

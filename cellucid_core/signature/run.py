@@ -13,7 +13,10 @@ from cellucid_core.cell_pages import Page
 from cellucid_core.genes import GeneMatch, GeneSet
 from cellucid_core.signature.reporting import cautions, headline, scores_table
 from cellucid_core.signature.scoring import (
+    DEFAULT_OPTIONS,
+    WEIGHTED_METHODS,
     Method,
+    MethodOptions,
     Normalization,
     genes_used,
     match_in_view,
@@ -39,14 +42,16 @@ if TYPE_CHECKING:
 
 ALL_CELLS = "All cells"
 
-#: Scores that take weights.
-WEIGHTED_METHODS: tuple[Method, ...] = ("mean", "sum")
 _METHOD_WORDS: dict[Method, str] = {
     "mean": "Mean expression",
     "sum": "Summed expression",
     "median": "Median expression",
     "score_genes": "score_genes (signature less control genes)",
     "ucell": "UCell score",
+    "aucell": "AUCell score",
+    "zscore": "z-score (against the cell's other genes)",
+    "ulm": "ULM score (t-value)",
+    "ssgsea": "ssGSEA score (ES)",
 }
 _NORMALIZATION_WORDS: dict[Normalization, str] = {
     "none": "",
@@ -71,7 +76,7 @@ class SignatureRun:
     ----------
     match
         Genes found, missing, repeated, with proposals.
-    method, normalization, seed, repeats, p_adjust, sample_key
+    method, normalization, seed, repeats, p_adjust, sample_key, options
         How it was scored and compared.
     pages
         The compared pages; one page of all cells if none were chosen.
@@ -106,6 +111,7 @@ class SignatureRun:
     repeats: Literal["once", "count"] = "once"
     p_adjust: Adjustment = "bh"
     sample_key: str | None = None
+    options: MethodOptions = DEFAULT_OPTIONS
 
     def __repr__(self) -> str:
         genes, pages = len(self.match.found), len(self.pages)
@@ -135,6 +141,7 @@ class SignatureRun:
                 "replaced": self.match.replaced,
             },
             "method": self.method,
+            "options": vars(self.options),
             "normalize": self.normalization,
             "seed": self.seed,
             "pages": pages,
@@ -154,6 +161,7 @@ def run_signature(
     pages: Sequence[Page] | None = None,
     sample_key: str | None = None,
     seed: int = 0,
+    options: MethodOptions = DEFAULT_OPTIONS,
     p_adjust: Adjustment = "bh",
     replaced: Mapping[str, str] | None = None,
     accept_proposals: bool = False,
@@ -167,7 +175,7 @@ def run_signature(
         The dataset as mapped.
     genes
         Text as pasted, genes, or a signature with or without weights. ``ucell`` reads signs (``CD3E+``, ``CD19-``).
-    method, seed
+    method, seed, options
         See `score_cells`.
     normalize
         See `normalize.normalize`; over the finite scores of all pages together.
@@ -204,7 +212,7 @@ def run_signature(
         match = match_in_view(view, genes, repeats=repeats, signed=signed, replaced=replaced)
     if not match.found:
         raise none_found(match, view.gene_ids)
-    raw = score_cells(expression, match, method, seed=seed, gene_ids=view.gene_ids, progress=progress)
+    raw = score_cells(expression, match, method, seed=seed, options=options, gene_ids=view.gene_ids, progress=progress)
     chosen = list(pages) if pages else [Page(ALL_CELLS, np.arange(view.n_cells, dtype=np.int64))]
     scores = normalize_pages([raw[page.cells] for page in chosen], normalize)
     samples = [Sample.of(s) for s in scores]
@@ -240,4 +248,5 @@ def run_signature(
         repeats=repeats,
         p_adjust=p_adjust,
         sample_key=sample_key,
+        options=options,
     )

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from cellucid_core.signature.scoring.control_genes import N_BINS
 from cellucid_core.signature.scoring.genes_in_view import match_in_view, match_many, need_expression, none_found
 from cellucid_core.signature.scoring.linear import batches, weighted_sums
 from cellucid_core.signature.scoring.many import ManySignatures, iter_scores, score_many
-from cellucid_core.signature.scoring.methods import METHODS, Method, check_weights, genes_used, score_cells
+from cellucid_core.signature.scoring.methods import (
+    METHODS,
+    WEIGHTED_METHODS,
+    Method,
+    check_weights,
+    genes_used,
+    score_cells,
+)
 from cellucid_core.signature.scoring.normalize import NORMALIZATIONS, Normalization, normalize
+from cellucid_core.signature.scoring.options import DEFAULT_OPTIONS, MethodOptions
 from cellucid_core.signature.scoring.page_sums import PageCodes, page_codes
 
 __all__ = [
+    "DEFAULT_OPTIONS",
     "METHODS",
     "NORMALIZATIONS",
-    "N_BINS",
+    "WEIGHTED_METHODS",
     "ManySignatures",
     "Method",
+    "MethodOptions",
     "Normalization",
     "PageCodes",
     "batches",

@@ -15,12 +15,11 @@ import numpy as np
 from cellucid_core.errors import InputError
 from cellucid_core.genes import GeneMatch
 from cellucid_core.signature.scoring.linear import weighted_sum
+from cellucid_core.signature.scoring.options import DEFAULT_OPTIONS, MethodOptions
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
 
-CONTROL_SIZE = 50
-N_BINS = 25
 _REPORT_EVERY = 256
 
 
@@ -29,6 +28,7 @@ def score_genes(
     match: GeneMatch,
     *,
     seed: int = 0,
+    options: MethodOptions = DEFAULT_OPTIONS,
     gene_ids: np.ndarray | None = None,
     means: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
@@ -45,6 +45,8 @@ def score_genes(
         The genes as found.
     seed
         Of numpy's legacy generator, as scanpy's ``random_state``.
+    options
+        Its ``ctrl_size`` and ``n_bins``.
     gene_ids
         (n_genes,) ids; of genes that share an id only the first is in the pool. None: all are different.
     means
@@ -64,7 +66,7 @@ def score_genes(
     """
     genes = np.unique(match.positions)
     means = gene_means(expression, progress) if means is None else means
-    controls = control_genes(means, genes, seed=seed, pool=_pool(expression, gene_ids))
+    controls = control_genes(means, genes, seed=seed, options=options, pool=_pool(expression, gene_ids))
     if len(controls) == 0:
         raise InputError(
             "There are no control genes for score_genes: the signature holds every gene of similar expression.",
@@ -76,11 +78,18 @@ def score_genes(
         return np.asarray(ours / our_weight - theirs / their_weight)
 
 
-def control_genes(means: np.ndarray, genes: np.ndarray, *, seed: int, pool: np.ndarray | None = None) -> np.ndarray:
+def control_genes(
+    means: np.ndarray,
+    genes: np.ndarray,
+    *,
+    seed: int,
+    options: MethodOptions = DEFAULT_OPTIONS,
+    pool: np.ndarray | None = None,
+) -> np.ndarray:
     """Draw control genes from the expression bins of a signature.
 
     The genes of the pool are ranked by mean (ties take the lowest rank) and cut into bins of equal size; from each bin
-    that holds a gene of the signature, in ascending order, 50 genes are drawn; those of the signature are taken out.
+    that holds a gene of the signature, in ascending order, ``ctrl_size`` genes are drawn; those of the signature are taken out.
 
     Parameters
     ----------
@@ -102,15 +111,15 @@ def control_genes(means: np.ndarray, genes: np.ndarray, *, seed: int, pool: np.n
 
     pool = np.arange(len(means)) if pool is None else pool
     pool = pool[np.isfinite(means[pool])]
-    per_bin = round(len(pool) / (N_BINS - 1))
+    per_bin = round(len(pool) / (options.n_bins - 1))
     ranks = rankdata(means[pool], method="min")
     bins = ranks // per_bin if per_bin else np.zeros(len(pool))
     random = np.random.RandomState(seed)  # scanpy draws from the legacy generator
     drawn: list[np.ndarray] = []
     for cut in np.unique(bins[np.isin(pool, genes)]):
         members = pool[bins == cut]
-        if len(members) > CONTROL_SIZE:
-            members = members[random.choice(len(members), size=CONTROL_SIZE, replace=False)]
+        if len(members) > options.ctrl_size:
+            members = members[random.choice(len(members), size=options.ctrl_size, replace=False)]
         drawn.append(members)
     together = np.unique(np.concatenate(drawn)) if drawn else np.empty(0, dtype=np.int64)
     return np.setdiff1d(together, genes).astype(np.int64)

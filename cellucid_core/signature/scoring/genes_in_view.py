@@ -54,13 +54,14 @@ def match_many(
     repeats: Literal["once", "count"] = "once",
     signed: bool = False,
     replaced: Mapping[str, str] | None = None,
+    propose: bool | None = None,
 ) -> list[GeneMatch]:
     """Find the genes of several signatures, see `match_in_view`; the dataset's ids are prepared once.
 
-    Only for a single one there are proposals: a file may hold a hundred thousand genes.
+    Only for a single one there are proposals, unless it is said otherwise: a file may hold a hundred thousand genes.
     """
     ids = GeneIds(view.gene_ids, _other_ids(view))
-    propose = len(signatures) == 1
+    propose = len(signatures) == 1 if propose is None else propose
     could_be = (lambda gene: bool(ids.proposals(gene))) if propose else (lambda gene: False)
 
     def has(gene: str) -> bool:

@@ -14,7 +14,16 @@ from cellucid_core.errors import InputError
 from cellucid_core.genes import GeneMatch, GeneSet
 from cellucid_core.signature.scoring.genes_in_view import match_many, need_expression
 from cellucid_core.signature.scoring.linear import SCORES_AT_ONCE, batches, weighted_sums
-from cellucid_core.signature.scoring.methods import METHODS, Method, check_weights, over_weight, score_cells
+from cellucid_core.signature.scoring.methods import (
+    METHODS,
+    TOGETHER,
+    Method,
+    check_weights,
+    over_weight,
+    score_cells,
+    score_together,
+)
+from cellucid_core.signature.scoring.options import DEFAULT_OPTIONS, MethodOptions
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression, View
@@ -62,6 +71,9 @@ def score_many(
     pages: Sequence[Page] | None = None,
     repeats: Literal["once", "count"] = "once",
     seed: int = 0,
+    options: MethodOptions = DEFAULT_OPTIONS,
+    accept_proposals: bool = False,
+    propose: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> ManySignatures:
     """Score several signatures and compare pages by each.
@@ -72,12 +84,16 @@ def score_many(
         The dataset as mapped.
     signatures
         Any number of them; they are worked on in batches that fit into memory.
-    method, seed
-        See `score_cells`. Mean and sum read each gene of a batch once; so do the ranks of ``ucell``.
+    method, seed, options
+        See `score_cells`. Methods of `TOGETHER`, mean and sum read each gene of a batch once.
     pages
         Pages to compare; none: one page of all cells.
     repeats
         Whether a repeated gene counts once or as often as listed.
+    accept_proposals
+        Accept, for every missing gene that has exactly one proposal, that one.
+    propose
+        Whether to say what missing genes could be: of very many, that takes a while.
     progress
         Called with the done share, 0 to 1.
 
@@ -96,14 +112,20 @@ def score_many(
     if not signatures:
         raise InputError("There are no signatures to score.", "Open a GMT file, or paste genes.")
     need_expression(view)
-    matches = match_many(view, signatures, repeats=repeats, signed=method == "ucell")
+    propose = propose or accept_proposals
+    matches = match_many(view, signatures, repeats=repeats, signed=method == "ucell", propose=propose)
+    if accept_proposals:
+        replaced = {gene: new for match in matches for gene, new in match.only_proposals.items()}
+        matches = match_many(
+            view, signatures, repeats=repeats, signed=method == "ucell", replaced=replaced, propose=propose
+        )
     chosen = list(pages) if pages else [Page("All cells", np.arange(view.n_cells, dtype=np.int64))]
     keep = len(signatures) * view.n_cells <= SCORES_AT_ONCE
     kept = np.full((len(signatures), view.n_cells), np.nan) if keep else None
     numbers = np.full((len(signatures), len(chosen), 4), np.nan)
     numbers[:, :, 0] = 0
     notes = [""] * len(signatures)
-    for i, scores in iter_scores(view, matches, method, seed=seed, progress=progress):
+    for i, scores in iter_scores(view, matches, method, seed=seed, options=options, progress=progress):
         if isinstance(scores, str):
             notes[i] = scores
             continue
@@ -120,6 +142,7 @@ def iter_scores(
     method: Method,
     *,
     seed: int = 0,
+    options: MethodOptions = DEFAULT_OPTIONS,
     progress: Callable[[float], None] | None = None,
 ) -> Iterator[tuple[int, np.ndarray | str]]:
     """Yield each signature's number and its scores, (n_cells,) float64, or why it has none."""
@@ -145,7 +168,18 @@ def iter_scores(
         for done, i in enumerate(scored):
             report(0.3 + 0.7 * done / len(scored))
             try:
-                yield i, score_cells(expression, matches[i], method, seed=seed, gene_ids=view.gene_ids, means=means)
+                yield (
+                    i,
+                    score_cells(
+                        expression,
+                        matches[i],
+                        method,
+                        seed=seed,
+                        options=options,
+                        gene_ids=view.gene_ids,
+                        means=means,
+                    ),
+                )
             except InputError as error:
                 yield i, error.what
         return
@@ -155,10 +189,9 @@ def iter_scores(
         def part(share: float, start: int = start, stop: int = stop) -> None:
             report((start + share * (stop - start)) / len(scored))
 
-        if method == "ucell":
-            from cellucid_core.signature.scoring.ucell import ucell_many
-
-            together = ucell_many(expression, [matches[i].unweighted() for i in mine], progress=part)
+        if method in TOGETHER:
+            some = [matches[i] for i in mine]
+            together = score_together(expression, some, method, seed=seed, options=options, progress=part)
             yield from zip(mine, together, strict=True)
             continue
         total, whole = weighted_sums(

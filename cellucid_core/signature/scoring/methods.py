@@ -1,26 +1,36 @@
-"""One score per cell: mean, sum, median; `score_genes` and `ucell` live in their own files.
+"""One score per cell: mean, sum, median; the other methods live in their own files.
 
 Only the signature's genes are read, and only what the store holds of them: an absent entry is a 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 
 from cellucid_core.errors import InputError
 from cellucid_core.genes import GeneMatch
+from cellucid_core.signature.scoring.aucell import aucell_many
 from cellucid_core.signature.scoring.control_genes import score_genes
 from cellucid_core.signature.scoring.linear import weighted_sum
-from cellucid_core.signature.scoring.ucell import ucell
+from cellucid_core.signature.scoring.options import DEFAULT_OPTIONS, MethodOptions
+from cellucid_core.signature.scoring.ssgsea import ssgsea_many
+from cellucid_core.signature.scoring.ucell import ucell_many
+from cellucid_core.signature.scoring.whole_cell import whole_cell_many
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
 
-Method = Literal["mean", "sum", "median", "score_genes", "ucell"]
+Method = Literal["mean", "sum", "median", "score_genes", "ucell", "aucell", "zscore", "ulm", "ssgsea"]
 METHODS = cast(tuple[Method, ...], get_args(Method))
+#: Methods in which several signatures share a walk through the whole matrix.
+TOGETHER: tuple[Method, ...] = ("ucell", "aucell", "zscore", "ulm", "ssgsea")
+#: Methods that take weights; the others take each gene once.
+WEIGHTED_METHODS: tuple[Method, ...] = ("mean", "sum", "zscore", "ulm")
+#: Methods that score the genes that count up, and take away the score of those that count down.
+_HALVES: tuple[Method, ...] = ("median", "score_genes", "aucell", "ssgsea")
 
 #: Values that the median holds in memory at once (64 MB as float64).
 _MEDIAN_VALUES = 8_000_000
@@ -32,6 +42,7 @@ def score_cells(
     method: Method = "mean",
     *,
     seed: int = 0,
+    options: MethodOptions = DEFAULT_OPTIONS,
     gene_ids: np.ndarray | None = None,
     means: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
@@ -47,10 +58,13 @@ def score_cells(
     method
         ``mean``, ``sum``, ``median`` over the finite values of the found genes (float64 accumulation, NaN where a
         cell has none); a weight above 1 counts a gene that often. Where weights were given, the mean is Σwx/Σw and the
-        sum Σwx over the finite x; all other methods take each gene once. ``score_genes``: see
-        `control_genes.score_genes`. ``ucell``: see `ucell.ucell`.
+        sum Σwx over the finite x. ``score_genes``: see `control_genes`; ``ucell``, ``aucell``, ``ssgsea``: see the
+        files of these names; ``zscore``, ``ulm``: see `whole_cell`. Weights are used by `WEIGHTED_METHODS`. Genes that
+        count down: their scores are taken away, or their weights are below 0.
     seed
-        Of the control genes' draw (``score_genes`` only).
+        Of the control genes' draw (``score_genes``) and of the order of equal values (``aucell``).
+    options
+        Choices of single methods.
     gene_ids
         (n_genes,) the dataset's gene ids; ``score_genes`` needs them only where ids repeat.
     means
@@ -72,9 +86,21 @@ def score_cells(
         raise InputError(f"There is no score {method!r}.", f"Choose one of {', '.join(METHODS)}.")
     if not match.found:
         raise InputError("None of the signature's genes is in the dataset.", "Check the gene ids.")
-    if match.signed and method in ("median", "score_genes"):  # UCell and sums take signs themselves
+    if method in TOGETHER:
+        scores = score_together(expression, [match], method, seed=seed, options=options, progress=progress)
+        return np.asarray(scores[0])
+    if match.signed and method in _HALVES:
         up, down = (
-            score_cells(expression, half, method, seed=seed, gene_ids=gene_ids, means=means, progress=progress)
+            score_cells(
+                expression,
+                half,
+                method,
+                seed=seed,
+                options=options,
+                gene_ids=gene_ids,
+                means=means,
+                progress=progress,
+            )
             if half.found
             else np.zeros(expression.n_cells)
             for half in (match.half(1), match.half(-1))
@@ -85,9 +111,49 @@ def score_cells(
     match = match.unweighted()
     if method == "median":
         return _median(expression, match)
-    if method == "score_genes":
-        return score_genes(expression, match, seed=seed, gene_ids=gene_ids, means=means, progress=progress)
-    return ucell(expression, match, progress=progress)
+    return score_genes(expression, match, seed=seed, options=options, gene_ids=gene_ids, means=means, progress=progress)
+
+
+def score_together(
+    expression: Expression,
+    matches: Sequence[GeneMatch],
+    method: Method,
+    *,
+    seed: int = 0,
+    options: MethodOptions = DEFAULT_OPTIONS,
+    progress: Callable[[float], None] | None = None,
+) -> np.ndarray:
+    """Score every cell by several signatures that share one walk through the matrix.
+
+    Parameters
+    ----------
+    matches
+        Each with a gene that was found.
+    method
+        Of `TOGETHER`. The others as `score_cells`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (signatures, n_cells) float64.
+    """
+    options.check(expression.n_genes)
+    if method == "ucell":
+        plain = [match.unweighted() for match in matches]
+        return ucell_many(expression, plain, max_rank=options.max_rank, progress=progress)
+    if method == "zscore" or method == "ulm":
+        return whole_cell_many(expression, matches, method, progress=progress)
+    halves = [(row, sign, match.half(sign)) for row, match in enumerate(matches) for sign in (1, -1)]
+    halves = [(row, sign, half) for row, sign, half in halves if half.found]
+    each = [half for _, _, half in halves]
+    if method == "aucell":
+        found = aucell_many(expression, each, top_share=options.top_share, seed=seed, progress=progress)
+    else:
+        found = ssgsea_many(expression, each, progress=progress)
+    scores = np.zeros((len(matches), expression.n_cells))
+    for (row, sign, _), score in zip(halves, found, strict=True):
+        scores[row] += sign * score
+    return scores
 
 
 def genes_used(expression: Expression, positions: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 from cellucid_core.cell_pages import Page, rest_of
 from cellucid_core.errors import InputError
 from cellucid_core.genes import GeneMatch
-from cellucid_core.signature.scoring import N_BINS, batches, check_weights, need_expression, weighted_sums
+from cellucid_core.signature.scoring import DEFAULT_OPTIONS, batches, check_weights, need_expression, weighted_sums
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -174,7 +174,7 @@ def expression_bins(means: np.ndarray) -> np.ndarray:
 
     bins = np.full(len(means), -1, dtype=np.int64)
     known = np.isfinite(means)
-    per_bin = round(int(known.sum()) / (N_BINS - 1))
+    per_bin = round(int(known.sum()) / (DEFAULT_OPTIONS.n_bins - 1))
     bins[known] = rankdata(means[known], method="min") // per_bin if per_bin else 0
     return bins
 

@@ -1,0 +1,261 @@
+"""The ranks of a few genes among all genes of each cell, by one walk through the matrix; no cell is ever sorted.
+
+The rank of a gene is the number of values above it, and something for those that equal it: half of them (mean rank), or
+those of genes that come before it in some order (ordinal rank). So the store is walked once, gene by gene, and each
+value is counted against the few wanted values of its cell.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cellucid_core.compiled import compiled
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Expression
+
+#: Values of the wanted genes that are in memory at once (about 400 MB with what is made of them).
+_MOST_ENTRIES = 8_000_000
+_GENES_AT_ONCE = 128
+_CELLS_PER_THREAD = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class RankTable:
+    """The wanted genes' values that are not 0 in some cells, cell by cell, ascending within a cell; NaN counts as 0.
+
+    Attributes
+    ----------
+    first, last
+        The cells, which are counted from `first` here.
+    start
+        (n_cells + 1,) where a cell begins.
+    cell, gene, value
+        One per entry; `gene` is the place among the wanted genes.
+    above, tied
+        Counts, see `_count_gene`.
+    earlier
+        Entries of equal value at genes that come before in the order.
+    positive, nonzero
+        (n_cells,) values above 0, and other than 0, of all genes in the order.
+    before
+        (wanted genes, n_cells) values other than 0 of genes that come before. Without an order this and the last three
+        are empty.
+    """
+
+    first: int
+    last: int
+    start: np.ndarray
+    cell: np.ndarray
+    gene: np.ndarray
+    value: np.ndarray
+    above: np.ndarray
+    tied: np.ndarray
+    earlier: np.ndarray
+    positive: np.ndarray
+    nonzero: np.ndarray
+    before: np.ndarray
+
+    @property
+    def n_cells(self) -> int:
+        """How many cells."""
+        return self.last - self.first
+
+    def higher(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return for each entry how many values other than 0 are above it, and how many equal it, itself included."""
+        n = len(self.cell)
+        if n == 0:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        # Sum of `above` from an entry to its cell's end, by differences of one running sum.
+        running = np.concatenate([[0], np.cumsum(self.above, dtype=np.int64)])
+        higher = running[self.start[self.cell + 1]] - running[:-1]
+        new = np.ones(n, dtype=bool)
+        new[1:] = (self.cell[1:] != self.cell[:-1]) | (self.value[1:] != self.value[:-1])
+        # Entries of equal value in one cell share the first one's counts.
+        first = np.maximum.accumulate(np.where(new, np.arange(n), 0))
+        return higher[first], self.tied[first]
+
+    def by_gene(self, values: np.ndarray, n_genes: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return each wanted gene's cells, and what belongs to its entries there."""
+        order = np.argsort(self.gene, kind="stable")  # within a gene the cells stay in order
+        ends = np.cumsum(np.bincount(self.gene, minlength=n_genes))[:-1]
+        return list(zip(np.split(self.cell[order], ends), np.split(values[order], ends), strict=True))
+
+
+def rank_tables(
+    expression: Expression,
+    genes: np.ndarray,
+    *,
+    order: np.ndarray | None = None,
+    threads: int = 2,
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[RankTable]:
+    """Yield the tables of some genes, for as many cells at a time as fit into memory.
+
+    Parameters
+    ----------
+    expression
+        The chosen matrix.
+    genes
+        Positions of the wanted genes, ascending.
+    order
+        All genes that are ranked, in the order that decides between equal values; None: all, and mean ranks will do.
+    threads
+        How many parts of the cells are worked on at once.
+    progress
+        Called with the done share, 0 to 1.
+    """
+    held = int(expression.stats.n_nonzero[genes].sum())
+    if order is not None:
+        held += len(genes) * expression.n_cells // 2
+    parts = max(1, -(-held // _MOST_ENTRIES))
+    bounds = np.linspace(0, expression.n_cells, parts + 1).astype(np.int64)
+    for part, (first, last) in enumerate(itertools.pairwise(bounds.tolist())):
+
+        def report(share: float, part: int = part) -> None:
+            if progress is not None:
+                progress((part + share) / parts)
+
+        table = _gather(expression, genes, first, last, ordered=order is not None)
+        _count(expression, table, genes, order, threads, report)
+        yield table
+
+
+def _gather(expression: Expression, genes: np.ndarray, first: int, last: int, *, ordered: bool) -> RankTable:
+    """Collect the wanted genes' values by cell, of the cells from `first` to before `last`."""
+    cells: list[np.ndarray] = []
+    values: list[np.ndarray] = []
+    for gene in genes.tolist():
+        where, what = expression.gene_stored(gene)
+        at, end = np.searchsorted(where, [first, last])
+        where, what = where[at:end], what[at:end]
+        kept = (what != 0) & ~np.isnan(what)
+        cells.append(where[kept] - np.int32(first))
+        values.append(what[kept])
+    cell, value = np.concatenate(cells), np.concatenate(values)
+    gene = np.repeat(np.arange(len(genes), dtype=np.int32), [len(c) for c in cells])
+    order = np.lexsort((value, cell))
+    cell, value, gene = cell[order], value[order], gene[order]
+    n_cells = last - first
+    start = np.zeros(n_cells + 1, dtype=np.int64)
+    np.cumsum(np.bincount(cell, minlength=n_cells), out=start[1:])
+    some, each = (len(cell), n_cells) if ordered else (0, 0)
+    return RankTable(
+        first,
+        last,
+        start,
+        cell,
+        gene,
+        value,
+        above=np.zeros(len(cell), np.int32),
+        tied=np.zeros(len(cell), np.int32),
+        earlier=np.zeros(some, np.int32),
+        positive=np.zeros(each, np.int32),
+        nonzero=np.zeros(each, np.int32),
+        before=np.zeros((len(genes), each), np.int32),
+    )
+
+
+def _count(
+    expression: Expression,
+    table: RankTable,
+    genes: np.ndarray,
+    order: np.ndarray | None,
+    threads: int,
+    progress: Callable[[float], None],
+) -> None:
+    """Count every value of the table's cells against the wanted values there."""
+    kernel = compiled(_count_gene)
+    parts = max(1, min(threads, table.n_cells // _CELLS_PER_THREAD))
+    bounds = np.linspace(0, table.n_cells, parts + 1).astype(np.int64)
+    walked = np.arange(expression.n_genes) if order is None else order
+    which = np.full(expression.n_genes, -1, np.int64)
+    if order is not None:
+        which[genes] = np.arange(len(genes))
+
+    def work(part: int, some: list[tuple[int, tuple[np.ndarray, np.ndarray]]]) -> None:
+        low, high = bounds[part : part + 2]
+        for gene, (cells, values) in some:
+            at, end = np.searchsorted(cells, (low + table.first, high + table.first))
+            mine = int(which[gene])
+            if mine >= 0:
+                table.before[mine, low:high] = table.nonzero[low:high]
+            kernel(
+                table.first,
+                table.start,
+                table.gene,
+                table.value,
+                table.above,
+                table.tied,
+                table.earlier,
+                table.positive,
+                table.nonzero,
+                mine,
+                order is not None,
+                cells[at:end],
+                values[at:end],
+            )
+
+    with ThreadPoolExecutor(parts) as pool:
+        for first in range(0, len(walked), _GENES_AT_ONCE):
+            some = [(int(gene), expression.gene_stored(int(gene))) for gene in walked[first : first + _GENES_AT_ONCE]]
+            for done in [pool.submit(work, part, some) for part in range(parts)]:
+                done.result()
+            progress(min(1.0, (first + _GENES_AT_ONCE) / len(walked)))
+
+
+def _count_gene(
+    offset: int,
+    start: np.ndarray,
+    gene: np.ndarray,
+    value: np.ndarray,
+    above: np.ndarray,
+    tied: np.ndarray,
+    earlier: np.ndarray,
+    positive: np.ndarray,
+    nonzero: np.ndarray,
+    which: int,
+    ordered: bool,
+    cells: np.ndarray,
+    values: np.ndarray,
+) -> None:
+    """Count one gene's values against the table (to be `compiled`).
+
+    ``above[j]`` grows where a value stands between entry j and the next higher one of its cell, so that the number of
+    values above entry j is the sum of ``above`` from j to the cell's end; ``tied`` counts at the first of
+    equal entries. ``which`` is the gene's place among the wanted ones, or −1.
+    """
+    for k in range(len(cells)):
+        this = values[k]
+        if this == 0 or this != this:
+            continue
+        cell = cells[k] - offset
+        if ordered:
+            nonzero[cell] += 1
+            positive[cell] += this > 0
+        begin, end = start[cell], start[cell + 1]
+        low, high = begin, end
+        while high - low > 12:
+            middle = (low + high) // 2
+            if value[middle] < this:
+                low = middle + 1
+            else:
+                high = middle
+        # Counting has no branch to guess wrong, so for a few entries it beats halving.
+        for j in range(low, high):
+            low += value[j] < this
+        if low > begin:
+            above[low - 1] += 1
+        if low < end and value[low] == this:
+            if which >= 0:
+                j = low
+                while gene[j] != which:
+                    j += 1
+                earlier[j] = tied[low]
+            tied[low] += 1
