@@ -22,7 +22,16 @@ from cellucid_core.genes import GeneSet
 from cellucid_core.preflight import PreflightReport, Scope, apply_fixes, report_html, require_ready
 from cellucid_core.preflight import preflight as check
 from cellucid_core.reading import write_demo
-from cellucid_core.signature import Adjustment, Method, Normalization, SignatureRun, run_signature, write_csv
+from cellucid_core.signature import (
+    DEFAULT_OPTIONS,
+    Adjustment,
+    Method,
+    MethodOptions,
+    Normalization,
+    SignatureRun,
+    run_signature,
+    write_csv,
+)
 from cellucid_core.signature.reporting import tests_table
 
 if TYPE_CHECKING:
@@ -336,6 +345,10 @@ def score(
     use_raw: bool | None = None,
     p_adjust: Adjustment = "bh",
     random_state: int = 0,
+    max_rank: int = DEFAULT_OPTIONS.max_rank,
+    top_share: float = DEFAULT_OPTIONS.top_share,
+    ctrl_size: int = DEFAULT_OPTIONS.ctrl_size,
+    n_bins: int = DEFAULT_OPTIONS.n_bins,
     key_added: str | None = None,
 ) -> Score:
     """Score a gene signature and compare groups of cells by it.
@@ -347,7 +360,8 @@ def score(
     gene_list
         Genes, text as pasted, or a `GeneSet` with weights.
     method
-        ``mean``, ``sum``, ``median``, ``score_genes`` (scanpy's values) or ``ucell`` (pyucell's).
+        ``mean``, ``sum``, ``median``, ``score_genes`` (scanpy's values), ``ucell`` (pyucell's), ``aucell``, ``zscore``,
+        ``ulm`` (decoupler's) or ``ssgsea`` (gseapy's ES).
     groupby
         Column whose categories are compared.
     pages
@@ -365,7 +379,13 @@ def score(
     p_adjust
         ``bh`` (Benjamini-Hochberg) or ``holm``.
     random_state
-        Of the draw of control genes (``score_genes``).
+        Of the draw of control genes (``score_genes``), and of the order of equal values (``aucell``).
+    max_rank
+        ``ucell``: the largest rank that counts.
+    top_share
+        ``aucell``: which share of the genes is the top.
+    ctrl_size, n_bins
+        ``score_genes``: control genes for each bin of mean expression, and how many bins.
     key_added
         Column of ``adata.obs`` that the scores are written to, where `data` is an AnnData.
 
@@ -390,6 +410,7 @@ def score(
         sample_key=sample,
         p_adjust=p_adjust,
         seed=random_state,
+        options=MethodOptions(max_rank, top_share, ctrl_size, n_bins),
     )
     if key_added is not None:
         data.obs[key_added] = run.raw  # type: ignore[union-attr, index]

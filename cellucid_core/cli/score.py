@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cellucid_core.cli.arguments import (
     DONE,
@@ -19,6 +19,9 @@ from cellucid_core.cli.arguments import (
     write_atomically,
 )
 from cellucid_core.errors import InputError
+
+if TYPE_CHECKING:
+    from cellucid_core.signature import MethodOptions
 
 
 def add(commands: Any) -> None:
@@ -34,7 +37,12 @@ def add(commands: Any) -> None:
     score.add_argument(
         "--accept-proposals", action="store_true", help="take what a missing gene could be, where that is one gene"
     )
-    score.add_argument("--method", default="mean", choices=["mean", "sum", "median", "score_genes", "ucell"])
+    methods = ["mean", "sum", "median", "score_genes", "ucell", "aucell", "zscore", "ulm", "ssgsea"]
+    score.add_argument("--method", default="mean", choices=methods)
+    score.add_argument("--max-rank", type=int, metavar="N", help="ucell: the largest rank that counts (1500)")
+    score.add_argument("--top-share", type=float, metavar="F", help="aucell: the share of genes that is the top (0.05)")
+    score.add_argument("--ctrl-size", type=int, metavar="N", help="score_genes: control genes of each bin (50)")
+    score.add_argument("--n-bins", type=int, metavar="N", help="score_genes: bins of mean expression (25)")
     score.add_argument("--normalize", default="none", choices=["none", "zscore", "minmax"])
     score.add_argument("--repeats", default="once", choices=["once", "count"])
     score.add_argument("--group-by", metavar="COLUMN")
@@ -80,6 +88,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         pages=pages,
         sample_key=_replicates(view, options),
         seed=options.seed,
+        options=_method_options(options),
         accept_proposals=options.accept_proposals,
     )
     notes = [*notes, *run.match.notes]
@@ -106,6 +115,13 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     return DONE, result
 
 
+def _method_options(options: argparse.Namespace) -> MethodOptions:
+    from cellucid_core.signature import MethodOptions
+
+    names = ("max_rank", "top_share", "ctrl_size", "n_bins")
+    return MethodOptions(**{name: getattr(options, name) for name in names if getattr(options, name) is not None})
+
+
 def _replicates(view: Any, options: argparse.Namespace) -> str | None:
     """Return the column of donors or samples: the one asked for, else that of the samples that were joined."""
     column = options.replicates or view.dataset.sample_column or None
@@ -114,17 +130,28 @@ def _replicates(view: Any, options: argparse.Namespace) -> str | None:
 
 def _score_sets(view: Any, sets: Any, pages: Any, options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     """Score all sets of a file; the CSV has one column each."""
+    import warnings as python_warnings
+
+    import numpy as np
+
     from cellucid_core.signature import score_many, wide_csv
 
     one_only = {
         "--normalize": options.normalize != "none",
         "--sample-column": options.replicates is not None,
-        "--accept-proposals": options.accept_proposals,
     }
     for option in [option for option, given in one_only.items() if given]:
         raise InputError(f"{option} works on one set of genes.", "Name one with --gene-set NAME.")
     many = score_many(
-        view, sets.signatures, method=options.method, pages=pages, repeats=options.repeats, seed=options.seed
+        view,
+        sets.signatures,
+        method=options.method,
+        pages=pages,
+        repeats=options.repeats,
+        seed=options.seed,
+        options=_method_options(options),
+        accept_proposals=options.accept_proposals,
+        propose=True,
     )
     if options.out is not None:
         text = "".join(wide_csv(view, many, cells_only=True))
@@ -136,12 +163,22 @@ def _score_sets(view: Any, sets: Any, pages: Any, options: argparse.Namespace) -
     warnings = [f"{name}: {note}" for name, note in zip(unscored["signature"], unscored["note"], strict=True)]
     for warning in warnings:
         say(f"Warning: {warning}")
+    if many.scores is not None:
+        with python_warnings.catch_warnings():
+            python_warnings.simplefilter("ignore")  # pages without any score
+            many.long["median"] = [np.nanmedian(scores[page.cells]) for scores in many.scores for page in many.pages]
     numbers = many.long.astype(object).where(many.long.notna(), None)
     rows = {name: part.drop(columns="signature") for name, part in numbers.groupby("signature", sort=False)}
     result: dict[str, Any] = {
         "genes": {
             key: list(dict.fromkeys(gene for match in many.matches for gene in getattr(match, key)))
             for key in ("found", "missing", "repeated")
+        }
+        | {
+            "proposals": {
+                gene: [one.gene for one in some] for match in many.matches for gene, some in match.proposals.items()
+            },
+            "replaced": {asked: taken for match in many.matches for asked, taken in match.replaced.items()},
         },
         "signatures": [
             {

@@ -24,6 +24,7 @@ from cellucid_core.signature.reporting import (
 )
 from cellucid_core.signature.run import SignatureRun, run_signature, score_title
 from cellucid_core.signature.scoring import (
+    ABOUT,
     DEFAULT_OPTIONS,
     METHODS,
     NORMALIZATIONS,
@@ -57,6 +58,7 @@ from cellucid_core.signature.statistics import (
 )
 
 __all__ = [
+    "ABOUT",
     "DEFAULT_OPTIONS",
     "METHODS",
     "NORMALIZATIONS",

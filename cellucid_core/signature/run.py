@@ -13,6 +13,7 @@ from cellucid_core.cell_pages import Page
 from cellucid_core.genes import GeneMatch, GeneSet
 from cellucid_core.signature.reporting import cautions, headline, scores_table
 from cellucid_core.signature.scoring import (
+    ABOUT,
     DEFAULT_OPTIONS,
     WEIGHTED_METHODS,
     Method,
@@ -42,17 +43,6 @@ if TYPE_CHECKING:
 
 ALL_CELLS = "All cells"
 
-_METHOD_WORDS: dict[Method, str] = {
-    "mean": "Mean expression",
-    "sum": "Summed expression",
-    "median": "Median expression",
-    "score_genes": "score_genes (signature less control genes)",
-    "ucell": "UCell score",
-    "aucell": "AUCell score",
-    "zscore": "z-score (against the cell's other genes)",
-    "ulm": "ULM score (t-value)",
-    "ssgsea": "ssGSEA score (ES)",
-}
 _NORMALIZATION_WORDS: dict[Normalization, str] = {
     "none": "",
     "zscore": ", z-score over the pages",
@@ -62,7 +52,7 @@ _NORMALIZATION_WORDS: dict[Normalization, str] = {
 
 def score_title(method: Method, how: Normalization = "none", *, weighted: bool = False) -> str:
     """Return what a score is, for an axis or a legend."""
-    words = _METHOD_WORDS[method]
+    words = ABOUT[method].title
     if weighted and method in WEIGHTED_METHODS:
         words = f"Weighted {words[0].lower()}{words[1:]}"
     return words + _NORMALIZATION_WORDS[how]
@@ -223,9 +213,11 @@ def run_signature(
     if sample_key is not None:
         owned = owned_scores(chosen, scores, view.obs(sample_key))
         tests = by_owner(names, owned, p_adjust=p_adjust) + tests
-    warnings = cautions(chosen, scores, tests, match, expression, raw, compares=bool(pages), method=method)
+    warnings = cautions(
+        chosen, scores, tests, match, expression, raw, compares=bool(pages), method=method, options=options
+    )
     if match.weighted and method not in WEIGHTED_METHODS:
-        warnings.append(f"The weights are not used: {_METHOD_WORDS[method]} takes each gene once.")
+        warnings.append(f"The weights are not used: {ABOUT[method].title} takes each gene once.")
     if view.repeated_ids:
         warnings.append(
             f"{view.repeated_ids:,} cell ids occur more than once: tell those cells apart by cell_index in the CSV."

@@ -68,7 +68,8 @@ KNOWN: dict[str, Check] = {
     ),
     "repeats": _truth,
     "seed": _whole,
-    "chance_sets": _whole,
+    **dict.fromkeys(("chance_sets", "max_rank", "ctrl_size", "n_bins"), _whole),
+    "top_share": _number,
     # Signature Library
     "library_levels": _texts,
     "library_source": _text,

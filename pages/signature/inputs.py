@@ -10,21 +10,24 @@ import streamlit as st
 from cellucid_core.cell_pages import Page
 from cellucid_core.dataset import View
 from cellucid_core.genes import GeneSet
-from cellucid_core.signature import Adjustment, Method, Normalization, sample_columns
+from cellucid_core.signature import (
+    ABOUT,
+    DEFAULT_OPTIONS,
+    METHODS,
+    Adjustment,
+    Method,
+    MethodOptions,
+    Normalization,
+    sample_columns,
+)
 from pages.session.state import kept, widget_key
 from pages.signature.gene_box import gene_box
 from pages.signature.page_panel import PageChoice, page_panel
 
-METHODS: dict[Method, str] = {
-    "mean": "Mean",
-    "sum": "Sum",
-    "median": "Median",
-    "score_genes": "Against control genes",
-    "ucell": "UCell rank score",
-}
 NORMALIZATIONS: dict[Normalization, str] = {"none": "As stored", "zscore": "Z-score", "minmax": "0 to 1"}
 #: No name of a column; not None, beside which a box offers to clear the choice.
 _NONE = "\x1f"
+_ABOUT = "\n".join(f"- **{about.label}**: {about.sentence}" for about in ABOUT.values())
 ADJUSTMENTS: dict[Adjustment, str] = {"bh": "Benjamini–Hochberg", "holm": "Holm"}
 
 
@@ -40,6 +43,7 @@ class Inputs:
     repeats: Literal["once", "count"]
     p_adjust: Adjustment
     seed: int
+    options: MethodOptions
 
     @property
     def empty(self) -> bool:
@@ -53,12 +57,16 @@ def choose_inputs(view: View) -> Inputs:
     genes = gene_box(view, signed=st.session_state.get(widget_key("method")) == "ucell", repeats=repeats)
     choice = page_panel(view)
     score, scale = st.columns(2)
-    method = score.selectbox("Score", list(METHODS), format_func=METHODS.__getitem__, **kept("method"))
+    method = score.selectbox(
+        "Score", METHODS, format_func=lambda method: ABOUT[method].label, **kept("method"), help=_ABOUT
+    )
     how = scale.selectbox(
         "Scale", list(NORMALIZATIONS), format_func=NORMALIZATIONS.__getitem__, **kept("normalization")
     )
     sample = _sample_column(view, choice)
     with st.expander("More", icon=":material/tune:"):
+        st.caption(ABOUT[method].sentence)
+        options = _method_options(view, method)
         st.toggle(
             "Count repeated genes",
             help="A gene that is listed twice counts twice, as in Cellucid.",
@@ -71,9 +79,47 @@ def choose_inputs(view: View) -> Inputs:
             **kept("p_adjust"),
         )
         seed = st.number_input(
-            "Seed", 0, 2**32 - 1, 0, **kept("seed"), help="Used for the control genes and for the check against chance."
+            "Seed",
+            0,
+            2**32 - 1,
+            0,
+            **kept("seed"),
+            help="Used for the control genes, the order of equal values in AUCell, and the check against chance.",
         )
-    return Inputs(genes, choice.pages, method, how, sample, repeats, adjust, int(seed))
+    return Inputs(genes, choice.pages, method, how, sample, repeats, adjust, int(seed), options)
+
+
+def _method_options(view: View, method: Method) -> MethodOptions:
+    """Draw the choices of a method, where it has some."""
+    usual = DEFAULT_OPTIONS
+    if method == "ucell":
+        rank = st.number_input(
+            "Largest rank that counts",
+            1,
+            max(usual.max_rank, view.n_genes),
+            usual.max_rank,
+            **kept("max_rank"),
+            help="Not more than a cell has detected genes, and the same for all samples that are compared.",
+        )
+        return MethodOptions(max_rank=int(rank))
+    if method == "aucell":
+        share = st.number_input(
+            "Share of genes that is the top",
+            0.001,
+            1.0,
+            usual.top_share,
+            step=0.01,
+            format="%.3f",
+            **kept("top_share"),
+            help="Of the genes that are detected in any cell.",
+        )
+        return MethodOptions(top_share=float(share))
+    if method == "score_genes":
+        left, right = st.columns(2)
+        size = left.number_input("Control genes per bin", 1, 10_000, usual.ctrl_size, **kept("ctrl_size"))
+        bins = right.number_input("Bins of mean expression", 2, 1_000, usual.n_bins, **kept("n_bins"))
+        return MethodOptions(ctrl_size=int(size), n_bins=int(bins))
+    return usual
 
 
 def _sample_column(view: View, choice: PageChoice) -> str | None:

@@ -36,6 +36,7 @@ def show_several(view: View, inputs: Inputs) -> None:
         inputs.method,
         inputs.repeats,
         inputs.seed,
+        inputs.options,
     )
     many = remembered("signature many", key, lambda: _score(view, inputs))
     scored = many.table["note"] == ""
@@ -99,6 +100,7 @@ def _score(view: View, inputs: Inputs) -> ManySignatures:
             pages=inputs.pages,
             repeats=inputs.repeats,
             seed=inputs.seed,
+            options=inputs.options,
             progress=report,
         )
     finally:

@@ -30,6 +30,12 @@ def moto_python() -> str:
     return os.environ.get("CELLUCID_MOTO_PYTHON") or _made("moto", "moto[server]>=5")
 
 
+@cache
+def scores_peer_python() -> str:
+    """Return a python with decoupler and gseapy: that of ``CELLUCID_SCORES_PEER_PYTHON``, else one that is made."""
+    return os.environ.get("CELLUCID_SCORES_PEER_PYTHON") or _made("scores", "decoupler>=2.1", "gseapy>=1.1", "scanpy")
+
+
 def _made(name: str, *packages: str) -> str:
     """Make an environment in the user's cache, once for all runs; it takes the package index to be there."""
     folder = Path(platformdirs.user_cache_path("cellucid-dashboard-peers")) / name

@@ -12,8 +12,7 @@ from cellucid_core.cell_pages import Page
 from cellucid_core.errors import InputError
 from cellucid_core.genes import GeneSet
 from cellucid_core.signature import METHODS, long_csv, match_in_view, score_cells, score_many, wide_csv
-from cellucid_core.signature.scoring import many
-from cellucid_core.signature.scoring import ucell as ucell_module
+from cellucid_core.signature.scoring import many, ranking
 from cellucid_core.signature.statistics.effects import Sample, cohens_d
 from tests.signature.signature_values import as_adata, store_kinds, values
 
@@ -38,7 +37,7 @@ def view(request, viewed):
 def test_scores_are_those_of_each_alone(view, method, batch, monkeypatch):
     monkeypatch.setattr("cellucid_core.signature.scoring.linear.SCORES_AT_ONCE", batch)
     monkeypatch.setattr(many, "SCORES_AT_ONCE", 10**9)
-    monkeypatch.setattr(ucell_module, "_MOST_ENTRIES", 700 if batch == 100 else 10**9)
+    monkeypatch.setattr(ranking, "_MOST_ENTRIES", 700 if batch == 100 else 10**9)
     result = score_many(view, SIGNATURES, method=method, pages=PAGES, repeats="count")
     for signature, scores, note in zip(SIGNATURES, result.scores, result.table["note"], strict=True):
         match = match_in_view(view, signature, repeats="count")

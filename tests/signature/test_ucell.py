@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
+from cellucid_core.errors import InputError
 from cellucid_core.genes import match_genes
-from cellucid_core.signature import score_cells
-from cellucid_core.signature.scoring import ucell as module
-from cellucid_core.signature.scoring.ucell import ucell
+from cellucid_core.signature import MethodOptions, score_cells
+from cellucid_core.signature.scoring import ranking
+from cellucid_core.signature.scoring.ucell import ucell_many
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 
@@ -54,6 +55,18 @@ def test_signed_repeated_and_missing_genes(viewed):
     assert score_cells(view.expression, only_low, "ucell").tolist() == [0.0] * 50
 
 
+@pytest.mark.parametrize("max_rank", [1, 7, 100, 300])
+def test_the_largest_rank_is_a_choice(viewed, max_rank):
+    x = values(50, 300, seed=11)
+    view = viewed(as_adata(x, "sparse"))
+    match = match_genes(["g1", "g2", "g30", "gone"], view.gene_ids)
+    want = by_definition(x.astype(np.float32), [1, 2, 30, -1], [], max_rank)
+    options = MethodOptions(max_rank=max_rank)
+    np.testing.assert_allclose(score_cells(view.expression, match, "ucell", options=options), want, atol=1e-6)
+    with pytest.raises(InputError, match="has 300 genes"):
+        score_cells(view.expression, match, "ucell", options=MethodOptions(max_rank=301))
+
+
 def test_ranks_beyond_1500_count_as_1500(viewed):
     rng = np.random.default_rng(0)
     x = np.stack([rng.permutation(2000) + 1.0 for _ in range(6)])
@@ -67,10 +80,10 @@ def test_ranks_beyond_1500_count_as_1500(viewed):
 def test_threads_and_progress_change_nothing(viewed, monkeypatch):
     view = viewed(as_adata(values(90, 300, seed=8), "sparse"))
     match = match_genes(["g1", "g2", "g50"], view.gene_ids)
-    one = ucell(view.expression, match, threads=1)
-    monkeypatch.setattr(module, "_CELLS_PER_THREAD", 10)
+    one = ucell_many(view.expression, [match], threads=1)
+    monkeypatch.setattr(ranking, "_CELLS_PER_THREAD", 10)
     seen: list[float] = []
-    np.testing.assert_array_equal(ucell(view.expression, match, threads=3, progress=seen.append), one)
+    np.testing.assert_array_equal(ucell_many(view.expression, [match], threads=3, progress=seen.append), one)
     assert seen == sorted(seen)
     assert seen[-1] == 1
 

@@ -14,7 +14,7 @@ from cellucid_core.signature.statistics import MAX_PAIRED_PAGES, TestResult, pea
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
-    from cellucid_core.signature.scoring import Method
+    from cellucid_core.signature.scoring import Method, MethodOptions
 
 SMALL_PAGE = 50
 FEW_GENES = 3
@@ -34,6 +34,7 @@ def cautions(
     *,
     compares: bool = True,
     method: Method | None = None,
+    options: MethodOptions | None = None,
 ) -> list[str]:
     """Collect every warning about a run.
 
@@ -53,6 +54,8 @@ def cautions(
         Whether pages were chosen; without, nothing is said about their sizes.
     method
         How it was scored; of a mean or a sum some genes need not be looked at.
+    options
+        Choices of the method.
 
     Returns
     -------
@@ -65,6 +68,7 @@ def cautions(
     inside &= np.isfinite(raw)
     return [
         *about_genes(match),
+        *(about_ranks(inside, expression, options) if method == "ucell" and options else []),
         *about_overlap(pages, expression.n_cells),
         *(about_size(pages) if compares else []),
         *about_variance(pages, scores),
@@ -93,6 +97,18 @@ def about_genes(match: GeneMatch) -> list[str]:
     if match.ambiguous:
         warnings.append(f"The dataset has {_some(match.ambiguous)} more than once: the first was used.")
     return warnings
+
+
+def about_ranks(inside: np.ndarray, expression: Expression, options: MethodOptions) -> list[str]:
+    """Cells with fewer detected genes than UCell counts ranks: the ranks beyond are all the same."""
+    detected = expression.cell_detected[inside]
+    middle = int(np.median(detected)) if len(detected) else 0
+    if not 0 < middle < min(options.max_rank, expression.n_genes):
+        return []
+    return [
+        f"The median cell has {middle:,} detected genes, fewer than the {options.max_rank:,} ranks that UCell counts: "
+        f"set the largest rank to {middle:,}, and the same for all samples that are compared."
+    ]
 
 
 def about_overlap(pages: Sequence[Page], n_cells: int) -> list[str]:

@@ -41,9 +41,9 @@ def run_record(
     dict
         Ready for `json.dumps` with ``allow_nan=False``: ``date``, ``dataset`` (name, file, content_hash, cells, genes,
         modality), ``mapping`` (matrix, what it holds, gene id, cells left out, fixes), ``genes`` (found, with weights
-        where they were given, missing, repeated, replaced, ambiguous), ``method``, ``normalization``, ``repeats``,
-        ``seed``, ``p_adjust``, ``sample_column``, ``pages`` (with counts and how they were made), ``summary``,
-        ``tests``, ``warnings``, ``headline``, ``versions``.
+        where they were given, missing, repeated, replaced, ambiguous), ``method``, ``options``, ``normalization``,
+        ``repeats``, ``seed``, ``p_adjust``, ``sample_column``, ``pages`` (with counts and how they were made),
+        ``summary``, ``tests``, ``warnings``, ``headline``, ``versions``.
     """
     match, mapping, dataset = run.match, view.mapping, view.dataset
     result = run.to_json()
@@ -85,6 +85,7 @@ def run_record(
         },
         "genes": genes,
         "method": run.method,
+        "options": dict(vars(run.options)),
         "normalization": run.normalization,
         "repeats": run.repeats,
         "seed": run.seed,

@@ -17,6 +17,7 @@ import pandas as pd
 from cellucid_core.cell_pages import Page, pages_from_column
 from cellucid_core.errors import InputError
 from cellucid_core.signature.reporting.reproduce_lines import ADJUST, CELL_TESTS, NORMALIZE, SAMPLE_TESTS, SUMMARY
+from cellucid_core.signature.scoring import DEFAULT_OPTIONS
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -36,7 +37,8 @@ def python_code(
 ) -> str:
     """Return a script that computes scores, means per page and tests of a run again.
 
-    It needs anndata, numpy, pandas and scipy, and scanpy or pyucell for the scores of these names. At its end
+    It needs anndata, numpy, pandas and scipy, and for their scores scanpy, pyucell, decoupler (``aucell``, ``zscore``,
+    ``ulm``) or gseapy (``ssgsea``). At its end
     ``scores`` holds the scores by page, ``summary`` and ``tests`` are tables.
 
     Parameters
@@ -57,9 +59,11 @@ def python_code(
             "Take this package's own lines.",
         )
     path = str(file if file is not None else view.dataset.path.name)
-    if run.match.signed and run.method in ("median", "score_genes"):
+    signed = run.match.signed and run.method in ("median", "score_genes", "aucell", "ssgsea")
+    if signed or (run.method == "aucell" and run.seed):
         raise InputError(
-            "There are no lines of scanpy for genes that count up and down in this score.",
+            "There are no lines of other packages for "
+            + ("genes that count up and down in this score." if signed else "another order of equal values."),
             "Take this package's own lines, or another score.",
         )
     known = conditions(view, run.pages)
@@ -152,7 +156,7 @@ def _scoring(run: SignatureRun) -> str:
                 "alone = ~pd.Index(gene_ids).duplicated()",
                 "var = pd.DataFrame(index=pd.Index(gene_ids[alone], dtype=object))",
                 "scored = anndata.AnnData(X[:, alone], var=var)",
-                f"sc.tl.score_genes(scored, genes, random_state={run.seed}, use_raw=False)",
+                f"sc.tl.score_genes(scored, genes, random_state={run.seed}, use_raw=False{_options(run)})",
                 'raw_score = scored.obs["score"].to_numpy(dtype=float)',
                 "",
             ]
@@ -179,11 +183,13 @@ def _scoring(run: SignatureRun) -> str:
                 "counts.data[np.isnan(counts.data)] = 0",
                 "var = pd.DataFrame(index=pd.Index(gene_ids[alone], dtype=object))",
                 "scored = anndata.AnnData(counts, var=var)",
-                'pyucell.compute_ucell_scores(scored, {"score": signed})',
+                f'pyucell.compute_ucell_scores(scored, {{"score": signed}}{_options(run)})',
                 'raw_score = scored.obs["score_UCell"].to_numpy(dtype=float)',
                 "",
             ]
         )
+    if run.method in ("aucell", "zscore", "ulm", "ssgsea"):
+        return _scoring_elsewhere(run)
     lines = [
         "x = X[:, columns]",
         "x = (x.toarray() if sparse.issparse(x) else np.asarray(x)).astype(float)",
@@ -209,6 +215,45 @@ def _scoring(run: SignatureRun) -> str:
                 "raw_score = np.divide(raw_score, total, out=np.full(len(total), np.nan), where=enough)",
             ]
     return "\n".join([*lines, ""])
+
+
+def _options(run: SignatureRun) -> str:
+    """Return the choices of scanpy's and pyucell's functions, which have the same names."""
+    return "".join(f", {name}={value}" for name, value in run.options.changed().items())
+
+
+def _scoring_elsewhere(run: SignatureRun) -> str:
+    """Score every cell with decoupler or gseapy."""
+    lines = [
+        "alone = ~pd.Index(gene_ids).duplicated()",
+        "x = X[:, alone]",
+        "x = (x.toarray() if sparse.issparse(x) else np.asarray(x)).astype(float)",
+        "x[~np.isfinite(x)] = 0",
+        "table = pd.DataFrame(x, index=[str(i) for i in range(len(x))], columns=gene_ids[alone])",
+    ]
+    if run.method == "ssgsea":
+        return "\n".join(
+            [
+                "import gseapy",
+                "",
+                *lines,
+                'found = gseapy.ssgsea(table.T, {"score": genes}, min_size=1, max_size=len(gene_ids), outdir=None)',
+                'raw_score = found.res2d.set_index("Name")["ES"].reindex(table.index).to_numpy(dtype=float)',
+                "",
+            ]
+        )
+    named, top = 'pd.DataFrame({"source": "score", "target": genes', ""
+    if run.method == "aucell":
+        net = named + "})"
+        if run.options.top_share != DEFAULT_OPTIONS.top_share:
+            top = f", n_up=max(2, np.ceil({run.options.top_share!r} * (x != 0).any(axis=0).sum()))"
+    else:
+        net = named + ', "weight": weights})'
+    lines += [f"net = {net}", f"found, _ = dc.mt.{run.method}(table, net, tmin=1{top})"]
+    lines.append('raw_score = found["score"].reindex(table.index).to_numpy(dtype=float)  # not of cells without values')
+    if run.method == "aucell":
+        lines.append("raw_score = np.nan_to_num(raw_score)")
+    return "\n".join(["import decoupler as dc", "", *lines, ""])
 
 
 def unsigned(gene: str) -> str:

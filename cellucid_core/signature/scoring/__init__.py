@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cellucid_core.signature.scoring.about import ABOUT, About
 from cellucid_core.signature.scoring.genes_in_view import match_in_view, match_many, need_expression, none_found
 from cellucid_core.signature.scoring.linear import batches, weighted_sums
 from cellucid_core.signature.scoring.many import ManySignatures, iter_scores, score_many
@@ -18,10 +19,12 @@ from cellucid_core.signature.scoring.options import DEFAULT_OPTIONS, MethodOptio
 from cellucid_core.signature.scoring.page_sums import PageCodes, page_codes
 
 __all__ = [
+    "ABOUT",
     "DEFAULT_OPTIONS",
     "METHODS",
     "NORMALIZATIONS",
     "WEIGHTED_METHODS",
+    "About",
     "ManySignatures",
     "Method",
     "MethodOptions",

@@ -89,7 +89,8 @@ def control_genes(
     """Draw control genes from the expression bins of a signature.
 
     The genes of the pool are ranked by mean (ties take the lowest rank) and cut into bins of equal size; from each bin
-    that holds a gene of the signature, in ascending order, ``ctrl_size`` genes are drawn; those of the signature are taken out.
+    that holds a gene of the signature, in ascending order, ``ctrl_size`` genes are drawn; those of the signature are
+    taken out.
 
     Parameters
     ----------

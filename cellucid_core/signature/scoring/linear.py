@@ -102,7 +102,7 @@ def weighted_sums(
     order = np.argsort(gene, kind="stable")
     gene, weight, which = gene[order], weight[order], which[order]
     distinct, starts = np.unique(gene, return_index=True)
-    ends = np.append(starts[1:], len(gene))
+    ends = np.append(starts, len(gene))[1:]
     for done, (this, at, end) in enumerate(zip(distinct.tolist(), starts.tolist(), ends.tolist(), strict=True)):
         where, values = expression.gene_stored(this)
         if place is not None:
