@@ -82,7 +82,7 @@ def _areas(table: RankTable, place: np.ndarray, n_ranked: int, top: int) -> list
     rank = higher + table.earlier + np.where(table.value < 0, zeros[table.cell], 0) + 1
     gaps = np.maximum(top - rank, 0).astype(np.float64)
     found = []
-    for gene, (cells, mine) in enumerate(table.by_gene(gaps, len(place))):
+    for gene, (cells, mine) in enumerate(table.by_gene(gaps)):
         # Where it is 0, it stands behind all positive values and the zeros of genes before it.
         none = table.positive + (place[gene] - table.before[gene]) + 1
         none[cells] = top

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from cellucid_core.compiled import COMPILED_FROM, compiled
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
@@ -35,6 +38,9 @@ def weighted_sum(
     """
     total = np.zeros(expression.n_cells)
     not_finite = expression.stats.n_not_finite
+    if expression.stats.n_nonzero[positions].sum() >= COMPILED_FROM and not not_finite[positions].any():
+        _add_genes(expression, positions, weights, total)
+        return total, float(weights.sum())
     lost: np.ndarray | None = None
     for gene, weight in zip(positions.tolist(), weights.tolist(), strict=True):
         cells, values = expression.gene_stored(gene)
@@ -51,6 +57,29 @@ def weighted_sum(
             np.add.at(total, cells, terms)
     whole = float(weights.sum())
     return total, whole if lost is None else whole - lost
+
+
+def _add_genes(expression: Expression, positions: np.ndarray, weights: np.ndarray, total: np.ndarray) -> None:
+    """Add many genes up, in their order, one half of the cells beside the other."""
+    kernel, middle = compiled(_add), expression.n_cells // 2
+
+    def work(half: int, stored: list[tuple[np.ndarray, np.ndarray]], some: list[float]) -> None:
+        for (cells, values), weight in zip(stored, some, strict=True):
+            at = int(np.searchsorted(cells, middle))
+            part = slice(0, at) if half == 0 else slice(at, None)
+            kernel(cells[part], values[part], weight, total)
+
+    with ThreadPoolExecutor(2) as pool:
+        for first in range(0, len(positions), _REPORT_EVERY):
+            stored = [expression.gene_stored(gene) for gene in positions[first : first + _REPORT_EVERY].tolist()]
+            some = weights[first : first + _REPORT_EVERY].astype(np.float64).tolist()
+            list(pool.map(work, (0, 1), (stored, stored), (some, some)))
+
+
+def _add(cells: np.ndarray, values: np.ndarray, weight: float, total: np.ndarray) -> None:
+    """Add a gene's values, times its weight, to its cells' sums (to be `compiled`)."""
+    for k in range(len(cells)):
+        total[cells[k]] += values[k] * weight
 
 
 def batches(n: int, n_cells: int) -> Iterator[tuple[int, int]]:

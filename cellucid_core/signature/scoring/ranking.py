@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellucid_core.compiled import compiled
+from cellucid_core.compiled import COMPILED_FROM, compiled
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
@@ -47,6 +47,9 @@ class RankTable:
     before
         (wanted genes, n_cells) values other than 0 of genes that come before. Without an order this and the last three
         are empty.
+    place, sizes
+        Where the entries of the first wanted gene are, in the order of cells, then those of the second, …; how many
+        each gene has.
     """
 
     first: int
@@ -61,6 +64,8 @@ class RankTable:
     positive: np.ndarray
     nonzero: np.ndarray
     before: np.ndarray
+    place: np.ndarray
+    sizes: np.ndarray
 
     @property
     def n_cells(self) -> int:
@@ -81,11 +86,10 @@ class RankTable:
         first = np.maximum.accumulate(np.where(new, np.arange(n), 0))
         return higher[first], self.tied[first]
 
-    def by_gene(self, values: np.ndarray, n_genes: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    def by_gene(self, values: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return each wanted gene's cells, and what belongs to its entries there."""
-        order = np.argsort(self.gene, kind="stable")  # within a gene the cells stay in order
-        ends = np.cumsum(np.bincount(self.gene, minlength=n_genes))[:-1]
-        return list(zip(np.split(self.cell[order], ends), np.split(values[order], ends), strict=True))
+        ends = np.cumsum(self.sizes)[:-1]
+        return list(zip(np.split(self.cell[self.place], ends), np.split(values[self.place], ends), strict=True))
 
 
 def rank_tables(
@@ -139,12 +143,15 @@ def _gather(expression: Expression, genes: np.ndarray, first: int, last: int, *,
         cells.append(where[kept] - np.int32(first))
         values.append(what[kept])
     cell, value = np.concatenate(cells), np.concatenate(values)
-    gene = np.repeat(np.arange(len(genes), dtype=np.int32), [len(c) for c in cells])
-    order = np.lexsort((value, cell))
-    cell, value, gene = cell[order], value[order], gene[order]
+    sizes = np.array([len(c) for c in cells])
+    gene = np.repeat(np.arange(len(genes), dtype=np.int32), sizes)
     n_cells = last - first
     start = np.zeros(n_cells + 1, dtype=np.int64)
     np.cumsum(np.bincount(cell, minlength=n_cells), out=start[1:])
+    taken = _cell_order(cell, value, start)
+    place = np.empty(len(taken), np.int64)
+    place[taken] = np.arange(len(taken))
+    cell, value, gene = cell[taken], value[taken], gene[taken]
     some, each = (len(cell), n_cells) if ordered else (0, 0)
     return RankTable(
         first,
@@ -159,7 +166,39 @@ def _gather(expression: Expression, genes: np.ndarray, first: int, last: int, *,
         positive=np.zeros(each, np.int32),
         nonzero=np.zeros(each, np.int32),
         before=np.zeros((len(genes), each), np.int32),
+        place=place,
+        sizes=sizes,
     )
+
+
+def _cell_order(cell: np.ndarray, value: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Return the order by cell, then by value, then as they come: that of ``np.lexsort((value, cell))``."""
+    if len(cell) < COMPILED_FROM:
+        return np.lexsort((value, cell))
+    order = np.empty(len(cell), np.int64)
+    compiled(_bring_cells_together)(cell, start[:-1].copy(), order)
+    sort, n_cells = compiled(_sort_cells), len(start) - 1
+    with ThreadPoolExecutor(2) as pool:
+        list(
+            pool.map(lambda low, high: sort(value, start, order, low, high), (0, n_cells // 2), (n_cells // 2, n_cells))
+        )
+    return order
+
+
+def _bring_cells_together(cell: np.ndarray, following: np.ndarray, order: np.ndarray) -> None:
+    """Order entries by cell, the next of each cell going to its place in `following` (to be `compiled`)."""
+    for k in range(len(cell)):
+        order[following[cell[k]]] = k
+        following[cell[k]] += 1
+
+
+def _sort_cells(value: np.ndarray, start: np.ndarray, order: np.ndarray, first: int, last: int) -> None:
+    """Sort the entries of some cells by value, equal ones as they are (to be `compiled`)."""
+    for cell in range(first, last):
+        mine = order[start[cell] : start[cell + 1]]
+        if len(mine) > 1:
+            keys = value[mine]
+            mine[:] = mine[np.argsort(keys, kind="mergesort")]
 
 
 def _count(

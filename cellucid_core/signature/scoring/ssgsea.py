@@ -52,8 +52,8 @@ def ssgsea_many(
         zeros = n - table.nonzero
         behind = np.where(table.value < 0, zeros[table.cell], 0)
         # How many ranks there are from a gene to the last one, itself included: what it adds to the sums.
-        reach = table.by_gene((n - higher - behind - table.earlier).astype(np.float64), len(genes))
-        weights = table.by_gene(_weight(n + 1 - (higher + behind + (tied + 1) / 2), n), len(genes))
+        reach = table.by_gene((n - higher - behind - table.earlier).astype(np.float64))
+        weights = table.by_gene(_weight(n + 1 - (higher + behind + (tied + 1) / 2), n))
         none_weight = _weight(n + 1 - (table.positive + (zeros + 1) / 2), n)
         each = []
         for gene in range(len(genes)):

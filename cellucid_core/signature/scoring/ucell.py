@@ -53,7 +53,7 @@ def ucell_many(
     genes = np.unique(np.concatenate([match.positions for match in matches]))
     scores = np.zeros((len(matches), expression.n_cells))
     for table in rank_tables(expression, genes, threads=threads, progress=progress):
-        by_gene = table.by_gene(_gaps(table, max_rank), len(genes))
+        by_gene = table.by_gene(_gaps(table, max_rank))
         for row, match in enumerate(matches):
             which = np.searchsorted(genes, match.positions)
             scores[row, table.first : table.last] = _scores(by_gene, which, match, table.n_cells, max_rank)
