@@ -212,6 +212,13 @@ class Configuration:
         "addresses (extra `remote`). Links in them are refused.",
         default=(),
     )
+    signatures: Path | None = _setting(
+        "CELLUCID_SIGNATURES",
+        _folder,
+        "none",
+        "Folder of a team's own gene sets (GMT, CSV, JSON …), offered beside the ready ones; only read.",
+        default=None,
+    )
     open: str = _setting(
         "CELLUCID_OPEN",
         _opened,

@@ -23,6 +23,7 @@ from cellucid_core.serving.jobs import build_job, submit
 from pages.library.bulk_panel import bulk_panel
 from pages.library.entry import entry_labels, entry_panel
 from pages.library.label_columns import label_columns
+from pages.library.ready_panel import ready_panel
 from pages.opening.opening_panel import demo_button
 from pages.session.jobs import follow, is_news, latest, my_job, told
 from pages.session.owner import owner
@@ -248,6 +249,7 @@ signatures, build, read, bulk = st.tabs(
 )
 draws: list[tuple[Any, Callable[[], None]]] = [
     (signatures, lambda: list_panel(found)),
+    (signatures, ready_panel),
     (read, read_panel),
     (bulk, lambda: bulk_panel(found)),
     (build, build_panel),  # last: it waits for what is being built

@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     score = add_command(commands, "score", run, "score a gene signature")
     dataset_arguments(score, replicates=True)
-    score.add_argument("--genes", metavar="A,B,…|@FILE")
+    score.add_argument("--genes", metavar="A,B,…|@FILE|set:NAME")
     score.add_argument("--gene-sets", metavar="FILE", help="score all sets of a file, or with --gene-set one of them")
     score.add_argument("--gene-set", metavar="NAME", help="which set of the file; NAME_UP alone of a signed pair, too")
     score.add_argument(
@@ -89,7 +89,8 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         sample_key=_replicates(view, options),
         seed=options.seed,
         options=_method_options(options),
-        accept_proposals=options.accept_proposals,
+        # A ready set has human symbols: what the dataset calls them is taken, and said.
+        accept_proposals=options.accept_proposals or (options.genes or "").startswith("set:"),
     )
     notes = [*notes, *run.match.notes]
     if options.out is not None:

@@ -1,4 +1,4 @@
-"""``signature build|inspect|convert``: processed signatures of annotated datasets, and the files of others."""
+"""``signature build|inspect|convert|list``: processed signatures of annotated datasets, and the files of others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SUFFIXES = ".pickle, .txt (Statescope), .h5, .zarr or .zip (CSV)"
 
 def add(commands: Any) -> None:
     """Add the commands to the parser."""
-    about = "build, inspect or convert a processed signature"
+    about = "build, inspect, convert or list signatures"
     signature = commands.add_parser("signature", help=about, description=about)
     actions = signature.add_subparsers(dest="action", required=True, parser_class=Parser, metavar="ACTION")
     build = add_command(actions, "build", run_build, "build a signature from an annotated dataset")
@@ -48,6 +48,39 @@ def add(commands: Any) -> None:
     convert.add_argument("file", metavar="FILE")
     convert.add_argument("--out", required=True, metavar="FILE", help=f"the suffix picks the format: {_SUFFIXES}")
     convert.add_argument("--level", metavar="NAME", help="for .txt, which holds one level")
+    add_command(actions, "list", run_list, "name the ready sets and the entries of the library")
+
+
+def run_list(options: argparse.Namespace) -> tuple[int, list[dict[str, Any]]]:
+    """List what can be scored by name; return the status and the JSON list."""
+    from cellucid_core.genes import ready_sets
+    from cellucid_core.library import list_entries
+
+    found: list[dict[str, Any]] = [
+        {
+            "name": one.name,
+            "collection": one.collection,
+            "species": one.species,
+            "genes": len(one.genes.genes),
+            "source": one.source,
+            "licence": one.licence,
+        }
+        for one in ready_sets()
+    ]
+    found += [
+        {
+            "name": entry.id,
+            "collection": "Library",
+            "species": "",
+            "genes": entry.levels[-1]["genes"] if entry.levels else 0,
+            "source": entry.source or entry.dataset,
+            "licence": "",
+        }
+        for entry in list_entries()
+    ]
+    for one in found:
+        show(f"{one['collection']:12} {one['name']} ({one['genes']} genes): {one['source']}", options)
+    return DONE, found
 
 
 def run_build(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:

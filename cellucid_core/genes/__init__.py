@@ -13,7 +13,6 @@ from cellucid_core.genes.gene_sets import (
     GeneSet,
     GeneSets,
     gene_file_genes,
-    gene_set_argument,
     read_gene_file,
     read_gene_sets,
     read_gene_table,
@@ -31,6 +30,8 @@ from cellucid_core.genes.naming_conventions import (
     species,
     undamaged,
 )
+from cellucid_core.genes.ready_sets import ReadySet, ready_set, ready_sets
+from cellucid_core.genes.set_argument import gene_set_argument
 
 __all__ = [
     "MAX_BYTES",
@@ -41,6 +42,7 @@ __all__ = [
     "GeneSet",
     "GeneSets",
     "Proposal",
+    "ReadySet",
     "gene_file_genes",
     "gene_set_argument",
     "id_kind",
@@ -53,6 +55,8 @@ __all__ = [
     "read_gene_sets",
     "read_gene_table",
     "read_gmt",
+    "ready_set",
+    "ready_sets",
     "sampled",
     "share_of_genes",
     "species",

@@ -272,45 +272,6 @@ def _paired(sets: GeneSets) -> GeneSets:
     return GeneSets(list(signatures.values()), notes)
 
 
-def gene_set_argument(argument: str, name: str | None = None, *, pairs: bool = True) -> tuple[str | GeneSet, list[str]]:
-    """Read a command line's genes: pasted text, or ``@FILE``, whatever kind of file it is.
-
-    Parameters
-    ----------
-    argument
-        Genes, or ``@FILE``.
-    name
-        Which set of the file, where it holds several.
-    pairs
-        See `read_gene_sets`.
-
-    Returns
-    -------
-    tuple
-        The text, or the file's set of genes; and what there is to say about the file.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or holds several sets and none is named, or not that one.
-    """
-    if not argument.startswith("@"):
-        if name is not None:
-            raise InputError("--gene-set names a set of a file.", "Give the file as --gene-sets FILE or --genes @FILE.")
-        return argument, []
-    path = Path(argument[1:])
-    found = read_gene_sets(path, pairs=pairs)
-    if name is not None:
-        return found.named(name), found.notes
-    if len(found.signatures) > 1:
-        names = listed([one.name for one in found.signatures], 10)
-        raise InputError(
-            f"{path.name} holds {len(found.signatures):,} sets of genes ({names}).",
-            "Name one with --gene-set NAME, or score all with --gene-sets FILE.",
-        )
-    return found.signatures[0], found.notes
-
-
 def read_gmt(text: str, name: str = "The file") -> GeneSets:
     """Read a GMT file: one set per line, its name, a description and its genes, separated by tabs.
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
-from cellucid_core.genes import GeneMatch, GeneSet, GeneSets, parse_genes, read_gene_sets
+from cellucid_core.genes import GeneMatch, GeneSet, GeneSets, ReadySet, parse_genes, read_gene_sets, ready_sets
 from cellucid_core.signature import match_in_view
 from pages.session.state import OpenGeneSets, kept, literal, show_error, widget_key, workspace
 
@@ -85,6 +85,8 @@ def _file_box(genes: str | GeneSet) -> None:
                 key=widget_key("gene_file"),
                 max_upload_size=50,
             )
+        with st.popover("Ready sets", icon=":material/auto_awesome:", type="tertiary"):
+            _ready_box()
         if file is not None:
             st.button("Paste genes instead", icon=":material/edit:", type="tertiary", on_click=_close_file)
             if isinstance(genes, GeneSet) and genes.halves:
@@ -107,6 +109,31 @@ def _file_box(genes: str | GeneSet) -> None:
     notes = st.session_state.pop("gene_text_notes", []) if file is None else file.sets.notes
     for note in notes:
         st.caption(f":material/info: {literal(note)}")
+
+
+def _ready_box() -> None:
+    """Offer the sets that are there already: one of them, or a whole collection."""
+    collections: dict[str, list[ReadySet]] = {}
+    for one in ready_sets():
+        collections.setdefault(one.collection, []).append(one)
+    collection = st.selectbox("Collection", list(collections), key="ready_collection")
+    sets = collections[collection]
+    number = st.selectbox(
+        "Set",
+        range(len(sets)),
+        format_func=lambda number: sets[number].name.removeprefix("HALLMARK_").replace("_", " "),
+        key=f"ready_set {collection}",
+    )
+    one = sets[number]
+    licence = f" · {one.licence}" if one.licence else ""
+    st.caption(literal(f"{len(one.genes.genes):,} genes, {one.species or 'as in the file'} · {one.source}{licence}"))
+    st.button("Use this set", type="primary", on_click=use_gene_sets, args=(one.name, GeneSets([one.genes], [])))
+    st.button(
+        f"Use all {len(sets):,} sets",
+        on_click=use_gene_sets,
+        args=(collection, GeneSets([each.genes for each in sets], [])),
+        help="All are scored under Several signatures.",
+    )
 
 
 def use_gene_sets(name: str, sets: GeneSets) -> None:

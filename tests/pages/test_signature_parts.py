@@ -158,3 +158,15 @@ def test_a_signed_pair_is_scored_as_one_and_taken_apart_with_a_click(open_app):
     assert widget(app, "selectbox", "Signature").options == ["B_UP", "B_DN"]
     run = app.session_state["remembered signature run"][1]
     assert (run.match.found, run.match.signed) == (["CD79A", "MS4A1"], False)
+
+
+def test_a_ready_set_is_taken_with_a_click(open_app):
+    app = open_app("gene_signature.py")
+    widget(app, "selectbox", "Collection").select("Programs").run()
+    widget(app, "selectbox", "Set").select("Cytotoxicity").run()
+    widget(app, "button", "Use this set").click().run()
+    assert not app.exception
+    assert "NKG7" in widget(app, "text_area", "Signature genes").value
+    widget(app, "button", "Use all 7 sets").click().run()
+    assert not app.exception
+    assert len(widget(app, "selectbox", "Signature").options) == 7

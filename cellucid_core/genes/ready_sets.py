@@ -1,0 +1,111 @@
+"""Gene sets that are there before anybody opens a file: those that come along, and a team's own.
+
+What comes along lies in ``ready/``, whose README says where it is from; it is read when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+from cellucid_core.configuration import read_configuration
+from cellucid_core.errors import InputError
+from cellucid_core.genes.gene_sets import GeneSet, read_gene_sets
+from cellucid_core.names import listed
+
+_READY = Path(__file__).parent / "ready"
+_HALLMARK = "HALLMARK_"
+#: File → collection, licence.
+_FILES = {
+    "programs.gmt": ("Programs", "facts from papers: cite them"),
+    "cell_types.gmt": ("Cell types", "BSD 3-Clause"),
+    "hallmark.gmt.gz": ("Hallmark", "CC BY 4.0"),
+}
+_ENDINGS = (".gmt", ".gmx", ".grp", ".json", ".csv", ".tsv", ".xlsx")
+
+
+@dataclass(frozen=True)
+class ReadySet:
+    """A gene set that can be scored by its name.
+
+    Attributes
+    ----------
+    collection
+        What it belongs to: one of ours, or the name of a team's file.
+    genes
+        The set.
+    species
+        ``human``, or what a team's file says: nothing.
+    source, licence
+        The paper or file that it is from, and what it may be used for.
+    """
+
+    collection: str
+    genes: GeneSet
+    species: str
+    source: str
+    licence: str
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.genes.name
+
+
+def ready_sets() -> list[ReadySet]:
+    """Return all ready sets: a team's own first, then programs, cell types and the Hallmark sets."""
+    folder = read_configuration().signatures
+    return [*(_own(folder) if folder else []), *_built_in()]
+
+
+def ready_set(name: str) -> ReadySet:
+    """Return a ready set by its name; letter case, ``HALLMARK_``, underscores and spaces do not matter.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    every = ready_sets()
+    for spell in (str, _plain):
+        for one in every:
+            if spell(one.name) == spell(name):
+                return one
+    near = get_close_matches(_plain(name), [_plain(one.name) for one in every], 3, 0.5)
+    like = [one.name for one in every if _plain(one.name) in near]
+    fix = f"Perhaps {listed(like)} is meant." if like else "`signature list` names all."
+    raise InputError(f"There is no ready set {name!r}.", fix)
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix(_HALLMARK).replace("_", " ").casefold().strip()
+
+
+@cache
+def _built_in() -> tuple[ReadySet, ...]:
+    found: list[ReadySet] = []
+    for file, (collection, licence) in _FILES.items():
+        data = (_READY / file).read_bytes()
+        text = gzip.decompress(data) if file.endswith(".gz") else data
+        sets = read_gene_sets(text, file.removesuffix(".gz"), pairs=False).signatures
+        found += [ReadySet(collection, one, "human", one.description, licence) for one in sets]
+    return tuple(found)
+
+
+def _own(folder: Path) -> list[ReadySet]:
+    """Read a team's files; one that cannot be read is left out, and the log says why."""
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if not path.name.lower().endswith(_ENDINGS) or not path.is_file():
+            continue
+        try:
+            sets = read_gene_sets(path).signatures
+        except InputError as error:
+            logging.getLogger(__name__).warning("%s", error)
+            continue
+        found += [ReadySet(path.stem, one, "", one.description or path.name, "") for one in sets]
+    return found
