@@ -128,3 +128,26 @@ def test_a_sample_in_a_zip_that_is_damaged(tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match="damaged or was cut off"):
         open_dataset(path)
+
+
+def test_names_whose_free_blocks_lead_in_a_circle(tmp_path):
+    path = tmp_path / "x.h5ad"
+    with h5py.File(path, "w") as file:
+        for name in "abcdefgh":
+            file[name] = 1
+        del file["b"]
+    content = bytearray(path.read_bytes())
+    at = content.index(b"HEAP")
+    free, place = (int.from_bytes(content[at + 16 + 8 * k : at + 24 + 8 * k], "little") for k in range(2))
+    content[place + free : place + free + 8] = free.to_bytes(8, "little")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="its names cannot be read"):
+        open_dataset(path)
+
+
+def test_a_column_of_matrices(h5ad):
+    with h5py.File(h5ad, "r+") as file:
+        file.copy(file["X"], file["obs"], name="score")
+        file["obs"].attrs["column-order"] = [*file["obs"].attrs["column-order"], "score"]
+    with pytest.raises(InputError):
+        open_dataset(h5ad)

@@ -1,8 +1,9 @@
 """Heaps of an HDF5 file that its library would read for ever.
 
 Texts of variable length lie in "global heap collections". In a damaged one, an object of no kind and no size makes the
-library look for the next object in the same place, again and again, and nothing can interrupt it. So the collections
-of a file are looked at before it is opened. Source: HDF5 File Format Specification 3.0, III.E.
+library look for the next object in the same place, again and again, and nothing can interrupt it. Names lie in "local
+heaps", whose list of free blocks may lead back to itself. So both are looked at before a file is opened. Source: HDF5
+File Format Specification 3.0, III.D and III.E.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from cellucid_core.errors import InputError
 
 #: What a collection begins with; then version 1 and three reserved bytes, and its length.
 _SIGNATURE, _VERSION = b"GCOL", b"\x01\x00\x00\x00"
+#: What a local heap begins with; then version 0 and three reserved bytes, its length, its first free block, its place.
+_LOCAL = b"HEAP"
+#: In place of a free block: none.
+_NO_BLOCK = 1
 #: Objects lie at whole words of a collection, their heads and its own are of two words each.
 _WORD, _HEAD = 8, 2
 _PIECE = 2**18  # fits into a core's cache
@@ -43,18 +48,43 @@ def check_heaps(path: Path, file_name: str) -> None:
     left = _OFTEN * size + _PIECE
     walk = compiled(walk_objects) if size >= _LARGE else walk_objects
     with path.open("rb", buffering=0) as file:
-        for at in _collections(file):
+        for local, at in _heaps(file):
+            if local and _free_list_is_endless(file, at):
+                raise _damaged(file_name, "names")
+            if local:
+                continue
             seen = _read_through(file, at, size - at, walk)
             left -= seen
             if seen == _ENDLESS or left < 0:
-                raise InputError(
-                    f"{file_name} is damaged: its texts cannot be read.", "Copy or download it again, then open it."
-                )
+                raise _damaged(file_name, "texts")
 
 
-def _collections(file: IO[bytes]) -> Iterator[int]:
-    """Yield where signatures stand, at any byte."""
-    word = int.from_bytes(_SIGNATURE, "little")
+def _damaged(file_name: str, what: str) -> InputError:
+    return InputError(f"{file_name} is damaged: its {what} cannot be read.", "Copy or download it again, then open it.")
+
+
+def _free_list_is_endless(file: IO[bytes], at: int) -> bool:
+    """Tell whether the free blocks of a local heap lead back to one of them."""
+    file.seek(at + len(_LOCAL))
+    if file.read(4) != bytes(4):  # another version, or no heap at all
+        return False
+    size, free, place = (int.from_bytes(file.read(_WORD), "little") for _ in range(3))
+    seen: set[int] = set()
+    while free != _NO_BLOCK and free + 2 * _WORD <= size:
+        if free in seen:
+            return True
+        seen.add(free)
+        try:
+            file.seek(place + free)
+            free = int.from_bytes(file.read(_WORD), "little")
+        except (OSError, OverflowError, ValueError):  # beyond every file
+            return False
+    return False
+
+
+def _heaps(file: IO[bytes]) -> Iterator[tuple[bool, int]]:
+    """Yield where signatures stand, at any byte, and whether they are those of local heaps."""
+    known = [(False, int.from_bytes(_SIGNATURE, "little")), (True, int.from_bytes(_LOCAL, "little"))]
     start = 0
     while True:
         file.seek(start)
@@ -64,8 +94,9 @@ def _collections(file: IO[bytes]) -> Iterator[int]:
         # Four comparisons of whole words are several times as fast as `bytes.find`.
         for shift in range(4):
             words = np.frombuffer(piece, "<u4", (len(piece) - shift) // 4, shift)
-            for at in np.flatnonzero(words == word).tolist():
-                yield start + shift + 4 * at
+            for local, word in known:
+                for at in np.flatnonzero(words == word).tolist():
+                    yield local, start + shift + 4 * at
         start += len(piece) - 3
 
 
