@@ -147,7 +147,7 @@ def test_names_whose_free_blocks_lead_in_a_circle(tmp_path):
 
 def test_a_column_of_matrices(h5ad):
     with h5py.File(h5ad, "r+") as file:
-        file.copy(file["X"], file["obs"], name="score")
-        file["obs"].attrs["column-order"] = [*file["obs"].attrs["column-order"], "score"]
+        file.copy(file["obsp/connectivities"], file["obs"], name="odd")
+        file["obs"].attrs["column-order"] = [*file["obs"].attrs["column-order"], "odd"]
     with pytest.raises(InputError):
         open_dataset(h5ad)

@@ -19,6 +19,8 @@ from cellucid_core.errors import InputError
 
 #: What a collection begins with; then version 1 and three reserved bytes, and its length.
 _SIGNATURE, _VERSION = b"GCOL", b"\x01\x00\x00\x00"
+#: What a file begins with.
+_FILE = b"\x89HDF\r\n\x1a\n"
 #: What a local heap begins with; then version 0 and three reserved bytes, its length, its first free block, its place.
 _LOCAL = b"HEAP"
 #: In place of a free block: none.
@@ -48,8 +50,9 @@ def check_heaps(path: Path, file_name: str) -> None:
     left = _OFTEN * size + _PIECE
     walk = compiled(walk_objects) if size >= _LARGE else walk_objects
     with path.open("rb", buffering=0) as file:
+        base = _base(file)
         for local, at in _heaps(file):
-            if local and _free_list_is_endless(file, at):
+            if local and _free_list_is_endless(file, at, base):
                 raise _damaged(file_name, "names")
             if local:
                 continue
@@ -63,7 +66,17 @@ def _damaged(file_name: str, what: str) -> InputError:
     return InputError(f"{file_name} is damaged: its {what} cannot be read.", "Copy or download it again, then open it.")
 
 
-def _free_list_is_endless(file: IO[bytes], at: int) -> bool:
+def _base(file: IO[bytes]) -> int:
+    """Return where a file begins, from which places are counted: before it there may be a block of the user's."""
+    at = 0
+    while file.seek(at) == at and (head := file.read(len(_FILE))):
+        if head == _FILE:
+            return at
+        at = 2 * at or 512
+    return 0
+
+
+def _free_list_is_endless(file: IO[bytes], at: int, base: int) -> bool:
     """Tell whether the free blocks of a local heap lead back to one of them."""
     file.seek(at + len(_LOCAL))
     if file.read(4) != bytes(4):  # another version, or no heap at all
@@ -75,7 +88,7 @@ def _free_list_is_endless(file: IO[bytes], at: int) -> bool:
             return True
         seen.add(free)
         try:
-            file.seek(place + free)
+            file.seek(base + place + free)
             free = int.from_bytes(file.read(_WORD), "little")
         except (OSError, OverflowError, ValueError):  # beyond every file
             return False
