@@ -137,6 +137,13 @@ def _folders(text: str) -> tuple[Path | str, ...]:
     return tuple(dict.fromkeys(one.resolve() if isinstance(one, Path) else one for one in named))
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    origins = [origin.strip() for origin in text.split(",") if origin.strip()]
+    if not origins or not all(re.fullmatch(r"https?://[^/\s]+", origin) for origin in origins):
+        raise ValueError("origins such as https://www.cellucid.com, separated by commas")
+    return tuple(dict.fromkeys(origins))
+
+
 def _opened(text: str) -> str:
     if text.lower() in ("", "demo"):
         return text.lower()
@@ -218,6 +225,13 @@ class Configuration:
         "none",
         "Folder of a team's own gene sets (GMT, CSV, JSON …), offered beside the ready ones; only read.",
         default=None,
+    )
+    viewer_origins: tuple[str, ...] = _setting(
+        "CELLUCID_VIEWER_ORIGINS",
+        _origins,
+        "https://www.cellucid.com",
+        "Origins of pages that may read a live dataset, separated by commas; pages of this server may, too.",
+        default=("https://www.cellucid.com",),
     )
     open: str = _setting(
         "CELLUCID_OPEN",

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cellucid_core.cli import app, datasets, demo, export, preflight, score, signature, verify
+from cellucid_core.cli import app, datasets, demo, export, preflight, score, serve, signature, verify
 from cellucid_core.cli.arguments import BAD_INPUT, DONE, REFUSED, Parser
 from cellucid_core.errors import CellucidError, InputError, Unforeseen, WorkRefused
 
-_COMMANDS = (preflight, export, verify, score, signature, datasets, demo, app)
+_COMMANDS = (preflight, export, verify, score, signature, datasets, demo, serve, app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser().parse_args(given)
         _check_environment()
         status, result = options.run(options)
-        if as_json:
+        if as_json and result is not None:
             print(json.dumps(result, allow_nan=False, ensure_ascii=False))
         sys.stdout.flush()
     except WorkRefused as error:

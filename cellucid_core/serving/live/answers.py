@@ -1,0 +1,178 @@
+"""What the viewer asks of a live dataset, as ``AnnDataServer`` of PyPI ``cellucid`` 0.9.5 answers it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from cellucid_core import __version__
+from cellucid_core.cache import combined_hash, home_folder
+from cellucid_core.serving.live.ranges import file_answer
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import View
+
+#: Who may read a live dataset from a page of theirs, besides this server.
+VIEWER = "https://www.cellucid.com"
+#: Answers of one dataset that are under way at the same time.
+MOST_READS = 64
+_ALLOW = {
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, Range",
+    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag",
+    "Access-Control-Max-Age": "600",
+}
+_reading: Counter[str] = Counter()
+
+
+@dataclass(frozen=True)
+class LiveDataset:
+    """A dataset that is read from here.
+
+    Attributes
+    ----------
+    path
+        The file that is ready for today's viewer.
+    id, name
+        Of the dataset.
+    n_cells, n_genes
+        What it holds.
+    """
+
+    path: Path
+    id: str
+    name: str
+    n_cells: int
+    n_genes: int
+
+    def health(self) -> dict[str, Any]:
+        """Return what ``_cellucid/health`` says."""
+        return {
+            "status": "ok",
+            "type": "anndata",
+            "version": __version__,
+            "format": "h5ad",
+            "n_cells": self.n_cells,
+            "n_genes": self.n_genes,
+        }
+
+    def datasets(self) -> dict[str, Any]:
+        """Return what ``_cellucid/datasets`` says; how the viewer opens the file is in the file."""
+        file = {
+            "url": f"_cellucid/anndata/{self.id}.h5ad",
+            "kind": "h5ad",
+            "layout": "file",
+            "size": self.path.stat().st_size,
+        }
+        return {"datasets": [{"id": self.id, "name": self.name, "anndata": {"file": file, "defaults": {}}}]}
+
+
+def ready_file(view: View, settings: Any, progress: Any = None) -> LiveDataset:
+    """Write the file that the viewer reads, verified, once for everybody who makes the same choices.
+
+    Parameters
+    ----------
+    view
+        The dataset as mapped; preflight has passed it.
+    settings
+        `ExportSettings`; its format becomes ``h5ad``.
+    progress
+        As of `export.write`.
+
+    Raises
+    ------
+    InputError, WorkRefused
+        As `export.write`.
+    """
+    from dataclasses import replace
+
+    from cellucid_core.export import write
+
+    settings = replace(settings, format="h5ad")
+    key = combined_hash(view.dataset.content_hash, "live", view.mapping.digest(), repr(settings), __version__)
+    path = home_folder("live") / f"{key[:40]}.h5ad"
+    if not path.exists():
+        write(view, settings, path, progress=progress)
+    return LiveDataset(
+        path,
+        settings.dataset_id or view.dataset.id,
+        settings.name or view.dataset.name,
+        view.n_cells,
+        view.n_genes,
+    )
+
+
+async def answer(request: Request, dataset: LiveDataset, route: str, origins: Sequence[str]) -> Response:
+    """Answer what is asked of a live dataset.
+
+    Parameters
+    ----------
+    request
+        GET, HEAD or OPTIONS. No cookie is looked at.
+    dataset
+        What is read.
+    route
+        What follows the address of the dataset.
+    origins
+        Pages that may read it, besides those of this server.
+    """
+    headers = _headers(request, origins)
+    if request.method == "OPTIONS":
+        if request.headers.get("Access-Control-Request-Private-Network") == "true":
+            headers["Access-Control-Allow-Private-Network"] = "true"
+        return Response(None, 204, headers)
+    url = request.url
+    documents: dict[str, Any] = {
+        "_cellucid/health": dataset.health,
+        "_cellucid/info": lambda: {**_info(dataset), "host": url.hostname, "port": url.port, "runtime": "server"},
+        "_cellucid/datasets": dataset.datasets,
+        "_cellucid/protocol": lambda: {"channel": None, "commands": [], "events": []},
+    }
+    try:
+        if make := documents.get(route):
+            return JSONResponse(make(), headers={**headers, "Cache-Control": "no-store"})
+        if route != f"_cellucid/anndata/{dataset.id}.h5ad":
+            return PlainTextResponse("There is nothing at this address.", 404, headers)
+        key = str(dataset.path)
+        if _reading[key] >= MOST_READS:
+            sentence = "Too many reads of this dataset are under way. Try again in a moment."
+            return PlainTextResponse(sentence, 429, {**headers, "Retry-After": "1"})
+        counted = _Counted(key)
+        found = await file_answer(request, dataset.path, headers, counted.end)
+        if not found.body and found.status_code in (200, 206) and request.method == "GET":
+            counted.begin()
+    except OSError:
+        return PlainTextResponse("This dataset is not here any more.", 404, headers)
+    return found
+
+
+class _Counted:
+    """One read that is under way."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def begin(self) -> None:
+        _reading[self._key] += 1
+
+    def end(self) -> None:
+        _reading[self._key] -= 1
+
+
+def _info(dataset: LiveDataset) -> dict[str, Any]:
+    return {key: value for key, value in dataset.health().items() if key != "status"}
+
+
+def _headers(request: Request, origins: Sequence[str]) -> dict[str, str]:
+    origin = request.headers.get("Origin", "")
+    headers = {**_ALLOW, "Vary": "Origin", "Cross-Origin-Resource-Policy": "cross-origin"}
+    own = f"{request.url.scheme}://{request.url.netloc}"
+    if origin and origin in (*origins, own):
+        headers["Access-Control-Allow-Origin"] = origin
+    return headers

@@ -1,0 +1,184 @@
+"""A dataset that is read from here by ranges: what is answered, to whom, and what is not."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import anndata
+import h5py
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from cellucid_core.dataset import View, default_mapping, open_dataset
+from cellucid_core.export import ExportSettings
+from cellucid_core.serving.live import LiveDataset, answers, live_app, ready_file
+from tests.making import make_adata
+
+ROOT = Path(__file__).parents[2]
+VIEWER = "https://www.cellucid.com"
+FILE = "/live/secret/_cellucid/anndata/x.h5ad"
+
+
+@pytest.fixture
+def live(tmp_path):
+    path = tmp_path / "x.h5ad"
+    path.write_bytes(bytes(range(256)) * 8)
+    return LiveDataset(path, "x", "The X", 5, 7)
+
+
+@pytest.fixture
+def client(live):
+    return TestClient(live_app(live, "secret", [VIEWER]), base_url="http://here:8000")
+
+
+def test_the_documents(client):
+    health = {"status": "ok", "type": "anndata", "format": "h5ad", "n_cells": 5, "n_genes": 7}
+    assert health.items() <= client.get("/live/secret/_cellucid/health").json().items()
+    info = client.get("/live/secret/_cellucid/info").json()
+    assert {"host": "here", "port": 8000, "type": "anndata", "n_cells": 5}.items() <= info.items()
+    assert set(info) == {"version", "type", "format", "host", "port", "n_cells", "n_genes", "runtime"}
+    (dataset,) = client.get("/live/secret/_cellucid/datasets").json()["datasets"]
+    file = {"url": "_cellucid/anndata/x.h5ad", "kind": "h5ad", "layout": "file", "size": 2048}
+    assert dataset == {"id": "x", "name": "The X", "anndata": {"file": file, "defaults": {}}}
+    assert client.get("/live/secret/_cellucid/protocol").json() == {"channel": None, "commands": [], "events": []}
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "start", "stop"),
+    [
+        (None, 200, 0, 2048),
+        ("bytes=0-9", 206, 0, 10),
+        ("bytes=100-", 206, 100, 2048),
+        ("bytes=-5", 206, 2043, 2048),
+        ("bytes=2000-9999", 206, 2000, 2048),
+        ("bytes=-9999", 206, 0, 2048),
+    ],
+)
+def test_ranges(client, live, asked, status, start, stop):
+    content = live.path.read_bytes()
+    headers = {} if asked is None else {"Range": asked}
+    for method in ("GET", "HEAD"):
+        found = client.request(method, FILE, headers=headers)
+        assert found.status_code == status
+        assert found.headers["content-length"] == str(stop - start)
+        assert found.content == (content[start:stop] if method == "GET" else b"")
+        assert found.headers["accept-ranges"] == "bytes"
+        assert found.headers.get("content-range") == (f"bytes {start}-{stop - 1}/2048" if asked else None)
+    assert not +answers._reading
+
+
+@pytest.mark.parametrize("asked", ["bytes=2048-", "bytes=9-3", "bytes=0-1,5-6", "bytes=a-b", "cells=0-1", "bytes=-0"])
+def test_ranges_that_are_not_there(client, asked):
+    found = client.get(FILE, headers={"Range": asked})
+    assert (found.status_code, found.headers["content-range"]) == (416, "bytes */2048")
+
+
+def test_what_the_browser_has_is_not_sent_again_and_never_mixed(client, live):
+    tag = client.head(FILE).headers["etag"]
+    assert client.get(FILE, headers={"If-None-Match": tag}).status_code == 304
+    assert client.get(FILE, headers={"If-Range": tag, "Range": "bytes=0-3"}).status_code == 206
+    live.path.with_name("new").write_bytes(b"other" * 100)
+    live.path.with_name("new").replace(live.path)
+    again = client.get(FILE, headers={"If-Range": tag, "Range": "bytes=0-3"})
+    assert (again.status_code, again.content) == (200, b"other" * 100)
+    assert again.headers["etag"] != tag
+    assert client.get(FILE, headers={"If-None-Match": tag}).status_code == 200
+    live.path.unlink()
+    assert client.get(FILE).status_code == 404
+    assert client.get("/live/secret/_cellucid/datasets").status_code == 404
+
+
+def test_who_may_read(client):
+    for origin in (VIEWER, "http://here:8000"):
+        found = client.get(FILE, headers={"Origin": origin})
+        assert found.headers["access-control-allow-origin"] == origin
+        assert "ETag" in found.headers["access-control-expose-headers"]
+    for origin in ("https://evil.example", "null", "https://www.cellucid.com.evil.example", "http://www.cellucid.com"):
+        found = client.get(FILE, headers={"Origin": origin})
+        assert "access-control-allow-origin" not in found.headers
+        assert found.headers["vary"] == "Origin"
+    asked = {"Origin": VIEWER, "Access-Control-Request-Private-Network": "true"}
+    before = client.options(FILE, headers=asked)
+    assert before.status_code == 204
+    assert before.headers["access-control-allow-private-network"] == "true"
+    assert before.headers["access-control-allow-headers"] == "Content-Type, Range"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/live/other/_cellucid/health",
+        "/live/secret/",
+        "/live/secret/_cellucid/anndata/y.h5ad",
+        "/live/secret/_cellucid/anndata/../anndata/y.h5ad",
+        "/live/secret/_cellucid/anndata/%2e%2e/%2e%2e/x.h5ad",
+        "/live/secret/_cellucid/anndata/x.h5ad%00",
+        "/live/secret/_cellucid%2fanndata%2f..%2fx.h5ad",
+    ],
+)
+def test_nothing_else_is_reached(client, path):
+    assert client.get(path).status_code == 404
+
+
+def test_too_many_reads_at_once_are_told_to_wait(client, live, monkeypatch):
+    monkeypatch.setattr(answers, "MOST_READS", 0)
+    found = client.get(FILE)
+    assert (found.status_code, found.headers["retry-after"]) == (429, "1")
+    assert "Try again" in found.text
+
+
+def test_the_same_choices_share_a_file(demo_view):
+    first, again = (ready_file(demo_view, ExportSettings(format="h5ad")) for _ in range(2))
+    assert first == again
+    other = ready_file(demo_view, ExportSettings(format="h5ad", name="Another"))
+    assert other.path != first.path
+
+
+def test_the_command_serves_what_the_file_holds(tmp_path):
+    import fsspec
+
+    make_adata(60, 20, seed=3).write_h5ad(tmp_path / "x.h5ad")
+    command = [sys.executable, "-m", "cellucid_core", "serve", str(tmp_path / "x.h5ad"), "--json"]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        said = json.loads(server.stdout.readline())
+        address = said["url"] + said["datasets"][0]["anndata"]["file"]["url"]
+        dataset = open_dataset(tmp_path / "x.h5ad")
+        store = View(dataset, default_mapping(dataset)).expression
+        with fsspec.open(address, block_size=2**14) as remote, h5py.File(remote) as file:
+            found = anndata.io.read_elem(file)
+        expected = store.block(range(store.n_genes)).T
+        np.testing.assert_array_equal(
+            np.asarray(found.X.toarray() if hasattr(found.X, "toarray") else found.X), expected
+        )
+        assert list(found.obs_names) == list(dataset.obs.index)
+
+        def read(number):
+            with fsspec.open(address, cache_type="none") as remote:
+                remote.seek(number)
+                return remote.read(100)
+
+        whole = fsspec.filesystem("http").cat_file(address)
+        with ThreadPoolExecutor(20) as readers:
+            assert list(readers.map(read, range(200))) == [whole[at : at + 100] for at in range(200)]
+        # and our own opening of addresses reads our own live link
+        assert open_dataset(address).n_cells == 60
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) in (0, 130)
+
+
+@pytest.mark.parametrize("wrong", [["--port", "99999"], ["--origins", "cellucid.com"], ["--host", "nowhere.invalid"]])
+def test_the_command_refuses_what_makes_no_sense(wrong, capsys):
+    from cellucid_core.cli import main
+
+    assert main(["serve", "demo", *wrong]) == 2
+    assert capsys.readouterr().err.startswith("Error: ")
