@@ -226,6 +226,13 @@ class Configuration:
         "Folder of a team's own gene sets (GMT, CSV, JSON …), offered beside the ready ones; only read.",
         default=None,
     )
+    live_links: str = _setting(
+        "CELLUCID_LIVE_LINKS",
+        _one_of("on", "off"),
+        "on",
+        "`off`: nobody can make links through which the viewer reads a dataset from here, and none works.",
+        default="on",
+    )
     viewer_origins: tuple[str, ...] = _setting(
         "CELLUCID_VIEWER_ORIGINS",
         _origins,

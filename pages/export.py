@@ -12,6 +12,7 @@ from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.export import ExportPlan, ExportSettings, Planner
 from cellucid_core.preflight import PreflightReport, Scope, preflight
 from cellucid_core.serving.jobs import JobProgress, genes_job, submit
+from pages.exporting.live import live_panel
 from pages.exporting.result import export_job_of, follow_export, settings_mark, show_finished, show_said, start_export
 from pages.exporting.settings import choose_settings
 from pages.opening.empty import need_dataset
@@ -171,6 +172,10 @@ def right_side(view: View, settings: ExportSettings | None) -> None:
         except CellucidError as error:
             show_error(error)
     show_said()
+    try:
+        live_panel(view, settings, blocked=settings is not None and checked(view, settings).status == "blocked")
+    except CellucidError as error:
+        show_error(error)
     if job is not None:
         follow_export(job)
     done = workspace().export

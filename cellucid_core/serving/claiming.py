@@ -8,6 +8,7 @@ from cellucid_core.library import pass_entries
 from cellucid_core.serving.downloads import pass_downloads
 from cellucid_core.serving.incoming import pass_uploads
 from cellucid_core.serving.jobs import pass_jobs
+from cellucid_core.serving.live import pass_links
 from cellucid_core.serving.sign_in import holder_name, name_heir
 from cellucid_core.serving.workspaces import pass_workspaces
 
@@ -20,7 +21,7 @@ class Carried:
     ----------
     source, target
         Owners as `pages.session.owner.owner` names them.
-    workspaces, entries, jobs, uploads, downloads
+    workspaces, entries, jobs, uploads, downloads, links
         Names of what went: only these go back (`hand_back`).
     """
 
@@ -31,11 +32,12 @@ class Carried:
     jobs: tuple[str, ...] = ()
     uploads: tuple[str, ...] = ()
     downloads: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
     @property
     def is_something(self) -> bool:
         """Whether anything went that a person would look for."""
-        return bool(self.workspaces or self.entries or self.jobs or self.uploads)
+        return bool(self.workspaces or self.entries or self.jobs or self.uploads or self.links)
 
 
 def carry_over(source: str, target: str) -> Carried:
@@ -77,4 +79,5 @@ def _pass_on(source: str, target: str, only: Carried | None) -> Carried:
         jobs=pass_jobs(source, target, only.jobs if only else None),
         uploads=pass_uploads(*holders, only.uploads if only else None),
         downloads=pass_downloads(*holders, only.downloads if only else None),
+        links=pass_links(source, target, only.links if only else None),
     )

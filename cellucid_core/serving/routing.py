@@ -10,6 +10,7 @@ from cellucid_core.serving.browser_cookie import BrowserCookie
 from cellucid_core.serving.guard import Guard
 from cellucid_core.serving.headers import SecurityHeaders
 from cellucid_core.serving.health import health, ready
+from cellucid_core.serving.live import links
 from cellucid_core.serving.metrics import Watch, Watched, metrics
 from cellucid_core.serving.sign_in import is_retired
 from cellucid_core.serving.way_in import change_browser
@@ -28,6 +29,8 @@ def routes(base_path: str = "") -> list[BaseRoute]:
     for base in dict.fromkeys([_base(base_path), ""]):
         upload = f"{base}/{uploads.PREFIX}"
         found += [
+            # No cookie is looked at, and nobody has to sign in: whoever has the link reads.
+            Route(f"{base}/{links.PREFIX}/{{token}}/{{route:path}}", links.live, methods=["GET", "HEAD", "OPTIONS"]),
             Route(f"{base}/{downloads.PREFIX}/{{token}}", downloads.download, methods=["GET", "HEAD"]),
             Route(upload, uploads.begin, methods=["POST"]),
             Route(upload, uploads.abilities, methods=["OPTIONS"]),

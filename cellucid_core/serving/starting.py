@@ -35,6 +35,8 @@ _USED_UP = (
     "hashes",
     "computed",
     "exports",
+    "live",
+    "links",
     "collections",
     "downloads",
     "scratch",

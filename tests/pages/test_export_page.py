@@ -460,3 +460,23 @@ def test_fixes_and_left_out_columns_are_summed_up(open_app, opened):
     assert "--fix embedding-not-finite" in done.again.command
     assert "--obs-keys donor" in done.again.command
     assert View(dataset, app.session_state["workspace"].mapping).n_cells == 59
+
+
+def test_a_live_link_is_made_listed_and_withdrawn(open_app):
+    app = open_app("export.py")
+    widget(app, "button", "Make a live link").click().run()
+    assert not app.exception
+    assert not app.error
+    code = [block.value for block in app.code]
+    address = next(text for text in code if "/live/" in text)
+    assert len(address.rpartition("/live/")[2].strip("/")) == 43
+    assert any("fsspec.open" in text for text in code)
+    assert "not read yet" in texts(app)
+    widget(app, "button", "Withdraw").click().run()
+    assert not [text.value for text in app.code if "/live/" in text.value]
+
+
+def test_live_links_can_be_turned_off(open_app, monkeypatch):
+    monkeypatch.setenv("CELLUCID_LIVE_LINKS", "off")
+    app = open_app("export.py")
+    assert "Make a live link" not in [button.label for button in app.button]

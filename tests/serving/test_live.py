@@ -182,3 +182,73 @@ def test_the_command_refuses_what_makes_no_sense(wrong, capsys):
 
     assert main(["serve", "demo", *wrong]) == 2
     assert capsys.readouterr().err.startswith("Error: ")
+
+
+@pytest.fixture
+def linked(live, home, monkeypatch, tmp_path):
+    """The dashboard's own routes, and a link to the file."""
+    from starlette.applications import Starlette
+
+    from cellucid_core.serving.live import make_link
+    from cellucid_core.serving.routing import middleware, routes
+
+    monkeypatch.setenv("CELLUCID_HOME", str(tmp_path / "home"))
+    token = make_link(live, "user-a")
+    app = Starlette(routes=routes("/base"), middleware=middleware("/base"))
+    return TestClient(app, base_url="http://here:8000"), token
+
+
+def test_a_link_is_read_by_whoever_has_it_until_it_is_withdrawn(linked, live, monkeypatch, tmp_path):
+    from cellucid_core.serving.live import links_of, withdraw
+
+    client, token = linked
+    monkeypatch.setenv("CELLUCID_SIGN_IN", "required")
+    file = f"{token}/_cellucid/anndata/x.h5ad"
+    for base in ("/live", "/base/live"):
+        found = client.get(f"{base}/{file}", headers={"Range": "bytes=0-9", "Origin": VIEWER})
+        assert (found.status_code, found.content) == (206, live.path.read_bytes()[:10])
+        assert found.headers["access-control-allow-origin"] == VIEWER
+        assert "set-cookie" not in found.headers
+    (link,) = links_of("user-a")
+    assert link.reads >= 1
+    assert link.sent >= 10
+    assert link.last > 0
+    kept = "".join(path.read_text() for path in (tmp_path / "home" / "links").iterdir())
+    assert token not in kept
+    withdraw(link.key, "user-b")
+    assert client.get(f"/live/{file}").status_code == 200
+    withdraw(link.key, "user-a")
+    assert client.get(f"/live/{file}").status_code == 404
+    assert client.get(f"/live/{token}/_cellucid/health").status_code == 404
+    assert links_of("user-a") == []
+
+
+def test_a_link_ends_is_turned_off_and_goes_with_who_signs_in(linked, live, monkeypatch):
+    from cellucid_core.serving.live import links_of, make_link, pass_links
+
+    client, token = linked
+    assert client.get(f"/live/{token}/_cellucid/health").json()["n_cells"] == 5
+    assert len(pass_links("user-a", "user-b")) == 1
+    assert [link.owner for link in links_of("user-b")] == ["user-b"]
+    assert client.get(f"/live/{token}/_cellucid/health").status_code == 200
+    over = make_link(live, "user-a", lifetime=-1)
+    assert client.get(f"/live/{over}/_cellucid/health").status_code == 404
+    monkeypatch.setenv("CELLUCID_LIVE_LINKS", "off")
+    assert client.get(f"/live/{token}/_cellucid/health").status_code == 404
+
+
+@pytest.mark.parametrize("token", ["x", "../../etc", "a" * 43, "%2e%2e"])
+def test_what_is_no_link(linked, token):
+    client, _ = linked
+    assert client.get(f"/live/{token}/_cellucid/health").status_code == 404
+
+
+def test_a_link_that_is_withdrawn_while_it_is_read(linked, live):
+    """What was begun is sent to its end; what is asked for next is refused."""
+    from cellucid_core.serving.live import links_of, withdraw
+
+    client, token = linked
+    with client.stream("GET", f"/live/{token}/_cellucid/anndata/x.h5ad") as under_way:
+        withdraw(links_of("user-a")[0].key, "user-a")
+        assert len(under_way.read()) == 2048
+    assert client.get(f"/live/{token}/_cellucid/anndata/x.h5ad").status_code == 404

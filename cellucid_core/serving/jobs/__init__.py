@@ -28,6 +28,7 @@ from cellucid_core.serving.jobs.tasks import (
     fix_job,
     gather_job,
     genes_job,
+    live_job,
     open_job,
     zip_job,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "gather_job",
     "genes_job",
     "jobs_of",
+    "live_job",
     "open_job",
     "owner_mark",
     "pass_jobs",

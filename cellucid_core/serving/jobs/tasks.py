@@ -132,6 +132,29 @@ def export_job(
     return write(view, settings, folder / file_name, progress=progress, genes=genes).to_json()
 
 
+def live_job(
+    *, folder: Path, report: JobReporter, source: DatasetSource, mapping: Mapping, settings: ExportSettings
+) -> dict[str, Any]:
+    """Write the file that the viewer reads, unless somebody made the same choices before.
+
+    Returns
+    -------
+    dict
+        `cellucid_core.serving.live.LiveDataset`, with its path as text.
+
+    Raises
+    ------
+    CellucidError
+        As `cellucid_core.export.write`.
+    """
+    from cellucid_core.serving.live import ready_file
+
+    report("Starting", 0, 1)
+    view = View(source.open(), mapping)
+    made = ready_file(view, settings, lambda step: report(step.what, step.done, step.total))
+    return {**vars(made), "path": str(made.path)}
+
+
 def build_job(
     *,
     folder: Path,

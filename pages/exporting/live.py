@@ -1,0 +1,138 @@
+"""Open in the viewer: a link through which the Cellucid viewer reads the dataset from this server."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import streamlit as st
+
+from cellucid_core.configuration import format_size, read_configuration
+from cellucid_core.dataset import View
+from cellucid_core.errors import CellucidError
+from cellucid_core.export import ExportSettings
+from cellucid_core.serving.jobs import Job, live_job, submit
+from cellucid_core.serving.live import LiveDataset, LiveLink, links_of, live_address, make_link, withdraw
+from pages.exporting.result import settings_mark
+from pages.session.jobs import follow, is_news, latest, my_job, told
+from pages.session.owner import owner, who_may
+from pages.session.state import counted, dataset_source, in_time, literal, show_error, workspace
+
+_JOB, _ADDRESSES = "live_jobs", "live_addresses"
+_ENDS = {"When it is withdrawn": 0, "After a day": 86400, "After a week": 7 * 86400}
+
+
+def live_panel(view: View, settings: ExportSettings | None, *, blocked: bool) -> None:
+    """Draw the panel: what it does, the button, the links that there are."""
+    if read_configuration().live_links == "off":
+        return
+    with st.expander("Open in the viewer, without a download", icon=":material/sensors:"):
+        st.caption(
+            "The Cellucid viewer reads the dataset from this server, all genes, piece by piece. Whoever has the link "
+            "can read it" + (", without signing in." if read_configuration().sign_in != "off" else ".")
+        )
+        if settings is not None and not blocked:
+            st.selectbox("The link ends", list(_ENDS), key="live_ends")
+            if st.button("Make a live link", icon=":material/add_link:", key="live_make"):
+                _start(view, settings)
+        elif blocked:
+            st.caption("What blocks the export blocks this, too.")
+        job = _job_of(view)
+        if job is not None:
+            _follow(job, _ENDS[st.session_state.get("live_ends", next(iter(_ENDS)))])
+        for link in links_of(owner()):
+            _show(link)
+
+
+def _start(view: View, settings: ExportSettings) -> None:
+    wanted = ExportSettings(
+        format="h5ad",
+        dataset_id=settings.dataset_id,
+        name=settings.name,
+        description=settings.description,
+        source_name=settings.source_name,
+        source_url=settings.source_url,
+        source_citation=settings.source_citation,
+        launch=settings.launch,
+    )
+    job = submit(
+        live_job,
+        {"source": dataset_source(), "mapping": workspace().mapping, "settings": wanted},
+        owner=owner(),
+        kind="live",
+        title=f"Live link to {view.dataset.name}",
+        about={"content_hash": view.dataset.content_hash},
+        key=f"live {view.dataset.content_hash} {settings_mark(view, wanted)}",
+    )
+    st.session_state.setdefault(_JOB, {})[view.dataset.content_hash] = job.id
+
+
+def _job_of(view: View) -> Job | None:
+    known: dict[str, str] = st.session_state.setdefault(_JOB, {})
+    content = view.dataset.content_hash
+    if content not in known:
+        found = latest("live", lambda job: job.about.get("content_hash") == content)
+        known[content] = "" if found is None else found.id
+    job = my_job(known[content])
+    return job if job is not None and is_news(job) else None
+
+
+def _follow(job: Job, lifetime: int) -> None:
+    follow(job, "live", lambda progress: progress.what or "Starting …")
+    try:
+        if job.state == "cancelled":
+            st.info("Cancelled. Nothing was left behind.", icon=":material/close:")
+        else:
+            made = job.result()
+            dataset = LiveDataset(**{**made, "path": Path(made["path"])})
+            token = make_link(dataset, owner(), lifetime)
+            # Only here: on the disk there is a hash of it.
+            addresses: dict[str, str] = st.session_state.setdefault(_ADDRESSES, {})
+            addresses[links_of(owner())[0].key] = token
+    except CellucidError as error:
+        show_error(error)
+    told(job)
+
+
+def _show(link: LiveLink) -> None:
+    """Draw one link: its address where this session made it, how it is read, the button that ends it."""
+    token = st.session_state.get(_ADDRESSES, {}).get(link.key)
+    with st.container(border=True):
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        words = [f"**{literal(link.dataset.name)}**", counted(link.dataset.n_cells, "cell")]
+        words.append(f"read {link.reads:,} times, {format_size(link.sent)}" if link.reads else "not read yet")
+        if link.last:
+            words.append(f"last {_ago(link.last)}")
+        words.append(f"ends in {in_time(link.ends - time.time())}" if link.ends else "")
+        left.markdown(" · ".join(word for word in words if word))
+        right.button(
+            "Withdraw", key=f"withdraw {link.key}", icon=":material/link_off:", on_click=_withdraw, args=(link.key,)
+        )
+        if token is None:
+            st.caption("Its address was shown when it was made; it is not kept here.")
+            return
+        address = _whole(live_address(token, str(st.get_option("server.baseUrlPath") or "")))
+        st.caption("Paste this address into the viewer's remote box:")
+        st.code(address, language=None)
+        file = f"{address}_cellucid/anndata/{link.dataset.id}.h5ad"
+        st.caption("The same in Python and in R:")
+        st.code(
+            f'import fsspec, h5py, anndata\nadata = anndata.io.read_elem(h5py.File(fsspec.open("{file}").open()))',
+            language="python",
+        )
+        st.code(f'download.file("{file}", "data.h5ad", mode = "wb")\nsce <- zellkonverter::readH5AD("data.h5ad")', "r")
+
+
+def _whole(path: str) -> str:
+    url = str(st.context.url or "")
+    return "/".join(url.split("/")[:3]) + path if url.startswith("http") else path
+
+
+def _ago(moment: float) -> str:
+    seconds = time.time() - moment
+    return "just now" if seconds < 60 else f"{in_time(seconds)} ago"
+
+
+@who_may
+def _withdraw(key: str) -> None:
+    withdraw(key, owner())
