@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from cellucid_core.errors import CellucidError
@@ -74,7 +76,9 @@ def _recent_datasets() -> None:
                 st.caption(f"{one.cells:,} cells{fixes} · opened {ago(one.opened)}")
 
 
-st.set_page_config(page_title="Cellucid Dashboard", page_icon=":material/bubble_chart:", layout="wide")
+# A file of ours: names of icons are fetched from another host.
+ICON = str(Path(__file__).parent / "widgets" / "icon.png")
+st.set_page_config(page_title="Cellucid Dashboard", page_icon=ICON, layout="wide")
 HOME = st.Page(home, title="Start", icon=":material/home:", default=True)
 PREFLIGHT = st.Page("upload_preflight.py", title="Upload & Preflight", icon=":material/fact_check:")
 EXPORT = st.Page("export.py", title="Export", icon=":material/archive:")

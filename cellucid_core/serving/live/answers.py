@@ -122,7 +122,7 @@ async def answer(request: Request, dataset: LiveDataset, route: str, origins: Se
     origins
         Pages that may read it, besides those of this server.
     """
-    headers = _headers(request, origins)
+    headers = cross_origin(request, origins)
     if request.method == "OPTIONS":
         if request.headers.get("Access-Control-Request-Private-Network") == "true":
             headers["Access-Control-Allow-Private-Network"] = "true"
@@ -169,7 +169,8 @@ def _info(dataset: LiveDataset) -> dict[str, Any]:
     return {key: value for key, value in dataset.health().items() if key != "status"}
 
 
-def _headers(request: Request, origins: Sequence[str]) -> dict[str, str]:
+def cross_origin(request: Request, origins: Sequence[str]) -> dict[str, str]:
+    """Return the headers that say which pages may read an answer."""
     origin = request.headers.get("Origin", "")
     headers = {**_ALLOW, "Vary": "Origin", "Cross-Origin-Resource-Policy": "cross-origin"}
     own = f"{request.url.scheme}://{request.url.netloc}"

@@ -24,7 +24,7 @@ from starlette.responses import PlainTextResponse, Response
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.cache import home_folder
 from cellucid_core.configuration import read_configuration
-from cellucid_core.serving.live.answers import LiveDataset, answer
+from cellucid_core.serving.live.answers import LiveDataset, answer, cross_origin
 
 PREFIX = "live"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -117,7 +117,8 @@ async def live(request: Request) -> Response:
     token = request.path_params["token"]
     link = _read(_key(token)) if _TOKEN.fullmatch(token) and configuration.live_links == "on" else None
     if link is None:
-        return PlainTextResponse("This link is not valid any more. Ask who sent it for another one.", 404)
+        sentence = "This link is not valid any more. Ask who sent it for another one."
+        return PlainTextResponse(sentence, 404, cross_origin(request, configuration.viewer_origins))
     found = await answer(request, link.dataset, request.path_params["route"], configuration.viewer_origins)
     if request.method == "GET" and found.status_code in (200, 206) and "accept-ranges" in found.headers:
         _count(link, int(found.headers.get("content-length", 0)))
