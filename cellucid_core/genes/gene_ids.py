@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,27 +59,27 @@ class GeneIds:
         return frozenset(gene for gene, n in Counter(self.ids).items() if n > 1)
 
     @cached_property
-    def folded(self) -> dict[str, list[str]]:
+    def folded(self) -> _Index:
         """Ids without their letter case → the ids."""
-        return _index((gene.casefold(), gene) for gene in self.place)
+        return _Index(_each(str.casefold, self.place), self.place)
 
     @cached_property
-    def _without_spaces(self) -> dict[str, list[str]]:
-        return _index((without_spaces(gene).casefold(), gene) for gene in self.place)
+    def _without_spaces(self) -> _Index:
+        return _Index(_each(str.casefold, map(_spaceless, self.place)), self.place)
 
     @cached_property
-    def _bare(self) -> dict[str, list[str]]:
+    def _bare(self) -> _Index:
         """Ids without an Ensembl version → the ids."""
-        return _index((_VERSION.sub(r"\1", gene), gene) for gene in self.place)
+        return _Index([_VERSION.sub(r"\1", gene) if "." in gene else gene for gene in self.place], self.place)
 
     @cached_property
-    def _others(self) -> dict[str, dict[str, list[str]]]:
+    def _others(self) -> dict[str, _Index]:
         """For each other id column: its ids → the genes that have one."""
-        return {name: _index(zip(map(str, column), self.ids, strict=True)) for name, column in self._other_ids.items()}
+        return {name: _Index([*map(str, column)], self.ids) for name, column in self._other_ids.items()}
 
     @cached_property
-    def _squashed(self) -> dict[str, list[str]]:
-        return _index((squashed(gene), gene) for gene in self.place)
+    def _squashed(self) -> _Index:
+        return _Index(_each(squashed, self.place), self.place)
 
     def proposals(self, gene: str) -> list[Proposal]:
         """Return what a gene that is missing could be, best first, each once; worked out once per gene."""
@@ -148,8 +148,32 @@ class GeneIds:
                 yield found, why
 
 
-def _index(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    index: dict[str, list[str]] = {}
-    for key, gene in pairs:
-        index.setdefault(key, []).append(gene)
-    return index
+class _Index:
+    """Keys → the ids that have one, in their order."""
+
+    def __init__(self, keys: list[str], ids: Iterable[str]) -> None:
+        values = list(ids)
+        # Nearly all keys have one id, and a list for each would take most of the time.
+        self._first = dict(zip(reversed(keys), reversed(values), strict=True))
+        self._more: dict[str, list[str]] = {}
+        if len(self._first) < len(keys):
+            seen: set[str] = set()
+            for key, value in zip(keys, values, strict=True):
+                if key in seen:
+                    self._more.setdefault(key, []).append(value)
+                seen.add(key)
+
+    def get(self, key: str, default: Sequence[str] = ()) -> Sequence[str]:
+        """Return the ids of a key."""
+        return [self._first[key], *self._more.get(key, ())] if key in self._first else default
+
+
+def _each(change: Callable[[str], str], names: Iterable[str]) -> list[str]:
+    """Return each name changed: all as one text, which takes a tenth of the time, unless line ends stand in names."""
+    every = list(names)
+    changed = change("\n".join(every)).split("\n")
+    return changed if len(changed) == len(every) else [change(name) for name in every]
+
+
+def _spaceless(name: str) -> str:
+    return name if name.isascii() and name.isprintable() and " " not in name else without_spaces(name)

@@ -1,6 +1,6 @@
 """Turn the facts in ../shared/data/genes into the tables of the project; run again when those change.
 
-python tests/genes/make_tables.py /work/shared/data/genes
+python tests/genes/make_tables.py ../shared/data/genes
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ def main(source: Path) -> None:
         assert not set(";,\t") & set(symbol), symbol
         known[alias][kind == "alias"].append(symbol)
     write("aliases.tsv.gz", [f"{a}\t{','.join(before)};{','.join(also)}" for a, (before, also) in known.items()])
+    earlier: defaultdict[str, list[str]] = defaultdict(list)
+    for kind in (0, 1):
+        for alias in sorted(known):
+            for symbol in known[alias][kind]:
+                earlier[symbol].append(alias)
+    write("earlier.tsv.gz", [f"{symbol}\t{'|'.join(names)}" for symbol, names in earlier.items()])
     for species in ("human", "mouse"):
         genes = [row for row in rows(source / f"{species}_ids.tsv.gz") if row[1] and row[0] != row[1]]
         write(f"{species}.tsv.gz", [f"{ensembl}\t{symbol}" for ensembl, symbol, *_ in genes])

@@ -82,3 +82,13 @@ def test_mouse_genes_are_taken_for_a_ready_set_and_said(tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)["genes"]
     assert found["replaced"]["NKG7"] == "Nkg7"
     assert set(found["found"]) >= {"Gzmb", "Prf1", "Nkg7"}
+
+
+def test_the_table_of_earlier_names_is_that_of_aliases_turned_round():
+    known = known_names()
+    expected = {}
+    for kind in (0, 2):
+        for alias, symbols in known._aliases.items():
+            for symbol in filter(None, symbols.partition(";")[kind].split(",")):
+                expected.setdefault(symbol, []).append(alias)
+    assert {symbol: known.earlier_names(symbol) for symbol in known._earlier} == expected
