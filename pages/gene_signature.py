@@ -16,14 +16,14 @@ from pages.opening.empty import need_dataset
 from pages.session.state import show_error, workspace
 from pages.signature.gene_box import commit_on_paste
 from pages.signature.inputs import Inputs, choose_inputs
-from pages.signature.result import show_chance, show_embedding, show_genes, show_run, show_tests
+from pages.signature.result import show_chance, show_embedding, show_every_method, show_genes, show_run, show_tests
 from pages.signature.several import show_several
 from pages.signature.take_home import show_files
 from pages.widgets.figure import figure
 from pages.widgets.remembered import remembered
 from pages.widgets.style import SPLIT
 
-TABS = ["Tests", "Genes", "Embedding", "Against chance", "Several signatures", "Export"]
+TABS = ["Tests", "Genes", "Embedding", "Every method", "Against chance", "Several signatures", "Export"]
 
 
 def run_key(view: View, inputs: Inputs) -> Hashable:
@@ -66,6 +66,7 @@ def show(view: View, inputs: Inputs) -> None:
         partial(show_tests, run),
         partial(show_genes, view, run, key),
         partial(show_embedding, view, run, key),
+        partial(show_every_method, view, run, key),
         partial(show_chance, view, run, key),
         partial(show_several, view, inputs),
         partial(show_files, view, run, key),

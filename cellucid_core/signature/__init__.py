@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cellucid_core.signature.every_method import EveryMethod, every_method
 from cellucid_core.signature.reporting import (
     api_code,
     cautions,
@@ -65,6 +66,7 @@ __all__ = [
     "WEIGHTED_METHODS",
     "Adjustment",
     "Chance",
+    "EveryMethod",
     "LibrarySize",
     "ManySignatures",
     "Method",
@@ -80,6 +82,7 @@ __all__ = [
     "compare",
     "contributions",
     "csv_chunks",
+    "every_method",
     "genes_used",
     "headline",
     "library_size",

@@ -6,13 +6,21 @@ from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from cellucid_core import charts
 from cellucid_core.cell_pages import Page
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
-from cellucid_core.signature import SignatureRun, against_chance, contributions, signature_quality
+from cellucid_core.signature import (
+    EveryMethod,
+    SignatureRun,
+    against_chance,
+    contributions,
+    every_method,
+    signature_quality,
+)
 from cellucid_core.signature.reporting import tests_table
 from cellucid_core.signature.statistics import library_size
 from pages.session.state import counted, kept, literal, show_error
@@ -30,6 +38,10 @@ _REST = "all other cells"
 #: No name of a page; not None, beside which a box offers to clear the choice.
 _ALL_OTHERS = "\x1f"
 _WARNINGS_SHOWN = 3
+#: Columns of the table of tests that decide; more pages than this get a matrix of pairs; limits of p for stars.
+_DECIDING = ("comparison", "effect", "effect type", "p-value", "units")
+_MANY_PAGES = 4
+_STARS = (0.05, 0.01, 0.001)
 
 
 def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
@@ -87,7 +99,11 @@ def show_tests(run: SignatureRun) -> None:
     if not run.tests:
         st.info("Choose at least two pages to compare them.", icon=":material/compare_arrows:")
         return
+    if len(run.pages) > _MANY_PAGES:
+        _show_pairs(run)
     table = tests_table(run.tests)
+    # What decides stands first, so that it is seen without scrolling.
+    table = table[[*_DECIDING, *(name for name in table.columns if name not in _DECIDING)]]
     if not table["note"].fillna("").any():
         table = table.drop(columns="note")
     st.dataframe(
@@ -101,6 +117,36 @@ def show_tests(run: SignatureRun) -> None:
         "Effects come first: with many cells, p-values are tiny however small the difference is. "
         f"Pairs are adjusted together ({how})."
     )
+
+
+def _show_pairs(run: SignatureRun) -> None:
+    """Draw the effect of each pair of pages, with stars for its adjusted p."""
+    pairs = [test for test in run.tests if len(test.pages) == 2 and test.effect_size_type == "cohens-d"]
+    unit = pairs[0].unit if pairs else ""
+    names = [page.name for page in run.pages]
+    effects = pd.DataFrame(np.nan, index=names, columns=names)
+    words = pd.DataFrame("", index=names, columns=names)
+    for test in pairs:
+        if test.unit != unit or test.effect_size is None:
+            continue
+        first, second = test.pages
+        p = test.p_value if test.p_adjusted is None else test.p_adjusted
+        stars = "" if p is None else "*" * sum(p < limit for limit in _STARS)
+        for row, column, sign in ((first, second, 1), (second, first, -1)):
+            effects.loc[row, column] = sign * test.effect_size
+            words.loc[row, column] = f"{sign * test.effect_size:.2f} {stars}".replace("-", "−")
+    most = float(np.nanmax(np.abs(effects.to_numpy()), initial=0.0)) or 1.0
+
+    def coloured(column: pd.Series) -> list[str]:
+        return [
+            ""
+            if np.isnan(effect)
+            else f"background-color: rgba({'217,72,15' if effect > 0 else '51,102,204'},{0.6 * abs(effect) / most:.2f})"
+            for effect in effects[column.name]
+        ]
+
+    st.dataframe(words.style.apply(coloured), width="stretch")
+    st.caption(f"Cohen's d, row less column, by {unit}; stars: adjusted p below 0.05 *, 0.01 **, 0.001 ***.")
 
 
 def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
@@ -170,6 +216,41 @@ def _pair(run: SignatureRun, name: str) -> tuple[Page, Page | None]:
         key=f"{name} against {first} {key}",
     )
     return pages[first], pages.get(second)
+
+
+def show_every_method(view: View, run: SignatureRun, key: Hashable) -> None:
+    """Draw what the other methods say of the same genes and pages."""
+    st.markdown("Does the conclusion depend on the method? The same genes, scored in every way.")
+    if len(run.pages) < 2:
+        st.info("Choose at least two pages to compare them.", icon=":material/compare_arrows:")
+        return
+    known = st.session_state.get("remembered signature every method")
+    if (known is None or known[0] != key) and not st.button(
+        "Score by every method", icon=":material/rule:", type="primary"
+    ):
+        return
+    bar = st.empty()
+
+    def report(share: float) -> None:
+        bar.progress(share, text=f"Scoring by every method … {share:.0%}")
+
+    found: EveryMethod = remembered(
+        "signature every method",
+        key,
+        lambda: every_method(
+            view, run.match, run.pages, method=run.method, seed=run.seed, options=run.options, progress=report
+        ),
+    )
+    bar.empty()
+    st.markdown(f"**{literal(found.sentence)}**")
+    st.caption("Cohen's d of each page against all other cells; the highest of each method is marked.")
+    wide = found.table.pivot_table(index="method", columns="page", values="d", dropna=False)
+    wide = wide.loc[list(found.highest), [page.name for page in run.pages if page.name in wide.columns]]
+    st.dataframe(wide.style.highlight_max(axis=1, color="#4C6FFF55").format("{:.2f}"), width="stretch")
+    st.caption("How alike the scores are (Spearman's correlation over the cells).")
+    st.dataframe(found.correlation.style.format("{:.2f}"), width="stretch")
+    for note in found.notes:
+        st.caption(f":material/info: {literal(note)}")
 
 
 def show_chance(view: View, run: SignatureRun, key: Hashable) -> None:

@@ -170,3 +170,24 @@ def test_a_ready_set_is_taken_with_a_click(open_app):
     widget(app, "button", "Use all 7 sets").click().run()
     assert not app.exception
     assert len(widget(app, "selectbox", "Signature").options) == 7
+
+
+def test_every_method_is_compared_with_a_click(open_app):
+    app = open_app("gene_signature.py")
+    open_tab(app, "Every method")
+    widget(app, "button", "Score by every method").click().run()
+    assert not app.exception
+    assert "methods put" in texts(app)
+    app.run()
+    assert "methods put" in texts(app)
+    assert not [button for button in app.button if button.label == "Score by every method"]
+
+
+def test_many_pages_have_a_matrix_of_pairs_before_the_tests(open_app):
+    app = open_app("gene_signature.py")
+    open_tab(app, "Tests")
+    run = app.session_state["remembered signature run"][1]
+    assert len(run.pages) > 4
+    assert "stars: adjusted p below 0.05" in texts(app)
+    table = next(frame.value for frame in app.dataframe if "p-value" in frame.value.columns)
+    assert list(table.columns)[:5] == ["comparison", "effect", "effect type", "p-value", "units"]

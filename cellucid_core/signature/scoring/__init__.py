@@ -5,7 +5,7 @@ from __future__ import annotations
 from cellucid_core.signature.scoring.about import ABOUT, About
 from cellucid_core.signature.scoring.genes_in_view import match_in_view, match_many, need_expression, none_found
 from cellucid_core.signature.scoring.linear import batches, weighted_sums
-from cellucid_core.signature.scoring.many import ManySignatures, iter_scores, score_many
+from cellucid_core.signature.scoring.many import ManySignatures, iter_scores, page_numbers, score_many
 from cellucid_core.signature.scoring.methods import (
     METHODS,
     WEIGHTED_METHODS,
@@ -40,6 +40,7 @@ __all__ = [
     "none_found",
     "normalize",
     "page_codes",
+    "page_numbers",
     "score_cells",
     "score_many",
     "weighted_sums",
