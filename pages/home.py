@@ -96,7 +96,7 @@ if not is_same_owner():
 if not visit.admitted:
     draw_door(visit)
     st.stop()
-if arrive():
+if arrive() and page == HOME:  # an address of another page keeps that page
     st.switch_page(PREFLIGHT)
 settle()
 arrange_matrix()

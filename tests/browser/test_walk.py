@@ -229,3 +229,20 @@ def test_the_first_command_ends_on_the_demo(browser, tmp_path):
         page.get_by_role("heading", name="Upload & Preflight").wait_for()
         expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
         context.close()
+
+
+def test_an_address_and_a_reload_keep_their_page(browser, tmp_path):
+    with serve(tmp_path, CELLUCID_OPEN="demo") as address:
+        page = browser.new_page()
+        for path, heading in (
+            ("gene_signature", "Gene Signature"),
+            ("export", "Export for Cellucid"),
+            ("signature_library", "Signature Library"),
+        ):
+            page.goto(f"{address}/{path}")
+            page.get_by_role("heading", name=heading, exact=True).wait_for()
+            expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
+            page.reload()
+            page.get_by_role("heading", name=heading, exact=True).wait_for()
+            expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
+            assert f"/{path}" in page.url
