@@ -98,7 +98,7 @@ def _show(link: LiveLink) -> None:
     """Draw one link: its address where this session made it, how it is read, the button that ends it."""
     token = st.session_state.get(_ADDRESSES, {}).get(link.key)
     with st.container(border=True):
-        left, right = st.columns([4, 1], vertical_alignment="center")
+        left, right = st.columns([5, 3], vertical_alignment="center")
         words = [f"**{literal(link.dataset.name)}**", counted(link.dataset.n_cells, "cell")]
         words.append(f"read {link.reads:,} times, {format_size(link.sent)}" if link.reads else "not read yet")
         if link.last:
@@ -113,14 +113,19 @@ def _show(link: LiveLink) -> None:
             return
         address = _whole(live_address(token, str(st.get_option("server.baseUrlPath") or "")))
         st.caption("Paste this address into the viewer's remote box:")
-        st.code(address, language=None)
+        st.code(address, language=None, wrap_lines=True)
         file = f"{address}_cellucid/anndata/{link.dataset.id}.h5ad"
         st.caption("The same in Python and in R:")
         st.code(
             f'import fsspec, h5py, anndata\nadata = anndata.io.read_elem(h5py.File(fsspec.open("{file}").open()))',
             language="python",
+            wrap_lines=True,
         )
-        st.code(f'download.file("{file}", "data.h5ad", mode = "wb")\nsce <- zellkonverter::readH5AD("data.h5ad")', "r")
+        st.code(
+            f'download.file("{file}", "data.h5ad", mode = "wb")\nsce <- zellkonverter::readH5AD("data.h5ad")',
+            "r",
+            wrap_lines=True,
+        )
 
 
 def _whole(path: str) -> str:
