@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -273,7 +274,15 @@ def in_time(seconds: float) -> str:
     return f"{seconds:,.0f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
 
 
+#: What becomes a link or an icon even where each of its characters is escaped: after these a joiner without width.
+_AUTOMATIC = re.compile(r":(?=//|material/)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+#: Marks that turn the direction of text, also of what stands behind a name.
+_DIRECTIONS = dict.fromkeys(map(ord, "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
+_JOINER = "\u2060"
+
+
 def literal(text: object) -> str:
-    """Return text that Markdown shows as it is: names in data may look like markup, colours or icons."""
+    """Return text that Markdown shows as it is: names in data may look like markup, colours, links or icons."""
     special = "\\`*_{}[]()<>#+-.!|~$:&"
-    return "".join(f"\\{c}" if c in special else " " if c in "\r\n" else c for c in str(text))
+    plain = _AUTOMATIC.sub(lambda found: found[0] + _JOINER, str(text).translate(_DIRECTIONS))
+    return "".join(f"\\{c}" if c in special else " " if c in "\r\n" else c for c in plain)

@@ -246,3 +246,26 @@ def test_an_address_and_a_reload_keep_their_page(browser, tmp_path):
             page.get_by_role("heading", name=heading, exact=True).wait_for()
             expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
             assert f"/{path}" in page.url
+
+
+def test_hostile_names_stay_text(page, tmp_path):
+    """Links, icons, colours, formulas and scripts in names are letters on every page."""
+    hostile = ["http://evil.example/x", ":material/delete:", ":red[hi]", "$a$", "a@b.example", "www.evil.example"]
+    adata = make_adata(60, 30, seed=5)
+    adata.var_names = [*hostile, "<img src=x onerror=alert(1)>", *adata.var_names[7:]]
+    adata.obs["kind"] = pd.Categorical([hostile[i % len(hostile)] for i in range(adata.n_obs)])
+    adata.write_h5ad(tmp_path / "hostile.h5ad")
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "hostile.h5ad")
+    page.get_by_role("heading", name="Upload & Preflight").wait_for()
+    for name, heading in (("Export", "Export for Cellucid"), ("Gene Signature", "Gene Signature")):
+        for selector in (
+            "a[href*='evil.example']",
+            "a[href*='b.example']",
+            "[aria-label='delete icon']",
+            "img[src='x']",
+        ):
+            assert page.locator(selector).count() == 0
+        go(page, name, heading)
+        page.wait_for_load_state("networkidle")
+    for selector in ("a[href*='evil.example']", "a[href*='b.example']", "[aria-label='delete icon']", "img[src='x']"):
+        assert page.locator(selector).count() == 0
