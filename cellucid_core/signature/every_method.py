@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,8 +36,8 @@ class EveryMethod:
     Attributes
     ----------
     table
-        One row per method and page: ``method`` (its label), ``page``, ``d`` (Cohen's d against all other cells of the
-        dataset), ``rank`` (1: highest d of the method).
+        One row per method and page: ``method`` (its label), ``page``, ``d`` (Cohen's d against the other cells that are
+        compared; of one page against all others), ``rank`` (1: highest d of the method).
     correlation
         (methods, methods) Spearman's correlation of the scores over the cells.
     highest
@@ -90,6 +90,11 @@ def every_method(
     expression = need_expression(view)
     rows, scores, notes = [], {}, []
     cells = some_cells(np.arange(view.n_cells))
+    compared = np.unique(np.concatenate([page.cells for page in pages]))
+    if len(pages) > 1:
+        pages = [replace(page, cells=np.searchsorted(compared, page.cells)) for page in pages]
+    else:
+        compared = np.arange(view.n_cells)
     for number, one in enumerate(METHODS):
         if progress is not None:
             progress(number / len(METHODS))
@@ -99,7 +104,7 @@ def every_method(
         except InputError as error:
             notes.append(f"{label}: {error.what}")
             continue
-        d = page_numbers(raw, pages)[:, 3]
+        d = page_numbers(raw[compared], pages)[:, 3]
         if not np.isfinite(d).any():
             notes.append(f"{label}: the score does not vary.")
             continue

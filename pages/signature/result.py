@@ -243,7 +243,7 @@ def show_every_method(view: View, run: SignatureRun, key: Hashable) -> None:
     )
     bar.empty()
     st.markdown(f"**{literal(found.sentence)}**")
-    st.caption("Cohen's d of each page against all other cells; the highest of each method is marked.")
+    st.caption("Cohen's d of each page against the other compared cells; the highest of each method is marked.")
     wide = found.table.pivot_table(index="method", columns="page", values="d", dropna=False)
     wide = wide.loc[list(found.highest), [page.name for page in run.pages if page.name in wide.columns]]
     st.dataframe(wide.style.highlight_max(axis=1, color="#4C6FFF55").format("{:.2f}"), width="stretch")

@@ -39,6 +39,17 @@ def test_each_method_is_as_alone(demo_view):
     assert shares == sorted(shares)
 
 
+def test_two_pages_are_compared_with_each_other(demo_view):
+    pages = choose_pages(demo_view, "bulk_labels", ["CD14+ Monocyte", "Dendritic"])
+    match = match_in_view(demo_view, ["CD79A", "LYZ"])
+    found = every_method(demo_view, match, pages).table
+    raw = score_cells(demo_view.expression, match, "mean")
+    a, b = (raw[page.cells] for page in pages)
+    pooled = np.sqrt((a.var(ddof=1) * (len(a) - 1) + b.var(ddof=1) * (len(b) - 1)) / (len(a) + len(b) - 2))
+    mine = found[found["method"] == ABOUT["mean"].label].set_index("page")["d"]
+    np.testing.assert_allclose(mine, [(a.mean() - b.mean()) / pooled, (b.mean() - a.mean()) / pooled], rtol=1e-9)
+
+
 def test_what_a_method_cannot_score_is_said(viewed):
     adata = make_adata(60, 4, seed=2)
     view = viewed(adata)
