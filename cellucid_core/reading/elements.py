@@ -74,6 +74,7 @@ def read_arrays(group: Any, section: str, unreadable: dict[str, str]) -> dict[st
     for key in _keys(group, section):
         try:
             require_memory(declared_size(group[section][key]), f"{section}['{key}']")
+            check_written(group[section][key], f"{section}['{key}']")
             array = as_array(read_elem(group[section][key]))
             if array.ndim == 0:
                 raise InputError("It is one value, not an array.", "Write the file again from your pipeline.")

@@ -24,6 +24,8 @@ COOKIE = "cellucid_browser"
 USER_COOKIE = b"_streamlit_user="
 #: Browsers keep no cookie longer (RFC 6265bis, 5.5).
 _MOST_SECONDS = 400 * 86400
+#: Addresses of live datasets.
+_LIVE = re.compile(r"/live/[A-Za-z0-9_-]{43}/")
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -93,6 +95,8 @@ def _lifetime() -> int:
 
 
 def _is_document(scope: Scope) -> bool:
+    if _LIVE.search(scope["path"]):  # read by whoever has the link, and by no browser in particular
+        return False
     headers = HTTPConnection(scope).headers
     wanted = headers.get("sec-fetch-dest", "document")  # older browsers do not say
     return scope["method"] == "GET" and wanted in ("document", "iframe") and "text/html" in headers.get("accept", "")

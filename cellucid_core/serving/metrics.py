@@ -28,7 +28,7 @@ from cellucid_core.errors import CellucidError
 from cellucid_core.serving.logs import LOGGER, log_error
 
 #: Folders of the home whose size is told, and seconds for which a size is told again.
-_FOLDERS = ("uploads", "incoming", "stores", "rewritten", "unpacked", "exports", "jobs")
+_FOLDERS = ("uploads", "incoming", "stores", "rewritten", "unpacked", "exports", "live", "jobs")
 _STALE = 60.0
 
 

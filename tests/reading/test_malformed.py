@@ -72,7 +72,10 @@ def test_a_matrix_of_text_is_left_out(h5ad, name, key):
 
 def test_a_matrix_that_was_hardly_written_is_left_out(h5ad):
     put(h5ad, "raw/X", shape=(30, 10**8), dtype="f4", chunks=(30, 1000))
-    assert "few of them are in the file" in open_dataset(h5ad).unreadable["raw"]
+    put(h5ad, "obsm/X_pca", shape=(30, 10**6), dtype="f4", chunks=(30, 1000))
+    unreadable = open_dataset(h5ad).unreadable
+    assert "few of them are in the file" in unreadable["raw"]
+    assert "few of them are in the file" in unreadable["obsm['X_pca']"]
 
 
 @pytest.mark.parametrize("how", [{}, {"chunks": (8,)}, {"chunks": (8,), "compression": "gzip", "shuffle": True}])

@@ -209,6 +209,8 @@ def test_a_link_is_read_by_whoever_has_it_until_it_is_withdrawn(linked, live, mo
         assert (found.status_code, found.content) == (206, live.path.read_bytes()[:10])
         assert found.headers["access-control-allow-origin"] == VIEWER
         assert "set-cookie" not in found.headers
+        opened = client.get(f"{base}/{token}/_cellucid/health", headers={"Accept": "text/html"})
+        assert (opened.status_code, "set-cookie" in opened.headers) == (200, False)
     (link,) = links_of("user-a")
     assert link.reads >= 1
     assert link.sent >= 10
