@@ -15,7 +15,7 @@ from cellucid_core.errors import InputError
 from cellucid_core.reading.contents import FILTERED, Contents
 from cellucid_core.reading.formats.h5ad import open_hdf5
 from cellucid_core.reading.matrix import FileMatrix
-from cellucid_core.reading.safety import declared_size, require_memory
+from cellucid_core.reading.safety import check_written, declared_size, require_memory
 from cellucid_core.reading.source import Source
 
 GENE_EXPRESSION = "Gene Expression"
@@ -100,6 +100,7 @@ def _features(group: Any) -> pd.DataFrame:
 
 def _texts(dataset: Any) -> np.ndarray:
     require_memory(declared_size(dataset), "A list of names")
+    check_written(dataset, "A list of names")
     values = dataset[()]
     if values.dtype.kind == "b":
         return np.asarray(values)
