@@ -41,9 +41,13 @@ except CellucidError as wrong:
 start_logging(settings.log)
 
 
-def note_error(error: BaseException) -> None:
-    """Log what no page caught."""
-    log_error(error, "page")
+def tell_error(error: BaseException) -> bool:
+    """Say and log what no page caught: also what a click does before its page is drawn."""
+    from pages.session.state import show_error
+
+    show_error(log_error(error, "page"))
+    st.button("Go on", icon=":material/refresh:")  # draws the page again
+    return True
 
 
 app = st.App(
@@ -51,7 +55,7 @@ app = st.App(
     routes=routes(base_path),
     middleware=middleware(base_path),
     lifespan=upkeep(lifespan, forget_expired),
-    on_script_error=note_error,
+    on_script_error=tell_error,
 )
 
 if __name__ == "__main__":

@@ -164,11 +164,13 @@ def _score_sets(view: Any, sets: Any, pages: Any, options: argparse.Namespace) -
     warnings = [f"{name}: {note}" for name, note in zip(unscored["signature"], unscored["note"], strict=True)]
     for warning in warnings:
         say(f"Warning: {warning}")
+    long = many.long
     if many.scores is not None:
         with python_warnings.catch_warnings():
             python_warnings.simplefilter("ignore")  # pages without any score
-            many.long["median"] = [np.nanmedian(scores[page.cells]) for scores in many.scores for page in many.pages]
-    numbers = many.long.astype(object).where(many.long.notna(), None)
+            medians = [np.nanmedian(scores[page.cells]) for scores in many.scores for page in many.pages]
+        long = long.assign(median=medians)
+    numbers = long.astype(object).where(long.notna(), None)
     rows = {name: part.drop(columns="signature") for name, part in numbers.groupby("signature", sort=False)}
     result: dict[str, Any] = {
         "genes": {

@@ -19,7 +19,7 @@ from scipy import sparse
 from cellucid_core.dataset import LINEAR, NO_LOGS, Derived, Expression, LogRule, View, derived
 from cellucid_core.errors import InputError
 from cellucid_core.preflight.finding import Scope
-from cellucid_core.preflight.layout import layouts
+from cellucid_core.preflight.layout import RANDOM, layouts
 from cellucid_core.ranking import highly_variable
 from cellucid_core.reading.safety import require_memory
 
@@ -157,7 +157,12 @@ def _umap(view: View, latent: np.ndarray, use_rep: str, scope: Scope) -> Derived
             say(0.0)
             for dimension, found in layouts(adata.obsp["connectivities"], adata.obsm[use_rep], not few, say).items():
                 made[f"X_umap_{dimension}d"] = _to_source(view, found)
-    begin_from = "" if few else f", init_pos=adata.obsm[{use_rep!r}][:, :d]"
+    begin_from = ""
+    if not few and programs.__name__ == "scanpy":
+        first = f"adata.obsm[{use_rep!r}][:, :d]"
+        begin_from = (
+            f", init_pos={first if latent.shape[1] > 2 else f'{first} if d == {latent.shape[1]} else {RANDOM!r}'}"
+        )
     lines += [
         "for d in (2, 3):",
         f"    found = sc.tl.umap(adata, n_components=d, random_state=0{begin_from}, copy=True)",
@@ -224,11 +229,21 @@ def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:
             if scale.base in ("2", "10"):
                 code += [f'adata.uns["log1p"] = {{"base": {scale.base}}}']
             code += [f"sc.pp.highly_variable_genes(adata, n_top_genes={N_HVG})"]
+    _require_room(expression, genes)
     scope.say("Reading genes", 0.05)
     adata = AnnData(_some_genes(expression, genes, factor))
     if factor is not None:
         sc.pp.log1p(adata)
     return adata, "Computed with scanpy: " + (", ".join(done) or "all genes"), "\n".join(code)
+
+
+def _require_room(expression: Expression, genes: np.ndarray) -> None:
+    """Refuse genes that do not fit into memory: they are read, arranged by cell, and logged or centred."""
+    if expression.is_sparse:
+        size = 24.0 * float(expression.stats.n_nonzero[genes].sum())
+    else:
+        size = 12.0 * expression.n_cells * len(genes)
+    require_memory(size, f"A PCA of {len(genes):,} genes in {expression.n_cells:,} cells")
 
 
 def _varies(expression: Expression) -> bool:

@@ -16,6 +16,8 @@ from scipy import sparse
 from cellucid_core.cache import scratch_folder
 from cellucid_core.errors import CellucidError
 
+#: Where cells begin that have fewer dimensions than the layout.
+RANDOM = "random"
 _GRAPH, _LATENT, _FOUND = "graph.npz", "latent.npy", "found.npy"
 
 
@@ -55,6 +57,9 @@ def umap_layout(
     """Return what ``scanpy.tl.umap`` computes with its defaults and seed 0; see `layouts`."""
     from umap.umap_ import find_ab_params, simplicial_set_embedding
 
+    init: str | np.ndarray = RANDOM if many else "spectral"
+    if many and latent.shape[1] >= dimension:
+        init = latent[:, :dimension].astype(np.float32)
     a, b = find_ab_params(1.0, 0.5)
     found, _ = simplicial_set_embedding(
         data=latent,
@@ -66,7 +71,7 @@ def umap_layout(
         gamma=1.0,
         negative_sample_rate=5,
         n_epochs=500 if graph.shape[0] <= 10_000 else 200,
-        init=latent[:, :dimension].astype(np.float32) if many and latent.shape[1] >= dimension else "spectral",
+        init=init,
         random_state=np.random.RandomState(0),
         metric="euclidean",
         metric_kwds={},

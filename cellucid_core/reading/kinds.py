@@ -22,7 +22,7 @@ from cellucid_core.reading.archives import checked_entries
 from cellucid_core.reading.elements import is_old_layout
 from cellucid_core.reading.foreign import foreign_by_content, foreign_by_name
 from cellucid_core.reading.remote import RemoteFile, hdf5_file
-from cellucid_core.reading.safety import check_hdf5, check_heaps
+from cellucid_core.reading.safety import check_hdf5, check_heaps, check_texts
 from cellucid_core.reading.sample_files import Container
 from cellucid_core.reading.samples import find_samples, is_matrix_market
 
@@ -206,6 +206,8 @@ def hdf5_kind(path: Path | RemoteFile, file_name: str) -> FileKind:
             once_per_content(path, "heaps", lambda: check_heaps(path, file_name))
         with hdf5_file(path) as file:
             check_hdf5(file, file_name)  # before any link is followed
+            if isinstance(path, Path):
+                once_per_content(path, "texts", lambda: check_texts(file, file_name))
             names = set(file.keys())
             groups = [name for name in names if isinstance(file.get(name), h5py.Group)]
             inner = {name: set(file[name].keys()) for name in groups}

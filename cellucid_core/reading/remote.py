@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,10 +89,6 @@ class RemoteFile:
         """Tell whether it is a folder."""
         return str(self.info.get("type")) == "directory"
 
-    def is_file(self) -> bool:
-        """Tell whether it is a file."""
-        return not self.is_dir()
-
     def is_zarr(self) -> bool:
         """Tell whether it is a folder with a zarr store."""
         return self.is_dir() and bool(set(_ZARR) & set(self._zarr_documents()))
@@ -113,8 +110,9 @@ class RemoteFile:
                 return None
         return hashlib.sha256(json.dumps([self.address.partition("?")[0], told]).encode()).hexdigest()
 
-    def open(self) -> Any:
-        """Return the file, to be read by ranges; a file that changes meanwhile is an error, never a mixture."""
+    @cached_property
+    def content(self) -> io.RawIOBase:
+        """The file, read by ranges, and what was read kept; one that changes meanwhile is an error, never a mixture."""
         more: dict[str, Any] = {}
         tag = str(self.info.get("ETag", ""))
         if self.address.lower().startswith("http") and tag and not tag.startswith("W/"):
@@ -127,7 +125,8 @@ class RemoteFile:
     def head(self, size: int) -> bytes:
         """Return the first bytes."""
         try:
-            return bytes(self.fs.cat_file(self.path, start=0, end=size))
+            self.content.seek(0)
+            return self.content.read(size) or b""
         except Exception as error:
             raise unreachable(self.address, error) from error
 
@@ -222,7 +221,7 @@ def hdf5_file(path: Any) -> h5py.File:
     import h5py
 
     if isinstance(path, RemoteFile):
-        return h5py.File(path.open(), "r")
+        return h5py.File(path.content, "r")
     return h5py.File(path, "r", locking="best-effort")
 
 

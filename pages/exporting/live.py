@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -19,6 +20,8 @@ from pages.session.owner import owner, who_may
 from pages.session.state import counted, dataset_source, in_time, literal, show_error, workspace
 
 _JOB, _ADDRESSES = "live_jobs", "live_addresses"
+#: Settings of the page that go along.
+_TAKEN = ("dataset_id", "name", "description", "source_name", "source_url", "source_citation", "launch")
 _ENDS = {"When it is withdrawn": 0, "After a day": 86400, "After a week": 7 * 86400}
 
 
@@ -32,36 +35,29 @@ def live_panel(view: View, settings: ExportSettings | None, *, blocked: bool) ->
             "can read it" + (", without signing in." if read_configuration().sign_in != "off" else ".")
         )
         if settings is not None and not blocked:
-            st.selectbox("The link ends", list(_ENDS), key="live_ends")
+            ends = st.selectbox("The link ends", list(_ENDS), key="live_ends")
             if st.button("Make a live link", icon=":material/add_link:", key="live_make"):
-                _start(view, settings)
+                _start(view, settings, _ENDS[ends])
         elif blocked:
             st.caption("What blocks the export blocks this, too.")
         job = _job_of(view)
         if job is not None:
-            _follow(job, _ENDS[st.session_state.get("live_ends", next(iter(_ENDS)))])
+            _follow(job)
         for link in links_of(owner()):
             _show(link)
 
 
-def _start(view: View, settings: ExportSettings) -> None:
-    wanted = ExportSettings(
-        format="h5ad",
-        dataset_id=settings.dataset_id,
-        name=settings.name,
-        description=settings.description,
-        source_name=settings.source_name,
-        source_url=settings.source_url,
-        source_citation=settings.source_citation,
-        launch=settings.launch,
-    )
+def _start(view: View, settings: ExportSettings, lifetime: int) -> None:
+    # All genes, as an AnnData has them: how a prepared export would be written is no matter.
+    usual = ExportSettings(format="h5ad")
+    wanted = replace(usual, **{name: getattr(settings, name) for name in _TAKEN})
     job = submit(
         live_job,
         {"source": dataset_source(), "mapping": workspace().mapping, "settings": wanted},
         owner=owner(),
         kind="live",
         title=f"Live link to {view.dataset.name}",
-        about={"content_hash": view.dataset.content_hash},
+        about={"content_hash": view.dataset.content_hash, "lifetime": lifetime},
         key=f"live {view.dataset.content_hash} {settings_mark(view, wanted)}",
     )
     st.session_state.setdefault(_JOB, {})[view.dataset.content_hash] = job.id
@@ -77,7 +73,7 @@ def _job_of(view: View) -> Job | None:
     return job if job is not None and is_news(job) else None
 
 
-def _follow(job: Job, lifetime: int) -> None:
+def _follow(job: Job) -> None:
     follow(job, "live", lambda progress: progress.what or "Starting …")
     try:
         if job.state == "cancelled":
@@ -85,10 +81,9 @@ def _follow(job: Job, lifetime: int) -> None:
         else:
             made = job.result()
             dataset = LiveDataset(**{**made, "path": Path(made["path"])})
-            token = make_link(dataset, owner(), lifetime)
+            token, link = make_link(dataset, owner(), int(job.about["lifetime"]))
             # Only here: on the disk there is a hash of it.
-            addresses: dict[str, str] = st.session_state.setdefault(_ADDRESSES, {})
-            addresses[links_of(owner())[0].key] = token
+            st.session_state.setdefault(_ADDRESSES, {})[link.key] = token
     except CellucidError as error:
         show_error(error)
     told(job)

@@ -269,3 +269,16 @@ def test_hostile_names_stay_text(page, tmp_path):
         page.wait_for_load_state("networkidle")
     for selector in ("a[href*='evil.example']", "a[href*='b.example']", "[aria-label='delete icon']", "img[src='x']"):
         assert page.locator(selector).count() == 0
+
+
+def test_a_click_that_fails_says_so_and_the_page_goes_on(browser, tmp_path):
+    with serve(tmp_path, CELLUCID_OPEN="demo", BREAK="pages.signature.gene_box:use_gene_sets") as address:
+        page = browser.new_page()
+        page.goto(f"{address}/gene_signature")
+        page.get_by_role("button", name="Ready sets").click()
+        page.get_by_role("button", name="Use this set").click()
+        alert(page, "reference")
+        expect(page.get_by_text("a mistake of ours")).to_have_count(0)
+        page.get_by_role("button", name="Go on").click()
+        chart(page)
+        expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")

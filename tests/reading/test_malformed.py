@@ -19,7 +19,7 @@ import pytest
 
 from cellucid_core.dataset import open_dataset
 from cellucid_core.errors import InputError
-from cellucid_core.reading.safety import check_hdf5
+from cellucid_core.reading.safety import check_texts
 from tests.making import make_adata
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +85,7 @@ def test_texts_that_are_longer_than_the_file(tmp_path, how):
     with h5py.File(path, "w") as file:
         file.create_dataset("words", data=words, dtype=h5py.string_dtype(), **how)
     with h5py.File(path, "r") as file:
-        check_hdf5(file, "x.h5")
+        check_texts(file, "x.h5")
         dataset = file["words"].id
         offset = dataset.get_offset()
         if offset is None and "compression" not in how:
@@ -104,7 +104,7 @@ def test_texts_that_are_longer_than_the_file(tmp_path, how):
         content[offset + 16 : offset + 20] = b"\x7f" * 4
         path.write_bytes(content)
     with h5py.File(path, "r") as file, pytest.raises(InputError, match="'words' are longer than the file"):
-        check_hdf5(file, "x.h5")
+        check_texts(file, "x.h5")
 
 
 def test_a_loom_whose_lists_do_not_fit(tmp_path):

@@ -193,7 +193,7 @@ def linked(live, home, monkeypatch, tmp_path):
     from cellucid_core.serving.routing import middleware, routes
 
     monkeypatch.setenv("CELLUCID_HOME", str(tmp_path / "home"))
-    token = make_link(live, "user-a")
+    token, _ = make_link(live, "user-a")
     app = Starlette(routes=routes("/base"), middleware=middleware("/base"))
     return TestClient(app, base_url="http://here:8000"), token
 
@@ -223,6 +223,7 @@ def test_a_link_is_read_by_whoever_has_it_until_it_is_withdrawn(linked, live, mo
     assert client.get(f"/live/{file}").status_code == 404
     assert client.get(f"/live/{token}/_cellucid/health").status_code == 404
     assert links_of("user-a") == []
+    assert not list((tmp_path / "home" / "links").iterdir())
 
 
 def test_a_link_ends_is_turned_off_and_goes_with_who_signs_in(linked, live, monkeypatch):
@@ -233,7 +234,7 @@ def test_a_link_ends_is_turned_off_and_goes_with_who_signs_in(linked, live, monk
     assert len(pass_links("user-a", "user-b")) == 1
     assert [link.owner for link in links_of("user-b")] == ["user-b"]
     assert client.get(f"/live/{token}/_cellucid/health").status_code == 200
-    over = make_link(live, "user-a", lifetime=-1)
+    over, _ = make_link(live, "user-a", lifetime=-1)
     assert client.get(f"/live/{over}/_cellucid/health").status_code == 404
     monkeypatch.setenv("CELLUCID_LIVE_LINKS", "off")
     assert client.get(f"/live/{token}/_cellucid/health").status_code == 404

@@ -11,7 +11,6 @@ from typing import Any
 
 from cellucid_core.configuration import format_size, read_configuration
 from cellucid_core.errors import InputError
-from cellucid_core.reading.safety.hdf5_texts import check_texts
 from cellucid_core.reading.safety.limits import MAX_DEPTH, MAX_OBJECTS
 
 #: Share of the memory for a dataset that one piece may take.
@@ -98,7 +97,6 @@ def _check_dataset(dataset: Any, name: bytes, file_name: str, largest: int) -> N
 
     created = dataset.get_create_plist()
     layout = created.get_layout()
-    check_texts(dataset, name.decode("utf-8", "replace")[:80], file_name)
     if layout == h5d.VIRTUAL or created.get_external_count():
         raise _leaves(file_name, name)
     if layout == h5d.CHUNKED:

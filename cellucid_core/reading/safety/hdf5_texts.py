@@ -10,11 +10,14 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cellucid_core.errors import InputError
+
+if TYPE_CHECKING:
+    import h5py
 
 #: How a text is kept in its array: its length, then the collection and the object that it is in.
 _REFERENCE = np.dtype([("length", "<u4"), ("collection", "<u8"), ("object", "<u4")])
@@ -25,21 +28,25 @@ _OFTEN = 4
 _DEFLATE, _SHUFFLE = 1, 2
 
 
-def check_texts(dataset: Any, name: str, file_name: str) -> None:
-    """Look at the lengths of an array of texts, or of lists of any length; another array is passed.
+def check_texts(file: h5py.File, file_name: str) -> None:
+    """Look at the lengths of all texts, and of all lists of any length.
 
     Parameters
     ----------
-    dataset
-        An `h5py.h5d.DatasetID`.
-    name, file_name
+    file
+        Whose links `check_hdf5` has checked.
+    file_name
         For messages.
 
     Raises
     ------
     InputError
-        If they are longer than the file.
+        If those of an array are longer than the file.
     """
+    file.visititems(lambda name, member: _check(member.id, name, file_name) if hasattr(member, "dtype") else None)
+
+
+def _check(dataset: Any, name: str, file_name: str) -> None:
     import h5py
 
     kind = dataset.get_type()
@@ -57,7 +64,7 @@ def check_texts(dataset: Any, name: str, file_name: str) -> None:
         left -= int(lengths.sum(dtype=np.uint64)) * item
         if left < 0:
             raise InputError(
-                f"{file_name} is damaged: the texts of {name!r} are longer than the file.",
+                f"{file_name} is damaged: the texts of {name[:80]!r} are longer than the file.",
                 "Copy or download it again, then open it.",
             )
 

@@ -1,7 +1,8 @@
 """Links to live datasets: whoever has one reads the dataset, until it ends or is withdrawn.
 
 The address holds 256 random bits; on the disk is only their hash, so that nobody who sees the folder can read through a
-link. A record is a small JSON file; how often a link was read is written there now and then.
+link. A record is a small JSON file. How often a link was read stands in another beside it: who counts must not write a
+record again that was just withdrawn.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Lock
 
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -64,8 +66,8 @@ _counting = Lock()
 _counts: dict[str, tuple[int, int, float]] = {}
 
 
-def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0) -> str:
-    """Return the token of a new link.
+def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0) -> tuple[str, LiveLink]:
+    """Return the token of a new link, and the link.
 
     Parameters
     ----------
@@ -78,8 +80,9 @@ def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0) -> str:
         ``CELLUCID_TIME_TO_LIVE``.
     """
     token, now = secrets.token_urlsafe(32), time.time()
-    _write(LiveLink(_key(token), owner, dataset, now, now + lifetime if lifetime else 0.0))
-    return token
+    link = LiveLink(_key(token), owner, dataset, now, now + lifetime if lifetime else 0.0)
+    _write(link)
+    return token, link
 
 
 def links_of(owner: str) -> list[LiveLink]:
@@ -92,7 +95,8 @@ def withdraw(key: str, owner: str) -> None:
     """End a link at once; nothing happens if it is somebody else's."""
     link = _read(key)
     if link is not None and link.owner == owner:
-        (home_folder("links") / f"{key}.json").unlink(missing_ok=True)
+        for file in (_record(key), _reads(key)):
+            file.unlink(missing_ok=True)
 
 
 def pass_links(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
@@ -115,13 +119,15 @@ async def live(request: Request) -> Response:
     """Answer what is read through a link; 404 for one that is unknown, has ended or was withdrawn."""
     configuration = read_configuration()
     token = request.path_params["token"]
-    link = _read(_key(token)) if _TOKEN.fullmatch(token) and configuration.live_links == "on" else None
+    link = None
+    if _TOKEN.fullmatch(token) and configuration.live_links == "on":
+        link = await to_thread.run_sync(_read, _key(token))
     if link is None:
         sentence = "This link is not valid any more. Ask who sent it for another one."
         return PlainTextResponse(sentence, 404, cross_origin(request, configuration.viewer_origins))
     found = await answer(request, link.dataset, request.path_params["route"], configuration.viewer_origins)
     if request.method == "GET" and found.status_code in (200, 206) and "accept-ranges" in found.headers:
-        _count(link, int(found.headers.get("content-length", 0)))
+        await to_thread.run_sync(_count, link, int(found.headers.get("content-length", 0)))
     return found
 
 
@@ -135,25 +141,36 @@ def _count(link: LiveLink, sent: int) -> None:
             _counts[link.key] = reads, size, since
             return
         _counts[link.key] = 0, 0, now
-    with suppress(OSError):  # a full disk; withdrawn meanwhile
+    with suppress(OSError):  # a full disk
         os.utime(link.dataset.path)  # it is in use
-        if _read(link.key) is not None:
-            _write(replace(link, last=now, reads=link.reads + reads, sent=link.sent + size))
+        counted = {"last": now, "reads": link.reads + reads, "sent": link.sent + size}
+        with complete_or_absent(_reads(link.key), mode=0o600) as draft:
+            draft.write_text(json.dumps(counted), encoding="utf-8")
 
 
 def _key(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def _record(key: str) -> Path:
+    return home_folder("links") / f"{key}.json"
+
+
+def _reads(key: str) -> Path:
+    return home_folder("links") / f"{key}.reads"
+
+
 def _write(link: LiveLink) -> None:
     content = asdict(link) | {"dataset": {**asdict(link.dataset), "path": str(link.dataset.path)}}
-    with complete_or_absent(home_folder("links") / f"{link.key}.json", mode=0o600) as draft:
+    with complete_or_absent(_record(link.key), mode=0o600) as draft:
         draft.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _read(key: str) -> LiveLink | None:
     try:
-        content = json.loads((home_folder("links") / f"{key}.json").read_text(encoding="utf-8"))
+        content = json.loads(_record(key).read_text(encoding="utf-8"))
+        if _reads(key).exists():
+            content |= json.loads(_reads(key).read_text(encoding="utf-8"))
         about = content.pop("dataset")
         dataset = LiveDataset(**{**about, "path": Path(about["path"])})
         link = LiveLink(dataset=dataset, **content)

@@ -154,7 +154,7 @@ def _scoring(view: View, run: SignatureRun) -> list[str]:
         "repeats": ("count" if several else "once", "once"),
         "p_adjust": (run.p_adjust, "bh"),
         "random_state": (run.seed, 0),
-        **{name: (value, None) for name, value in run.options.changed().items()},
+        **{name: (value, None) for name, value in run.options.used_by(run.method).items()},
     }
     return words + [f"{name}={value!r}" for name, (value, usual) in given.items() if value != usual]
 

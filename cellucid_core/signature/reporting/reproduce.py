@@ -219,7 +219,7 @@ def _scoring(run: SignatureRun) -> str:
 
 def _options(run: SignatureRun) -> str:
     """Return the choices of scanpy's and pyucell's functions, which have the same names."""
-    return "".join(f", {name}={value}" for name, value in run.options.changed().items())
+    return "".join(f", {name}={value}" for name, value in run.options.used_by(run.method).items())
 
 
 def _scoring_elsewhere(run: SignatureRun) -> str:

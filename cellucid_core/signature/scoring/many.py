@@ -24,6 +24,7 @@ from cellucid_core.signature.scoring.methods import (
     score_together,
 )
 from cellucid_core.signature.scoring.options import DEFAULT_OPTIONS, MethodOptions
+from cellucid_core.signature.scoring.whole_cell import cell_moments
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression, View
@@ -183,6 +184,8 @@ def iter_scores(
             except InputError as error:
                 yield i, error.what
         return
+    # Else each batch would read the whole matrix for them.
+    moments = cell_moments(expression) if method in ("zscore", "ulm") and scored else None
     for start, stop in batches(len(scored), view.n_cells):
         mine = scored[start:stop]
 
@@ -191,7 +194,9 @@ def iter_scores(
 
         if method in TOGETHER:
             some = [matches[i] for i in mine]
-            together = score_together(expression, some, method, seed=seed, options=options, progress=part)
+            together = score_together(
+                expression, some, method, seed=seed, options=options, moments=moments, progress=part
+            )
             yield from zip(mine, together, strict=True)
             continue
         total, whole = weighted_sums(

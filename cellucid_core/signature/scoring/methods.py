@@ -18,7 +18,7 @@ from cellucid_core.signature.scoring.linear import weighted_sum
 from cellucid_core.signature.scoring.options import DEFAULT_OPTIONS, MethodOptions
 from cellucid_core.signature.scoring.ssgsea import ssgsea_many
 from cellucid_core.signature.scoring.ucell import ucell_many
-from cellucid_core.signature.scoring.whole_cell import whole_cell_many
+from cellucid_core.signature.scoring.whole_cell import Moments, whole_cell_many
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
@@ -121,6 +121,7 @@ def score_together(
     *,
     seed: int = 0,
     options: MethodOptions = DEFAULT_OPTIONS,
+    moments: Moments | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Score every cell by several signatures that share one walk through the matrix.
@@ -131,18 +132,20 @@ def score_together(
         Each with a gene that was found.
     method
         Of `TOGETHER`. The others as `score_cells`.
+    moments
+        From `cell_moments`, where ``zscore`` or ``ulm`` is asked for more than once.
 
     Returns
     -------
     numpy.ndarray
         (signatures, n_cells) float64.
     """
-    options.check(expression.n_genes)
     if method == "ucell":
+        options.check_rank(expression.n_genes)
         plain = [match.unweighted() for match in matches]
         return ucell_many(expression, plain, max_rank=options.max_rank, progress=progress)
     if method == "zscore" or method == "ulm":
-        return whole_cell_many(expression, matches, method, progress=progress)
+        return whole_cell_many(expression, matches, method, moments=moments, progress=progress)
     halves = [(row, sign, match.half(sign)) for row, match in enumerate(matches) for sign in (1, -1)]
     halves = [(row, sign, half) for row, sign, half in halves if half.found]
     each = [half for _, _, half in halves]

@@ -34,13 +34,13 @@ class MethodOptions:
         if not 0 < self.top_share <= 1:
             raise InputError(f"top_share cannot be {self.top_share!r}.", "Use a share above 0, and at most 1.")
 
-    def check(self, n_genes: int) -> None:
-        """Refuse what cannot be with so few genes.
+    def check_rank(self, n_genes: int) -> None:
+        """Refuse a largest rank that there is not among so few genes.
 
         Raises
         ------
         InputError
-            The largest rank was chosen, and is more than the number of genes.
+            It was chosen, and is more than the number of genes.
         """
         if self.max_rank != DEFAULT_OPTIONS.max_rank and self.max_rank > n_genes:
             raise InputError(
@@ -53,5 +53,11 @@ class MethodOptions:
         each = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in each.items() if value != getattr(DEFAULT_OPTIONS, name)}
 
+    def used_by(self, method: str) -> dict[str, int | float]:
+        """Return those of `changed` that a method takes."""
+        return {name: value for name, value in self.changed().items() if name in _TAKES.get(method, ())}
 
+
+#: Method → the choices that it takes.
+_TAKES = {"ucell": ("max_rank",), "aucell": ("top_share",), "score_genes": ("ctrl_size", "n_bins")}
 DEFAULT_OPTIONS = MethodOptions()

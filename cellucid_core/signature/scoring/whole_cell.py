@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -18,14 +18,14 @@ from cellucid_core.signature.scoring.linear import weighted_sums
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
 
+#: Sums, sums of squares, number of genes; see `cell_moments`.
+Moments: TypeAlias = "tuple[np.ndarray, np.ndarray, int]"
 _GENES_AT_ONCE = 256
 #: What keeps the t-value of a perfect fit finite, as in decoupler.
 _LEAST = 2.2e-16
 
 
-def cell_moments(
-    expression: Expression, progress: Callable[[float], None] | None = None
-) -> tuple[np.ndarray, np.ndarray, int]:
+def cell_moments(expression: Expression, progress: Callable[[float], None] | None = None) -> Moments:
     """Return each cell's sum and sum of squares over all genes, and how many genes are not 0 in every cell.
 
     Returns
@@ -64,7 +64,7 @@ def whole_cell_many(
     matches: Sequence[GeneMatch],
     method: str,
     *,
-    moments: tuple[np.ndarray, np.ndarray, int] | None = None,
+    moments: Moments | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Score cells by several signatures.

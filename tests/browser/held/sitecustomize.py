@@ -1,7 +1,8 @@
 """Loaded by Python at its start in servers of tests: a job waits at its first report while a file is there.
 
 What a test wants to see under way (a button to cancel it, the page of elsewhere) is held this way, so that no test
-needs a slow machine or large data. The product knows nothing of it.
+needs a slow machine or large data. ``BREAK=module:function`` makes a function fail as a mistake of ours would. The
+product knows nothing of it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from pathlib import Path
 
 _MODULE = "cellucid_core.serving.jobs.progress"
 _GATE = os.environ.get("HOLD_JOBS_WHILE")
+_BREAK = os.environ.get("BREAK")
 
 
 class _Finder(MetaPathFinder):
-    """Lets the module load as usual, then puts the wait in front of its reports."""
+    """Lets a module load as usual, then changes something in it."""
+
+    def __init__(self, module, change):
+        self._module, self._change = module, change
 
     def find_spec(self, name, path, target=None):
-        if name != _MODULE:
+        if name != self._module:
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
@@ -29,7 +34,7 @@ class _Finder(MetaPathFinder):
 
         def exec_module(module):
             load(module)
-            _hold(module.Reporter, Path(_GATE))
+            self._change(module)
 
         spec.loader.exec_module = exec_module
         return spec
@@ -47,5 +52,12 @@ def _hold(reporter, gate):
     reporter.__call__ = held
 
 
+def _fails(*arguments, **more):
+    raise ZeroDivisionError("a mistake of ours")
+
+
 if _GATE:
-    sys.meta_path.insert(0, _Finder())
+    sys.meta_path.insert(0, _Finder(_MODULE, lambda module: _hold(module.Reporter, Path(_GATE))))
+if _BREAK:
+    _place, _, _name = _BREAK.partition(":")
+    sys.meta_path.insert(0, _Finder(_place, lambda module: setattr(module, _name, _fails)))
