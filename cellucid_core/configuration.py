@@ -144,6 +144,22 @@ def _origins(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(origins))
 
 
+def _cluster(text: str) -> str:
+    words = "tls://host:port, or tcp://127.0.0.1:port on this machine"
+    found = re.fullmatch(r"(tls|tcp)://(\[[0-9a-f:]+\]|[\w.-]+):(\d{1,5})", text.strip(), re.ASCII)
+    if found is None or not 0 < int(found[3]) < 65536:
+        raise ValueError(words)
+    if found[1] == "tcp" and not (found[2] in ("localhost", "[::1]") or re.fullmatch(r"127(\.\d+){3}", found[2])):
+        raise ValueError(words)  # what goes there can be read and changed on the way
+    return text.strip()
+
+
+def _web_address(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s<>()]+", text.strip()):
+        raise ValueError("an address that begins with http:// or https://")
+    return text.strip()
+
+
 def _opened(text: str) -> str:
     if text.lower() in ("", "demo"):
         return text.lower()
@@ -354,6 +370,28 @@ class Configuration:
         "`on` serves `/metrics` to everybody who reaches the server; a secret, to those who send it as a bearer token.",
         default="off",
     )
+    cluster: str = _setting(
+        "CELLUCID_CLUSTER",
+        _cluster,
+        "none: everything runs on this machine",
+        "Address of a Dask scheduler, `tls://host:8786`, whose workers open, score and export the parts of datasets "
+        "(extra `cluster`, `docs/cluster.md`); `tcp://` only on this machine.",
+        default="",
+    )
+    cluster_certs: Path | None = _setting(
+        "CELLUCID_CLUSTER_CERTS",
+        _folder,
+        "none",
+        "Folder with `ca.pem`, `cert.pem` and `key.pem`, the certificates for `CELLUCID_CLUSTER`.",
+        default=None,
+    )
+    cluster_dashboard: str = _setting(
+        "CELLUCID_CLUSTER_DASHBOARD",
+        _web_address,
+        "not shown",
+        "Address of Dask's own dashboard, shown beside the progress of jobs: only where all users may see it.",
+        default="",
+    )
     log: str = _setting(
         "CELLUCID_LOG", _one_of("json", "text", "off"), "text", "How requests and errors are logged.", default="text"
     )
@@ -434,6 +472,11 @@ def check_configuration(environment: Mapping[str, str] | None = None) -> Configu
                 "other's uploads.",
                 "Put it elsewhere.",
             )
+    if found.cluster.startswith("tls:") and found.cluster_certs is None:
+        raise InputError(
+            "CELLUCID_CLUSTER is asked with certificates, and none are named.",
+            "Set CELLUCID_CLUSTER_CERTS to the folder with ca.pem, cert.pem and key.pem.",
+        )
     if found.quota < found.upload_limit:
         raise InputError(
             f"CELLUCID_QUOTA ({format_size(found.quota)}) is less than CELLUCID_UPLOAD_LIMIT "

@@ -44,6 +44,11 @@ def add_command(commands: Any, name: str, run: Callable[..., Any], help_text: st
     parser: Parser = commands.add_parser(name, help=help_text, description=help_text)
     parser.set_defaults(run=run)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="a Dask scheduler, tls://host:8786, whose workers do what is done part by part; see docs/cluster.md",
+    )
     return parser
 
 
@@ -142,7 +147,10 @@ def open_view(sources: list[str], options: argparse.Namespace, scope: Any = None
 
     from cellucid_core.dataset import View, choose, default_mapping, open_dataset
     from cellucid_core.preflight import ALL, Scope, apply_fixes, overrule, preflight
+    from cellucid_core.running import executor, on_cluster
 
+    if on_cluster():
+        executor()  # said before anything is read
     dataset = open_dataset(
         sources,
         modality=options.modality,

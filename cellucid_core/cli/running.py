@@ -7,12 +7,13 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cellucid_core.cli import app, datasets, demo, export, preflight, score, serve, signature, verify
 from cellucid_core.cli.arguments import BAD_INPUT, DONE, REFUSED, Parser
+from cellucid_core.configuration import check_configuration
 from cellucid_core.errors import CellucidError, InputError, Unforeseen, WorkRefused
 
 _COMMANDS = (preflight, export, verify, score, signature, datasets, demo, serve, app)
@@ -27,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parser().parse_args(given)
         _check_environment()
-        status, result = options.run(options)
+        with _cluster(options.cluster):
+            status, result = options.run(options)
         if as_json and result is not None:
             print(json.dumps(result, allow_nan=False, ensure_ascii=False))
         sys.stdout.flush()
@@ -62,6 +64,24 @@ def _logged(unforeseen: Unforeseen, error: Exception) -> Unforeseen:
     with suppress(OSError), (cellucid_home() / "errors.log").open("a", encoding="utf-8") as log:
         log.write(f"reference {unforeseen.reference}\n{''.join(traceback.format_exception(error))}\n")
     return unforeseen
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[None]:
+    """Let the command use a cluster; what it names stays in this command."""
+    if address is None:
+        yield
+        return
+    before = os.environ.get("CELLUCID_CLUSTER")
+    os.environ["CELLUCID_CLUSTER"] = address
+    try:
+        check_configuration()
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("CELLUCID_CLUSTER", None)
+        else:
+            os.environ["CELLUCID_CLUSTER"] = before
 
 
 def _check_environment() -> None:

@@ -50,6 +50,7 @@ def add(commands: Any) -> None:
     score.add_argument("--rest-of", metavar="A", help="compare a page with all other cells")
     score.add_argument("--seed", type=int, default=0)
     score.add_argument("--out", metavar="FILE.csv", help="write one row per page and cell")
+    score.add_argument("--force", action="store_true", help="replace the file of --out if it is there")
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
@@ -209,5 +210,10 @@ def _check_scores_file(options: argparse.Namespace) -> None:
         return
     if Path(options.out).suffix.lower() != ".csv":
         raise InputError(f"{options.out} does not end in .csv.", "Name the file scores.csv, for example.")
-    if os.path.realpath(options.out) in map(os.path.realpath, options.dataset):
-        raise InputError(f"{options.out} is the dataset itself.", "Choose another file; the input is never replaced.")
+    read = [*options.dataset, *([options.gene_sets] if options.gene_sets else [])]
+    if (options.genes or "").startswith("@"):
+        read.append(options.genes[1:])
+    if os.path.realpath(options.out) in map(os.path.realpath, read):
+        raise InputError(f"{options.out} is what is read.", "Choose another file; the input is never replaced.")
+    if os.path.lexists(options.out) and not options.force:
+        raise InputError(f"{options.out} exists already.", "Choose another place, or use --force to replace it.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -107,6 +109,47 @@ class Expression:
                 block[row] = self.gene_stored(int(position))[1]
         return block
 
+    @property
+    def own_stats(self) -> GeneStats:
+        """Statistics over the cells that are here, also where `stats` are those of a larger whole."""
+        return self.stats
+
+    def parts(self) -> list[ExpressionPart]:
+        """Return what a machine needs that computes the cells of one part; parts without a kept cell are left out."""
+        if not isinstance(self._store, JoinedStore):
+            return []
+        parts = []
+        for store, columns, start in self._store.parts:
+            cells, n = None, store.n_cells
+            if self._cells is not None:
+                first, last = np.searchsorted(self._cells, [start, start + store.n_cells])
+                cells, n = self._cells[first:last] - start, int(last - first)
+            if n:
+                parts.append(
+                    ExpressionPart(str(store.folder), columns, self._store.n_genes, cells, self._genes, self.stats)
+                )
+        return parts
+
+    def save(self, path: Path) -> None:
+        """Write where the matrix lies and what is kept of it, for `read`: no values."""
+        stores = self._store.parts if isinstance(self._store, JoinedStore) else [(self._store, None, 0)]
+        arrays = {f"columns{i}": columns for i, (_, columns, _) in enumerate(stores) if columns is not None}
+        arrays |= {"cells": self._cells} if self._cells is not None else {}
+        arrays |= {"genes": self._genes} if self._genes is not None else {}
+        folders = np.array([str(store.folder) for store, _, _ in stores])
+        joined = isinstance(self._store, JoinedStore)
+        np.savez(path, folders=folders, joined=joined, n_genes=self._store.n_genes, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def read(cls, path: Path) -> Expression:
+        """Return what `save` has written, as long as its stores are there."""
+        with np.load(path) as found:
+            stores = [Store(Path(folder)) for folder in found["folders"].tolist()]
+            columns = [found.get(f"columns{i}") for i in range(len(stores))]
+            cells, genes = found.get("cells"), found.get("genes")
+            store = JoinedStore(stores, columns, int(found["n_genes"])) if found["joined"] else stores[0]
+        return cls(store, cells, genes)
+
     def forget(self) -> None:
         """Give back the memory of genes that were read: whoever walks all genes calls this now and then."""
         self._store.forget()
@@ -139,3 +182,52 @@ class Expression:
         """Genes above 0 in each cell, over all genes of the source matrix, (n_cells,) int64."""
         detected = self._store.cell_detected
         return detected if self._cells is None else detected[self._cells]
+
+
+@dataclass(frozen=True, eq=False)
+class ExpressionPart:
+    """The kept cells of one part, in plain values.
+
+    Attributes
+    ----------
+    folder
+        Of its store.
+    columns, n_genes
+        Where each of the whole's `n_genes` is in it, see `JoinedStore`.
+    cells, genes
+        What is kept: cells of the part, genes of the whole; None for all.
+    stats
+        Of the whole: methods choose genes by them.
+    """
+
+    folder: str
+    columns: np.ndarray | None
+    n_genes: int
+    cells: np.ndarray | None
+    genes: np.ndarray | None
+    stats: GeneStats
+
+    def open(self) -> Expression:
+        """Return its matrix; its `stats` are those of the whole."""
+        store = JoinedStore([Store(Path(self.folder))], [self.columns], self.n_genes)
+        return _OfWhole(store, self.cells, self.genes, self.stats)
+
+
+class _OfWhole(Expression):
+    """The cells of a part, which know the genes of the whole."""
+
+    def __init__(
+        self, store: JoinedStore, cells: np.ndarray | None, genes: np.ndarray | None, stats: GeneStats
+    ) -> None:
+        super().__init__(store, cells, genes)
+        self._whole = stats
+
+    @property
+    def stats(self) -> GeneStats:
+        """Statistics of each gene over the cells of the whole."""
+        return self._whole
+
+    @cached_property
+    def own_stats(self) -> GeneStats:
+        """See `Expression.own_stats`."""
+        return Expression(self._store, self._cells, self._genes).stats

@@ -6,7 +6,6 @@ As `anndata.concat` with ``label`` and ``join``, without its copies; what parts 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, TypeAlias, cast
@@ -25,6 +24,7 @@ from cellucid_core.errors import InputError
 from cellucid_core.genes import SYMBOL_COLUMNS, id_kind, species
 from cellucid_core.names import listed
 from cellucid_core.reading import FileMatrix, Graph
+from cellucid_core.running import Local, Share, executor
 
 #: Ids of genes, unlike each other.
 Ids: TypeAlias = "pd.Index[Any]"
@@ -55,11 +55,9 @@ class _Opened:
     graphs: tuple[str, ...]
     turned: bool
 
-    def again(self, how: Turn) -> Dataset:
-        found = self.reopen()
-        if found.content_hash != self.dataset.content_hash:
-            raise InputError(f"The file of {self.name} was changed since it was opened.", "Open it again.")
-        return found.turned(how)
+    def how(self, turn: Turn) -> Turn:
+        """How its matrices are turned, where all parts are turned so."""
+        return "matrix" if self.turned else turn
 
 
 def join_datasets(
@@ -69,6 +67,7 @@ def join_datasets(
     join: Join = "shared",
     sample_column: str = SAMPLE,
     turn: Turn = "",
+    here: bool = False,
 ) -> Dataset:
     """Return several datasets as one.
 
@@ -84,6 +83,8 @@ def join_datasets(
         The new column of the cell table that says which sample a cell is of.
     turn
         How every part is turned first.
+    here
+        Whether a part is in this process's memory, so that no cluster can read it.
 
     Returns
     -------
@@ -101,14 +102,18 @@ def join_datasets(
         raise InputError("The column of samples needs a name.", "Call it sample.")
     if repeated := sorted({one for one in names if names.count(one) > 1}):
         raise InputError(f"Two samples are called {repeated[0]!r}.", "Give each another name.")
-    with ThreadPoolExecutor(min(_AT_ONCE, len(openers))) as pool:
-        opened = list(pool.map(lambda one: _open_part(one[0], one[1], turn), openers))
+    parts = dict(
+        (Local(_AT_ONCE) if here else executor(_AT_ONCE)).map(
+            _open_part, [(one, reopen, turn) for one, reopen in openers]
+        )
+    )
+    opened = [parts[number] for number in range(len(openers))]
     notes = [f"{part.name}: {note}" for part in opened for note in part.dataset.notes]
     notes += _same_files(opened)
     notes += [
         f"{part.name}: the matrix was transposed, it fits its tables no other way." for part in opened if part.turned
     ]
-    matrices, variables, columns, own = _joined_matrices(opened, join, turn, notes)
+    matrices, variables, columns, own = _joined_matrices(opened, join, turn, notes, here=here)
     obs = _joined_obs(opened, sample_column, notes)
     digest = combined_hash(
         opened[0].dataset.content_hash,
@@ -141,11 +146,13 @@ def join_datasets(
         sample_column=sample_column,
         join=join,
         turn=turn,
-        rejoin=cache(lambda how: join_datasets(openers, name=name, join=join, sample_column=sample_column, turn=how)),
+        rejoin=cache(
+            lambda how: join_datasets(openers, name=name, join=join, sample_column=sample_column, turn=how, here=here)
+        ),
     )
 
 
-def _open_part(name: str, reopen: Callable[[], Dataset], turn: Turn) -> _Opened:
+def _open_part(name: str, reopen: Callable[[], Dataset], turn: Turn, report: Share) -> _Opened:
     try:
         dataset = reopen().turned(turn)
         turned = not turn and any(dataset.fits_only_turned(key) for key in dataset.matrices)
@@ -166,7 +173,7 @@ def _open_part(name: str, reopen: Callable[[], Dataset], turn: Turn) -> _Opened:
     return _Opened(
         name=name,
         reopen=reopen,
-        dataset=replace(dataset, matrices={}, graphs={}, source=None, scales={}, rejoin=None),
+        dataset=replace(dataset, matrices={}, graphs={}, source=None, scales={}, rejoin=None, reopen=None),
         shapes={key: matrix.shape for key, matrix in dataset.matrices.items()},
         dtypes={key: matrix.dtype for key, matrix in dataset.matrices.items()},
         keys={key: dataset.store_key(key) for key in dataset.matrices},
@@ -213,7 +220,7 @@ def _parts(opened: list[_Opened], matrix: str | None, columns: list[str], own: l
 
 
 def _joined_matrices(
-    opened: list[_Opened], join: Join, turn: Turn, notes: list[str]
+    opened: list[_Opened], join: Join, turn: Turn, notes: list[str], *, here: bool
 ) -> tuple[dict[str, JoinedMatrix], dict[str, pd.DataFrame], list[str], list[int]]:
     """Return the matrices that all parts have, their gene tables, what each part was joined by, and its own genes."""
     every = list(dict.fromkeys(key for part in opened for key in part.shapes))
@@ -252,15 +259,27 @@ def _joined_matrices(
             (n_cells, len(found[1])),
             np.result_type(*(part.dtypes[key] for part in opened)),
             tuple(
-                MatrixPart(part.keys[key], partial(_matrix, part, key, turn), place)
+                MatrixPart(
+                    part.keys[key],
+                    partial(_matrix, part.name, part.reopen, part.dataset.content_hash, key, part.how(turn)),
+                    place,
+                )
                 for part, place in zip(opened, found[2], strict=True)
             ),
+            here,
         )
     return matrices, variables, columns, own
 
 
-def _matrix(part: _Opened, key: str, turn: Turn) -> FileMatrix:
-    return cast(FileMatrix, part.again("matrix" if part.turned else turn).matrices[key])
+def _matrix(name: str, reopen: Callable[[], Dataset], content_hash: str, key: str, turn: Turn) -> FileMatrix:
+    return cast(FileMatrix, _again(name, reopen, content_hash).turned(turn).matrices[key])
+
+
+def _again(name: str, reopen: Callable[[], Dataset], content_hash: str) -> Dataset:
+    found = reopen()
+    if found.content_hash != content_hash:
+        raise InputError(f"The file of {name} was changed since it was opened.", "Open it again.")
+    return found
 
 
 def _gene_columns(opened: list[_Opened], tables: list[pd.DataFrame], notes: list[str]) -> list[str]:
@@ -531,6 +550,11 @@ def _joined_graphs(opened: list[_Opened], turn: Turn, notes: list[str]) -> dict[
     n_cells = sum(part.dataset.n_cells for part in opened)
 
     def read(key: str) -> sparse.csr_matrix:
-        return sparse.csr_matrix(sparse.block_diag([p.again(turn).graphs[key].read() for p in opened], format="csr"))
+        return sparse.csr_matrix(
+            sparse.block_diag(
+                [_again(p.name, p.reopen, p.dataset.content_hash).turned(turn).graphs[key].read() for p in opened],
+                format="csr",
+            )
+        )
 
     return {key: Graph(key, (n_cells, n_cells), partial(read, key)) for key in common}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 from cellucid_core.cache import turned_hash
-from cellucid_core.dataset.parts import Join, JoinedMatrix, Part
+from cellucid_core.dataset.parts import Join, JoinedMatrix, Part, built, row_ranges
 from cellucid_core.dataset.scale import MatrixScale, matrix_scale
 from cellucid_core.dataset.transposed import Turn, turned_matrix
 from cellucid_core.reading import Contents, FileMatrix
-from cellucid_core.store import JoinedStore, Store, open_store
+from cellucid_core.running import on_cluster
+from cellucid_core.store import JoinedStore, Store, has_store, open_store
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class Dataset(Contents):
         With `parts`: which genes were taken.
     rejoin
         With `parts`: joins them again, each turned as told.
+    reopen
+        Without: opens it again, as it is in the file, also on another machine; None where only this process has it.
     """
 
     id: str
@@ -77,6 +82,7 @@ class Dataset(Contents):
     sample_column: str = ""
     join: Join = "shared"
     rejoin: Callable[[Turn], Dataset] | None = field(default=None, repr=False)
+    reopen: Callable[[], Dataset] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         return f"<Dataset {self.name}: {self.n_cells:,} cells, matrices {', '.join(self.matrices) or 'none'}>"
@@ -110,7 +116,12 @@ class Dataset(Contents):
         found = self.matrices[matrix]
         if isinstance(found, JoinedMatrix):
             return found.store(report)
-        return open_store(self.store_key(matrix), matrix, lambda: found, report)
+        key = self.store_key(matrix)
+        if on_cluster() and self.reopen is not None and not has_store(key, matrix):
+            ranges = row_ranges(key, found, partial(_reopened, self.reopen, self.turn, matrix))
+            if ranges:
+                return JoinedStore(built(ranges, report), [None] * len(ranges), found.shape[1])
+        return open_store(key, matrix, lambda: found, report)
 
     def scale(self, matrix: str) -> MatrixScale:
         """Return what a matrix holds, decided once per dataset.
@@ -180,3 +191,7 @@ class Dataset(Contents):
             source=self,
             scales={},
         )
+
+
+def _reopened(reopen: Callable[[], Dataset], turn: Turn, matrix: str) -> FileMatrix:
+    return cast(FileMatrix, reopen().turned(turn).matrices[matrix])

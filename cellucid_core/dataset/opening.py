@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cellucid_core.cache import cellucid_home, combined_hash, content_hash, home_folder
 from cellucid_core.dataset.cell_metadata import read_cell_metadata, with_cell_metadata
@@ -198,12 +198,12 @@ def open_dataset(
         named = [str(one) for one in source] if isinstance(source, Mapping) else sample_names(several)
         if len(several) > 1 or isinstance(source, Mapping):
             named, several = _chosen(named, several, samples)
-            samples = None
             openers = [
-                (sample, partial(open_dataset, one, modality=modality))
+                (sample, partial(open_dataset, _anywhere(one), modality=modality))
                 for sample, one in zip(named, several, strict=True)
             ]
-            return _join(openers, name, cell_metadata, join, sample_column)
+            here = any(is_adata(one) for one in several)
+            return _join(openers, name, cell_metadata, join, sample_column, here=here)
         source = several[0]
     if is_adata(source):
         return _open_adata(source, name, modality, cell_metadata)
@@ -217,10 +217,26 @@ def open_dataset(
     if is_remote(source):
         return _open_remote(str(source), name, _How(modality, cell_metadata, samples, join, sample_column))
     path = Path(source)
+    given = DatasetSource(
+        str(path.absolute()),
+        name,
+        modality,
+        None if cell_metadata is None else str(Path(cell_metadata).absolute()),
+        samples=tuple(samples or ()),
+    )
     # An upload lies on disk under its hash: messages say the user's name.
     file_name = path.name or path.resolve().name if name is None else f"{name}{path.suffix}"
     dataset = _open(path, file_name, _How(modality, cell_metadata, samples, join, sample_column))
+    if not dataset.parts:
+        dataset = replace(dataset, reopen=replace(given, content_hash=dataset.content_hash).open)
     return dataset if name is None else replace(dataset, id=safe_key(name), name=name)
+
+
+def _anywhere(source: Openable) -> Openable:
+    """Return a path as it means the same in every folder; what is not there stays as it was given."""
+    if isinstance(source, str | os.PathLike) and source != DEMO and os.path.exists(source):  # noqa: PTH110
+        return Path(source).absolute()
+    return source
 
 
 def _open_remote(address: str, name: str | None, how: _How) -> Dataset:
@@ -284,10 +300,12 @@ def _join(
     cell_metadata: str | Path | None,
     join: Join,
     sample_column: str,
+    *,
+    here: bool = False,
 ) -> Dataset:
     samples = [sample for sample, _ in openers]
     name = name or joined_name(samples)
-    dataset = join_datasets(openers, name=name, join=join, sample_column=sample_column)
+    dataset = join_datasets(openers, name=name, join=join, sample_column=sample_column, here=here)
     dataset = replace(dataset, id=safe_key(name))
     return dataset if cell_metadata is None else _with_metadata(dataset, Path(cell_metadata))
 
@@ -410,8 +428,29 @@ def _open_samples(source: Source, file_name: str, container: Container, how: _Ho
     if len(chosen) == 1:
         dataset = replace(opened(chosen[0]), id=safe_key(stem), name=stem)
         return dataset if how.cell_metadata is None else _with_metadata(dataset, Path(how.cell_metadata))
-    openers = [(sample.name, partial(opened, sample)) for sample in chosen]
+    openers = [
+        (sample.name, _SampleOpener(partial(opened, sample), _sample_source(source.path, sample, how)))
+        for sample in chosen
+    ]
     return _join(openers, stem, how.cell_metadata, how.join, how.sample_column)
+
+
+def _sample_source(path: Path, sample: Sample, how: _How) -> DatasetSource:
+    return DatasetSource(str(path.absolute()), modality=how.modality, samples=(sample.name,))
+
+
+@dataclass(frozen=True)
+class _SampleOpener:
+    """Opens a sample of an archive or folder: here with what is known of the archive, elsewhere from plain values."""
+
+    here: Callable[[], Dataset]
+    elsewhere: DatasetSource
+
+    def __call__(self) -> Dataset:
+        return self.here()
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return getattr, (self.elsewhere, "open")
 
 
 def _is_hdf5(path: Path) -> bool:

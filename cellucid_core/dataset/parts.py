@@ -5,25 +5,29 @@ Files are not held open: a part is opened again where its matrix has to be turne
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from threading import Event, Lock
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from cellucid_core.configuration import machine_cores
 from cellucid_core.dataset.scale import MatrixScale
-from cellucid_core.errors import InputError
 from cellucid_core.reading import FileMatrix
-from cellucid_core.store import JoinedStore, Store, open_store
+from cellucid_core.running import Local, Share, executor, on_cluster
+from cellucid_core.store import JoinedStore, Store, has_store, open_store, store_folder
 
 #: Which genes a joined dataset has: those that all parts have, or all, with 0 where a part lacks one.
 Join = Literal["shared", "all"]
 #: The column of the ids that cells had in their files, where these repeat.
 BARCODE = "barcode"
+#: Bytes of a part of one large file, as a matrix is in memory.
+PART_BYTES = 10**9
+#: A store's key, the name of its matrix, and what opens the file again and returns the matrix.
+Wanted: TypeAlias = "tuple[str, str, Callable[[], FileMatrix]]"
 #: Parts whose matrices are turned at the same time; more would need more memory and be no faster.
 _AT_ONCE = 2
 
@@ -97,12 +101,15 @@ class JoinedMatrix:
         That holds the values of every part.
     parts
         In the order of the cells.
+    here
+        Whether a part is in this process's memory, so that nobody else can read it.
     """
 
     name: str
     shape: tuple[int, int]
     dtype: np.dtype[Any]
     parts: tuple[MatrixPart, ...] = field(repr=False)
+    here: bool = False
 
     def store(self, report: Callable[[float], None] | None = None) -> JoinedStore:
         """Return the gene-major stores of all parts as one, building those that nobody has built yet, two at a time.
@@ -112,27 +119,75 @@ class JoinedMatrix:
         InputError
             If a part cannot be turned, or its file was changed.
         """
-        shares, left, lock = [0.0] * len(self.parts), Event(), Lock()
-
-        def say(number: int, share: float) -> None:
-            if left.is_set():
-                raise InputError("The matrix is not wanted any more.", "Open it again.")
-            with lock:
-                shares[number] = share
-                if report is not None:
-                    report(sum(shares) / len(shares))
-
-        def build(number: int) -> Store:
-            part = self.parts[number]
-            return open_store(part.key, self.name, part.matrix, lambda share: say(number, share))
-
-        with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1)) as pool:
-            try:
-                stores = list(pool.map(build, range(len(self.parts))))
-            except BaseException:
-                left.set()
-                raise
+        stores = built([(part.key, self.name, part.matrix) for part in self.parts], report, here=self.here)
         return JoinedStore(stores, [part.columns for part in self.parts], self.shape[1])
+
+
+def built(wanted: Sequence[Wanted], report: Share | None = None, *, here: bool = False) -> list[Store]:
+    """Return stores in the order given, building those that are not there: two at a time `here`, or on a cluster.
+
+    Raises
+    ------
+    InputError
+        If a matrix cannot be turned.
+    """
+    found: dict[int, Store] = {}
+    if on_cluster():  # what is there need not be sent for
+        found = {
+            number: Store(store_folder(key, name))
+            for number, (key, name, _) in enumerate(wanted)
+            if has_store(key, name)
+        }
+    left = [number for number in range(len(wanted)) if number not in found]
+    if left:
+        at_once = min(_AT_ONCE, machine_cores())
+        engine = Local(at_once) if here else executor(at_once)
+        for number, folder in engine.map(build, [wanted[n] for n in left], report):
+            found[left[number]] = Store(folder)
+    return [found[number] for number in range(len(wanted))]
+
+
+def build(key: str, name: str, matrix: Callable[[], FileMatrix], report: Share) -> Path:
+    """Build the store of a matrix where this runs, and return its folder."""
+    return open_store(key, name, matrix, report).folder
+
+
+def row_ranges(key: str, matrix: FileMatrix, reopen: Callable[[], FileMatrix]) -> list[Wanted]:
+    """Return a large matrix of one file as parts: ranges of its rows of about `PART_BYTES`; none where it is one part.
+
+    Parameters
+    ----------
+    key
+        Of its store.
+    matrix
+        The matrix; one that keeps genes together has no ranges.
+    reopen
+        Opens the file again, on another machine, and returns it.
+    """
+    n_cells, n_genes = matrix.shape
+    if matrix.layout == "csc" or matrix.digest is not None:
+        return []
+    if matrix.layout == "csr":
+        matrix.check_parts()
+        size = matrix.element["indices"].shape[0] * (4 + matrix.dtype.itemsize)
+    else:
+        size = n_cells * n_genes * matrix.dtype.itemsize
+    number = min(-(-size // PART_BYTES), n_cells)
+    if number < 2:
+        return []
+    # Whole chunks of the file, so that no two parts unpack the same one.
+    chunks = getattr(matrix.element, "chunks", None) if matrix.layout == "dense" else None
+    step = chunks[0] if chunks else 1
+    bounds = np.unique(np.linspace(0, n_cells, number + 1).astype(np.int64) // step * step)
+    bounds[-1] = n_cells
+    return [
+        (key, f"{matrix.name} rows {start} to {stop}", partial(_rows, reopen, start, stop))
+        for start, stop in itertools.pairwise(bounds.tolist())
+    ]
+
+
+def _rows(reopen: Callable[[], FileMatrix], start: int, stop: int) -> FileMatrix:
+    return reopen().rows(start, stop)
 
 
 def joined_scale(scales: list[tuple[int, MatrixScale]]) -> MatrixScale:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cellucid_core.cache import scratch_folder
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.export.cautions import cautions
 from cellucid_core.export.cellucid_ready import check_target, write_ready
 from cellucid_core.export.chosen_genes import ChosenGenes, choose_genes
 from cellucid_core.export.compact import (
-    Compressor,
     Points,
     Vectors,
     fixed_time,
@@ -40,6 +40,7 @@ from cellucid_core.export.result import ExportProgress, ExportResult, sha256_of
 from cellucid_core.export.settings import ExportSettings
 from cellucid_core.export.sink import Sink, open_sink
 from cellucid_core.export.verify import verify as read_back
+from cellucid_core.running import executor, on_cluster
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -186,6 +187,11 @@ def _spare_the_input(view: View, target: str | Path) -> None:
         )
 
 
+def in_parts(view: View) -> bool:
+    """Tell whether the chosen matrix lies in parts."""
+    return view.expression is not None and len(view.expression.parts()) > 1
+
+
 @dataclass(frozen=True)
 class _Made:
     """What one step made: files, and what the manifests say of them."""
@@ -229,8 +235,9 @@ class _Writer:
         fields: list[obs_files.ObsField] = []
         entries: list[list[Any]] = []
         # One stream, so that no thread waits for the last column before it begins with the genes.
-        steps = chain(self._coordinates(), self._columns(), self._gene_blocks())
-        for made in in_order(steps, settings.threads):
+        genes, elsewhere = self._gene_blocks(), on_cluster() and in_parts(view)
+        steps = chain(self._coordinates(), self._columns(), () if elsewhere else genes)
+        for made in chain(in_order(steps, settings.threads), self._genes_elsewhere() if elsewhere else ()):
             self._add(made.what, made.files)
             fields += made.fields
             entries += made.entries
@@ -278,13 +285,11 @@ class _Writer:
             self._sink.add(name, data)
         self._report(ExportProgress(self._sink.files, self.total, what))
 
-    def _file(self, name: str, array: np.ndarray, compressor: Compressor | None = None) -> _File:
+    def _file(self, name: str, array: np.ndarray) -> _File:
         """Return a binary as it is stored."""
         raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
         level = self.settings.compression
-        if not level:
-            return name, bytes(raw)
-        return name + ".gz", compressor.gzip(raw) if compressor else gzip_bytes(raw, level)
+        return (name + ".gz", gzip_bytes(raw, level)) if level else (name, bytes(raw))
 
     def _coordinates(self) -> Iterator[Callable[[], _Made]]:
         arrays = [(f"points_{d}d.bin", points.array) for d, points in self.points.items()]
@@ -321,17 +326,43 @@ class _Writer:
             yield lambda block=block: self._gene_block(block)  # type: ignore[misc]
 
     def _gene_block(self, block: range) -> _Made:
-        expression, bits = self.view.expression, self.settings.var_quantization
-        assert expression is not None
-        entries, files = [], []
-        compressor = Compressor(self.settings.compression)  # one per block: blocks run in any order
-        for index in block:
-            gene = self.genes.ids[index]
-            encoded = gene_files.encode_gene(expression, int(self.genes.positions[index]), bits, gene)
-            entries.append([gene, *encoded.limits])
-            files.append(self._file(gene_files.path(gene, bits), encoded.array, compressor))
-        expression.forget()
+        assert self.view.expression is not None
+        genes, settings = self._genes_of(block), self.settings
+        files, entries = gene_files.encode_block(
+            self.view.expression, genes, settings.var_quantization, settings.compression
+        )
         return _Made("Writing genes", files, entries=entries)
+
+    def _genes_of(self, block: range) -> list[tuple[str, int]]:
+        return [(self.genes.ids[index], int(self.genes.positions[index])) for index in block]
+
+    def _genes_elsewhere(self) -> Iterator[_Made]:
+        """Yield the blocks of genes in order, encoded by a cluster into a folder that it shares."""
+        settings, n_cells = self.settings, self.view.n_cells
+        assert self.view.expression is not None
+        with scratch_folder() as shared:
+            about = shared / "expression.npz"
+            self.view.expression.save(about)
+            calls = [
+                (about, self._genes_of(block), settings.var_quantization, settings.compression, shared / str(number))
+                for number, block in enumerate(
+                    gene_files.blocks(len(self.genes.ids), n_cells, settings.var_quantization)
+                )
+            ]
+            made: dict[int, Any] = {}
+            following = 0
+            for done, entries in executor().map(gene_files.encode_elsewhere, calls, self._still_wanted):
+                made[done] = entries
+                while following in made:
+                    names = [name for name, _ in calls[following][1]]
+                    files = gene_files.take_block(
+                        names, settings.var_quantization, settings.suffix, calls[following][4]
+                    )
+                    yield _Made("Writing genes", files, entries=made.pop(following))
+                    following += 1
+
+    def _still_wanted(self, _: float) -> None:
+        self._report(ExportProgress(self._sink.files, self.total, "Writing genes"))
 
     def _write_graph(self) -> int | None:
         if self._graph is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -40,6 +40,8 @@ class FileMatrix:
         With `columns`: how many the element has.
     digest
         Returns the hash of the matrix alone, where it is not of a file: of a matrix in memory.
+    first, stored_rows
+        Of some rows (`rows`): the first one, and how many the element has.
     """
 
     name: str
@@ -50,6 +52,17 @@ class FileMatrix:
     columns: np.ndarray | None = None
     stored_columns: int = 0
     digest: Callable[[], str] | None = None
+    first: int = 0
+    stored_rows: int | None = None
+
+    def rows(self, start: int, stop: int) -> FileMatrix:
+        """Return some of its rows, as a matrix of their own (dense and csr)."""
+        return replace(
+            self,
+            shape=(stop - start, self.shape[1]),
+            first=self.first + start,
+            stored_rows=self.shape[0] if self.stored_rows is None else self.stored_rows,
+        )
 
     @property
     def _minor(self) -> int:
@@ -68,7 +81,8 @@ class FileMatrix:
         """
         self.check_parts()
         pointers = self.stored("indptr", slice(None)).astype(np.int64)
-        major = self.shape[0] if self.layout == "csr" else self.shape[1]
+        rows = self.shape[0] if self.stored_rows is None else self.stored_rows
+        major = rows if self.layout == "csr" else self.shape[1]
         stored = self.element["indices"].shape[0]
         sound = (
             pointers.shape == (major + 1,)
@@ -78,7 +92,7 @@ class FileMatrix:
         )
         if not sound:
             raise self.damaged("its row pointers do not fit its entries")
-        return pointers
+        return pointers if self.stored_rows is None else pointers[self.first : self.first + self.shape[0] + 1]
 
     def check_parts(self) -> None:
         """Check that the parts of a sparse matrix are lists of numbers, pointers and indices whole ones.
@@ -193,6 +207,10 @@ class FileMatrix:
             rows -= rows % chunks[0]
         for start in range(0, self.shape[0], rows):
             yield start, min(self.shape[0], start + rows)
+
+    def read_dense(self, start: int, stop: int) -> np.ndarray:
+        """Return rows start…stop of a dense matrix, as stored."""
+        return self.stored(None, slice(self.first + start, self.first + stop))
 
     def sample_rows(self, rows: np.ndarray) -> sparse.csr_matrix | np.ndarray:
         """Return a few whole cells, for judging what kind of values a matrix holds.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cellucid_core.store.build import place_rows
-from cellucid_core.store.gene_major import Store, open_store
+from cellucid_core.store.gene_major import Store, has_store, open_store, store_folder
 from cellucid_core.store.gene_stats import GeneStats, dense_gene_stats, gather_stats, join_stats, sparse_gene_stats
 from cellucid_core.store.joined import JoinedStore
 
@@ -13,8 +13,10 @@ __all__ = [
     "Store",
     "dense_gene_stats",
     "gather_stats",
+    "has_store",
     "join_stats",
     "open_store",
     "place_rows",
     "sparse_gene_stats",
+    "store_folder",
 ]

@@ -82,7 +82,8 @@ def _require_room(matrix: FileMatrix, folder: Path) -> None:
         return
     matrix.check_parts()
     require_memory(8.0 * matrix.element["indptr"].shape[0], what)
-    require_disk(matrix.element["indices"].shape[0] * (4.0 + value), folder, what)
+    share = n_cells / matrix.stored_rows if matrix.stored_rows else 1.0
+    require_disk(matrix.element["indices"].shape[0] * share * (4.0 + value), folder, what)
 
 
 def _meta(matrix: FileMatrix, *, sparse: bool, dtype: np.dtype, n_stored: int) -> dict[str, object]:
@@ -97,23 +98,23 @@ def _meta(matrix: FileMatrix, *, sparse: bool, dtype: np.dtype, n_stored: int) -
 
 def _build_dense(matrix: FileMatrix, folder: Path, report: BuildShare) -> dict[str, object]:
     n_cells, n_genes = matrix.shape
-    dtype = exact_float(matrix.dtype, (matrix.stored(None, slice(a, b)) for a, b in matrix.dense_blocks()))
+    dtype = exact_float(matrix.dtype, (matrix.read_dense(a, b) for a, b in matrix.dense_blocks()))
     if n_cells == 0 or n_genes == 0:
         np.save(folder / "values.npy", np.zeros((n_genes, n_cells), dtype))
         return _meta(matrix, sparse=False, dtype=dtype, n_stored=0)
     values = open_memmap(folder / "values.npy", mode="w+", dtype=dtype, shape=(n_genes, n_cells))
     for start, stop in matrix.dense_blocks():
-        values[:, start:stop] = matrix.stored(None, slice(start, stop)).T
+        values[:, start:stop] = matrix.read_dense(start, stop).T
         forget(values)
         report(stop / n_cells)
     values.flush()
     return _meta(matrix, sparse=False, dtype=dtype, n_stored=n_cells * n_genes)
 
 
-def _value_blocks(matrix: FileMatrix) -> Iterator[np.ndarray]:
-    step = 4 * 2**20
-    for start in range(0, matrix.element["data"].shape[0], step):
-        yield matrix.stored("data", slice(start, start + step))
+def _value_blocks(matrix: FileMatrix, pointers: np.ndarray) -> Iterator[np.ndarray]:
+    step, last = 4 * 2**20, int(pointers[-1])
+    for start in range(int(pointers[0]), last, step):
+        yield matrix.stored("data", slice(start, min(start + step, last)))
 
 
 def _build_from_rows(matrix: FileMatrix, folder: Path, report: BuildShare) -> dict[str, object]:
@@ -121,7 +122,7 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: BuildShare) -> di
     n_genes = matrix.shape[1]
     pointers = matrix.indptr()
     blocks = list(matrix.major_blocks(pointers))
-    dtype = exact_float(matrix.dtype, _value_blocks(matrix))
+    dtype = exact_float(matrix.dtype, _value_blocks(matrix, pointers))
 
     def count(block: tuple[int, int]) -> np.ndarray:
         return matrix.count_by_column(pointers, *block)
@@ -280,7 +281,7 @@ def _place_block(
 def _build_from_columns(matrix: FileMatrix, folder: Path, report: BuildShare) -> dict[str, object]:
     n_genes = matrix.shape[1]
     pointers = matrix.indptr()
-    dtype = exact_float(matrix.dtype, _value_blocks(matrix))
+    dtype = exact_float(matrix.dtype, _value_blocks(matrix, pointers))
     indices, data = _sparse_parts(folder, int(pointers[-1]), dtype)
     counts = np.zeros(n_genes, np.int64)
     for start, stop in matrix.major_blocks(pointers):

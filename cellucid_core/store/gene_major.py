@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from cellucid_core.cache import home_folder, sealed_folder
+from cellucid_core.cache import home_folder, is_complete, sealed_folder
 from cellucid_core.errors import InputError
 from cellucid_core.reading import BLOCK_BYTES, FileMatrix
 from cellucid_core.store.build import build_store, forget
@@ -146,8 +146,7 @@ def open_store(
     InputError
         If the matrix cannot be turned or the disk is full.
     """
-    layer = hashlib.sha256(name.encode()).hexdigest()[:16]
-    folder = home_folder("stores") / f"v{_VERSION}-{content_hash[:40]}-{layer}"
+    folder = store_folder(content_hash, name)
     say = report or (lambda share: None)
     try:
         sealed_folder(folder, lambda draft: _build(matrix(), draft, say), lambda: say(0.0))
@@ -157,6 +156,17 @@ def open_store(
             "Free some disk space, or point CELLUCID_HOME to a larger disk.",
         ) from error
     return Store(folder)
+
+
+def has_store(content_hash: str, name: str) -> bool:
+    """Tell whether the store of a matrix is there, complete and sound."""
+    return is_complete(store_folder(content_hash, name))
+
+
+def store_folder(content_hash: str, name: str) -> Path:
+    """Return where the store of a matrix is, or would be."""
+    layer = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return home_folder("stores") / f"v{_VERSION}-{content_hash[:40]}-{layer}"
 
 
 def _build(matrix: FileMatrix, draft: Path, report: Callable[[float], None]) -> None:

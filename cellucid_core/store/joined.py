@@ -56,6 +56,11 @@ class JoinedStore:
         cells, values = zip(*parts, strict=True)
         return np.concatenate(cells), np.concatenate(values, dtype=self.dtype)
 
+    @property
+    def parts(self) -> list[tuple[Store, np.ndarray | None, int]]:
+        """Each part's store, where the genes of the whole are in it, and its first cell."""
+        return list(zip(self._stores, self._columns, self._starts.tolist(), strict=False))
+
     def forget(self) -> None:
         """Give back the memory of what was read; it stays in the files."""
         for store in self._stores:

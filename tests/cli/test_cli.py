@@ -318,6 +318,19 @@ def test_the_input_is_never_replaced(command, file, tmp_path):
     assert table.read_bytes() == before
 
 
+def test_scores_that_are_there_are_replaced_only_by_force(command, tmp_path):
+    out, genes = tmp_path / "s.csv", tmp_path / "genes.csv"
+    genes.write_text("CD3D\n")
+    out.write_text("mine")
+    status, result, _ = command("score", "demo", "--genes", "CD3D", "--out", out)
+    assert (status, out.read_text()) == (2, "mine")
+    assert "--force" in result["fix"]
+    assert command("score", "demo", "--genes", "CD3D", "--out", out, "--force")[0] == 0
+    assert out.read_text() != "mine"
+    assert command("score", "demo", "--genes", f"@{genes}", "--out", genes, "--force")[0] == 2
+    assert genes.read_text() == "CD3D\n"
+
+
 def test_the_folder_one_works_in_is_never_replaced(command, tmp_path, monkeypatch):
     (tmp_path / "mine.txt").write_text("x")
     monkeypatch.chdir(tmp_path)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from cellucid_core.atomic import complete_or_absent
+from cellucid_core.export.compact.compress import Compressor
 from cellucid_core.export.compact.quantize import Encoded, encode_stored
 from cellucid_core.names import safe_key
 from cellucid_core.prepared import encoding
+from cellucid_core.running import Share
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
@@ -40,6 +47,74 @@ def encode_gene(expression: Expression, position: int, bits: int | None, name: s
     """
     cells, values = expression.gene_stored(position)
     return encode_stored(expression.n_cells, cells if expression.is_sparse else None, values, bits, f"gene {name}")
+
+
+def encode_block(
+    expression: Expression, genes: Sequence[tuple[str, int]], bits: int | None, level: int | None
+) -> tuple[list[tuple[str, bytes]], list[list[Any]]]:
+    """Encode genes one after the other.
+
+    Parameters
+    ----------
+    expression
+        The matrix.
+    genes
+        Each one's id and position.
+    bits
+        As `encode_gene`.
+    level
+        Of the compression; 0 or None: none.
+
+    Returns
+    -------
+    tuple
+        Files (name, content), and their entries in the manifest.
+    """
+    files, entries = [], []
+    compressor = Compressor(level) if level else None  # one per block: blocks run in any order
+    for gene, position in genes:
+        encoded = encode_gene(expression, position, bits, gene)
+        raw = np.ascontiguousarray(encoded.array).reshape(-1).view(np.uint8).data
+        name = path(gene, bits)
+        files.append((name + ".gz", compressor.gzip(raw)) if compressor else (name, bytes(raw)))
+        entries.append([gene, *encoded.limits])
+    expression.forget()
+    return files, entries
+
+
+def encode_elsewhere(
+    about: Path, genes: Sequence[tuple[str, int]], bits: int | None, level: int | None, file: Path, report: Share
+) -> list[list[Any]]:
+    """Encode a block where this runs, into a file for `take_block`, and return its manifest entries.
+
+    Parameters
+    ----------
+    about
+        Where the matrix lies (`Expression.save`).
+    """
+    expression = _expression(about)
+    contents, entries = encode_block(expression, genes, bits, level)
+    report(0.9)
+    with complete_or_absent(file) as draft, draft.open("wb") as target:
+        target.write(np.array([len(data) for _, data in contents], np.int64).tobytes())
+        target.writelines(data for _, data in contents)
+    return entries
+
+
+@lru_cache(maxsize=2)  # a worker gets many blocks of one matrix
+def _expression(about: Path) -> Expression:
+    from cellucid_core.dataset import Expression
+
+    return Expression.read(about)
+
+
+def take_block(genes: Sequence[str], bits: int | None, suffix: str, file: Path) -> list[tuple[str, bytes]]:
+    """Return the files that `encode_elsewhere` has written for some genes; theirs is gone then."""
+    with file.open("rb") as source:
+        sizes = np.frombuffer(source.read(8 * len(genes)), np.int64)
+        files = [(path(gene, bits) + suffix, source.read(int(size))) for gene, size in zip(genes, sizes, strict=True)]
+    file.unlink()
+    return files
 
 
 def path(gene: str, bits: int | None) -> str:

@@ -13,9 +13,10 @@ import numpy as np
 from cellucid_core.errors import InputError
 from cellucid_core.genes import GeneMatch
 from cellucid_core.signature.scoring.aucell import aucell_many
-from cellucid_core.signature.scoring.control_genes import score_genes
+from cellucid_core.signature.scoring.control_genes import gene_means, score_genes
 from cellucid_core.signature.scoring.linear import weighted_sum
 from cellucid_core.signature.scoring.options import DEFAULT_OPTIONS, MethodOptions
+from cellucid_core.signature.scoring.over_parts import in_parts, over_parts
 from cellucid_core.signature.scoring.ssgsea import ssgsea_many
 from cellucid_core.signature.scoring.ucell import ucell_many
 from cellucid_core.signature.scoring.whole_cell import Moments, whole_cell_many
@@ -86,12 +87,42 @@ def score_cells(
         raise InputError(f"There is no score {method!r}.", f"Choose one of {', '.join(METHODS)}.")
     if not match.found:
         raise InputError("None of the signature's genes is in the dataset.", "Check the gene ids.")
+    check_weights(match, mean=method == "mean")
+    if method == "ucell":
+        options.check_rank(expression.n_genes)
+    if method == "score_genes" and means is None:
+        means = gene_means(expression, progress)
+    return over_parts(
+        _score_cells,
+        expression,
+        match,
+        method,
+        seed=seed,
+        options=options,
+        gene_ids=gene_ids,
+        means=means,
+        progress=progress,
+    )
+
+
+def _score_cells(
+    expression: Expression,
+    match: GeneMatch,
+    method: Method,
+    *,
+    seed: int,
+    options: MethodOptions,
+    gene_ids: np.ndarray | None,
+    means: np.ndarray | None,
+    progress: Callable[[float], None] | None,
+) -> np.ndarray:
+    """Do what `score_cells` does, where the matrix is read."""
     if method in TOGETHER:
-        scores = score_together(expression, [match], method, seed=seed, options=options, progress=progress)
+        scores = _score_together(expression, [match], method, seed=seed, options=options, progress=progress)
         return np.asarray(scores[0])
     if match.signed and method in _HALVES:
         up, down = (
-            score_cells(
+            _score_cells(
                 expression,
                 half,
                 method,
@@ -142,6 +173,30 @@ def score_together(
     """
     if method == "ucell":
         options.check_rank(expression.n_genes)
+    return over_parts(
+        _score_together,
+        expression,
+        matches,
+        method,
+        seed=seed,
+        options=options,
+        moments=None if in_parts(expression) else moments,  # of all cells
+        progress=progress,
+    )
+
+
+def _score_together(
+    expression: Expression,
+    matches: Sequence[GeneMatch],
+    method: Method,
+    *,
+    seed: int,
+    options: MethodOptions,
+    moments: Moments | None = None,
+    progress: Callable[[float], None] | None,
+) -> np.ndarray:
+    """Do what `score_together` does, where the matrix is read."""
+    if method == "ucell":
         plain = [match.unweighted() for match in matches]
         return ucell_many(expression, plain, max_rank=options.max_rank, progress=progress)
     if method == "zscore" or method == "ulm":
@@ -183,7 +238,6 @@ def genes_used(expression: Expression, positions: np.ndarray) -> np.ndarray:
 
 
 def _sum_or_mean(expression: Expression, match: GeneMatch, *, mean: bool) -> np.ndarray:
-    check_weights(match, mean=mean)
     total, weight = weighted_sum(expression, match.positions, match.weights)
     if match.signed:  # Σ ±wx over Σ w
         down = match.half(-1)

@@ -115,7 +115,7 @@ def rank_tables(
     progress
         Called with the done share, 0 to 1.
     """
-    held = int(expression.stats.n_nonzero[genes].sum())
+    held = int(expression.own_stats.n_nonzero[genes].sum())
     if order is not None:
         held += len(genes) * expression.n_cells // 2
     parts = max(1, -(-held // _MOST_ENTRIES))

@@ -1,0 +1,267 @@
+"""A Dask cluster as an executor: tasks are calls of our own functions, files lie in the folder that all share."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import secrets
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cellucid_core.atomic import complete_or_absent
+from cellucid_core.cache import cellucid_home, home_folder
+from cellucid_core.configuration import read_configuration
+from cellucid_core.errors import InputError, WorkRefused
+from cellucid_core.running.executor import Share
+from cellucid_core.running.worker import Errand, NotWanted, carry_out, own_versions
+
+#: Seconds that a scheduler has to answer, and a first worker to be there.
+_PATIENCE = 10
+#: Seconds after which it is looked whether the scheduler is still there, and the caller may give up.
+_LOOK_EVERY = 0.2
+#: How often a part is begun again whose workers were killed; Dask itself gives up after three.
+_BEGIN_AGAIN = 10
+_COMPARED = ("dask", "distributed", "numpy")
+
+_connecting = threading.Lock()
+_connections: dict[tuple[str, str, int], Cluster] = {}
+
+
+def connected(address: str) -> Cluster:
+    """Return the cluster at an address, connecting to it at the first use and when the connection was lost.
+
+    Raises
+    ------
+    InputError
+        If it cannot be reached, has no worker, or other versions than this process.
+    """
+    certificates = read_configuration().cluster_certs
+    key = (address, str(certificates or ""), os.getpid())
+    with _connecting:
+        known = _connections.get(key)
+        if known is None or not known.alive:
+            if known is not None:
+                known.close()
+            known = _connections[key] = Cluster(address, certificates)
+        return known
+
+
+class Cluster:
+    """Workers of a Dask scheduler.
+
+    Parameters
+    ----------
+    address
+        ``tls://host:8786``, or ``tcp://`` on this machine.
+    certificates
+        Folder with ``ca.pem``, ``cert.pem`` and ``key.pem``, for ``tls://``.
+    """
+
+    def __init__(self, address: str, certificates: Path | None = None) -> None:
+        self.address = address
+        self._client: Any = _connect(address, certificates)
+        self._wanted: set[Path] = set()
+        try:
+            self._compare_versions()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection stands."""
+        return str(self._client.status) == "running"
+
+    def map(
+        self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], progress: Share | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """See `Executor.map`; what is done is counted in calls."""
+        if not calls:
+            return
+        token = secrets.token_hex(8)
+        wanted = home_folder("cluster") / f"{token}.wanted"
+        wanted.touch()
+        self._wanted.add(wanted)
+        errand = Errand(str(cellucid_home()), _mark(), str(wanted), own_versions())
+        ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        numbers: dict[str, int] = {}
+        running: dict[int, Any] = {}
+
+        def begin(number: int, attempt: int) -> None:
+            key = f"part-{token}-{number}-{attempt}"  # names nothing of the user's
+            numbers[key] = number
+            future = self._client.submit(carry_out, errand, function, calls[number], key=key, pure=False)
+            running[number] = future
+            future.add_done_callback(ended.put)
+
+        attempts = dict.fromkeys(range(len(calls)), 0)
+        try:
+            self._require_alive()
+            for number in range(len(calls)):
+                begin(number, 0)
+            while running:
+                try:
+                    future = ended.get(timeout=_LOOK_EVERY)
+                except queue.Empty:
+                    self._require_alive()
+                    if not wanted.exists():
+                        raise NotWanted("This is not wanted any more.", "Start it again.") from None
+                    future = None
+                if progress is not None:
+                    progress(1 - len(running) / len(calls))
+                if future is None:
+                    continue
+                number = numbers[future.key]
+                result = self._result(future, last=attempts[number] == _BEGIN_AGAIN)
+                if result is _KILLED:
+                    attempts[number] += 1
+                    begin(number, attempts[number])
+                    continue
+                del running[number]
+                yield number, result[0]
+            if progress is not None:
+                progress(1.0)
+        finally:
+            self._wanted.discard(wanted)
+            wanted.unlink(missing_ok=True)  # what still runs looks at it between two blocks
+            if running and self.alive:
+                with suppress(Exception):
+                    self._client.cancel(list(running.values()))
+
+    def cancel(self) -> None:
+        """See `Executor.cancel`."""
+        for wanted in list(self._wanted):
+            wanted.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """See `Executor.close`."""
+        with suppress(Exception):
+            self._client.close(timeout=2)
+
+    def _result(self, future: Any, *, last: bool) -> Any:
+        """Return a tuple with the result, or that its workers were killed."""
+        from distributed.scheduler import KilledWorker
+
+        if future.status == "finished":
+            try:
+                return (future.result(timeout=10 * _PATIENCE),)
+            except (OSError, TimeoutError):
+                self._require_alive()
+                return _KILLED  # its worker went before it handed the result over
+        if future.status == "error":
+            error = future.exception()
+            if isinstance(error, KilledWorker) and not last:
+                return _KILLED
+            if isinstance(error, KilledWorker):
+                raise WorkRefused(
+                    "The workers of a part were killed again and again.",
+                    "Give them more memory (dask worker --memory-limit), then start it again.",
+                ) from error
+            if isinstance(error, ModuleNotFoundError) and "cellucid_core" in str(error):
+                raise InputError(
+                    f"A worker of {self.address} does not have cellucid-dashboard.",
+                    "Install the same version in the environment of every worker.",
+                ) from error
+            assert error is not None
+            raise error
+        self._require_alive()
+        raise self._gone()
+
+    def _require_alive(self) -> None:
+        if not self.alive:
+            raise self._gone()
+
+    def _gone(self) -> WorkRefused:
+        return WorkRefused(
+            f"The cluster at {self.address} went away.",
+            "Start its scheduler again, then repeat this: parts that were finished are kept.",
+        )
+
+    def _compare_versions(self) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError:
+            raise InputError(
+                f"The cluster at {self.address} has no worker.", f"Start one: dask worker {self.address}"
+            ) from None
+        found = self._client.get_versions()
+        here = found["client"]["packages"]
+        for where, theirs in [("scheduler", found["scheduler"]), *found["workers"].items()]:
+            for name in ("python", *_COMPARED):
+                ours, other = here.get(name), theirs["packages"].get(name)
+                if name == "python":
+                    ours, other = (".".join(str(version).split(".")[:2]) for version in (ours, other))
+                if ours != other and (name != "numpy" or where != "scheduler"):
+                    who = "The scheduler" if where == "scheduler" else f"The worker {where}"
+                    raise InputError(
+                        f"{who} has {name} {other}, and here it is {ours}.", "Install the same everywhere."
+                    )
+
+
+_KILLED = object()
+
+
+def _connect(address: str, certificates: Path | None) -> Any:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError(
+            "A cluster needs Dask, which is not installed.", "Install it: pip install 'cellucid-dashboard[cluster]'"
+        ) from None
+    for name in ("distributed", "tornado.application", "asyncio"):  # what they say of a lost scheduler, we say
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        connect: Any = Client
+        return connect(address, security=_security(address, certificates), timeout=_PATIENCE, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        if _because_of_tls(error):
+            raise InputError(
+                f"The cluster at {address} does not have certificates of the authority in CELLUCID_CLUSTER_CERTS.",
+                "Use the certificates that it was started with.",
+            ) from error
+        raise InputError(
+            f"The cluster at {address} does not answer.", "Start its scheduler, or check address and certificates."
+        ) from error
+
+
+def _security(address: str, certificates: Path | None) -> Any:
+    from distributed import Security
+
+    if not address.startswith("tls://"):
+        return None
+    if certificates is None:
+        raise InputError(
+            f"The cluster at {address} is asked with certificates, and none are named.",
+            "Set CELLUCID_CLUSTER_CERTS to the folder with ca.pem, cert.pem and key.pem.",
+        )
+    files = [certificates / name for name in ("ca.pem", "cert.pem", "key.pem")]
+    if missing := [file.name for file in files if not file.is_file()]:
+        raise InputError(f"{certificates} lacks {', '.join(missing)}.", "Put the cluster's certificates there.")
+    ca, cert, key = map(str, files)
+    secure: Any = Security
+    return secure(tls_ca_file=ca, tls_client_cert=cert, tls_client_key=key, require_encryption=True)
+
+
+def _because_of_tls(error: BaseException | None) -> bool:
+    seen = 0
+    while error is not None and seen < 10:
+        if isinstance(error, ssl.SSLError) or "SSL" in str(error) or "certificate" in str(error).lower():
+            return True
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return False
+
+
+def _mark() -> str:
+    """Return what tells the shared folder from others of its name, made at the first use."""
+    file = home_folder("cluster") / "id"
+    for _ in range(2):
+        with suppress(OSError):
+            return file.read_text(encoding="ascii")
+        with complete_or_absent(file) as draft:
+            draft.write_text(secrets.token_hex(16), encoding="ascii")
+    return file.read_text(encoding="ascii")

@@ -1,0 +1,122 @@
+"""The executor: what runs a function over parts, and which one the configuration names."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
+from typing import Any, Protocol, TypeAlias
+
+from cellucid_core.configuration import read_configuration
+from cellucid_core.errors import InputError
+
+#: Told which share of something is done, 0 to 1; it may raise, which ends the work.
+Share: TypeAlias = "Callable[[float], None]"
+
+
+class Executor(Protocol):
+    """Runs a function over parts."""
+
+    def map(
+        self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], progress: Share | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Call ``function(*call, report)`` for each call and yield (number of the call, result) as they end.
+
+        Parameters
+        ----------
+        function
+            Of a module of ours. It calls ``report`` with the share that it has done between its blocks; that raises
+            where the result is not wanted any more.
+        calls
+            Plain arguments.
+        progress
+            Called with the share of the whole; may raise to give up.
+
+        Raises
+        ------
+        CellucidError
+            What the function raises, or why it cannot be run. Then all other calls are given up.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """Give up whatever runs."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held open."""
+        ...
+
+
+def executor(at_once: int = 2) -> Executor:
+    """Return what the configuration names: the cluster of ``CELLUCID_CLUSTER``, else threads here.
+
+    Parameters
+    ----------
+    at_once
+        Threads; on a cluster the workers decide.
+
+    Raises
+    ------
+    InputError
+        If the cluster cannot be reached, or its versions are not ours.
+    """
+    address = read_configuration().cluster
+    if not address:
+        return Local(at_once)
+    from cellucid_core.running.cluster import connected
+
+    return connected(address)
+
+
+def on_cluster() -> bool:
+    """Tell whether a cluster is named."""
+    return bool(read_configuration().cluster)
+
+
+class Local:
+    """Threads of this process.
+
+    Parameters
+    ----------
+    at_once
+        How many; more would often need more memory and be no faster.
+    """
+
+    def __init__(self, at_once: int = 2) -> None:
+        self._at_once = at_once
+        self._left = threading.Event()
+
+    def map(
+        self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], progress: Share | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """See `Executor.map`."""
+        self._left.clear()
+        shares, lock = [0.0] * len(calls), threading.Lock()
+
+        def say(number: int, share: float) -> None:
+            if self._left.is_set():
+                raise InputError("This is not wanted any more.", "Start it again.")
+            with lock:
+                shares[number] = share
+                if progress is not None:
+                    progress(sum(shares) / len(shares))
+
+        with ThreadPoolExecutor(max(1, min(self._at_once, len(calls)))) as pool:
+            tasks = {pool.submit(function, *call, partial(say, number)): number for number, call in enumerate(calls)}
+            try:
+                for task in as_completed(tasks):
+                    yield tasks[task], task.result()
+            except BaseException:
+                self.cancel()
+                for task in tasks:
+                    task.cancel()
+                raise
+
+    def cancel(self) -> None:
+        """See `Executor.cancel`."""
+        self._left.set()
+
+    def close(self) -> None:
+        """See `Executor.close`."""

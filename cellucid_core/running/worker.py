@@ -1,0 +1,123 @@
+"""What runs on a Dask worker: one call, in the folder that the machines share."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellucid_core.errors import InputError
+
+#: Seconds between two looks at whether the result is still wanted.
+_LOOK_EVERY = 0.2
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What a worker has to know of a call besides the call.
+
+    Attributes
+    ----------
+    home
+        The shared folder, by its path on every machine.
+    mark
+        What its file ``cluster/id`` holds: a folder of the same name that is not shared holds something else.
+    wanted
+        A file that is there as long as the result is wanted.
+    versions
+        Of Python and of this package, as `own_versions` gives them.
+    """
+
+    home: str
+    mark: str
+    wanted: str
+    versions: tuple[str, str]
+
+
+class NotWanted(InputError):
+    """The result is not wanted any more."""
+
+
+def own_versions() -> tuple[str, str]:
+    """Return the versions of Python (without its last number) and of this package."""
+    import cellucid_core
+
+    return ".".join(platform.python_version_tuple()[:2]), cellucid_core.__version__
+
+
+def carry_out(errand: Errand, function: Callable[..., Any], call: tuple[Any, ...]) -> Any:
+    """Run one call in the shared folder.
+
+    Raises
+    ------
+    InputError
+        If this machine has other versions, or not the folder; or the result is not wanted any more.
+    """
+    for name, theirs, ours in zip(("Python", "cellucid_core"), errand.versions, own_versions(), strict=True):
+        if theirs != ours:
+            raise InputError(
+                f"The worker on {socket.gethostname()} has {name} {ours}, and here it is {theirs}.",
+                "Install the same on every machine.",
+            )
+    with _at_home(errand):
+        looked = 0.0
+
+        def report(share: float) -> None:
+            nonlocal looked
+            if time.monotonic() - looked > _LOOK_EVERY:
+                looked = time.monotonic()
+                if not Path(errand.wanted).exists():
+                    raise NotWanted("This is not wanted any more.", "Start it again.")
+
+        report(0.0)
+        return function(*call, report)
+
+
+_turn = threading.Condition()
+_here: list[str] = []
+
+
+@contextmanager
+def _at_home(errand: Errand) -> Iterator[None]:
+    """Work in the caller's folder; calls that want another one wait until those of this one have ended."""
+    own = os.environ.get("CELLUCID_HOME", "") if not _here else ""
+    if own and not _same(own, errand.home) and not os.environ.get("CELLUCID_HOME_LENT"):
+        raise _not_there(errand, f"its CELLUCID_HOME is {own}")
+    with _turn:
+        _turn.wait_for(lambda: not _here or _here[0] == errand.home)
+        _here.append(errand.home)
+        if not own:
+            os.environ["CELLUCID_HOME_LENT"] = "1"  # by a caller, not by who started the worker
+        os.environ["CELLUCID_HOME"] = errand.home
+        os.environ.pop("CELLUCID_CLUSTER", None)  # what runs here does not ask others
+    try:
+        mark = Path(errand.home) / "cluster" / "id"
+        try:
+            found = mark.read_text(encoding="ascii")
+        except OSError as error:
+            raise _not_there(errand, error.strerror or str(error)) from None
+        if found != errand.mark:
+            raise _not_there(errand, "a folder of this name is there, but it is another one")
+        yield
+    finally:
+        with _turn:
+            _here.remove(errand.home)
+            _turn.notify_all()
+
+
+def _same(one: str, other: str) -> bool:
+    return os.path.realpath(Path(one).expanduser()) == os.path.realpath(other)
+
+
+def _not_there(errand: Errand, why: str) -> InputError:
+    return InputError(
+        f"The worker on {socket.gethostname()} does not have the folder {errand.home} ({why}).",
+        "Share the folder with it under the same path, and start it with the same CELLUCID_HOME.",
+    )

@@ -1,0 +1,51 @@
+"""Scores of a part's cells, computed where its store is read: here for all cells at once, on a cluster part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cellucid_core.running import Share, executor, on_cluster
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Expression
+    from cellucid_core.dataset.expression import ExpressionPart
+
+
+def in_parts(expression: Expression) -> bool:
+    """Tell whether the scores of a matrix are computed part by part, on a cluster."""
+    return on_cluster() and len(expression.parts()) > 1
+
+
+def over_parts(
+    kernel: Callable[..., np.ndarray],
+    expression: Expression,
+    *arguments: Any,
+    progress: Share | None = None,
+    **options: Any,
+) -> np.ndarray:
+    """Return ``kernel(expression, *arguments, progress=…, **options)``, whose last axis is the cells.
+
+    Parameters
+    ----------
+    kernel
+        A function of a module. What it computes of a cell depends on that cell's values and on ``expression.stats``
+        only, so that it is the same in a part.
+    """
+    parts = expression.parts() if on_cluster() else []
+    if len(parts) < 2:
+        return kernel(expression, *arguments, progress=progress, **options)
+    found = dict(executor().map(_on_part, [(kernel, part, arguments, options) for part in parts], progress))
+    return np.concatenate([found[number] for number in range(len(parts))], axis=-1)
+
+
+def _on_part(
+    kernel: Callable[..., np.ndarray],
+    part: ExpressionPart,
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+    report: Share,
+) -> np.ndarray:
+    return kernel(part.open(), *arguments, progress=report, **options)

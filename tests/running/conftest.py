@@ -1,0 +1,18 @@
+"""One cluster with certificates for all tests here that do not kill theirs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.running.clusters import cluster, make_certificates
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    return make_certificates(tmp_path_factory.mktemp("tls") / "ours")
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory, certificates):
+    with cluster(tmp_path_factory.mktemp("cluster"), certificates=certificates) as made:
+        yield made
