@@ -326,7 +326,7 @@ class Score:
     def _repr_html_(self) -> str:
         parts = [f"<p>{escape(self.run.headline)}</p>", self.summary.to_html(index=False, border=0)]
         if self.run.tests:
-            parts.append(tests_table(self.run.tests).to_html(index=False, border=0))
+            parts.append(tests_table(self.run.tests, self.run.pages).to_html(index=False, border=0))
         return "".join(parts + [f"<p>{escape(warning)}</p>" for warning in self.run.warnings])
 
 

@@ -55,7 +55,7 @@ def pages_from_column(view: View, key: str) -> list[Page]:
     cells = _cells_of(codes, len(groups))
     order = sorted(range(len(groups)), key=lambda i: -len(cells[i]))
     colors = palette(len(groups))
-    return [Page(groups[i], cells[i], colors[i]) for i in order if len(cells[i])]
+    return [Page(groups[i], cells[i], colors[i], key) for i in order if len(cells[i])]
 
 
 def group_colors(view: View, key: str) -> dict[str, str]:
@@ -105,7 +105,7 @@ def choose_pages(view: View, key: str, names: Sequence[str] | None = None, rest_
     def page(name: str) -> Page:
         if name in place:
             cells = np.flatnonzero(codes == place[name]).astype(np.int64)
-            return Page(name, cells, colors[name])
+            return Page(name, cells, colors[name], key)
         if name.startswith(_REST) and name.removeprefix(_REST) in place:
             return all_but(page(name.removeprefix(_REST)), view.n_cells)
         raise _unknown(name, key, groups)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 #: Colour of ``Rest of <page>``: a grey that stands back on light and on dark, and is not a category's colour.
 REST_COLOR = "#8C939A"
+
+
+#: Names that say nothing alone.
+_BARE = re.compile(r"(Rest of )?([+-]?\d+(?:\.\d+)?|True|False|true|false|TRUE|FALSE)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,16 +28,29 @@ class Page:
         Positions in the view, int64, ascending, each once.
     color
         ``#RRGGBB``, or None where no chart needs one.
+    column
+        The obs column that it is a category of, or empty.
     """
 
     name: str
     cells: np.ndarray
     color: str | None = None
+    column: str = ""
 
     @property
     def n(self) -> int:
         """How many cells the page holds."""
         return len(self.cells)
+
+    @property
+    def label(self) -> str:
+        """What people call it: a bare number or truth value with its column, ``leiden 1``, ``flag True``."""
+        bare = _BARE.fullmatch(self.name) if self.column else None
+        return f"{bare[1] or ''}{self.column} {bare[2]}" if bare else self.name
+
+    def spoken(self) -> Page:
+        """Return the page named by its label, for sentences, charts and tables; files keep the name."""
+        return self if self.label == self.name else replace(self, name=self.label, column="")
 
     def digest(self) -> str:
         """Return a short hash that is equal for equal cells, for caching what depends on them."""
@@ -56,4 +74,4 @@ def rest_of(page: Page, n_cells: int) -> Page:
     """
     outside = np.ones(n_cells, dtype=bool)
     outside[page.cells] = False
-    return Page(f"Rest of {page.name}", np.flatnonzero(outside).astype(np.int64), REST_COLOR)
+    return Page(f"Rest of {page.name}", np.flatnonzero(outside).astype(np.int64), REST_COLOR, page.column)

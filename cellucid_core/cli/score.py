@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         show(f"{asked} was replaced by {taken}", options)
     show(run.summary.to_string(index=False), options)
     if run.tests:
-        show(tests_table(run.tests).to_string(index=False), options)
+        show(tests_table(run.tests, run.pages).to_string(index=False), options)
     for note in notes:
         say(f"Note: {note}")
     for warning in run.warnings:

@@ -6,10 +6,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
 _File = tuple[str, bytes]
+#: Seconds after which who waits for others says that it still does.
+_LOOK_EVERY = 0.25
 
 
 def write(
@@ -235,14 +240,16 @@ class _Writer:
         fields: list[obs_files.ObsField] = []
         entries: list[list[Any]] = []
         # One stream, so that no thread waits for the last column before it begins with the genes.
-        genes, elsewhere = self._gene_blocks(), on_cluster() and in_parts(view)
-        steps = chain(self._coordinates(), self._columns(), () if elsewhere else genes)
-        for made in chain(in_order(steps, settings.threads), self._genes_elsewhere() if elsewhere else ()):
-            self._add(made.what, made.files)
-            fields += made.fields
-            entries += made.entries
-            if made.entries:
-                self.gene_bytes += sum(len(data) for _, data in made.files)
+        with ExitStack() as begun:
+            # A cluster encodes the genes while the columns are written here.
+            elsewhere = begun.enter_context(self._genes_elsewhere()) if on_cluster() and in_parts(view) else None
+            steps = chain(self._coordinates(), self._columns(), self._gene_blocks() if elsewhere is None else ())
+            for made in chain(in_order(steps, settings.threads), elsewhere or ()):
+                self._add(made.what, made.files)
+                fields += made.fields
+                entries += made.entries
+                if made.entries:
+                    self.gene_bytes += sum(len(data) for _, data in made.files)
         counts = zip(view.obs_keys, (field.n_categories for field in fields), strict=True)
         self.n_categories = {key: count for key, count in counts if count is not None}
         suffix, level = settings.suffix, settings.manifest_compression
@@ -336,33 +343,52 @@ class _Writer:
     def _genes_of(self, block: range) -> list[tuple[str, int]]:
         return [(self.genes.ids[index], int(self.genes.positions[index])) for index in block]
 
-    def _genes_elsewhere(self) -> Iterator[_Made]:
-        """Yield the blocks of genes in order, encoded by a cluster into a folder that it shares."""
-        settings, n_cells = self.settings, self.view.n_cells
+    @contextmanager
+    def _genes_elsewhere(self) -> Iterator[Iterator[_Made]]:
+        """Yield what yields the blocks of genes in order, while a cluster encodes them into a folder that it shares."""
+        bits, level, suffix = self.settings.var_quantization, self.settings.compression, self.settings.suffix
         assert self.view.expression is not None
-        with scratch_folder() as shared:
+        ended: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+        left = Event()
+        with scratch_folder() as shared, ThreadPoolExecutor(1) as beside:
             about = shared / "expression.npz"
             self.view.expression.save(about)
+            blocks = gene_files.blocks(len(self.genes.ids), self.view.n_cells, bits)
             calls = [
-                (about, self._genes_of(block), settings.var_quantization, settings.compression, shared / str(number))
-                for number, block in enumerate(
-                    gene_files.blocks(len(self.genes.ids), n_cells, settings.var_quantization)
-                )
+                (about, self._genes_of(block), bits, level, shared / str(number)) for number, block in enumerate(blocks)
             ]
-            made: dict[int, Any] = {}
-            following = 0
-            for done, entries in executor().map(gene_files.encode_elsewhere, calls, self._still_wanted):
-                made[done] = entries
-                while following in made:
-                    names = [name for name, _ in calls[following][1]]
-                    files = gene_files.take_block(
-                        names, settings.var_quantization, settings.suffix, calls[following][4]
-                    )
-                    yield _Made("Writing genes", files, entries=made.pop(following))
-                    following += 1
 
-    def _still_wanted(self, _: float) -> None:
-        self._report(ExportProgress(self._sink.files, self.total, "Writing genes"))
+            def still_wanted(_: float) -> None:
+                if left.is_set():
+                    raise InputError("The export is not wanted any more.", "Start it again.")
+
+            def encode() -> None:
+                try:
+                    for done in executor().map(gene_files.encode_elsewhere, calls, still_wanted):
+                        ended.put(done)
+                except BaseException as error:
+                    ended.put((-1, error))
+
+            def made() -> Iterator[_Made]:
+                known: dict[int, Any] = {}
+                for number, (_, genes, _, _, file) in enumerate(calls):
+                    while number not in known:
+                        try:
+                            done, found = ended.get(timeout=_LOOK_EVERY)
+                        except Empty:  # the caller may want to cancel
+                            self._report(ExportProgress(self._sink.files, self.total, "Writing genes"))
+                            continue
+                        if done < 0:
+                            raise found
+                        known[done] = found
+                    files = gene_files.take_block([name for name, _ in genes], bits, suffix, file)
+                    yield _Made("Writing genes", files, entries=known.pop(number))
+
+            beside.submit(encode)
+            try:
+                yield made()
+            finally:
+                left.set()
 
     def _write_graph(self) -> int | None:
         if self._graph is None:

@@ -6,6 +6,7 @@ nothing of datasets.
 
 from __future__ import annotations
 
-from cellucid_core.running.executor import Executor, Local, Share, executor, on_cluster
+from cellucid_core.running.chosen import executor, on_cluster
+from cellucid_core.running.executor import Executor, Local, Share
 
 __all__ = ["Executor", "Local", "Share", "executor", "on_cluster"]

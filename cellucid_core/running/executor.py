@@ -1,4 +1,4 @@
-"""The executor: what runs a function over parts, and which one the configuration names."""
+"""The executor: what runs a function over parts; here in threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
-from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import InputError
 
 #: Told which share of something is done, 0 to 1; it may raise, which ends the work.
@@ -47,32 +46,6 @@ class Executor(Protocol):
     def close(self) -> None:
         """Let go of what is held open."""
         ...
-
-
-def executor(at_once: int = 2) -> Executor:
-    """Return what the configuration names: the cluster of ``CELLUCID_CLUSTER``, else threads here.
-
-    Parameters
-    ----------
-    at_once
-        Threads; on a cluster the workers decide.
-
-    Raises
-    ------
-    InputError
-        If the cluster cannot be reached, or its versions are not ours.
-    """
-    address = read_configuration().cluster
-    if not address:
-        return Local(at_once)
-    from cellucid_core.running.cluster import connected
-
-    return connected(address)
-
-
-def on_cluster() -> bool:
-    """Tell whether a cluster is named."""
-    return bool(read_configuration().cluster)
 
 
 class Local:

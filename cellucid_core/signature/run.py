@@ -112,6 +112,11 @@ class SignatureRun:
         """What the score is, for axes and legends."""
         return score_title(self.method, self.normalization, weighted=self.match.weighted)
 
+    @property
+    def spoken(self) -> list[Page]:
+        """The pages as people call them (`Page.label`)."""
+        return [page.spoken() for page in self.pages]
+
     def table(self, view: View) -> pd.DataFrame:
         """Return one row per page and cell, see `scores_table`."""
         return scores_table(view, self.pages, self.raw, self.scores, self.genes_used)
@@ -207,14 +212,14 @@ def run_signature(
     scores = normalize_pages([raw[page.cells] for page in chosen], normalize)
     samples = [Sample.of(s) for s in scores]
     pooled = Pooled.of(samples) if len(samples) > 2 else None
-    names = [page.name for page in chosen]
+    names, spoken = [page.name for page in chosen], [page.spoken() for page in chosen]
     tests = compare_samples(names, samples, p_adjust=p_adjust, pooled=pooled)
     owned = None
     if sample_key is not None:
         owned = owned_scores(chosen, scores, view.obs(sample_key))
         tests = by_owner(names, owned, p_adjust=p_adjust) + tests
     warnings = cautions(
-        chosen, scores, tests, match, expression, raw, compares=bool(pages), method=method, options=options
+        spoken, scores, tests, match, expression, raw, compares=bool(pages), method=method, options=options
     )
     if match.weighted and method not in WEIGHTED_METHODS:
         warnings.append(f"The weights are not used: {ABOUT[method].title} takes each gene once.")
@@ -235,7 +240,11 @@ def run_signature(
         tests=tests,
         warnings=warnings,
         headline=headline(
-            names, samples, pooled=pooled, owned=owned, units=unit_word(sample_key) if sample_key else "samples"
+            [page.name for page in spoken],
+            samples,
+            pooled=pooled,
+            owned=owned,
+            units=unit_word(sample_key) if sample_key else "samples",
         ),
         repeats=repeats,
         p_adjust=p_adjust,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from cellucid_core.configuration import read_configuration
 from cellucid_core.serving.jobs import Job, JobProgress, find_job, jobs_of
 from pages.session.owner import owner, who_may
 
@@ -43,6 +44,8 @@ def follow(
     with place.container():
         bar = st.progress(0.0, text="Starting …")
         st.button("Cancel", key=f"{key}_cancel", icon=":material/close:", on_click=_cancel, args=(job.id, on_cancel))
+        if address := read_configuration().cluster_dashboard:
+            st.caption(f"What the cluster does: [Dask's page]({address})")
     while not job.wait(_EVERY):
         progress = job.progress()
         bar.progress(progress.share, text=_waiting(job) or (words or _plain)(progress))

@@ -65,7 +65,7 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
     )
     draw, caption = CHARTS[kind]
     colors = tuple(page.color for page in run.pages)
-    chart = remembered("signature chart", (key, kind, colors), lambda: draw(run.pages, run.scores, run.title))
+    chart = remembered("signature chart", (key, kind, colors), lambda: draw(run.spoken, run.scores, run.title))
     figure(chart, caption, f"signature_{kind.lower()}", alt=run.headline)
     for warning in run.warnings[:_WARNINGS_SHOWN]:
         st.warning(literal(warning), icon=":material/warning:")
@@ -77,7 +77,7 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
 
 
 def _show_summary(run: SignatureRun) -> None:
-    table = run.summary
+    table = run.summary.assign(page=[page.label for page in run.pages])
     if (table["n"] == table["n_valid"]).all():
         table = table.drop(columns="n_valid")
     numbers = st.column_config.NumberColumn(format="%.3g", width="small")
@@ -101,7 +101,7 @@ def show_tests(run: SignatureRun) -> None:
         return
     if len(run.pages) > _MANY_PAGES:
         _show_pairs(run)
-    table = tests_table(run.tests)
+    table = tests_table(run.tests, run.pages)
     # What decides stands first, so that it is seen without scrolling.
     table = table[[*_DECIDING, *(name for name in table.columns if name not in _DECIDING)]]
     if not table["note"].fillna("").any():
@@ -151,7 +151,7 @@ def _show_pairs(run: SignatureRun) -> None:
 
 def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
     """Draw what each gene does, which genes carry a difference, and library size."""
-    quality = remembered("signature quality", key, lambda: signature_quality(view, run.match, run.pages))
+    quality = remembered("signature quality", key, lambda: signature_quality(view, run.match, run.spoken))
     figure(charts.dot_plot(quality.by_page), charts.DOTS_CAPTION, "signature_genes")
     st.dataframe(
         quality.genes.assign(share=quality.genes["share"] * 100),
@@ -181,7 +181,7 @@ def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
     except CellucidError as error:
         show_error(error)
     st.markdown("**How the score goes with library size**")
-    size = remembered("signature library size", key, lambda: library_size(view, run.raw, run.pages))
+    size = remembered("signature library size", key, lambda: library_size(view, run.raw, run.spoken))
     measure = st.segmented_control(
         "Library size",
         list(MEASURES),
@@ -200,7 +200,7 @@ def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
 
 def _pair(run: SignatureRun, name: str) -> tuple[Page, Page | None]:
     """Draw the choice of two pages; at first the two that are compared, or the highest and all other cells."""
-    pages = {page.name: page for page in run.pages}
+    pages = {page.name: page for page in run.spoken}
     names = list(pages)
     means = run.summary["mean"].to_numpy(dtype=float)
     highest = int(np.nanargmax(means)) if np.isfinite(means).any() else 0
@@ -238,14 +238,14 @@ def show_every_method(view: View, run: SignatureRun, key: Hashable) -> None:
         "signature every method",
         key,
         lambda: every_method(
-            view, run.match, run.pages, method=run.method, seed=run.seed, options=run.options, progress=report
+            view, run.match, run.spoken, method=run.method, seed=run.seed, options=run.options, progress=report
         ),
     )
     bar.empty()
     st.markdown(f"**{literal(found.sentence)}**")
     st.caption("Cohen's d of each page against the other compared cells; the highest of each method is marked.")
     wide = found.table.pivot_table(index="method", columns="page", values="d", dropna=False)
-    wide = wide.loc[list(found.highest), [page.name for page in run.pages if page.name in wide.columns]]
+    wide = wide.loc[list(found.highest), [page.name for page in run.spoken if page.name in wide.columns]]
     st.dataframe(wide.style.highlight_max(axis=1, color="#4C6FFF55").format("{:.2f}"), width="stretch")
     st.caption("How alike the scores are (Spearman's correlation over the cells).")
     st.dataframe(found.correlation.style.format("{:.2f}"), width="stretch")

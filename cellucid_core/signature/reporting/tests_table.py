@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from cellucid_core.cell_pages import Page
 from cellucid_core.signature.statistics import TestResult
 
 TEST_WORDS = {
@@ -24,8 +25,15 @@ EFFECT_WORDS = {
 }
 
 
-def tests_table(tests: Sequence[TestResult]) -> pd.DataFrame:
+def tests_table(tests: Sequence[TestResult], pages: Sequence[Page] = ()) -> pd.DataFrame:  # noqa: PT028
     """Return one row per test.
+
+    Parameters
+    ----------
+    tests
+        The tests.
+    pages
+        The compared pages, which know what people call them (`Page.label`).
 
     Returns
     -------
@@ -34,9 +42,14 @@ def tests_table(tests: Sequence[TestResult]) -> pd.DataFrame:
         ``df``, ``p-value`` (text, so that tiny values read "p < 1e-300", adjusted where there are pairs), ``units`` and
         ``note``.
     """
+    called = {page.name: page.label for page in pages}
+
+    def pair(test: TestResult) -> str:
+        return " − ".join(called.get(name, name) for name in test.pages)
+
     rows = [
         {
-            "comparison": f"{test.pages[0]} − {test.pages[1]}" if len(test.pages) == 2 else f"{len(test.pages)} pages",
+            "comparison": pair(test) if len(test.pages) == 2 else f"{len(test.pages)} pages",
             "effect": test.effect_size,
             "effect type": EFFECT_WORDS[test.effect_size_type],
             "95 % interval": "" if test.ci_low is None else f"{test.ci_low:.2f} to {test.ci_high:.2f}",

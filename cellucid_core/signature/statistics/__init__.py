@@ -9,9 +9,10 @@ from cellucid_core.signature.statistics.compare import MAX_PAIRED_PAGES, compare
 from cellucid_core.signature.statistics.correlation import pearson, ranks, some_cells
 from cellucid_core.signature.statistics.effects import Sample, cohens_d, u_statistic
 from cellucid_core.signature.statistics.library_size import LibrarySize, library_size
+from cellucid_core.signature.statistics.mixed_model import MixedPair, mixed_model
 from cellucid_core.signature.statistics.quality import SignatureQuality, contributions, signature_quality
 from cellucid_core.signature.statistics.replicates import Owned, by_owner, by_sample, owned_scores
-from cellucid_core.signature.statistics.result import Adjustment, TestResult
+from cellucid_core.signature.statistics.result import Adjustment, TestResult, adjusted
 from cellucid_core.signature.statistics.summary import summarize
 
 __all__ = [
@@ -20,11 +21,13 @@ __all__ = [
     "Agreement",
     "Chance",
     "LibrarySize",
+    "MixedPair",
     "Owned",
     "Pooled",
     "Sample",
     "SignatureQuality",
     "TestResult",
+    "adjusted",
     "against_chance",
     "agreement",
     "by_owner",
@@ -34,6 +37,7 @@ __all__ = [
     "compare_samples",
     "contributions",
     "library_size",
+    "mixed_model",
     "owned_scores",
     "pearson",
     "ranks",

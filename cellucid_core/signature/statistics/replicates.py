@@ -119,7 +119,7 @@ def owned_scores(pages: Sequence[Page], scores: Sequence[np.ndarray], samples: p
     samples
         (n_cells,) the sample of each cell of the view; cells without one are left out.
     """
-    owner, names = _owners(samples)
+    owner, names = sample_codes(samples)
     result = []
     for page, values in zip(pages, scores, strict=True):
         mine = owner[page.cells]
@@ -131,7 +131,7 @@ def owned_scores(pages: Sequence[Page], scores: Sequence[np.ndarray], samples: p
     return result
 
 
-def _owners(samples: pd.Series | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sample_codes(samples: pd.Series | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each cell's sample as a number (−1: none), and the samples' names, ascending."""
     column = pd.Series(samples)
     if isinstance(column.dtype, pd.CategoricalDtype):

@@ -125,18 +125,28 @@ def adjust(results: Sequence[TestResult], how: Adjustment = "bh") -> list[TestRe
     if how not in ("bh", "holm"):
         raise InputError(f"There is no adjustment {how!r}.", "Choose bh (Benjamini–Hochberg) or holm.")
     logs = {i: r.log10_p for i, r in enumerate(results) if r.log10_p is not None}
-    order = sorted(logs, key=lambda i: logs[i])
+    found = dict(zip(logs, _adjusted_logs(list(logs.values()), how), strict=True))
+    return [replace(r, p_adjusted=floored(10.0 ** found[i])) if i in found else r for i, r in enumerate(results)]
+
+
+def adjusted(p_values: Sequence[float], how: Adjustment = "bh") -> list[float]:
+    """Return p-values that belong together, each above 0, adjusted as `adjust` does."""
+    return [floored(10.0**log) for log in _adjusted_logs([math.log10(p) for p in p_values], how)]
+
+
+def _adjusted_logs(logs: list[float], how: Adjustment) -> list[float]:
+    order = sorted(range(len(logs)), key=lambda i: logs[i])
     m = len(order)
-    adjusted: dict[int, float] = {}
+    found = [0.0] * m
     if how == "bh":
         running = 0.0
         for rank in range(m, 0, -1):
             i = order[rank - 1]
             running = min(running, logs[i] + math.log10(m / rank))
-            adjusted[i] = running
+            found[i] = running
     else:
         running = -math.inf
         for rank, i in enumerate(order):
             running = max(running, logs[i] + math.log10(m - rank))
-            adjusted[i] = min(running, 0.0)
-    return [replace(r, p_adjusted=floored(10.0 ** adjusted[i])) if i in adjusted else r for i, r in enumerate(results)]
+            found[i] = min(running, 0.0)
+    return found
