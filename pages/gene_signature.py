@@ -63,7 +63,7 @@ def show(view: View, inputs: Inputs) -> None:
         return
     show_run(view, run, key)
     draw: list[Callable[[], None]] = [
-        partial(show_tests, run),
+        partial(show_tests, view, run, key),
         partial(show_genes, view, run, key),
         partial(show_embedding, view, run, key),
         partial(show_every_method, view, run, key),

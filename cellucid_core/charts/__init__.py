@@ -28,6 +28,7 @@ from cellucid_core.charts.evidence import (
 )
 from cellucid_core.charts.image import MIME, chart_image
 from cellucid_core.charts.page_sizes import PAGE_SIZES_CAPTION, page_sizes
+from cellucid_core.charts.per_sample import PER_SAMPLE_CAPTION, per_sample
 from cellucid_core.charts.signatures import (
     FRONT_CAPTION,
     TREE_CAPTION,
@@ -51,6 +52,7 @@ __all__ = [
     "MAX_POINTS",
     "MIME",
     "PAGE_SIZES_CAPTION",
+    "PER_SAMPLE_CAPTION",
     "TREE_CAPTION",
     "TREND_CAPTION",
     "VIOLIN_CAPTION",
@@ -69,6 +71,7 @@ __all__ = [
     "library_trend",
     "page_sizes",
     "pareto_front",
+    "per_sample",
     "signature_heatmap",
     "specification",
     "stacked_fractions",

@@ -74,7 +74,7 @@ def violin(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> A
     """
     import altair as alt
 
-    drawn, plan = _plan(pages, scores)
+    drawn, plan = planned(pages, scores)
     points = int(np.clip(_MOST_MARKS / max(len(pages), 1), 24, 128))
     outline: list[dict[str, Any]] = []
     for one in drawn:
@@ -86,7 +86,7 @@ def violin(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> A
             {"at": one.at, "page": one.page.name, "score": x, "left": one.at - h, "right": one.at + h}
             for x, h in zip(_short(places), _short(half), strict=True)
         ]
-    sides = _Sides(alt, plan, title)
+    sides = Sides(alt, plan, title)
     area = (
         alt.Chart(inline(alt, outline))
         # Vega would write a sentence for screen readers about every point of the outline: half of its work.
@@ -94,13 +94,13 @@ def violin(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> A
         .encode(
             **sides.place("left:Q", "right:Q"),
             **sides.value("score:Q"),
-            color=_color(alt, drawn),
-            stroke=_color(alt, drawn, stroke=True),  # keeps a tail of no visible width in one piece
+            color=page_fill(alt, drawn),
+            stroke=page_fill(alt, drawn, stroke=True),  # keeps a tail of no visible width in one piece
             detail="at:N",
             tooltip=[alt.Tooltip("page:N", title="page")],  # an area is one mark: it has no score to tell
         )
     )
-    return _finish(alt, [area, *_summary_marks(alt, drawn, sides, 9)], plan)
+    return finished(alt, [area, *_summary_marks(alt, drawn, sides, 9)], plan)
 
 
 def box(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
@@ -110,12 +110,12 @@ def box(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
     """
     import altair as alt
 
-    drawn, plan = _plan(pages, scores)
-    sides = _Sides(alt, plan, title)
+    drawn, plan = planned(pages, scores)
+    sides = Sides(alt, plan, title)
     rows = [
         one.numbers() | {"left": one.at - _HALF_BOX, "right": one.at + _HALF_BOX} for one in drawn if len(one.valid)
     ]
-    base = alt.Chart(inline(alt, rows)).encode(tooltip=_tooltip(alt), color=_color(alt, drawn))
+    base = alt.Chart(inline(alt, rows)).encode(tooltip=_tooltip(alt), color=page_fill(alt, drawn))
     layers = [
         base.mark_rule(strokeWidth=1, opacity=0.55).encode(**sides.place("at:Q"), **sides.value("low:Q", "high:Q")),
         base.mark_rule(strokeWidth=2.5).encode(**sides.place("at:Q"), **sides.value("from:Q", "to:Q")),
@@ -125,9 +125,9 @@ def box(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
         base.mark_rule(strokeWidth=2.5).encode(
             **sides.place("left:Q", "right:Q"), **sides.value("median:Q"), color=alt.value(_DARK)
         ),
-        _mean_mark(alt, base, sides),
+        mean_mark(alt, base, sides),
     ]
-    return _finish(alt, layers, plan)
+    return finished(alt, layers, plan)
 
 
 def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
@@ -137,7 +137,7 @@ def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -
     """
     import altair as alt
 
-    drawn, plan = _plan(pages, scores, rows=True)
+    drawn, plan = planned(pages, scores, rows=True)
     pooled = np.concatenate([one.valid for one in drawn]) if drawn else np.empty(0)
     edges = _edges(pooled)
     bars: list[dict[str, Any]] = []
@@ -160,15 +160,15 @@ def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -
             for i, count in enumerate(counts)
             if count
         ]
-    sides = _Sides(alt, plan, title)
+    sides = Sides(alt, plan, title)
     chart = (
         alt.Chart(inline(alt, bars))
         .mark_rect(opacity=0.9, strokeWidth=0.6)
         .encode(
             **sides.place("base:Q", "top:Q"),
             **sides.value("from:Q", "to:Q"),
-            color=_color(alt, drawn),
-            stroke=_color(alt, drawn, stroke=True),
+            color=page_fill(alt, drawn),
+            stroke=page_fill(alt, drawn, stroke=True),
             tooltip=[
                 alt.Tooltip("page:N", title="page"),
                 alt.Tooltip("from:Q", format=".4~g", title="from"),
@@ -183,10 +183,10 @@ def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -
         .mark_rule(color="#8C939A", opacity=0.5)
         .encode(y=alt.Y("base:Q", scale=alt.Scale(domain=plan.domain[::-1], nice=False, zero=False)))
     )
-    return _finish(alt, [ground, chart], plan)
+    return finished(alt, [ground, chart], plan)
 
 
-class _Sides:
+class Sides:
     """Encodings for pages side by side or as rows, so that every chart is written once."""
 
     def __init__(self, alt: Any, plan: Layout, title: str) -> None:
@@ -227,7 +227,7 @@ def page_colors(pages: Sequence[Page]) -> list[str]:
     return [page.color or spare[at] for at, page in enumerate(pages)]
 
 
-def _plan(
+def planned(
     pages: Sequence[Page], scores: Sequence[np.ndarray], *, rows: bool | None = None
 ) -> tuple[list[_Drawn], Layout]:
     """Give each page a place, a colour and its finite scores."""
@@ -242,7 +242,7 @@ def _plan(
     return drawn, layout([p.name for p in pages], [len(d.valid) for d in drawn], rows=rows)
 
 
-def _summary_marks(alt: Any, drawn: Sequence[_Drawn], sides: _Sides, size: int) -> list[Any]:
+def _summary_marks(alt: Any, drawn: Sequence[_Drawn], sides: Sides, size: int) -> list[Any]:
     """Return quartile box, median and mean: light with a dark edge, so that they show on any page and any theme."""
     rows = [one.numbers() for one in drawn if len(one.valid)]
     base = alt.Chart(inline(alt, rows)).encode(tooltip=_tooltip(alt))
@@ -254,11 +254,11 @@ def _summary_marks(alt: Any, drawn: Sequence[_Drawn], sides: _Sides, size: int) 
         base.mark_tick(
             orient="vertical" if sides.rows else "horizontal", size=size + 5, thickness=2.5, color=_DARK
         ).encode(**sides.place("at:Q"), **sides.value("median:Q")),
-        _mean_mark(alt, base, sides),
+        mean_mark(alt, base, sides),
     ]
 
 
-def _mean_mark(alt: Any, base: Any, sides: _Sides) -> Any:
+def mean_mark(alt: Any, base: Any, sides: Sides) -> Any:
     """Return the diamond at the mean."""
     return base.mark_point(
         shape="diamond", size=46, filled=True, fill=_LIGHT, stroke=_DARK, strokeWidth=1.5, opacity=1
@@ -275,7 +275,7 @@ def _tooltip(alt: Any) -> list[Any]:
     ]
 
 
-def _color(alt: Any, drawn: Sequence[_Drawn], *, stroke: bool = False) -> Any:
+def page_fill(alt: Any, drawn: Sequence[_Drawn], *, stroke: bool = False) -> Any:
     """Map a page's place to its colour; places, not names, because names may repeat."""
     scale = alt.Scale(domain=[one.at for one in drawn], range=[one.color for one in drawn])
     return (alt.Stroke if stroke else alt.Color)("at:N", scale=scale, legend=None)
@@ -309,7 +309,7 @@ def _short(values: np.ndarray) -> list[float]:
     return [float(f"{value:.6g}") for value in values]
 
 
-def _finish(alt: Any, layers: list[Any], plan: Layout) -> Any:
+def finished(alt: Any, layers: list[Any], plan: Layout) -> Any:
     """Put the layers together, as wide as their container."""
     return alt.layer(
         *layers,

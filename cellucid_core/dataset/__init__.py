@@ -7,7 +7,7 @@ everything the product does reads whole genes.
 from __future__ import annotations
 
 from cellucid_core.dataset.computed import READ_AT_ONCE, Derived, NotComputed, derived
-from cellucid_core.dataset.expression import Expression
+from cellucid_core.dataset.expression import Expression, ExpressionPart
 from cellucid_core.dataset.joining import JOINS, MAX_SAMPLES, SAMPLE
 from cellucid_core.dataset.log_rule import NO_LOGS, LogRule, log_rule_of
 from cellucid_core.dataset.mapping import (
@@ -41,6 +41,7 @@ __all__ = [
     "DatasetSource",
     "Derived",
     "Expression",
+    "ExpressionPart",
     "Join",
     "LogRule",
     "Mapping",

@@ -28,6 +28,7 @@ from cellucid_core.signature.scoring import (
 from cellucid_core.signature.scoring import normalize as normalize_pages
 from cellucid_core.signature.statistics import (
     Adjustment,
+    Owned,
     Pooled,
     Sample,
     TestResult,
@@ -84,6 +85,8 @@ class SignatureRun:
         In plain words.
     headline
         The sentence above the chart.
+    owned
+        With a sample column: the scores of each page, added up by sample.
     """
 
     match: GeneMatch
@@ -102,6 +105,7 @@ class SignatureRun:
     p_adjust: Adjustment = "bh"
     sample_key: str | None = None
     options: MethodOptions = DEFAULT_OPTIONS
+    owned: list[Owned] | None = None
 
     def __repr__(self) -> str:
         genes, pages = len(self.match.found), len(self.pages)
@@ -250,4 +254,5 @@ def run_signature(
         p_adjust=p_adjust,
         sample_key=sample_key,
         options=options,
+        owned=owned,
     )

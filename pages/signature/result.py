@@ -21,9 +21,9 @@ from cellucid_core.signature import (
     every_method,
     signature_quality,
 )
-from cellucid_core.signature.reporting import tests_table
-from cellucid_core.signature.statistics import library_size
-from pages.session.state import counted, kept, literal, show_error
+from cellucid_core.signature.reporting import STARS, mixed_model_table, pairs_table, tests_table
+from cellucid_core.signature.statistics import library_size, mixed_model
+from pages.session.state import counted, kept, literal, show_error, widget_key
 from pages.widgets.figure import figure
 from pages.widgets.remembered import remembered
 
@@ -41,7 +41,7 @@ _WARNINGS_SHOWN = 3
 #: Columns of the table of tests that decide; more pages than this get a matrix of pairs; limits of p for stars.
 _DECIDING = ("comparison", "effect", "effect type", "p-value", "units")
 _MANY_PAGES = 4
-_STARS = (0.05, 0.01, 0.001)
+_PER_SAMPLE = "Per sample"
 
 
 def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
@@ -60,13 +60,22 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
         f"{len(run.match.found):,} of {counted(run.match.n_asked, 'gene')} found · "
         f"scored on {literal(matrix)}: {view.dataset.scale(matrix).words}"
     )
+    kinds = [*([_PER_SAMPLE] if run.owned is not None else []), *CHARTS]
+    if st.session_state.get(widget_key("chart")) not in kinds:  # there is no sample column any more
+        st.session_state.pop(widget_key("chart"), None)
     kind = st.segmented_control(
-        "Chart", list(CHARTS), default="Violin", **kept("chart"), label_visibility="collapsed", required=True
+        "Chart", kinds, default=kinds[0], **kept("chart"), label_visibility="collapsed", required=True
     )
-    draw, caption = CHARTS[kind]
     colors = tuple(page.color for page in run.pages)
-    chart = remembered("signature chart", (key, kind, colors), lambda: draw(run.spoken, run.scores, run.title))
-    figure(chart, caption, f"signature_{kind.lower()}", alt=run.headline)
+
+    def draw() -> Any:
+        if kind == _PER_SAMPLE and run.owned is not None:
+            return charts.per_sample(run.spoken, run.owned, run.title)
+        return CHARTS[kind][0](run.spoken, run.scores, run.title)
+
+    caption = charts.PER_SAMPLE_CAPTION if kind == _PER_SAMPLE else CHARTS[kind][1]
+    chart = remembered("signature chart", (key, kind, colors), draw)
+    figure(chart, caption, f"signature_{kind.lower().replace(' ', '_')}", alt=run.headline)
     for warning in run.warnings[:_WARNINGS_SHOWN]:
         st.warning(literal(warning), icon=":material/warning:")
     if more := run.warnings[_WARNINGS_SHOWN:]:
@@ -94,8 +103,8 @@ def _show_summary(run: SignatureRun) -> None:
     )
 
 
-def show_tests(run: SignatureRun) -> None:
-    """Draw the table of tests."""
+def show_tests(view: View, run: SignatureRun, key: Hashable) -> None:
+    """Draw the tables of tests."""
     if not run.tests:
         st.info("Choose at least two pages to compare them.", icon=":material/compare_arrows:")
         return
@@ -117,24 +126,14 @@ def show_tests(run: SignatureRun) -> None:
         "Effects come first: with many cells, p-values are tiny however small the difference is. "
         f"Pairs are adjusted together ({how})."
     )
+    if run.sample_key is not None:
+        _show_mixed_model(view, run, key)
 
 
 def _show_pairs(run: SignatureRun) -> None:
     """Draw the effect of each pair of pages, with stars for its adjusted p."""
-    pairs = [test for test in run.tests if len(test.pages) == 2 and test.effect_size_type == "cohens-d"]
-    unit = pairs[0].unit if pairs else ""
-    names = [page.name for page in run.pages]
-    effects = pd.DataFrame(np.nan, index=names, columns=names)
-    words = pd.DataFrame("", index=names, columns=names)
-    for test in pairs:
-        if test.unit != unit or test.effect_size is None:
-            continue
-        first, second = test.pages
-        p = test.p_value if test.p_adjusted is None else test.p_adjusted
-        stars = "" if p is None else "*" * sum(p < limit for limit in _STARS)
-        for row, column, sign in ((first, second, 1), (second, first, -1)):
-            effects.loc[row, column] = sign * test.effect_size
-            words.loc[row, column] = f"{sign * test.effect_size:.2f} {stars}".replace("-", "−")
+    table = pairs_table(run.tests, run.pages)
+    effects = table.effects
     most = float(np.nanmax(np.abs(effects.to_numpy()), initial=0.0)) or 1.0
 
     def coloured(column: pd.Series) -> list[str]:
@@ -145,8 +144,35 @@ def _show_pairs(run: SignatureRun) -> None:
             for effect in effects[column.name]
         ]
 
-    st.dataframe(words.style.apply(coloured), width="stretch")
-    st.caption(f"Cohen's d, row less column, by {unit}; stars: adjusted p below 0.05 *, 0.01 **, 0.001 ***.")
+    st.dataframe(table.words().style.apply(coloured), width="stretch")
+    stars = ", ".join(f"{limit} {'*' * (n + 1)}" for n, limit in enumerate(STARS))
+    st.caption(f"Cohen's d, row less column, by {table.unit}; stars: adjusted p below {stars}.")
+
+
+def _show_mixed_model(view: View, run: SignatureRun, key: Hashable) -> None:
+    """Draw the mixed model, for who is asked for one."""
+    with st.expander("Linear mixed model", icon=":material/stacked_line_chart:"):
+        st.caption(
+            f"Page fixed, {literal(run.sample_key or '')} a random intercept, restricted maximum likelihood over all "
+            "cells. It takes a page's effect to be the same in every sample; where it differs between them, trust the "
+            "tests by sample above."
+        )
+        if not st.toggle("Fit it", **kept("mixed_model")) or run.sample_key is None:
+            return
+        fits = remembered(
+            "signature mixed model",
+            key,
+            lambda: mixed_model(run.spoken, run.scores, view.obs(run.sample_key or ""), p_adjust=run.p_adjust),
+        )
+        st.dataframe(
+            mixed_model_table(fits),
+            hide_index=True,
+            width="stretch",
+            column_config=dict.fromkeys(
+                ("difference", "t", "SD between samples", "SD between cells"),
+                st.column_config.NumberColumn(format="%.3g"),
+            ),
+        )
 
 
 def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:

@@ -5,21 +5,26 @@ from __future__ import annotations
 from cellucid_core.signature.reporting.api_lines import api_code
 from cellucid_core.signature.reporting.cautions import cautions
 from cellucid_core.signature.reporting.many_table import long_csv, wide_csv
+from cellucid_core.signature.reporting.pairs_table import STARS, PairsTable, pairs_table
 from cellucid_core.signature.reporting.record import record_json, run_record
 from cellucid_core.signature.reporting.reproduce import python_code
 from cellucid_core.signature.reporting.scores_table import csv_chunks, read_csv, scores_table, write_csv
 from cellucid_core.signature.reporting.sentence import headline
 from cellucid_core.signature.reporting.statistics_table import statistics_csv, summary_csv
-from cellucid_core.signature.reporting.tests_table import tests_table
+from cellucid_core.signature.reporting.tests_table import mixed_model_table, tests_table
 from cellucid_core.signature.reporting.with_dataset import obs_csv, write_h5ad, write_parquet
 
 __all__ = [
+    "STARS",
+    "PairsTable",
     "api_code",
     "cautions",
     "csv_chunks",
     "headline",
     "long_csv",
+    "mixed_model_table",
     "obs_csv",
+    "pairs_table",
     "python_code",
     "read_csv",
     "record_json",

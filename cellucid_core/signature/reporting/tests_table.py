@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from cellucid_core.cell_pages import Page
-from cellucid_core.signature.statistics import TestResult
+from cellucid_core.signature.statistics import MixedPair, TestResult
 
 TEST_WORDS = {
     "welch-t": "Welch's t",
@@ -64,6 +64,34 @@ def tests_table(tests: Sequence[TestResult], pages: Sequence[Page] = ()) -> pd.D
         for test in tests
     ]
     return pd.DataFrame(rows)
+
+
+def mixed_model_table(fits: Sequence[MixedPair]) -> pd.DataFrame:
+    """Return one row per pair of a mixed model; p is adjusted where there are several."""
+    rows = [
+        {
+            "comparison": " − ".join(fit.pages),
+            "difference": fit.difference,
+            "95 % interval": "" if fit.low is None else f"{fit.low:.3g} to {fit.high:.3g}",
+            "p-value": _p_text(fit),
+            "t": fit.t,
+            "df": "" if fit.df is None else f"{fit.df:,.0f}",
+            "SD between samples": fit.sample_sd,
+            "SD between cells": fit.cell_sd,
+            "cells": f"{fit.n_cells:,}",
+            "samples": f"{fit.n_samples:,}",
+            "note": fit.note,
+        }
+        for fit in fits
+    ]
+    table = pd.DataFrame(rows)
+    return table if any(fit.note for fit in fits) else table.drop(columns="note")
+
+
+def _p_text(fit: MixedPair) -> str:
+    p = fit.p_value if fit.p_adjusted is None else fit.p_adjusted
+    name = "p" if fit.p_adjusted is None else "adjusted p"
+    return f"{name} not defined" if p is None else f"{name} = {p:.2g}"
 
 
 def _df_text(test: TestResult) -> str:

@@ -10,8 +10,7 @@ import numpy as np
 from cellucid_core.running import Share, executor, on_cluster
 
 if TYPE_CHECKING:
-    from cellucid_core.dataset import Expression
-    from cellucid_core.dataset.expression import ExpressionPart
+    from cellucid_core.dataset import Expression, ExpressionPart
 
 
 def in_parts(expression: Expression) -> bool:
