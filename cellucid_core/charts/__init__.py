@@ -38,7 +38,7 @@ from cellucid_core.charts.signatures import (
     stacked_fractions,
 )
 from cellucid_core.charts.specification import specification
-from cellucid_core.charts.tables import DOTS_CAPTION, HEATMAP_CAPTION, dot_plot, signature_heatmap
+from cellucid_core.charts.tables import DOTS_CAPTION, HEATMAP_CAPTION, MEANS_CAPTION, dot_plot, signature_heatmap
 
 __all__ = [
     "BOX_CAPTION",
@@ -50,6 +50,7 @@ __all__ = [
     "HEATMAP_CAPTION",
     "HISTOGRAM_CAPTION",
     "MAX_POINTS",
+    "MEANS_CAPTION",
     "MIME",
     "PAGE_SIZES_CAPTION",
     "PER_SAMPLE_CAPTION",

@@ -16,6 +16,7 @@ from cellucid_core.charts.layout import inline
 DIVERGING = ("#2166AC", "#6BA3D0", "#B8BCC2", "#E8A25C", "#C2570C")
 DOTS_CAPTION = "Colour: mean expression · size: share of the page's cells above 0"
 HEATMAP_CAPTION = "Colour: mean score of a page, z-scored over each signature's pages"
+MEANS_CAPTION = "Colour: mean score of a page"
 _ROW = 20
 _DOT_ROW = 24
 _ASSUMED_WIDTH = 620
@@ -85,7 +86,7 @@ def dot_plot(by_page: pd.DataFrame) -> Any:
     return _finish(alt, chart, len(shown), _DOT_ROW)
 
 
-def signature_heatmap(long: pd.DataFrame) -> Any:
+def signature_heatmap(long: pd.DataFrame, *, standardized: bool = True) -> Any:
     """Draw signatures × pages: colour is the mean score, z-scored over the pages of each signature.
 
     Parameters
@@ -93,6 +94,8 @@ def signature_heatmap(long: pd.DataFrame) -> Any:
     long
         Columns ``signature``, ``page``, ``mean``, ``d``, ``z``, ``n``, from `score_many`; in order. Of more than
         100 signatures the first 100 are drawn.
+    standardized
+        Whether the colour is ``z``, each signature's means z-scored over its pages; else the means.
 
     Returns
     -------
@@ -118,13 +121,17 @@ def signature_heatmap(long: pd.DataFrame) -> Any:
         if s < _MOST_SIGNATURES
     ]
     shown = names[:_MOST_SIGNATURES]
-    reach = max((abs(row["z"]) for row in rows if row["z"] is not None), default=1.0) or 1.0
+    field = "z" if standardized else "mean"
+    known = [row[field] for row in rows if row[field] is not None]
+    reach = max(map(abs, known), default=1.0) or 1.0
     for row in rows:
         row |= {"x1": row["x"] - 0.5, "x2": row["x"] + 0.5, "y1": row["y"] - 0.5, "y2": row["y"] + 0.5}
     axes = _axes(alt, shown, pages, _ROW)
-    scale = alt.Scale(
-        domain=[-reach, -reach / 2, 0, reach / 2, reach], range=list(DIVERGING), interpolate="lab", clamp=True
-    )
+    if standardized or min(known, default=0.0) < 0:
+        domain, colors = [-reach, -reach / 2, 0, reach / 2, reach], list(DIVERGING)
+        scale = alt.Scale(domain=domain, range=colors, interpolate="lab", clamp=True)
+    else:
+        scale = alt.Scale(range=list(SEQUENTIAL), interpolate="lab", nice=False, zero=False)
     chart = (
         alt.Chart(inline(alt, rows))
         .mark_rect(stroke="#8C939A", strokeWidth=0.3)
@@ -134,12 +141,12 @@ def signature_heatmap(long: pd.DataFrame) -> Any:
             y=_edge(alt, axes["y"], "y1"),
             y2="y2:Q",
             color=alt.condition(
-                "isValid(datum.z)",
+                f"isValid(datum.{field})",
                 alt.Color(
-                    "z:Q",
+                    f"{field}:Q",
                     scale=scale,
                     legend=alt.Legend(
-                        title="Mean score, z-scored over the pages",
+                        title="Mean score, z-scored over the pages" if standardized else "Mean score",
                         orient="bottom",
                         direction="horizontal",
                         titleLimit=300,

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from cellucid_core.signature.every_method import EveryMethod, every_method
+from cellucid_core.signature.many_signatures import (
+    clustered,
+    compare_signatures,
+    pages_of_highest,
+    shared_prefix,
+)
 from cellucid_core.signature.reporting import (
     api_code,
     cautions,
@@ -19,6 +25,7 @@ from cellucid_core.signature.reporting import (
     summary_csv,
     tests_table,
     wide_csv,
+    wide_parquet,
     write_csv,
     write_h5ad,
     write_parquet,
@@ -79,7 +86,9 @@ __all__ = [
     "api_code",
     "by_sample",
     "cautions",
+    "clustered",
     "compare",
+    "compare_signatures",
     "contributions",
     "csv_chunks",
     "every_method",
@@ -91,6 +100,7 @@ __all__ = [
     "match_many",
     "normalize",
     "obs_csv",
+    "pages_of_highest",
     "python_code",
     "read_csv",
     "record_json",
@@ -101,6 +111,7 @@ __all__ = [
     "score_many",
     "score_title",
     "scores_table",
+    "shared_prefix",
     "signature_quality",
     "statistics_csv",
     "summarize",
@@ -108,6 +119,7 @@ __all__ = [
     "tests_table",
     "unit_word",
     "wide_csv",
+    "wide_parquet",
     "write_csv",
     "write_h5ad",
     "write_parquet",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from html import escape
 
@@ -14,6 +14,7 @@ from cellucid_core.cell_pages import (
     MadePages,
     Operation,
     Page,
+    SavedPage,
     column_values,
     combine,
     drawing_coordinates,
@@ -102,12 +103,17 @@ def _offer(view: View, column: str | None, made: Callable[[], MadePages], key: o
         st.info(literal(note), icon=":material/info:")
     words = "Make the page" if len(pages) == 1 else f"Add {len(pages):,} pages"
     if st.button(words, type="primary", icon=":material/add:", width="stretch"):
-        work = workspace()
-        before = work.pages
-        work.pages = before.add(pages, _colors(view, column))
-        st.session_state[CHOOSE_NEXT] = [MINE + page.id for page in list(work.pages)[len(before) :]]
+        add_pages(pages, _colors(view, column))
         _close()
         st.rerun()
+
+
+def add_pages(pages: Iterable[SavedPage], taken: Iterable[str] = ()) -> None:
+    """Add pages to the person's own, to be compared from the next run on; `taken` are colours that others have."""
+    work = workspace()
+    before = work.pages
+    work.pages = before.add(pages, taken)
+    st.session_state[CHOOSE_NEXT] = [MINE + page.id for page in list(work.pages)[len(before) :]]
 
 
 def _next_name() -> str:

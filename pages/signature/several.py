@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import streamlit as st
 
 from cellucid_core import charts
 from cellucid_core.dataset import View
-from cellucid_core.signature import ManySignatures, long_csv, score_many, wide_csv
-from pages.session.state import counted, literal, widget_key, workspace
+from cellucid_core.errors import CellucidError
+from cellucid_core.signature import (
+    ManySignatures,
+    clustered,
+    compare_signatures,
+    long_csv,
+    pages_of_highest,
+    score_many,
+    shared_prefix,
+    wide_csv,
+    wide_parquet,
+)
+from pages.session.state import counted, kept, literal, show_error, widget_key, workspace
 from pages.signature.gene_box import CHOSEN
 from pages.signature.inputs import Inputs
+from pages.signature.new_page import add_pages
 from pages.widgets.figure import figure
 from pages.widgets.remembered import remembered
 
@@ -39,16 +54,14 @@ def show_several(view: View, inputs: Inputs) -> None:
         inputs.options,
     )
     many = remembered("signature many", key, lambda: _score(view, inputs))
-    scored = many.table["note"] == ""
-    if scored.any():
-        figure(
-            remembered("signature heatmap", key, lambda: charts.signature_heatmap(many.long)),
-            charts.HEATMAP_CAPTION,
-            "signatures_heatmap",
-        )
+    called = {page.name: page.label for page in many.pages}
+    prefix = shared_prefix([one.name for one in many.signatures])
+    if (many.table["note"] == "").any():
+        _show_heatmap(many, called, prefix, key)
     table = many.table if (many.table["note"] != "").any() else many.table.drop(columns="note")
     if not table["description"].astype(bool).any():
         table = table.drop(columns="description")
+    table = table.assign(highest=table["highest"].replace(called))
     st.dataframe(
         table,
         hide_index=True,
@@ -64,6 +77,8 @@ def show_several(view: View, inputs: Inputs) -> None:
         },
     )
     st.caption(f"{counted(len(table), 'signature')} of {literal(file.name)}. Choose a row to see that signature above.")
+    _show_comparison(view, many, inputs, called, key)
+    _offer_pages(view, many, key)
     with st.container(horizontal=True):
         st.download_button(
             "One column per signature (CSV)",
@@ -81,6 +96,88 @@ def show_several(view: View, inputs: Inputs) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
+        st.download_button(
+            "Cells × signatures (Parquet)",
+            data=lambda: wide_parquet(view, many),
+            file_name="gene_signatures.parquet",
+            mime="application/vnd.apache.parquet",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def _show_heatmap(many: ManySignatures, called: dict[str, str], prefix: str, key: Hashable) -> None:
+    with st.container(horizontal=True):
+        ordered = st.toggle("Order by likeness", value=True, **kept("several_ordered"))
+        standardized = st.toggle(
+            "Z-score each signature",
+            value=True,
+            **kept("several_standardized"),
+            help="Over its pages, for the colours.",
+        )
+
+    def draw() -> Any:
+        long = clustered(many.long) if ordered else many.long
+        long = long.assign(page=long["page"].replace(called), signature=long["signature"].str.removeprefix(prefix))
+        return charts.signature_heatmap(long, standardized=standardized)
+
+    chart = remembered("signature heatmap", (key, ordered, standardized), draw)
+    caption = charts.HEATMAP_CAPTION if standardized else charts.MEANS_CAPTION
+    left_away = f" · every name begins with {prefix}" if prefix else ""
+    figure(chart, caption + left_away, "signatures_heatmap")
+
+
+def _show_comparison(view: View, many: ManySignatures, inputs: Inputs, called: dict[str, str], key: Hashable) -> None:
+    """Draw every signature in every page against all other cells."""
+    with st.expander("Every signature in every page, tested", icon=":material/table_rows:"):
+        if not inputs.pages:
+            st.caption("Choose pages to compare them.")
+            return
+        unit = inputs.sample_key or "cell"
+        if not st.toggle("Test them", **kept("several_tested"), help=f"Each page against all other cells, by {unit}."):
+            return
+        table = remembered(
+            "signature many tests",
+            (key, inputs.sample_key, inputs.p_adjust),
+            lambda: compare_signatures(view, many, sample_key=inputs.sample_key, p_adjust=inputs.p_adjust),
+        )
+        how = st.column_config.NumberColumn
+        st.dataframe(
+            table.drop(columns="unit").assign(page=table["page"].replace(called)),
+            hide_index=True,
+            width="stretch",
+            column_config={
+                "d": how(format="%.2f", help="Cohen's d against all other cells, over cells."),
+                "p_value": how("p", format="%.2g"),
+                "p_adjusted": how("adjusted p", format="%.2g"),
+            },
+        )
+        paired = "; paired where a sample is on both sides" if inputs.sample_key else ""
+        st.caption(f"Welch's t by {literal(unit)}{paired}. All rows are adjusted together.")
+
+
+def _offer_pages(view: View, many: ManySignatures, key: Hashable) -> None:
+    """Offer pages of the cells in which each signature is the highest."""
+    if note := st.session_state.pop("several_note", ""):
+        st.info(literal(note), icon=":material/info:")
+    with st.expander("Pages: which signature is highest in each cell", icon=":material/add:"):
+        standardized = st.toggle(
+            "Z-score each signature over the cells first",
+            value=many.method not in ("ucell", "aucell"),
+            **kept("several_highest"),
+            help="Off where all signatures are scored on one scale (UCell, AUCell).",
+        )
+        if not st.button("Make the pages", icon=":material/add:"):
+            return
+        try:
+            made = pages_of_highest(view, many, standardized=standardized)
+        except CellucidError as error:
+            show_error(error)
+            return
+        add_pages(made.pages)
+        for note in made.notes:
+            st.session_state["several_note"] = note
+        st.rerun()
 
 
 def _score(view: View, inputs: Inputs) -> ManySignatures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cellucid_core.signature.reporting.api_lines import api_code
 from cellucid_core.signature.reporting.cautions import cautions
-from cellucid_core.signature.reporting.many_table import long_csv, wide_csv
+from cellucid_core.signature.reporting.many_table import all_scores, long_csv, wide_csv, wide_parquet
 from cellucid_core.signature.reporting.pairs_table import STARS, PairsTable, pairs_table
 from cellucid_core.signature.reporting.record import record_json, run_record
 from cellucid_core.signature.reporting.reproduce import python_code
@@ -17,6 +17,7 @@ from cellucid_core.signature.reporting.with_dataset import obs_csv, write_h5ad, 
 __all__ = [
     "STARS",
     "PairsTable",
+    "all_scores",
     "api_code",
     "cautions",
     "csv_chunks",
@@ -34,6 +35,7 @@ __all__ = [
     "summary_csv",
     "tests_table",
     "wide_csv",
+    "wide_parquet",
     "write_csv",
     "write_h5ad",
     "write_parquet",

@@ -54,7 +54,7 @@ def long_csv(view: View, many: ManySignatures) -> Iterator[str]:
     ids = [quoted(cell) for cell in view.cell_ids]
     index = view.cell_index.tolist()
     names = [quoted(neutral(page.name)) for page in many.pages]
-    for i, scores in _all_scores(view, many):
+    for i, scores in all_scores(view, many):
         title = quoted(neutral(many.signatures[i].name))
         for page, name in zip(many.pages, names, strict=True):
             for at in range(0, page.n, _AT_ONCE):
@@ -63,14 +63,28 @@ def long_csv(view: View, many: ManySignatures) -> Iterator[str]:
                 yield "".join([f"{title},{ids[c]},{name},{number_field(s)},{index[c]}\n" for c, s in each])
 
 
-def _all_scores(view: View, many: ManySignatures) -> Iterator[tuple[int, np.ndarray]]:
+def all_scores(view: View, many: ManySignatures) -> Iterator[tuple[int, np.ndarray]]:
     """Yield every signature that has scores, in order, from memory or scored again."""
     if many.scores is not None:
         yield from ((i, many.scores[i]) for i, note in enumerate(many.table["note"]) if not note)
         return
-    for i, scores in iter_scores(view, many.matches, many.method, seed=many.seed):
+    for i, scores in iter_scores(view, many.matches, many.method, seed=many.seed, options=many.options):
         if not isinstance(scores, str):
             yield i, scores
+
+
+def wide_parquet(view: View, many: ManySignatures) -> bytes:
+    """Return the cells × signatures as Parquet: ``cell_id`` and one float64 column per signature that has scores."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = [i for i, note in enumerate(many.table["note"]) if not note]
+    with _spooled(view, many, rows) as scores:
+        names = unique(["cell_id", *(many.signatures[i].name for i in rows)])
+        columns = [pa.array([str(cell) for cell in view.cell_ids]), *(pa.array(one) for one in scores)]
+        sink = pa.BufferOutputStream()
+        parquet.write_table(pa.Table.from_arrays(columns, names=names), sink, compression="zstd")
+    return bytes(sink.getvalue())
 
 
 class _spooled:  # noqa: N801
@@ -87,7 +101,7 @@ class _spooled:  # noqa: N801
         shape = (len(self._rows), self._view.n_cells)
         spool = np.lib.format.open_memmap(folder / "scores.npy", "w+", np.float64, shape)
         place = {i: row for row, i in enumerate(self._rows)}
-        for i, scores in _all_scores(self._view, self._many):
+        for i, scores in all_scores(self._view, self._many):
             spool[place[i]] = scores
         return np.asarray(spool)
 

@@ -52,6 +52,8 @@ class ManySignatures:
         ``d`` (against all other cells of the dataset), ``z`` (the mean, z-scored over the signature's pages).
     scores
         (signatures, n_cells) float64 where they fit into memory, NaN where there is no score; else None.
+    options
+        Choices of the method.
     """
 
     signatures: list[GeneSet]
@@ -63,6 +65,7 @@ class ManySignatures:
     table: pd.DataFrame
     long: pd.DataFrame
     scores: np.ndarray | None
+    options: MethodOptions = DEFAULT_OPTIONS
 
 
 def score_many(
@@ -135,7 +138,7 @@ def score_many(
             kept[i] = scores
         numbers[i] = page_numbers(scores, chosen)
     table, long = _tables(signatures, matches, chosen, numbers, notes)
-    return ManySignatures(list(signatures), matches, method, seed, repeats, chosen, table, long, kept)
+    return ManySignatures(list(signatures), matches, method, seed, repeats, chosen, table, long, kept, options)
 
 
 def iter_scores(

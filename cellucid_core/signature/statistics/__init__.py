@@ -11,7 +11,7 @@ from cellucid_core.signature.statistics.effects import Sample, cohens_d, u_stati
 from cellucid_core.signature.statistics.library_size import LibrarySize, library_size
 from cellucid_core.signature.statistics.mixed_model import MixedPair, mixed_model
 from cellucid_core.signature.statistics.quality import SignatureQuality, contributions, signature_quality
-from cellucid_core.signature.statistics.replicates import Owned, by_owner, by_sample, owned_scores
+from cellucid_core.signature.statistics.replicates import Owned, by_owner, by_sample, owned_scores, sample_codes
 from cellucid_core.signature.statistics.result import Adjustment, TestResult, adjusted
 from cellucid_core.signature.statistics.summary import summarize
 
@@ -41,6 +41,7 @@ __all__ = [
     "owned_scores",
     "pearson",
     "ranks",
+    "sample_codes",
     "sample_columns",
     "signature_quality",
     "some_cells",
