@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,7 @@ class Expression:
         self._store = store
         self._cells = cells
         self._genes = genes
+        self._known: dict[str, np.ndarray] = {}
 
     @property
     def n_cells(self) -> int:
@@ -114,6 +115,19 @@ class Expression:
         """Statistics over the cells that are here, also where `stats` are those of a larger whole."""
         return self.stats
 
+    def gene_major(self) -> GeneMajor | None:
+        """Return the arrays of a sparse matrix of one file whose cells are all kept, for loops over many genes."""
+        store = self._store
+        if self._cells is not None or isinstance(store, JoinedStore) or not store.is_sparse:
+            return None
+        return GeneMajor(store.indptr, store.indices, store.data, self._genes)
+
+    def once(self, what: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return what was computed of this matrix before under a name, computing it the first time."""
+        if what not in self._known:
+            self._known[what] = compute()
+        return self._known[what]
+
     def parts(self) -> list[ExpressionPart]:
         """Return what a machine needs that computes the cells of one part; parts without a kept cell are left out."""
         if not isinstance(self._store, JoinedStore):
@@ -182,6 +196,20 @@ class Expression:
         """Genes above 0 in each cell, over all genes of the source matrix, (n_cells,) int64."""
         detected = self._store.cell_detected
         return detected if self._cells is None else detected[self._cells]
+
+
+@dataclass(frozen=True, eq=False)
+class GeneMajor:
+    """A matrix as its store has it: CSC arrays, memory-mapped, and the genes that are kept (None: all)."""
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    data: np.ndarray
+    kept: np.ndarray | None
+
+    def genes(self, positions: np.ndarray) -> np.ndarray:
+        """Return where kept genes are in the arrays, int64."""
+        return np.asarray(positions if self.kept is None else self.kept[positions], dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,12 +8,12 @@ import queue
 import secrets
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cellucid_core.atomic import complete_or_absent
 from cellucid_core.cache import cellucid_home, home_folder
 from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import InputError, WorkRefused
@@ -257,11 +257,18 @@ def _because_of_tls(error: BaseException | None) -> bool:
 
 
 def _mark() -> str:
-    """Return what tells the shared folder from others of its name, made at the first use."""
-    file = home_folder("cluster") / "id"
-    for _ in range(2):
-        with suppress(OSError):
-            return file.read_text(encoding="ascii")
-        with complete_or_absent(file) as draft:
-            draft.write_text(secrets.token_hex(16), encoding="ascii")
-    return file.read_text(encoding="ascii")
+    """Return what tells the shared folder from others of its name, made at the first use, by whoever is first."""
+    file, mark = home_folder("cluster") / "id", secrets.token_hex(16)
+    try:
+        with file.open("x", encoding="ascii") as made:
+            made.write(mark)
+        return mark
+    except FileExistsError:
+        pass
+    for _ in range(100):  # who was first may still be writing
+        found = file.read_text(encoding="ascii")
+        if len(found) == len(mark):
+            return found
+        time.sleep(0.05)
+    file.unlink(missing_ok=True)  # who was first was killed
+    return _mark()

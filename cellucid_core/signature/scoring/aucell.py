@@ -15,6 +15,7 @@ import numpy as np
 
 from cellucid_core.genes import GeneMatch
 from cellucid_core.signature.scoring.ranking import RankTable, rank_tables
+from cellucid_core.signature.scoring.whole_ranking import Membership, aucell_sums, many_wanted, walk_cells
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
@@ -60,11 +61,18 @@ def aucell_many(
     genes = np.unique(np.concatenate(sets))
     if not len(genes):
         return scores
+    if len(matches) > 1 and many_wanted(expression, genes):
+        members = Membership.of([place[mine] for mine in sets], [np.ones(len(mine)) for mine in sets], len(order))
+        about = (members.start, members.which, top)
+        walk_cells(expression, order, aucell_sums, [scores], about, progress)
+        for row, mine in enumerate(sets):
+            scores[row] = scores[row] / _best(len(mine), top) if _best(len(mine), top) else 0.0
+        return scores
     for table in rank_tables(expression, genes, order=order, progress=progress):
         areas = [*_areas(table, place[genes], len(ranked), top)]
         for row, mine in enumerate(sets):
-            best = float((top - np.arange(1, min(len(mine), top - 1) + 1)).sum())
-            if not len(mine) or best == 0:
+            best = _best(len(mine), top)
+            if best == 0:
                 continue
             area = np.zeros(table.n_cells)
             for gene in np.searchsorted(genes, mine).tolist():
@@ -73,6 +81,11 @@ def aucell_many(
             area[table.nonzero == 0] = 0
             scores[row, table.first : table.last] = area / best
     return scores
+
+
+def _best(size: int, top: int) -> float:
+    """Return the area of a signature whose genes stand first."""
+    return float((top - np.arange(1, min(size, top - 1) + 1)).sum())
 
 
 def _areas(table: RankTable, place: np.ndarray, n_ranked: int, top: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -129,7 +129,7 @@ def control_genes(
 
 
 def gene_means(expression: Expression, progress: Callable[[float], None] | None = None) -> np.ndarray:
-    """Return each gene's mean over its values that are not missing, added up as scanpy adds.
+    """Return each gene's mean over its values that are not missing, added up as scanpy adds; once per matrix.
 
     The rounding of these sums decides which of two near-equal genes is ranked first, hence which controls are drawn; so
     it is repeated here as the installed scanpy does it: dense matrices in their own precision, sparse ones in float64
@@ -140,6 +140,10 @@ def gene_means(expression: Expression, progress: Callable[[float], None] | None 
     numpy.ndarray
         (n_genes,) float64; NaN for a gene without finite values.
     """
+    return expression.once("gene means", lambda: _gene_means(expression, progress))
+
+
+def _gene_means(expression: Expression, progress: Callable[[float], None] | None) -> np.ndarray:
     means = np.full(expression.n_genes, np.nan)
     not_finite = expression.stats.n_not_finite
     precision = np.dtype(np.float64) if expression.is_sparse and _sums_in_float64() else expression.dtype

@@ -61,7 +61,18 @@ def weighted_sum(
 
 def _add_genes(expression: Expression, positions: np.ndarray, weights: np.ndarray, total: np.ndarray) -> None:
     """Add many genes up, in their order, one half of the cells beside the other."""
-    kernel, middle = compiled(_add), expression.n_cells // 2
+    middle, whole = expression.n_cells // 2, expression.gene_major()
+    if whole is not None:  # one call for all genes
+        add = compiled(_add_all)
+        genes, each = whole.genes(positions), weights.astype(np.float64)
+
+        def half(low: int, high: int) -> None:
+            add(whole.indptr, whole.indices, whole.data, genes, each, low, high, total)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(half, (0, middle), (middle, expression.n_cells)))
+        return
+    kernel = compiled(_add)
 
     def work(half: int, stored: list[tuple[np.ndarray, np.ndarray]], some: list[float]) -> None:
         for (cells, values), weight in zip(stored, some, strict=True):
@@ -80,6 +91,24 @@ def _add(cells: np.ndarray, values: np.ndarray, weight: float, total: np.ndarray
     """Add a gene's values, times its weight, to its cells' sums (to be `compiled`)."""
     for k in range(len(cells)):
         total[cells[k]] += values[k] * weight
+
+
+def _add_all(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    genes: np.ndarray,
+    weights: np.ndarray,
+    low: int,
+    high: int,
+    total: np.ndarray,
+) -> None:
+    """Add genes, times their weights, to the sums of the cells from low to high (to be `compiled`)."""
+    for gene, weight in zip(genes, weights):  # noqa: B905 - numba has no strict
+        begin, end = indptr[gene], indptr[gene + 1]
+        mine = indices[begin:end]
+        for k in range(begin + np.searchsorted(mine, low), begin + np.searchsorted(mine, high)):
+            total[indices[k]] += data[k] * weight
 
 
 def batches(n: int, n_cells: int) -> Iterator[tuple[int, int]]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from cellucid_core.genes import GeneMatch
 from cellucid_core.signature.scoring.ranking import rank_tables
+from cellucid_core.signature.scoring.whole_ranking import Membership, many_wanted, ssgsea_sums, walk_cells
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
@@ -46,6 +47,16 @@ def ssgsea_many(
     sets = [np.unique(match.positions) for match in matches]
     genes = np.unique(np.concatenate(sets))
     scores = np.full((len(matches), expression.n_cells), np.nan)
+    if len(matches) > 1 and many_wanted(expression, genes):
+        members = Membership.of([n - 1 - mine for mine in sets], [np.ones(len(mine)) for mine in sets], n)
+        every, products, reaches = (np.zeros((members.n, expression.n_cells)) for _ in range(3))
+        about = (members.start, members.which, float(_SCALE), _WEIGHT)
+        walk_cells(expression, np.arange(n)[::-1], ssgsea_sums, [every, products, reaches], about, progress)
+        for row, mine in enumerate(sets):
+            if len(mine) < n:
+                others = (n * (n + 1) / 2 - reaches[row]) / (n - len(mine))
+                scores[row] = products[row] / every[row] - others
+        return scores
     place = n - 1 - genes
     for table in rank_tables(expression, genes, order=np.arange(n)[::-1], progress=progress):
         higher, tied = table.higher()

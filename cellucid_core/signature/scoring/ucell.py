@@ -15,6 +15,7 @@ import numpy as np
 
 from cellucid_core.genes import GeneMatch
 from cellucid_core.signature.scoring.ranking import RankTable, rank_tables
+from cellucid_core.signature.scoring.whole_ranking import Membership, many_wanted, ucell_sums, walk_cells
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
@@ -51,6 +52,8 @@ def ucell_many(
         (signatures, n_cells) float64 in [0, 1].
     """
     genes = np.unique(np.concatenate([match.positions for match in matches]))
+    if len(matches) > 1 and many_wanted(expression, genes):
+        return _all_ranked(expression, matches, max_rank, progress)
     scores = np.zeros((len(matches), expression.n_cells))
     for table in rank_tables(expression, genes, threads=threads, progress=progress):
         by_gene = table.by_gene(_gaps(table, max_rank))
@@ -60,6 +63,37 @@ def ucell_many(
     return scores
 
 
+def _all_ranked(
+    expression: Expression, matches: Sequence[GeneMatch], max_rank: int, progress: Callable[[float], None] | None
+) -> np.ndarray:
+    """Do what `ucell_many` does by ranking whole cells."""
+    halves = [(row, sign) for row, match in enumerate(matches) for sign in (1, -1) if (match.signs == sign).any()]
+    ours = [matches[row].signs == sign for row, sign in halves]
+    places = [matches[row].positions[mine] for (row, _), mine in zip(halves, ours, strict=True)]
+    weights = [matches[row].weights[mine] for (row, _), mine in zip(halves, ours, strict=True)]
+    members = Membership.of(places, weights, expression.n_genes)
+    saved = np.zeros((members.n, expression.n_cells))
+    about = (members.start, members.which, members.weight, max_rank)
+    walk_cells(expression, np.arange(expression.n_genes), ucell_sums, [saved], about, progress)
+    scores = np.zeros((len(matches), expression.n_cells))
+    row_of = {half: at for at, half in enumerate(halves)}
+    for row, match in enumerate(matches):
+        for sign in (1, -1):
+            at = row_of.get((row, sign))
+            scores[row] += _half(match, sign, saved[at] if at is not None else np.zeros(1), max_rank)
+    return np.maximum(scores, 0)
+
+
+def _half(match: GeneMatch, sign: int, saved: np.ndarray, max_rank: int) -> np.ndarray | float:
+    """Return what the genes of one sign add, from the sums of their gaps to the largest rank."""
+    n = float(match.weights[match.signs == sign].sum() + match.missing_weights[match.missing_signs == sign].sum())
+    best = n * (n + 1) / 2
+    if n == 0 or n * max_rank == best:
+        return 0.0
+    # Every gene that has no rank below the largest adds that; so only the gaps to it need adding up.
+    return sign * (1 - (n * max_rank - saved - best) / (n * max_rank - best))
+
+
 def _scores(
     by_gene: list[tuple[np.ndarray, np.ndarray]], which: np.ndarray, match: GeneMatch, n_cells: int, max_rank: int
 ) -> np.ndarray:
@@ -67,16 +101,11 @@ def _scores(
     score = np.zeros(n_cells)
     for sign in (1, -1):
         ours = match.signs == sign
-        n = float(match.weights[ours].sum() + match.missing_weights[match.missing_signs == sign].sum())
-        best = n * (n + 1) / 2
-        if n == 0 or n * max_rank == best:
-            continue
-        # Every gene that has no rank below the largest adds that; so only the gaps to it need adding up.
         saved = np.zeros(n_cells)
         for gene, weight in zip(which[ours].tolist(), match.weights[ours].tolist(), strict=True):
             cells, gaps = by_gene[gene]
             np.add.at(saved, cells, gaps if weight == 1 else gaps * weight)
-        score += sign * (1 - (n * max_rank - saved - best) / (n * max_rank - best))
+        score += _half(match, sign, saved, max_rank)
     return np.maximum(score, 0)
 
 

@@ -1,0 +1,333 @@
+"""Rank scores of many signatures: each cell is ranked once, and a gene's rank counts in every signature that has it.
+
+`ranking` counts against few wanted genes without sorting; where the wanted genes are a good part of all, sorting
+every cell is faster, and no more is kept than the sums.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cellucid_core.compiled import compiled
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Expression
+
+#: Values that are in memory at once (about 100 MB with what is made of them).
+_MOST_ENTRIES = 6_000_000
+#: From this share of a matrix's values on, sorting beats counting.
+_SHARE = 0.15
+_REPORT_EVERY = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Membership:
+    """Which signatures have a gene.
+
+    Attributes
+    ----------
+    start
+        (genes + 1,) where a gene's signatures begin, by the gene's place in the order that is ranked.
+    which, weight
+        The signatures, and what the gene counts in each.
+    n
+        How many signatures.
+    """
+
+    start: np.ndarray
+    which: np.ndarray
+    weight: np.ndarray
+    n: int
+
+    @classmethod
+    def of(cls, places: Sequence[np.ndarray], weights: Sequence[np.ndarray], n_genes: int) -> Membership:
+        """Return it for signatures given as places in the order, and what each counts."""
+        place = np.concatenate([*places, np.empty(0, np.int64)]).astype(np.int64)
+        which = np.repeat(np.arange(len(places)), [len(one) for one in places])
+        weight = np.concatenate([*weights, np.empty(0)]).astype(np.float64)
+        order = np.argsort(place, kind="stable")
+        start = np.zeros(n_genes + 1, np.int64)
+        np.cumsum(np.bincount(place, minlength=n_genes), out=start[1:])
+        return cls(start, which[order], weight[order], len(places))
+
+
+def many_wanted(expression: Expression, genes: np.ndarray) -> bool:
+    """Tell whether so many values are wanted that whole cells had better be sorted."""
+    held = expression.own_stats.n_nonzero
+    return int(held[genes].sum()) > _SHARE * int(held.sum())
+
+
+def walk_cells(
+    expression: Expression,
+    order: np.ndarray,
+    kernel: Callable[..., None],
+    sums: Sequence[np.ndarray],
+    arguments: tuple[Any, ...],
+    progress: Callable[[float], None] | None = None,
+) -> None:
+    """Run a kernel over the cells' values other than 0, gene by gene in an order.
+
+    Parameters
+    ----------
+    expression
+        The chosen matrix. NaN counts as 0.
+    order
+        The genes that are ranked.
+    kernel
+        To be compiled; called with ``start`` (cells + 1), ``place`` and ``value`` (a cell's entries lie together,
+        ascending by place in `order`), ``ranked`` (a cell's entries from the highest value on, of equal ones the first
+        in the order first, counted from the cell's first entry), then a block of each of `sums`, then `arguments`.
+    sums
+        Arrays (…, n_cells) that it writes to.
+    progress
+        Called with the done share.
+    """
+    fast, n_cells = compiled(kernel), expression.n_cells
+    rank = compiled(_rank_packed if expression.dtype == np.float32 else _rank)
+    for first, last, start, place, value in _cell_major(expression, order):
+        middle, ranked = (first + last) // 2, np.empty(len(place), np.int32)
+        block = (place, value, ranked)
+
+        def work(
+            low: int, high: int, first: int = first, start: np.ndarray = start, block: tuple[np.ndarray, ...] = block
+        ) -> None:
+            cells, parts = start[low - first : high - first + 1], [one[..., low:high] for one in sums]
+            rank(cells, *block[1:])
+            fast(cells, *block, *parts, *arguments)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(work, (first, middle), (middle, last)))
+        if progress is not None:
+            progress(last / max(n_cells, 1))
+
+
+def _cell_major(
+    expression: Expression, order: np.ndarray
+) -> Iterator[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield stretches of cells: first, last, and their values as `walk_cells` hands them on."""
+    n_cells = expression.n_cells
+    entries = int(expression.own_stats.n_nonzero[order].sum()) + 1
+    parts = max(1, -(-entries // _MOST_ENTRIES))
+    bounds = np.linspace(0, n_cells, parts + 1).astype(np.int64).tolist()
+    count, put = compiled(_count), compiled(_put)
+    for first, last in itertools.pairwise(bounds):
+        stored = []
+        for gene in order.tolist():
+            cells, values = expression.gene_stored(gene)
+            if parts > 1:
+                at, end = np.searchsorted(cells, [first, last])
+                cells, values = cells[at:end], values[at:end]
+            stored.append((cells, values))
+        middle = (first + last) // 2
+        start = np.zeros(last - first + 1, np.int64)
+
+        def halves(work: Callable[[int, int], None], low: int = first, mid: int = middle, high: int = last) -> None:
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(work, (low, mid), (mid, high)))
+
+        def counted(low: int, high: int, stored: Any = stored, first: int = first, start: np.ndarray = start) -> None:
+            for cells, values in stored:
+                count(cells, values, first, low, high, start)
+
+        halves(counted)
+        np.cumsum(start, out=start)
+        place, value = np.empty(int(start[-1]), np.int32), np.empty(int(start[-1]), expression.dtype)
+        following = start[:-1].copy()
+
+        def placed(
+            low: int,
+            high: int,
+            stored: Any = stored,
+            first: int = first,
+            following: np.ndarray = following,
+            place: np.ndarray = place,
+            value: np.ndarray = value,
+        ) -> None:
+            for number, (cells, values) in enumerate(stored):
+                put(cells, values, number, first, low, high, following, place, value)
+
+        halves(placed)
+        yield first, last, start, place, value
+
+
+def _count(cells: np.ndarray, values: np.ndarray, first: int, low: int, high: int, start: np.ndarray) -> None:
+    """Count a gene's values other than 0 in the cells from low to high (to be `compiled`)."""
+    for k in range(np.searchsorted(cells, low), np.searchsorted(cells, high)):
+        if values[k] != 0 and values[k] == values[k]:
+            start[cells[k] - first + 1] += 1
+
+
+def _put(
+    cells: np.ndarray,
+    values: np.ndarray,
+    number: int,
+    first: int,
+    low: int,
+    high: int,
+    following: np.ndarray,
+    place: np.ndarray,
+    value: np.ndarray,
+) -> None:
+    """Put a gene's values behind what its cells have already (to be `compiled`)."""
+    for k in range(np.searchsorted(cells, low), np.searchsorted(cells, high)):
+        if values[k] != 0 and values[k] == values[k]:
+            at = following[cells[k] - first]
+            place[at] = number
+            value[at] = values[k]
+            following[cells[k] - first] = at + 1
+
+
+def _rank(start: np.ndarray, value: np.ndarray, ranked: np.ndarray) -> None:
+    """Rank the entries of each cell (to be `compiled`)."""
+    for cell in range(len(start) - 1):
+        begin, end = start[cell], start[cell + 1]
+        ranked[begin:end] = np.argsort(-value[begin:end], kind="mergesort")
+
+
+def _rank_packed(start: np.ndarray, value: np.ndarray, ranked: np.ndarray) -> None:
+    """Do as `_rank` for float32: value and number are sorted as one 64-bit number (to be `compiled`)."""
+    bits = value.view(np.uint32)
+    most = 0
+    for cell in range(len(start) - 1):
+        most = max(most, start[cell + 1] - start[cell])
+    keys = np.empty(most, np.uint64)
+    for cell in range(len(start) - 1):
+        begin, end = start[cell], start[cell + 1]
+        for k in range(end - begin):
+            bit = bits[begin + k]
+            # Bits of positive floats ascend with them, those of negative ones descend; the highest comes first here.
+            if bit & np.uint32(0x80000000) == 0:
+                bit = np.uint32(0x7FFFFFFF) - bit
+            keys[k] = (np.uint64(bit) << np.uint64(32)) | np.uint64(k)
+        mine = keys[: end - begin]
+        mine.sort()
+        for k in range(end - begin):
+            ranked[begin + k] = np.int32(mine[k] & np.uint64(0xFFFFFFFF))
+
+
+def ucell_sums(
+    start: np.ndarray,
+    place: np.ndarray,
+    value: np.ndarray,
+    ranked: np.ndarray,
+    saved: np.ndarray,
+    gene_start: np.ndarray,
+    which: np.ndarray,
+    weight: np.ndarray,
+    max_rank: int,
+) -> None:
+    """Add up, per signature and cell, how far the genes' mean ranks are below the largest one (to be `compiled`)."""
+    for cell in range(len(start) - 1):
+        begin, end = start[cell], start[cell + 1]
+        at = begin
+        while at < end:
+            high = at
+            while high + 1 < end and value[begin + ranked[high + 1]] == value[begin + ranked[at]]:
+                high += 1
+            rank = at - begin + (high - at + 2) / 2
+            if rank > max_rank:
+                break
+            gap = max_rank - rank
+            for k in range(at, high + 1):
+                gene = place[begin + ranked[k]]
+                for one in range(gene_start[gene], gene_start[gene + 1]):
+                    saved[which[one], cell] += gap * weight[one]
+            at = high + 1
+
+
+def aucell_sums(
+    start: np.ndarray,
+    place: np.ndarray,
+    value: np.ndarray,
+    ranked: np.ndarray,
+    area: np.ndarray,
+    gene_start: np.ndarray,
+    which: np.ndarray,
+    top: int,
+) -> None:
+    """Add up, per signature and cell, Σ(top − rank) over the top genes (to be `compiled`)."""
+    n_genes = len(gene_start) - 1
+    for cell in range(len(start) - 1):
+        begin, end = start[cell], start[cell + 1]
+        n = end - begin
+        if n == 0:
+            continue
+        positive = 0
+        for k in range(n):
+            if value[begin + k] > 0:
+                positive += 1
+        for k in range(n):
+            rank = k + 1 + (0 if k < positive else n_genes - n)
+            if rank >= top:
+                break
+            gene = place[begin + ranked[begin + k]]
+            for one in range(gene_start[gene], gene_start[gene + 1]):
+                area[which[one], cell] += top - rank
+        # Genes that are 0 stand between the positive and the negative ones, in their order.
+        rank, mine, gene = positive, begin, 0
+        while gene < n_genes and rank + 1 < top:
+            if mine < end and place[mine] == gene:
+                mine += 1
+            else:
+                rank += 1
+                for one in range(gene_start[gene], gene_start[gene + 1]):
+                    area[which[one], cell] += top - rank
+            gene += 1
+
+
+def ssgsea_sums(
+    start: np.ndarray,
+    place: np.ndarray,
+    value: np.ndarray,
+    ranked: np.ndarray,
+    total: np.ndarray,
+    weighted: np.ndarray,
+    reached: np.ndarray,
+    gene_start: np.ndarray,
+    which: np.ndarray,
+    scale: float,
+    power: float,
+) -> None:
+    """Add up weights, weights times reach, and reach, per signature and cell; see `ssgsea` (to be `compiled`)."""
+    n_genes = len(gene_start) - 1
+    for cell in range(len(start) - 1):
+        begin, end = start[cell], start[cell + 1]
+        n = end - begin
+        zeros = n_genes - n
+        positive = 0
+        for k in range(n):
+            if value[begin + k] > 0:
+                positive += 1
+        at = 0
+        while at < n:
+            high = at
+            while high + 1 < n and value[begin + ranked[begin + high + 1]] == value[begin + ranked[begin + at]]:
+                high += 1
+            behind = 0 if at < positive else zeros
+            mean_rank = at + behind + (high - at + 2) / 2
+            strength = (scale * (n_genes + 1 - mean_rank) / n_genes) ** power
+            for k in range(at, high + 1):
+                reach = n_genes - k - behind
+                gene = place[begin + ranked[begin + k]]
+                for one in range(gene_start[gene], gene_start[gene + 1]):
+                    total[which[one], cell] += strength
+                    weighted[which[one], cell] += strength * reach
+                    reached[which[one], cell] += reach
+            at = high + 1
+        strength = (scale * (n_genes + 1 - (positive + (zeros + 1) / 2)) / n_genes) ** power
+        mine = begin
+        for gene in range(n_genes):
+            if mine < end and place[mine] == gene:
+                mine += 1
+            elif gene_start[gene] < gene_start[gene + 1]:
+                reach = n_genes - positive - (gene - (mine - begin))
+                for one in range(gene_start[gene], gene_start[gene + 1]):
+                    total[which[one], cell] += strength
+                    weighted[which[one], cell] += strength * reach
+                    reached[which[one], cell] += reach
