@@ -349,6 +349,7 @@ def score(
     top_share: float = DEFAULT_OPTIONS.top_share,
     ctrl_size: int = DEFAULT_OPTIONS.ctrl_size,
     n_bins: int = DEFAULT_OPTIONS.n_bins,
+    gene_pool: Sequence[str] | None = None,
     key_added: str | None = None,
 ) -> Score:
     """Score a gene signature and compare groups of cells by it.
@@ -386,6 +387,8 @@ def score(
         ``aucell``: which share of the genes is the top.
     ctrl_size, n_bins
         ``score_genes``: control genes for each bin of mean expression, and how many bins.
+    gene_pool
+        ``score_genes``: the genes that controls are drawn from; None: all.
     key_added
         Column of ``adata.obs`` that the scores are written to, where `data` is an AnnData.
 
@@ -410,7 +413,7 @@ def score(
         sample_key=sample,
         p_adjust=p_adjust,
         seed=random_state,
-        options=MethodOptions(max_rank, top_share, ctrl_size, n_bins),
+        options=MethodOptions(max_rank, top_share, ctrl_size, n_bins, tuple(gene_pool or ())),
     )
     if key_added is not None:
         data.obs[key_added] = run.raw  # type: ignore[union-attr, index]

@@ -70,6 +70,10 @@ KNOWN: dict[str, Check] = {
     "seed": _whole,
     **dict.fromkeys(("chance_sets", "max_rank", "ctrl_size", "n_bins"), _whole),
     "top_share": _number,
+    "gene_pool": _text,
+    **dict.fromkeys(
+        ("mixed_model", "several_ordered", "several_standardized", "several_tested", "several_highest"), _truth
+    ),
     # Signature Library
     "library_levels": _texts,
     "library_source": _text,

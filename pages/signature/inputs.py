@@ -9,7 +9,7 @@ import streamlit as st
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.dataset import View
-from cellucid_core.genes import GeneSet
+from cellucid_core.genes import GeneSet, understand_genes
 from cellucid_core.signature import (
     ABOUT,
     DEFAULT_OPTIONS,
@@ -118,7 +118,16 @@ def _method_options(view: View, method: Method) -> MethodOptions:
         left, right = st.columns(2)
         size = left.number_input("Control genes per bin", 1, 10_000, usual.ctrl_size, **kept("ctrl_size"))
         bins = right.number_input("Bins of mean expression", 2, 1_000, usual.n_bins, **kept("n_bins"))
-        return MethodOptions(ctrl_size=int(size), n_bins=int(bins))
+        pool = st.text_area(
+            "Draw control genes from",
+            placeholder="all genes",
+            height=68,
+            **kept("gene_pool"),
+            help="Genes, as pasted; scanpy's gene_pool. Empty: all genes.",
+        )
+        known = set(view.gene_ids) if pool.strip() else set()
+        genes = tuple(understand_genes(pool, known.__contains__)[0]) if known else ()
+        return MethodOptions(ctrl_size=int(size), n_bins=int(bins), gene_pool=genes)
     return usual
 
 

@@ -239,7 +239,7 @@ def test_a_full_folder_is_told_and_nothing_is_half_made(whole, tmp_path, monkeyp
 
     paths = []
     for number, rows in enumerate(np.array_split(np.tile(np.arange(whole.n_obs), 20), 2)):
-        part = anndata.AnnData(whole.X[rows], var=whole.var)
+        part = anndata.AnnData(whole.X[rows], var=whole.var, obsm={"X_umap": whole.obsm["X_umap"][rows]})
         paths.append(tmp_path / f"s{number}.h5ad")
         part.write_h5ad(paths[-1])
     with cluster(tmp_path / "c", workers=0) as small:

@@ -17,7 +17,7 @@ from cellucid_core.cell_pages import Page, choose_pages, rest_of
 from cellucid_core.dataset import View, choose, default_mapping, open_dataset
 from cellucid_core.genes import GeneSet
 from cellucid_core.preflight import apply_fixes
-from cellucid_core.signature import api_code, python_code, run_signature
+from cellucid_core.signature import MethodOptions, api_code, python_code, run_signature
 from tests.signature.signature_values import as_adata, values
 
 ROOT = Path(__file__).parents[2]
@@ -222,3 +222,17 @@ def test_the_api_opens_the_demo(demo_view, tmp_path):
     assert "cc.open('demo')" in code
     assert "score.tests" not in code
     same_again(demo_view, run, tmp_path)
+
+
+def test_a_pool_of_control_genes(tmp_path):
+    adata = as_adata(values(60, 400, seed=3) * np.random.default_rng(0).uniform(1, 2, (60, 400)), "sparse")
+    adata.obs["kind"] = pd.Categorical(np.arange(60) % 2)
+    adata.write_h5ad(tmp_path / "x.h5ad")
+    dataset = open_dataset(tmp_path / "x.h5ad")
+    view = View(dataset, default_mapping(dataset))
+    options = MethodOptions(ctrl_size=5, gene_pool=tuple(f"g{i}" for i in range(0, 400, 3)))
+    run = run_signature(
+        view, ["g1", "g5", "g9"], method="score_genes", pages=choose_pages(view, "kind"), seed=2, options=options
+    )
+    check(run, executed(python_code(view, run, file=tmp_path / "x.h5ad"), tmp_path))
+    same_again(view, run, tmp_path, file=tmp_path / "x.h5ad")

@@ -10,8 +10,8 @@ import scanpy as sc
 
 from cellucid_core.errors import InputError
 from cellucid_core.genes import match_genes
-from cellucid_core.signature import score_cells
-from cellucid_core.signature.scoring.control_genes import control_genes
+from cellucid_core.signature import MethodOptions, score_cells
+from cellucid_core.signature.scoring.control_genes import control_genes, gene_means
 from tests.signature.signature_values import as_adata, store_kinds, values
 
 
@@ -77,3 +77,32 @@ def test_no_control_genes_is_an_error(viewed):
     view = viewed(as_adata(values(10, 3, seed=1), "dense"))
     with pytest.raises(InputError, match="no control genes"):
         score_cells(view.expression, match_genes(["g0", "g1", "g2"], view.gene_ids), "score_genes")
+
+
+@store_kinds
+def test_controls_from_a_pool_as_scanpy(viewed, store_kind):
+    # Means that differ: of a dense part scanpy adds them up in another order than of the whole.
+    x = values(30, 1300, seed=3) * np.random.default_rng(0).uniform(1, 2, (30, 1300))
+    adata = as_adata(x, store_kind, "float32")
+    view = viewed(adata)
+    asked = ["g5", "g90", "g417", "g800"]
+    pool = [f"g{i}" for i in range(1300) if i % 2 == 0 or f"g{i}" in asked]
+    sc.tl.score_genes(adata, asked, gene_pool=pool, ctrl_size=20, random_state=1, use_raw=False)
+    options = MethodOptions(ctrl_size=20, gene_pool=(*pool[::-1], "not there"))
+    match = match_genes(asked, view.gene_ids)
+    ours = score_cells(view.expression, match, "score_genes", seed=1, options=options, gene_ids=view.gene_ids)
+    np.testing.assert_allclose(ours, adata.obs["score"].to_numpy(), rtol=1e-5, atol=1e-6)
+    with pytest.raises(InputError, match="None of the genes"):
+        score_cells(
+            view.expression,
+            match,
+            "score_genes",
+            options=MethodOptions(gene_pool=("nowhere",)),
+            gene_ids=view.gene_ids,
+        )
+
+
+def test_means_are_computed_once(viewed, monkeypatch):
+    view = viewed(as_adata(values(30, 300, seed=3), "sparse", "float32"))
+    first = gene_means(view.expression)
+    assert gene_means(view.expression) is first

@@ -219,7 +219,12 @@ def _scoring(run: SignatureRun) -> str:
 
 def _options(run: SignatureRun) -> str:
     """Return the choices of scanpy's and pyucell's functions, which have the same names."""
-    return "".join(f", {name}={value}" for name, value in run.options.used_by(run.method).items())
+    given = run.options.used_by(run.method)
+    pool = given.pop("gene_pool", None)
+    words = "".join(f", {name}={value}" for name, value in given.items())
+    if pool:  # in the order of the data, with the signature's own genes
+        words += f", gene_pool=[gene for gene in scored.var_names if gene in {sorted({*pool, *run.match.found})!r}]"
+    return words
 
 
 def _scoring_elsewhere(run: SignatureRun) -> str:

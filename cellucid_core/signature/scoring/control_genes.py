@@ -68,7 +68,7 @@ def score_genes(
     """
     genes = np.unique(match.positions)
     means = gene_means(expression, progress) if means is None else means
-    controls = control_genes(means, genes, seed=seed, options=options, pool=_pool(expression, gene_ids))
+    controls = control_genes(means, genes, seed=seed, options=options, pool=_pool(expression, gene_ids, options, genes))
     if len(controls) == 0:
         raise InputError(
             "There are no control genes for score_genes: the signature holds every gene of similar expression.",
@@ -191,11 +191,22 @@ def _sums_in_float64() -> bool:
     return (int(major), int(minor)) >= (1, 12)
 
 
-def _pool(expression: Expression, gene_ids: np.ndarray | None) -> np.ndarray:
-    """Return the genes to draw from: of those that share an id, the first."""
+def _pool(expression: Expression, gene_ids: np.ndarray | None, options: MethodOptions, genes: np.ndarray) -> np.ndarray:
+    """Return the genes to draw from: of those that share an id, the first; of a chosen pool those that are there.
+
+    The signature's own genes are always among them, for their bins; scanpy refuses a pool without them.
+    """
     if gene_ids is None:
         return np.arange(expression.n_genes)
     first: dict[str, int] = {}
     for i, gene in enumerate(gene_ids):
         first.setdefault(gene, i)
+    if options.gene_pool:
+        wanted = set(options.gene_pool)
+        ours = set(genes.tolist())
+        first = {gene: at for gene, at in first.items() if gene in wanted or at in ours}
+        if wanted.isdisjoint(first):
+            raise InputError(
+                "None of the genes that controls are drawn from is in the dataset.", "Name some of its genes, or none."
+            )
     return np.fromiter(first.values(), dtype=np.int64, count=len(first))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from cellucid_core.errors import InputError
 
@@ -19,12 +20,15 @@ class MethodOptions:
         ``aucell``: which share of the genes is the top, above 0 and at most 1.
     ctrl_size, n_bins
         ``score_genes``: control genes that are drawn from each bin of mean expression, and how many bins there are.
+    gene_pool
+        ``score_genes``: ids of the genes that controls are drawn from; none: all genes.
     """
 
     max_rank: int = 1500
     top_share: float = 0.05
     ctrl_size: int = 50
     n_bins: int = 25
+    gene_pool: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, least in (("max_rank", 1), ("ctrl_size", 1), ("n_bins", 2)):
@@ -48,16 +52,16 @@ class MethodOptions:
                 f"Use a whole number from 1 to {n_genes:,}.",
             )
 
-    def changed(self) -> dict[str, int | float]:
+    def changed(self) -> dict[str, Any]:
         """Return the choices that are not the usual ones, by name."""
         each = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in each.items() if value != getattr(DEFAULT_OPTIONS, name)}
 
-    def used_by(self, method: str) -> dict[str, int | float]:
+    def used_by(self, method: str) -> dict[str, Any]:
         """Return those of `changed` that a method takes."""
         return {name: value for name, value in self.changed().items() if name in _TAKES.get(method, ())}
 
 
 #: Method → the choices that it takes.
-_TAKES = {"ucell": ("max_rank",), "aucell": ("top_share",), "score_genes": ("ctrl_size", "n_bins")}
+_TAKES = {"ucell": ("max_rank",), "aucell": ("top_share",), "score_genes": ("ctrl_size", "n_bins", "gene_pool")}
 DEFAULT_OPTIONS = MethodOptions()
