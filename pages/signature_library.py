@@ -12,13 +12,13 @@ from cellucid_core.cache import scratch_folder
 from cellucid_core.dataset import LINEAR, View
 from cellucid_core.errors import CellucidError
 from cellucid_core.library import (
-    FLAVORS,
     BuildSettings,
     Entry,
     add_entry,
     list_entries,
     read_signature,
 )
+from cellucid_core.ranking import FLAVORS
 from cellucid_core.serving.jobs import build_job, submit
 from pages.library.bulk_panel import bulk_panel
 from pages.library.entry import entry_labels, entry_panel

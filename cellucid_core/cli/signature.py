@@ -34,7 +34,9 @@ def add(commands: Any) -> None:
     build.add_argument("--levels", required=True, metavar="COL[,COL…]", help="obs columns, the broadest first")
     build.add_argument("--out", required=True, metavar="FILE", help=f"the suffix picks the format: {_SUFFIXES}")
     build.add_argument("--n-hvg", type=int, metavar="N", help="highly variable genes (2000, or as many as vary)")
-    build.add_argument("--flavor", default="seurat", choices=["seurat", "cell_ranger"], help="as in scanpy")
+    build.add_argument(
+        "--flavor", default="seurat", choices=["seurat", "cell_ranger", "seurat_v3"], help="as in scanpy"
+    )
     build.add_argument(
         "--n-degs", type=int, metavar="N", help="marker genes (a fifth of the variable ones, at most 400)"
     )

@@ -6,7 +6,7 @@ kept on the server (`entries`), compared with other data, and used on bulk sampl
 
 from __future__ import annotations
 
-from cellucid_core.library.build import FLAVORS, BuildSettings, build_signature
+from cellucid_core.library.build import BuildSettings, build_signature
 from cellucid_core.library.bulk import Bulk, BulkCheck, check_bulk, read_bulk
 from cellucid_core.library.compare import Comparison, compare_types
 from cellucid_core.library.deconvolution import Deconvolution, Logged, Method, deconvolve
@@ -17,7 +17,6 @@ from cellucid_core.library.model import Level, Signature
 from cellucid_core.library.specific_genes import centroid_correlation, specific_genes, type_degs
 
 __all__ = [
-    "FLAVORS",
     "SUFFIXES",
     "BuildSettings",
     "Bulk",

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,11 @@ from cellucid_core.library.levels import Labels, nesting, read_labels
 from cellucid_core.library.marker_genes import find_markers
 from cellucid_core.library.model import Level, Signature
 from cellucid_core.library.statistics import type_statistics
+from cellucid_core.ranking import FLAVORS, Flavor
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-Flavor = Literal["seurat", "cell_ranger"]
-FLAVORS: tuple[Flavor, ...] = ("seurat", "cell_ranger")
 #: What `scanpy.pp.normalize_total` is usually told to bring cells to.
 TARGET = 1e4
 _N_HVG, _N_DEGS = 2000, 400
@@ -291,7 +290,7 @@ def _variable_genes(
     if factor is not None:  # as the means are
         rule = LogRule(rule.scale, factor[labelled])
     score, done = variability(expression, os.cpu_count() or 1, rule=rule, flavor=settings.flavor)
-    positions, few = most_variable(score, settings.n_hvg or _N_HVG)
+    positions, few = most_variable(score, settings.n_hvg or _N_HVG, exactly=settings.flavor == "seurat_v3")
     if rule.factor is not None and factor is None:  # else it was said of all values
         warnings += done
     if settings.n_hvg is not None:

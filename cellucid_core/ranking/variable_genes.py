@@ -4,12 +4,12 @@ The ``seurat`` flavor of ``scanpy.pp.highly_variable_genes`` (Satija et al. 2015
 20 bins by the logarithm of their mean, and ranked by how far the logarithm of their dispersion (variance / mean) lies
 above their bin's mean, in the bin's standard deviations. Means and variances are of ``expm1`` of the log values. The
 ``cell_ranger`` flavor (Zheng et al. 2017) takes them of the log values themselves. scanpy itself would need the whole
-matrix in memory, twice; the tests compare with it.
+matrix in memory, twice; the tests compare with it. ``seurat_v3`` (Stuart et al. 2019) is of counts: the variance of
+each gene that is left when its trend over the mean (loess, by ``scikit-misc``) is taken out.
 
-Both flavors are defined on log-normalized values. What a matrix holds is decided elsewhere (`Dataset.scale`), and comes
-here as a `LogRule`: counts, and values that are normalized but not logged, are logged on the way. Values that have no
-dispersion (scaled, centred, logged twice) are refused; no other matrix is taken in their place without being asked.
-(``seurat_v3``, which wants counts, is not offered.)
+The first two flavors are defined on log-normalized values. What a matrix holds is decided elsewhere (`Dataset.scale`),
+and comes here as a `LogRule`: counts, and values that are normalized but not logged, are logged on the way. Values that
+have no dispersion (scaled, centred, logged twice) are refused; no other matrix is taken in their place unasked.
 """
 
 from __future__ import annotations
@@ -17,21 +17,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from cellucid_core.dataset import NO_LOGS, LogRule
-from cellucid_core.errors import WorkRefused
+from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.names import listed
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
 
-Flavor = Literal["seurat", "cell_ranger"]
+Flavor = Literal["seurat", "cell_ranger", "seurat_v3"]
+FLAVORS: tuple[Flavor, ...] = get_args(Flavor)
 
 _BINS = 20
+#: Fewest varying genes that a trend is fitted to.
+_LEAST_GENES = 20
 #: Genes between two reports.
 _BLOCK = 512
 #: The normal distribution's third quartile: a median absolute deviation over it is a standard deviation.
@@ -66,7 +69,7 @@ def highly_variable(
         If no gene varies, or as `variability`.
     """
     score, warnings = variability(expression, threads, rule=rule, flavor=flavor)
-    positions, more = most_variable(score, n)
+    positions, more = most_variable(score, n, exactly=flavor == "seurat_v3")
     return positions, [*warnings, *more]
 
 
@@ -101,8 +104,12 @@ def variability(
     Raises
     ------
     WorkRefused
-        If the values are neither logs nor become logs by logging them.
+        If the values are neither logs nor become logs by logging them; for ``seurat_v3``, if they are not counts.
+    InputError
+        If ``seurat_v3`` is asked for and ``scikit-misc`` is not installed.
     """
+    if flavor == "seurat_v3":
+        return _standardized_variance(expression, threads, rule, report), []
     refuse_without_logs(rule)
     moments: list[tuple[float, float]] = []
     with ThreadPoolExecutor(threads) as pool:
@@ -114,6 +121,60 @@ def variability(
     dispersion = normalized_dispersion if flavor == "seurat" else cell_ranger_dispersion
     score = dispersion(np.array([m for m, _ in moments]), np.array([v for _, v in moments]))
     return score, rule.done("highly variable genes")
+
+
+def _standardized_variance(
+    expression: Expression, threads: int, rule: LogRule, report: Callable[[int, int], None] | None
+) -> np.ndarray:
+    """Return the variance of counts that were standardized by their trend and clipped; NaN without variance.
+
+    With the loess trend of log10 variance over log10 mean (span 0.3, degree 2) giving a gene's SD s, counts are cut at
+    mean + s·√N; the score is their mean squared distance from the mean in units of s (Stuart et al. 2019,
+    10.1016/j.cell.2019.05.031), as `scanpy.pp.highly_variable_genes` computes it.
+    """
+    try:
+        from skmisc.loess import loess
+    except ImportError:
+        raise InputError(
+            "The flavour seurat_v3 needs scikit-misc, which is not installed.",
+            "Install it: pip install 'cellucid-dashboard[seurat_v3]'; or use another flavour.",
+        ) from None
+    if rule.scale.kind != "counts":
+        raise WorkRefused(
+            f"The matrix holds {rule.scale.words}; seurat_v3 is defined on counts.",
+            "Choose the matrix of counts, or another flavour.",
+        )
+    stats, n = expression.stats, expression.n_cells
+    mean = stats.total / n
+    variance = np.maximum(stats.square_total - n * mean * mean, 0) / max(n - 1, 1)
+    varies = variance > 0
+    if not varies.any():
+        return np.full(len(mean), np.nan)
+    if varies.sum() < _LEAST_GENES:  # of fewer than five, the library would end the process
+        raise WorkRefused("There are too few genes for seurat_v3.", "Use another flavour.")
+    trend = loess(np.log10(mean[varies]), np.log10(variance[varies]), span=0.3, degree=2)
+    try:
+        trend.fit()
+    except ValueError as error:
+        raise WorkRefused("seurat_v3 finds no trend in these counts.", "Use another flavour.") from error
+    deviation = np.sqrt(10.0**trend.outputs.fitted_values)
+    positions = np.flatnonzero(varies)
+    score = np.full(len(mean), np.nan)
+
+    def work(at: int) -> None:
+        gene = int(positions[at])
+        values = expression.gene_stored(gene)[1].astype(np.float64)
+        values = np.minimum(values[np.isfinite(values)], deviation[at] * math.sqrt(n) + mean[gene])
+        left = n * mean[gene] ** 2 + float(values @ values) - 2 * float(values.sum()) * mean[gene]
+        score[gene] = left / ((n - 1) * deviation[at] ** 2)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(positions), _BLOCK):
+            stop = min(start + _BLOCK, len(positions))
+            list(pool.map(work, range(start, stop)))
+            if report is not None:
+                report(stop, len(positions))
+    return score
 
 
 def refuse_without_logs(rule: LogRule, others: Sequence[str] = ()) -> None:
@@ -137,11 +198,12 @@ def refuse_without_logs(rule: LogRule, others: Sequence[str] = ()) -> None:
         )
 
 
-def most_variable(score: np.ndarray, n: int) -> tuple[np.ndarray, list[str]]:
+def most_variable(score: np.ndarray, n: int, *, exactly: bool = False) -> tuple[np.ndarray, list[str]]:
     """Return the positions of the `n` highest scores, ascending int64, and what there is to say about their number.
 
     Genes whose score equals the `n`-th highest are all taken, as ``scanpy.pp.highly_variable_genes`` takes them, so
-    there can be more than `n`. Genes without any variance are never taken, so there can be fewer.
+    there can be more than `n`; with `exactly`, as it does for ``seurat_v3``, the first of them are taken. Genes without
+    any variance are never taken, so there can be fewer.
 
     Raises
     ------
@@ -152,6 +214,8 @@ def most_variable(score: np.ndarray, n: int) -> tuple[np.ndarray, list[str]]:
     if len(known) == 0:
         raise WorkRefused("No gene varies between cells.", "Choose another matrix, or name the genes.")
     best = np.flatnonzero(score >= known[min(n, len(known)) - 1]).astype(np.int64)
+    if exactly:
+        best = np.sort(best[np.argsort(-score[best], kind="stable")[:n]])
     said = []
     if len(best) < n:
         said = [f"Only {len(best):,} genes vary between cells; {n:,} were asked for."]
