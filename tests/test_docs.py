@@ -27,3 +27,26 @@ def test_every_path_that_is_named_exists(document):
     named = re.findall(r"`((?:cellucid_core|pages|tests|docs|\.ci)/[\w./]*|app\.py|pyproject\.toml)`", text)
     assert len(named) > 10
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_configurations_for_clusters_are_whole():
+    """They were rendered once; here they are read."""
+    import ast
+
+    import yaml
+
+    text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL)
+    manifests = [one for kind, block in blocks if kind == "yaml" for one in yaml.safe_load_all(block)]
+    assert [one["kind"] for one in manifests] == ["Deployment", "Service", "Deployment"]
+    for one in manifests:
+        if one["kind"] == "Deployment":
+            pod = one["spec"]["template"]
+            assert one["spec"]["selector"]["matchLabels"] == pod["metadata"]["labels"]
+            volumes = {volume["name"] for volume in pod["spec"]["volumes"]}
+            (container,) = pod["spec"]["containers"]
+            assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+            assert "--tls-ca-file" in container["command"]
+    for kind, block in blocks:
+        if kind == "python":
+            ast.parse(block)

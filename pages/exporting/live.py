@@ -16,6 +16,7 @@ from cellucid_core.serving.jobs import Job, live_job, submit
 from cellucid_core.serving.live import LiveDataset, LiveLink, links_of, live_address, make_link, withdraw
 from pages.exporting.result import settings_mark
 from pages.session.jobs import follow, is_news, latest, my_job, told
+from pages.session.keeping import keeper
 from pages.session.owner import owner, who_may
 from pages.session.state import counted, dataset_source, in_time, literal, show_error, workspace
 
@@ -81,7 +82,7 @@ def _follow(job: Job) -> None:
         else:
             made = job.result()
             dataset = LiveDataset(**{**made, "path": Path(made["path"])})
-            token, link = make_link(dataset, owner(), int(job.about["lifetime"]))
+            token, link = make_link(dataset, owner(), int(job.about["lifetime"]), workspace=keeper().name)
             # Only here: on the disk there is a hash of it.
             st.session_state.setdefault(_ADDRESSES, {})[link.key] = token
     except CellucidError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 
 import httpx2
 import pytest
@@ -103,3 +105,32 @@ def test_what_is_not_there_and_the_question_before(ours, peer):
     )
     assert theirs.headers["access-control-allow-origin"] == mine.headers["access-control-allow-origin"]
     assert "Range" in mine.headers["access-control-allow-headers"]
+
+
+_PROBE = """
+import json, sys
+from cellucid.jupyter._viewer import _probe_served_store
+
+print(json.dumps(_probe_served_store(sys.argv[1])))
+"""
+
+
+def test_what_cellucid_asks_of_a_file_before_it_opens_it(tmp_path):
+    """Its own client code, against our command."""
+    command = [sys.executable, "-m", "cellucid_core", "serve", "demo", "--json"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        said = json.loads(server.stdout.readline())
+        file = said["datasets"][0]["anndata"]["file"]
+        program = [ready_peer_python(), "-c", _PROBE, said["url"] + file["url"]]
+        found = json.loads(subprocess.run(program, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    finally:
+        server.terminate()
+        server.wait(60)
+    assert "error" not in found
+    assert found["head"]["status"] == 200
+    assert found["head"]["content_length"] == str(file["size"])
+    assert found["head"]["accept_ranges"] == "bytes"
+    assert found["head"]["etag"]
+    assert found["range"] == {"status": 206, "content_range": f"bytes 0-0/{file['size']}"}

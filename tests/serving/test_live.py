@@ -134,6 +134,17 @@ def test_too_many_reads_at_once_are_told_to_wait(client, live, monkeypatch):
     assert "Try again" in found.text
 
 
+def test_too_many_reads_in_a_moment_are_told_to_wait(client, monkeypatch):
+    monkeypatch.setattr(answers, "MOST_PER_WINDOW", 3)
+    monkeypatch.setattr(answers, "_windows", {})
+    monkeypatch.setattr(answers.time, "monotonic", lambda: 100.0)
+    asked = {"Range": "bytes=0-1"}
+    assert [client.get(FILE, headers=asked).status_code for _ in range(4)] == [206, 206, 206, 429]
+    assert client.get("/live/secret/_cellucid/health").status_code == 200
+    monkeypatch.setattr(answers.time, "monotonic", lambda: 111.0)
+    assert client.get(FILE, headers=asked).status_code == 206
+
+
 def test_the_same_choices_share_a_file(demo_view):
     first, again = (ready_file(demo_view, ExportSettings(format="h5ad")) for _ in range(2))
     assert first == again
@@ -255,3 +266,19 @@ def test_a_link_that_is_withdrawn_while_it_is_read(linked, live):
         withdraw(links_of("user-a")[0].key, "user-a")
         assert len(under_way.read()) == 2048
     assert client.get(f"/live/{token}/_cellucid/anndata/x.h5ad").status_code == 404
+
+
+def test_links_go_with_their_workspace(live, monkeypatch, tmp_path):
+    from cellucid_core.serving.live import links_of, make_link
+    from cellucid_core.serving.workspaces import create_workspace, delete_workspace, sweep_workspaces
+
+    monkeypatch.setenv("CELLUCID_HOME", str(tmp_path / "home"))
+    mine, _ = create_workspace({})
+    other, _ = create_workspace({})
+    make_link(live, "somebody", workspace=mine)
+    _, stays = make_link(live, "somebody", workspace=other)
+    _, free = make_link(live, "somebody")
+    delete_workspace(mine, "somebody")
+    assert {link.key for link in links_of("somebody")} == {stays.key, free.key}
+    sweep_workspaces(now=10**11)
+    assert [link.key for link in links_of("somebody")] == [free.key]

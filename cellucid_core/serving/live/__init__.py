@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from cellucid_core.serving.live.answers import LiveDataset, answer, ready_file
-from cellucid_core.serving.live.links import LiveLink, links_of, live_address, make_link, pass_links, withdraw
+from cellucid_core.serving.live.links import (
+    LiveLink,
+    links_of,
+    live_address,
+    make_link,
+    pass_links,
+    withdraw,
+    withdraw_with,
+)
 from cellucid_core.serving.live.server import live_app
 
 __all__ = [
@@ -17,4 +25,5 @@ __all__ = [
     "pass_links",
     "ready_file",
     "withdraw",
+    "withdraw_with",
 ]

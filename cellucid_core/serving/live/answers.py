@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ _ALLOW = {
     "Access-Control-Max-Age": "600",
 }
 _reading: Counter[str] = Counter()
+#: Reads of one dataset in so many seconds; h5py over the web asks for some dozens in a second.
+MOST_PER_WINDOW, _WINDOW = 3000, 10.0
+_windows: dict[str, tuple[float, int]] = {}
 
 
 @dataclass(frozen=True)
@@ -140,8 +144,8 @@ async def answer(request: Request, dataset: LiveDataset, route: str, origins: Se
         if route != f"_cellucid/anndata/{dataset.id}.h5ad":
             return PlainTextResponse("There is nothing at this address.", 404, headers)
         key = str(dataset.path)
-        if _reading[key] >= MOST_READS:
-            sentence = "Too many reads of this dataset are under way. Try again in a moment."
+        if _reading[key] >= MOST_READS or _too_fast(key):
+            sentence = "Too many reads of this dataset at a time. Try again in a moment."
             return PlainTextResponse(sentence, 429, {**headers, "Retry-After": "1"})
         counted = _Counted(key)
         found = await file_answer(request, dataset.path, headers, counted.end)
@@ -150,6 +154,18 @@ async def answer(request: Request, dataset: LiveDataset, route: str, origins: Se
     except OSError:
         return PlainTextResponse("This dataset is not here any more.", 404, headers)
     return found
+
+
+def _too_fast(key: str) -> bool:
+    """Count a read, and tell whether there were more than `MOST_PER_WINDOW` in this window of time."""
+    now = time.monotonic()
+    began, reads = _windows.get(key, (now, 0))
+    if now - began > _WINDOW:
+        began, reads = now, 0
+        for other in [one for one, (start, _) in _windows.items() if now - start > _WINDOW]:
+            del _windows[other]
+    _windows[key] = began, reads + 1
+    return reads >= MOST_PER_WINDOW
 
 
 class _Counted:

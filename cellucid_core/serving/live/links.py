@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -50,6 +50,8 @@ class LiveLink:
         Seconds since 1970: when it was made, when it ends (0: not by itself), when it was last read (0: never).
     reads, sent
         Answers with bytes of the file, and how many bytes.
+    workspace
+        In which it was made, and with which it goes; empty for none.
     """
 
     key: str
@@ -60,13 +62,14 @@ class LiveLink:
     last: float = 0.0
     reads: int = 0
     sent: int = 0
+    workspace: str = ""
 
 
 _counting = Lock()
 _counts: dict[str, tuple[int, int, float]] = {}
 
 
-def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0) -> tuple[str, LiveLink]:
+def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0, *, workspace: str = "") -> tuple[str, LiveLink]:
     """Return the token of a new link, and the link.
 
     Parameters
@@ -78,25 +81,42 @@ def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0) -> tuple[
     lifetime
         Seconds until it ends; 0: it lasts until it is withdrawn, or the file was not read for
         ``CELLUCID_TIME_TO_LIVE``.
+    workspace
+        Name of the workspace that it belongs to.
     """
     token, now = secrets.token_urlsafe(32), time.time()
-    link = LiveLink(_key(token), owner, dataset, now, now + lifetime if lifetime else 0.0)
+    link = LiveLink(_key(token), owner, dataset, now, now + lifetime if lifetime else 0.0, workspace=workspace)
     _write(link)
     return token, link
 
 
 def links_of(owner: str) -> list[LiveLink]:
     """Return somebody's links, the latest first."""
-    found = [link for file in home_folder("links").glob("*.json") if (link := _read(file.stem)) is not None]
-    return sorted((link for link in found if link.owner == owner), key=lambda link: link.made, reverse=True)
+    return sorted((link for link in _every() if link.owner == owner), key=lambda link: link.made, reverse=True)
 
 
 def withdraw(key: str, owner: str) -> None:
     """End a link at once; nothing happens if it is somebody else's."""
     link = _read(key)
     if link is not None and link.owner == owner:
-        for file in (_record(key), _reads(key)):
-            file.unlink(missing_ok=True)
+        _end(key)
+
+
+def withdraw_with(workspaces: Callable[[str], bool]) -> int:
+    """End the links of the workspaces whose names a function is true for, and return how many there were."""
+    gone = [link.key for link in _every() if link.workspace and workspaces(link.workspace)]
+    for key in gone:
+        _end(key)
+    return len(gone)
+
+
+def _every() -> list[LiveLink]:
+    return [link for file in home_folder("links").glob("*.json") if (link := _read(file.stem)) is not None]
+
+
+def _end(key: str) -> None:
+    for file in (_record(key), _reads(key)):
+        file.unlink(missing_ok=True)
 
 
 def pass_links(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:

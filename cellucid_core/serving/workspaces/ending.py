@@ -13,6 +13,7 @@ from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import InputError
 from cellucid_core.serving.incoming import Upload, forget_kept, owner_of
 from cellucid_core.serving.jobs import delete_jobs, owner_mark
+from cellucid_core.serving.live import withdraw_with
 from cellucid_core.serving.workspaces.files import is_alive, last_opened, read_workspace
 from cellucid_core.serving.workspaces.owned import listed_names, marked_names, owners_of, owners_workspaces
 from cellucid_core.serving.workspaces.schema import KeptDataset, KeptWorkspace
@@ -24,7 +25,7 @@ _HASH_IN_NAME = 40
 
 
 def delete_workspace(name: str, owner: str | None = None) -> None:
-    """Delete a workspace at once, with its exports and those of its uploads that no other workspace refers to.
+    """Delete a workspace at once: its links, its exports and those of its uploads that no other workspace refers to.
 
     What was made from such an upload (stores, unpacked files) goes too, and jobs that work or worked with what is
     deleted, with the exports they wrote. Files of the server's own folders stay, and an upload that somebody else has
@@ -49,6 +50,7 @@ def delete_workspace(name: str, owner: str | None = None) -> None:
     folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
     (workspaces_folder() / f".{name}.lock").unlink(missing_ok=True)
+    withdraw_with(name.__eq__)
     if kept is not None:
         _delete_used(kept, whose)
 
@@ -119,6 +121,7 @@ def sweep_workspaces(now: float | None = None) -> int:
                 shutil.rmtree(folder, ignore_errors=True)
                 (folder.parent / f".{folder.name}.lock").unlink(missing_ok=True)
                 gone += 1
+    withdraw_with(lambda name: not (workspaces_folder() / name).is_dir())
     for record in entries_of(cellucid_home() / "workspaces" / "owners"):
         with suppress(OSError):
             if now - record.lstat().st_mtime > lifetime and not _lists_living(record):
