@@ -22,6 +22,8 @@ _HALF_BAR = 0.22
 #: Samples of one page stand side by side by at most so much, where no line joins them to another page.
 _SPREAD = 0.3
 _MOST_LINES = 200
+#: Among more pages the lines stand back.
+_FEW_PAGES = 4
 
 
 def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str) -> Any:
@@ -87,7 +89,7 @@ def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str) -> Any
         shared = [row for row in points if row["sample"] in joined]
         layers.append(
             alt.Chart(inline(alt, shared))
-            .mark_line(color=_LINE, strokeWidth=1, opacity=0.7, aria=False)
+            .mark_line(color=_LINE, strokeWidth=1, opacity=0.7 if len(pages) <= _FEW_PAGES else 0.35, aria=False)
             .encode(**sides.place("at:Q"), **sides.value("score:Q"), detail="sample:N", order="at:Q")
         )
     layers.append(

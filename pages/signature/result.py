@@ -21,7 +21,7 @@ from cellucid_core.signature import (
     every_method,
     signature_quality,
 )
-from cellucid_core.signature.reporting import STARS, mixed_model_table, pairs_table, tests_table
+from cellucid_core.signature.reporting import STARS, mixed_model_table, overall_sentence, pairs_table, tests_table
 from cellucid_core.signature.statistics import library_size, mixed_model
 from pages.session.state import counted, kept, literal, show_error, widget_key
 from pages.widgets.figure import figure
@@ -76,8 +76,8 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
     caption = charts.PER_SAMPLE_CAPTION if kind == _PER_SAMPLE else CHARTS[kind][1]
     chart = remembered("signature chart", (key, kind, colors), draw)
     figure(chart, caption, f"signature_{kind.lower().replace(' ', '_')}", alt=run.headline)
-    for warning in run.warnings[:_WARNINGS_SHOWN]:
-        st.warning(literal(warning), icon=":material/warning:")
+    if run.warnings:  # one box, the most serious first
+        st.warning("\n".join(f"- {literal(one)}" for one in run.warnings[:_WARNINGS_SHOWN]), icon=":material/warning:")
     if more := run.warnings[_WARNINGS_SHOWN:]:
         with st.expander(f"{len(more)} more to keep in mind", icon=":material/warning:"):
             for warning in more:
@@ -108,6 +108,8 @@ def show_tests(view: View, run: SignatureRun, key: Hashable) -> None:
     if not run.tests:
         st.info("Choose at least two pages to compare them.", icon=":material/compare_arrows:")
         return
+    if sentence := overall_sentence(run.tests):
+        st.markdown(literal(sentence))
     if len(run.pages) > _MANY_PAGES:
         _show_pairs(run)
     table = tests_table(run.tests, run.pages)

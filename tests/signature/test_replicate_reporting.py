@@ -99,3 +99,14 @@ def test_the_table_of_the_mixed_model(view):
     assert table["comparison"].str.startswith("leiden ").all()
     assert table["p-value"].str.startswith("adjusted p = ").all()
     assert (table["samples"] == "3").all()
+
+
+def test_the_overall_test_in_words(view):
+    pages = pages_from_column(view, "leiden")
+    run = run_signature(view, ["GENE1", "GENE2"], pages=pages)
+    sentence = reporting.overall_sentence(run.tests)
+    assert sentence.startswith("The page explains ")
+    assert "of the scores' spread: ε² = 0.0" in sentence
+    assert "over 3 pages, by cell (Kruskal–Wallis, p = " in sentence
+    assert reporting.overall_sentence(run_signature(view, ["GENE1"], pages=pages[:2]).tests) == ""
+    assert "most" in reporting.overall_sentence([result(("A", "B", "C"), 0.8, 0.001, kind="eta-squared")])

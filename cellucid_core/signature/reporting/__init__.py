@@ -11,7 +11,7 @@ from cellucid_core.signature.reporting.reproduce import python_code
 from cellucid_core.signature.reporting.scores_table import csv_chunks, read_csv, scores_table, write_csv
 from cellucid_core.signature.reporting.sentence import headline
 from cellucid_core.signature.reporting.statistics_table import statistics_csv, summary_csv
-from cellucid_core.signature.reporting.tests_table import mixed_model_table, tests_table
+from cellucid_core.signature.reporting.tests_table import mixed_model_table, overall_sentence, tests_table
 from cellucid_core.signature.reporting.with_dataset import obs_csv, write_h5ad, write_parquet
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "long_csv",
     "mixed_model_table",
     "obs_csv",
+    "overall_sentence",
     "pairs_table",
     "python_code",
     "read_csv",

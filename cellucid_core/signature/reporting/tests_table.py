@@ -17,6 +17,8 @@ TEST_WORDS = {
     "paired-t": "paired t",
     "wilcoxon": "Wilcoxon signed-rank",
 }
+#: Shares of the variance and what to call them (Cohen 1988: 0.01, 0.06 and 0.14 are small, medium and large).
+_SHARES = ((0.01, "almost nothing"), (0.06, "little"), (0.14, "a part"), (0.5, "much"), (float("inf"), "most"))
 EFFECT_WORDS = {
     "cohens-d": "Cohen's d",
     "rank-biserial": "rank-biserial r",
@@ -64,6 +66,20 @@ def tests_table(tests: Sequence[TestResult], pages: Sequence[Page] = ()) -> pd.D
         for test in tests
     ]
     return pd.DataFrame(rows)
+
+
+def overall_sentence(tests: Sequence[TestResult]) -> str:
+    """Return what the overall tests of three or more pages say in words, or nothing where there are none."""
+    overall = [test for test in tests if len(test.pages) > 2 and test.effect_size is not None]
+    if not overall:
+        return ""
+    ranks = next((test for test in overall if test.test == "kruskal-wallis"), overall[0])
+    size = ranks.effect_size or 0.0
+    word = next(word for limit, word in _SHARES if size < limit)
+    return (
+        f"The page explains {word} of the scores' spread: {EFFECT_WORDS[ranks.effect_size_type]} = {size:.2f} over "
+        f"{len(ranks.pages)} pages, by {ranks.unit} ({TEST_WORDS[ranks.test]}, {ranks.p_text})."
+    )
 
 
 def mixed_model_table(fits: Sequence[MixedPair]) -> pd.DataFrame:
