@@ -472,6 +472,10 @@ def check_configuration(environment: Mapping[str, str] | None = None) -> Configu
                 "other's uploads.",
                 "Put it elsewhere.",
             )
+    if found.signatures is not None and not found.signatures.is_dir():
+        raise InputError(
+            f"CELLUCID_SIGNATURES names {found.signatures}, which is not a folder.", "Create it, or remove the setting."
+        )
     if found.cluster.startswith("tls:") and found.cluster_certs is None:
         raise InputError(
             "CELLUCID_CLUSTER is asked with certificates, and none are named.",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from cellucid_core.dataset import View, default_mapping, open_dataset
+from cellucid_core.dataset import Dataset, View, default_mapping, open_dataset
 
 
 def make_adata(n_cells: int = 60, n_genes: int = 30, seed: int = 0) -> anndata.AnnData:
@@ -47,3 +47,13 @@ def write_and_view(adata: anndata.AnnData, folder: Path) -> View:
     adata.write_h5ad(path)
     dataset = open_dataset(path)
     return View(dataset, default_mapping(dataset))
+
+
+def stored_values(dataset: Dataset, matrix: str = "X") -> np.ndarray:
+    """Return a matrix as its store has it, (n_cells, n_genes) float64."""
+    store = dataset.store(matrix)
+    found = np.zeros((store.n_cells, store.n_genes))
+    for gene in range(store.n_genes):
+        cells, stored = store.gene(gene)
+        found[cells, gene] = stored
+    return found

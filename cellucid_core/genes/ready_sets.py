@@ -9,7 +9,7 @@ import gzip
 import logging
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from cellucid_core.configuration import read_configuration
@@ -97,15 +97,21 @@ def _built_in() -> tuple[ReadySet, ...]:
 
 
 def _own(folder: Path) -> list[ReadySet]:
-    """Read a team's files; one that cannot be read is left out, and the log says why."""
-    found = []
+    """Return the sets of a team's files, read again when they change; the log says why one cannot be read."""
+    found: list[ReadySet] = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if not path.name.lower().endswith(_ENDINGS) or not path.is_file():
             continue
-        try:
-            sets = read_gene_sets(path).signatures
-        except InputError as error:
-            logging.getLogger(__name__).warning("%s", error)
-            continue
-        found += [ReadySet(path.stem, one, "", one.description or path.name, "") for one in sets]
+        about = path.stat()
+        found += _of_file(path, about.st_mtime_ns, about.st_size)
     return found
+
+
+@lru_cache(maxsize=256)  # a page asks with every click
+def _of_file(path: Path, changed: int, size: int) -> tuple[ReadySet, ...]:
+    try:
+        sets = read_gene_sets(path).signatures
+    except InputError as error:
+        logging.getLogger(__name__).warning("%s", error)
+        return ()
+    return tuple(ReadySet(path.stem, one, "", one.description or path.name, "") for one in sets)

@@ -14,7 +14,7 @@ import pytest
 from cellucid_core.dataset import open_dataset
 from cellucid_core.errors import InputError
 from cellucid_core.serving import server_files, server_path
-from tests.making import make_adata
+from tests.making import make_adata, stored_values
 from tests.peers.environments import moto_python
 
 pytestmark = pytest.mark.peer
@@ -56,20 +56,11 @@ def bucket(tmp_path_factory):
     server.wait(60)
 
 
-def values(dataset):
-    store = dataset.store("X")
-    found = np.zeros((store.n_cells, store.n_genes))
-    for gene in range(store.n_genes):
-        cells, stored = store.gene(gene)
-        found[cells, gene] = stored
-    return found
-
-
 @pytest.mark.parametrize("name", ["a.h5ad", "b.zarr"])
 def test_values_are_those_of_the_file(bucket, name):
     there, here = open_dataset(f"s3://cells/study/{name}"), open_dataset(bucket / name)
     assert list(there.obs.index) == list(here.obs.index)
-    np.testing.assert_array_equal(values(there), values(here))
+    np.testing.assert_array_equal(stored_values(there), stored_values(here))
 
 
 def test_a_folder_holds_samples(bucket):

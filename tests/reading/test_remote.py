@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from cellucid_core.dataset import DatasetSource, open_dataset
 from cellucid_core.errors import InputError
 from cellucid_core.reading import remote
-from tests.making import make_adata
+from tests.making import make_adata, stored_values
 
 
 @contextmanager
@@ -68,22 +68,13 @@ def address(folder):
         yield address, asked
 
 
-def values(dataset):
-    store = dataset.store("X")
-    found = np.zeros((store.n_cells, store.n_genes))
-    for gene in range(store.n_genes):
-        cells, stored = store.gene(gene)
-        found[cells, gene] = stored
-    return found
-
-
 @pytest.mark.parametrize(("name", "in_place"), [("cells.h5ad", True), ("cells.zarr", True), ("cells.csv", False)])
 def test_a_file_elsewhere_is_what_it_is_here(folder, address, home, name, in_place):
     here, there = open_dataset(folder / name), open_dataset(f"{address[0]}/{name}")
     assert there.name == here.name == "cells"
     assert list(there.obs.index) == list(here.obs.index)
     assert sorted(there.obsm) == sorted(here.obsm)
-    np.testing.assert_array_equal(values(there), values(here))
+    np.testing.assert_array_equal(stored_values(there), stored_values(here))
     copies = [path for path in (home / "unpacked").glob("*") if path.name.endswith(f"-{name}")]
     assert bool(copies) is not in_place
     again = DatasetSource(f"{address[0]}/{name}").open()
@@ -96,8 +87,8 @@ def test_a_file_elsewhere_is_what_it_is_here(folder, address, home, name, in_pla
 def test_a_file_here_and_one_elsewhere_are_samples_of_one_dataset(folder, address):
     dataset = open_dataset({"here": folder / "cells.h5ad", "there": f"{address[0]}/cells.zarr"})
     assert [part.name for part in dataset.parts] == ["here", "there"]
-    one = values(open_dataset(folder / "cells.h5ad"))
-    np.testing.assert_array_equal(values(dataset), np.vstack([one, one]))
+    one = stored_values(open_dataset(folder / "cells.h5ad"))
+    np.testing.assert_array_equal(stored_values(dataset), np.vstack([one, one]))
 
 
 def test_a_file_that_changes_is_an_error_and_leaves_nothing(tmp_path, home, monkeypatch):
@@ -119,7 +110,7 @@ def test_a_file_that_changes_is_an_error_and_leaves_nothing(tmp_path, home, monk
 def test_without_anything_that_tells_contents_apart_a_file_is_copied(folder, home):
     with serving(folder, tags=False) as (address, _):
         dataset = open_dataset(f"{address}/cells.h5ad")
-        np.testing.assert_array_equal(values(dataset), values(open_dataset(folder / "cells.h5ad")))
+        np.testing.assert_array_equal(stored_values(dataset), stored_values(open_dataset(folder / "cells.h5ad")))
     assert any(path.name.endswith("-cells.h5ad") for path in (home / "unpacked").glob("*"))
 
 
