@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _MOST_ENTRIES = 6_000_000
 #: From this share of a matrix's values on, sorting beats counting.
 _SHARE = 0.15
-_REPORT_EVERY = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,62 +110,65 @@ def _cell_major(
     expression: Expression, order: np.ndarray
 ) -> Iterator[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]]:
     """Yield stretches of cells: first, last, and their values as `walk_cells` hands them on."""
-    n_cells = expression.n_cells
     entries = int(expression.own_stats.n_nonzero[order].sum()) + 1
     parts = max(1, -(-entries // _MOST_ENTRIES))
-    bounds = np.linspace(0, n_cells, parts + 1).astype(np.int64).tolist()
+    bounds = np.linspace(0, expression.n_cells, parts + 1).astype(np.int64).tolist()
     count, put = compiled(_count), compiled(_put)
     for first, last in itertools.pairwise(bounds):
-        stored = []
-        for gene in order.tolist():
-            cells, values = expression.gene_stored(gene)
-            if parts > 1:
-                at, end = np.searchsorted(cells, [first, last])
-                cells, values = cells[at:end], values[at:end]
-            stored.append((cells, values))
-        middle = (first + last) // 2
+        stored = _stored(expression, order, first, last)
+        halves = [(first, (first + last) // 2), ((first + last) // 2, last)]
         start = np.zeros(last - first + 1, np.int64)
-
-        def halves(work: Callable[[int, int], None], low: int = first, mid: int = middle, high: int = last) -> None:
-            with ThreadPoolExecutor(2) as pool:
-                list(pool.map(work, (low, mid), (mid, high)))
-
-        def counted(low: int, high: int, stored: Any = stored, first: int = first, start: np.ndarray = start) -> None:
-            for cells, values in stored:
-                count(cells, values, first, low, high, start)
-
-        halves(counted)
-        np.cumsum(start, out=start)
-        place, value = np.empty(int(start[-1]), np.int32), np.empty(int(start[-1]), expression.dtype)
-        following = start[:-1].copy()
-
-        def placed(
-            low: int,
-            high: int,
-            stored: Any = stored,
-            first: int = first,
-            following: np.ndarray = following,
-            place: np.ndarray = place,
-            value: np.ndarray = value,
-        ) -> None:
-            for number, (cells, values) in enumerate(stored):
-                put(cells, values, number, first, low, high, following, place, value)
-
-        halves(placed)
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(count, *stored, first, low, high, start) for low, high in halves]:
+                done.result()
+            np.cumsum(start, out=start)
+            place, value = np.empty(int(start[-1]), np.int32), np.empty(int(start[-1]), expression.dtype)
+            into = start[:-1].copy(), place, value
+            for done in [pool.submit(put, *stored, first, low, high, *into) for low, high in halves]:
+                done.result()
         yield first, last, start, place, value
 
 
-def _count(cells: np.ndarray, values: np.ndarray, first: int, low: int, high: int, start: np.ndarray) -> None:
-    """Count a gene's values other than 0 in the cells from low to high (to be `compiled`)."""
-    for k in range(np.searchsorted(cells, low), np.searchsorted(cells, high)):
-        if values[k] != 0 and values[k] == values[k]:
-            start[cells[k] - first + 1] += 1
+def _stored(expression: Expression, order: np.ndarray, first: int, last: int) -> tuple[np.ndarray, ...]:
+    """Return where each gene's entries begin and end, and their cells and values; at least those of the stretch."""
+    whole = expression.gene_major()
+    if whole is not None:
+        genes = whole.genes(order)
+        return whole.indptr[genes], whole.indptr[genes + 1], whole.indices, whole.data
+    cells, values = [], []
+    for gene in order.tolist():
+        where, what = expression.gene_stored(gene)
+        at, end = np.searchsorted(where, [first, last])
+        cells.append(where[at:end])
+        values.append(what[at:end])
+    ends = np.cumsum([len(one) for one in cells])
+    begins = np.concatenate([[0], ends[:-1]])
+    return begins, ends, np.concatenate(cells), np.concatenate(values)
+
+
+def _count(
+    begins: np.ndarray,
+    ends: np.ndarray,
+    cells: np.ndarray,
+    values: np.ndarray,
+    first: int,
+    low: int,
+    high: int,
+    start: np.ndarray,
+) -> None:
+    """Count the values other than 0 in each cell from low to high (to be `compiled`)."""
+    for gene in range(len(begins)):
+        mine = cells[begins[gene] : ends[gene]]
+        for k in range(begins[gene] + np.searchsorted(mine, low), begins[gene] + np.searchsorted(mine, high)):
+            if values[k] != 0 and values[k] == values[k]:
+                start[cells[k] - first + 1] += 1
 
 
 def _put(
+    begins: np.ndarray,
+    ends: np.ndarray,
     cells: np.ndarray,
     values: np.ndarray,
-    number: int,
     first: int,
     low: int,
     high: int,
@@ -174,13 +176,15 @@ def _put(
     place: np.ndarray,
     value: np.ndarray,
 ) -> None:
-    """Put a gene's values behind what its cells have already (to be `compiled`)."""
-    for k in range(np.searchsorted(cells, low), np.searchsorted(cells, high)):
-        if values[k] != 0 and values[k] == values[k]:
-            at = following[cells[k] - first]
-            place[at] = number
-            value[at] = values[k]
-            following[cells[k] - first] = at + 1
+    """Put the values behind what their cells have already, gene by gene (to be `compiled`)."""
+    for gene in range(len(begins)):
+        mine = cells[begins[gene] : ends[gene]]
+        for k in range(begins[gene] + np.searchsorted(mine, low), begins[gene] + np.searchsorted(mine, high)):
+            if values[k] != 0 and values[k] == values[k]:
+                at = following[cells[k] - first]
+                place[at] = gene
+                value[at] = values[k]
+                following[cells[k] - first] = at + 1
 
 
 def _rank(start: np.ndarray, value: np.ndarray, ranked: np.ndarray) -> None:
