@@ -15,6 +15,7 @@ from cellucid_core.library import (
     BuildSettings,
     Entry,
     add_entry,
+    example_entry,
     list_entries,
     read_signature,
 )
@@ -68,10 +69,11 @@ def list_panel(found: list[Entry]) -> None:
             st.success(literal(said), icon=":material/check_circle:")
     if not found:
         st.info(
-            "No signature is here yet. Build one from the open dataset, or read a file: both are above.",
+            "No signature is here yet: below is an example, built from the demo. Build one from the open dataset, or "
+            "read a file: both are above.",
             icon=":material/library_books:",
         )
-        return
+        found = [example_entry()]
     whole = st.column_config.NumberColumn(format="localized", width="small")
     st.dataframe(
         table_of(found),

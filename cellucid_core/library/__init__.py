@@ -10,7 +10,15 @@ from cellucid_core.library.build import BuildSettings, build_signature
 from cellucid_core.library.bulk import Bulk, BulkCheck, check_bulk, read_bulk
 from cellucid_core.library.compare import Comparison, compare_types
 from cellucid_core.library.deconvolution import Deconvolution, Logged, Method, deconvolve
-from cellucid_core.library.entries import Entry, add_entry, delete_entry, entry_file, list_entries, pass_entries
+from cellucid_core.library.entries import (
+    Entry,
+    add_entry,
+    delete_entry,
+    entry_file,
+    example_entry,
+    list_entries,
+    pass_entries,
+)
 from cellucid_core.library.formats import SUFFIXES, read_signature, write_signature
 from cellucid_core.library.levels import read_labels
 from cellucid_core.library.model import Level, Signature
@@ -36,6 +44,7 @@ __all__ = [
     "deconvolve",
     "delete_entry",
     "entry_file",
+    "example_entry",
     "list_entries",
     "pass_entries",
     "read_bulk",

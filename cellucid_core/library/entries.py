@@ -24,6 +24,8 @@ from cellucid_core.names import safe_key
 
 _FILE, _RECORD = "signature.h5", "record.json"
 _HIDDEN = "."
+#: What comes along: a folder like the others, beside this file.
+_EXAMPLE = "example"
 _KEY_TYPES = 6
 
 
@@ -122,6 +124,11 @@ def list_entries() -> list[Entry]:
     return sorted(found, key=lambda one: (one.added_at, one.id), reverse=True)
 
 
+def example_entry() -> Entry:
+    """Return the entry that comes along, built from the demo; it is nobody's, and in no list."""
+    return entry(_EXAMPLE)
+
+
 def entry(name: str) -> Entry:
     """Return one entry.
 
@@ -209,6 +216,8 @@ def pass_entries(source: str, target: str, only: Collection[str] | None = None) 
 def _folder(name: str) -> Path:
     if safe_key(name) != name:
         raise InputError(f"The library has no entry {name!r}.", "Choose one from the table.")
+    if name == _EXAMPLE:
+        return Path(__file__).parent / _EXAMPLE
     return home_folder("library") / name
 
 

@@ -60,6 +60,9 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
         f"{len(run.match.found):,} of {counted(run.match.n_asked, 'gene')} found · "
         f"scored on {literal(matrix)}: {view.dataset.scale(matrix).words}"
     )
+    asked = st.session_state.get("remembered signature every method")
+    if asked is not None and asked[0] == key:  # what was found out once belongs to the sentence
+        st.caption(f":material/rule: {literal(asked[1].sentence)}")
     kinds = [*([_PER_SAMPLE] if run.owned is not None else []), *CHARTS]
     if st.session_state.get(widget_key("chart")) not in kinds:  # there is no sample column any more
         st.session_state.pop(widget_key("chart"), None)

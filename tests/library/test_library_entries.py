@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from cellucid_core.errors import InputError, WorkRefused
-from cellucid_core.library import add_entry, delete_entry, entry_file, list_entries, read_signature
+from cellucid_core.library import add_entry, delete_entry, entry_file, example_entry, list_entries, read_signature
 from tests.library.signatures_made import make_signature
 from tests.library.test_signature_formats import same
 
@@ -55,3 +56,18 @@ def test_half_written_and_foreign_folders_are_no_entries(folder, monkeypatch):
             (folder / name / "record.json").write_text(content)
     (folder / "file").write_text("x")
     assert list_entries() == []
+
+
+def test_the_example_is_that_of_the_demo_and_stays(demo_view):
+    example = example_entry()
+    assert example not in list_entries()
+    assert example.levels[0]["cell_types"] == demo_view.label_counts("bulk_labels").to_dict()
+    signature = read_signature(entry_file(example.id))
+    assert [level.name for level in signature.levels] == ["bulk_labels"]
+    cells = np.flatnonzero((demo_view.obs("bulk_labels") == "Dendritic").to_numpy())
+    gene = list(demo_view.gene_ids).index("CD74")
+    level = signature.levels[0]
+    assert level.mean.loc["CD74", "Dendritic"] == pytest.approx(demo_view.expression.gene(gene)[cells].mean(), rel=1e-5)
+    for owner in ("", "anybody"):
+        with pytest.raises(WorkRefused):
+            delete_entry(example.id, owner)
