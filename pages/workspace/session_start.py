@@ -41,6 +41,12 @@ from pages.session.sign_in import browser_here, user
 from pages.session.state import counted, literal, show_error, workspace
 
 PARAMETER = "workspace"
+#: A token has letters, digits, - and _ only.
+_ADDRESS = """<script>(() => {{ // {step}: what stands there already would not run again
+const address = new URL(window.location);
+address.searchParams.set("{parameter}", "{token}");
+window.history.replaceState(window.history.state, "", address);
+}})()</script>"""
 #: Where the session goes next: the token of a workspace, or a new one.
 GO, NEW = "workspace_go", "new"
 _MOST_NAMED = 4
@@ -222,9 +228,17 @@ def _lifetime() -> str:
 
 def show_address() -> None:
     """Make the page's address the workspace's link."""
-    me = keeper()
-    if me.token and st.query_params.get(PARAMETER) != me.token:
+    me, given = keeper(), st.query_params.get(PARAMETER)
+    if not me.token or given == me.token:
+        return
+    if given is not None:
         st.query_params[PARAMETER] = me.token
+        return
+    # Streamlit would add a step to the browser's history, so that "Back" leads to the same page without the link.
+    with st.sidebar:
+        step = st.session_state["address_step"] = st.session_state.get("address_step", 0) + 1
+        script = _ADDRESS.format(step=step, parameter=PARAMETER, token=me.token)
+        st.html(script, unsafe_allow_javascript=True)
 
 
 def show_said() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import serve
+from tests.browser.conftest import at_rest, serve
 from tests.making import make_adata
 
 pytestmark = pytest.mark.browser
@@ -282,3 +283,31 @@ def test_a_click_that_fails_says_so_and_the_page_goes_on(browser, tmp_path):
         page.get_by_role("button", name="Go on").click()
         chart(page)
         expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
+
+
+def test_back_leads_to_the_page_before_with_one_click(browser, tmp_path):
+    with serve(tmp_path, CELLUCID_OPEN="demo") as address:
+        page = browser.new_page()
+        page.goto(f"{address}/gene_signature")
+        page.get_by_role("textbox", name="Signature genes").fill("CD3D CD3E")
+        page.get_by_role("textbox", name="Signature genes").press("Control+Enter")
+        chart(page)
+        linked = re.compile(r"\?workspace=[A-Za-z0-9_-]{43}$")
+        expect(page).to_have_url(linked)
+        at_rest(page)
+        for name, path in (("Export", "export"), ("Signature Library", "signature_library")):
+            steps = page.evaluate("history.length")
+            page.get_by_test_id("stSidebarNav").get_by_text(name, exact=True).click()
+            page.get_by_role("heading", name=name).first.wait_for()
+            expect(page).to_have_url(re.compile(rf"/{path}\?workspace=[A-Za-z0-9_-]{{43}}$"))
+            at_rest(page)
+            assert page.evaluate("history.length") == steps + 1
+        page.go_back()
+        page.get_by_role("heading", name="Export for Cellucid").wait_for()
+        expect(page).to_have_url(linked)
+        page.go_back()
+        page.get_by_role("heading", name="Gene Signature").wait_for()
+        chart(page)
+        page.reload()
+        chart(page)
+        expect(page.get_by_role("textbox", name="Signature genes")).to_have_value("CD3D CD3E")

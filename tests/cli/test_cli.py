@@ -361,7 +361,7 @@ def test_values_near_the_smallest_float(command, file, tmp_path, bits):
 def test_names_that_differ_in_case_are_told_with_all_else(command, file, tmp_path):
     adata = make_adata()
     adata.obs["Donor"] = adata.obs["donor"]
-    adata.obs["a b"] = adata.obs["a/b"] = adata.obs["score"]
+    adata.obs["a b"] = adata.obs["a:b"] = adata.obs["score"]
     path = file(adata)
     status, _, err = command("export", path, "--out", tmp_path / "a.zip")
     assert status == 1

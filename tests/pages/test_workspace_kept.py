@@ -84,7 +84,7 @@ def visit(monkeypatch, demo):
 
         @property
         def link(self):
-            return self.app.query_params.get("workspace")
+            return self.app.query_params.get("workspace") or self.keeper.token or None  # no browser, no script
 
         @property
         def text(self):
