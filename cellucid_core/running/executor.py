@@ -80,6 +80,8 @@ class Local:
             tasks = {pool.submit(function, *call, partial(say, number)): number for number, call in enumerate(calls)}
             try:
                 for task in as_completed(tasks):
+                    if task.exception() is not None:  # of several, the first one is told
+                        raise next(filter(None, (one.exception() for one in tasks)))
                     yield tasks[task], task.result()
             except BaseException:
                 self.cancel()

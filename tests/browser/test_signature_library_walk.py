@@ -45,6 +45,7 @@ def test_build_download_read_and_score(page, tmp_path):
     page.get_by_role("button", name="Build", exact=True).click()
     page.get_by_role("tab", name="Signatures").click()
     expect(page.get_by_text("joined the library")).to_be_visible()
+    drawn(page)  # before it was built, the example stood there
     chart(page)
 
     page.get_by_role("tab", name="Download").click()

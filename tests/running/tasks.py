@@ -41,3 +41,12 @@ def fails(report):
 
 def nothing(report):
     return None
+
+
+def fails_as(folder, words, waits, report):
+    end = time.monotonic() + PATIENCE
+    while waits and not (Path(folder) / "failed").exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    (Path(folder) / "failed").touch()
+    raise ValueError(words)

@@ -204,3 +204,10 @@ def test_a_missing_dask_is_told(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InputError, match="not installed"):
         Cluster("tcp://127.0.0.1:9")
+
+
+def test_of_several_failures_the_first_is_told(tmp_path):
+    """The second fails at once, the first one after it."""
+    calls = [(str(tmp_path), "the first", True), (str(tmp_path), "the second", False)]
+    with pytest.raises(ValueError, match="the first"):
+        list(Local(2).map(tasks.fails_as, calls))
