@@ -29,6 +29,7 @@ _CSS = f"""
 <style>
 {_wrap(SPLIT, "15rem")}
 {_wrap(CARDS, "9.5rem")}
+[data-testid="stApp"] [data-testid="stCaptionContainer"] {{ opacity: 0.78; }}
 .stMultiSelect [data-rac] {{ max-height: none; }}
 {_CHIP} {{
   background: color-mix(in srgb, var(--page, gray) 16%, transparent); color: inherit; height: auto; max-width: 100%;

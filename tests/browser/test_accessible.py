@@ -1,0 +1,57 @@
+"""axe-core on every page, light and dark: no finding that keeps somebody out."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.conftest import at_rest, serve
+from tests.browser.test_walk import chart, open_demo
+
+pytestmark = pytest.mark.browser
+PAGES = ("Upload & Preflight", "Export", "Gene Signature", "Signature Library")
+#: Streamlit's own list of pages has headings between its items.
+NOT_OURS = {"list", "listitem"}
+IN_THE_LIST = "node => node.closest('[data-testid=stSidebarNav]') !== null"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with serve(tmp_path_factory.mktemp("home")) as address:
+        yield address
+
+
+def serious(page, name):
+    """Return what axe finds on the page that is drawn."""
+    at_rest(page)
+    found = []
+    for one in Axe().run(page).response["violations"]:
+        ours = [
+            node["html"][:200]
+            for node in one["nodes"]
+            if one["id"] not in NOT_OURS or not page.locator(node["target"][0]).first.evaluate(IN_THE_LIST)
+        ]
+        if one["impact"] in ("serious", "critical") and ours:
+            found.append((name, one["id"], ours[:3]))
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 1000])
+def test_nothing_serious(browser, address, scheme, width):
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_role("heading", name="Check, export and score single-cell data").wait_for()
+    found = serious(page, "Start")
+    open_demo(page)
+    for name in PAGES:
+        page.get_by_test_id("stSidebarNav").get_by_text(name, exact=True).click()
+        page.get_by_role("heading", name=name).first.wait_for()
+        if name == "Gene Signature":
+            page.get_by_role("textbox", name="Signature genes").fill("CD3D CD8A NOT1X")
+            page.get_by_role("textbox", name="Signature genes").press("Control+Enter")
+            chart(page)
+        found += serious(page, name)
+    context.close()
+    assert found == []
