@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from cellucid_core.library import write_signature
-from tests.browser.conftest import PATIENCE, serve
+from tests.browser.conftest import PATIENCE, at_rest, serve
 from tests.browser.test_walk import go, open_demo
 from tests.library.signatures_made import make_signature
 
@@ -159,6 +159,7 @@ def inside(page):
 def delete_box(page):
     """Wait for the entry, and return what only its owner sees."""
     expect(page.get_by_role("heading", name="Lung “1”")).to_be_visible()
+    at_rest(page)  # of an empty library the example may still stand there
     expect(page.get_by_role("tab", name="Download")).to_be_visible()  # drawn after it
     main = page.get_by_test_id("stMainBlockContainer")  # in the sidebar, the workspace can be deleted
     return main.get_by_test_id("stPopover").filter(has_text="Delete")

@@ -289,6 +289,8 @@ def test_back_leads_to_the_page_before_with_one_click(browser, tmp_path):
     with serve(tmp_path, CELLUCID_OPEN="demo") as address:
         page = browser.new_page()
         page.goto(f"{address}/gene_signature")
+        page.get_by_role("textbox", name="Signature genes").wait_for()
+        at_rest(page)  # what is typed before is taken for what stood there, and an untouched demo is not kept
         page.get_by_role("textbox", name="Signature genes").fill("CD3D CD3E")
         page.get_by_role("textbox", name="Signature genes").press("Control+Enter")
         chart(page)
