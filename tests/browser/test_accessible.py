@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.conftest import at_rest, serve
+from tests.browser.conftest import PATIENCE, at_rest, serve
 from tests.browser.test_walk import chart, open_demo
 
 pytestmark = pytest.mark.browser
@@ -24,6 +24,12 @@ def address(tmp_path_factory):
 def serious(page, name):
     """Return what axe finds on the page that is drawn."""
     at_rest(page)
+    # The style sheet comes with the page's own elements; what is drawn again is pale for a moment.
+    page.wait_for_function(
+        "[...document.querySelectorAll('[data-testid=stCaptionContainer]')]"
+        ".every(caption => Number(getComputedStyle(caption).opacity) > 0.7)",
+        timeout=PATIENCE,
+    )
     found = []
     for one in Axe().run(page).response["violations"]:
         ours = [

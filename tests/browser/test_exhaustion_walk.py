@@ -45,7 +45,7 @@ def test_exhaustion_from_the_list_to_a_figure(browser, file, tmp_path):
     with serve(tmp_path, CELLUCID_OPEN=str(file)) as address:
         page = browser.new_page()
         page.goto(f"{address}/gene_signature")
-        page.get_by_role("button", name="Ready sets").wait_for()
+        chart(page)  # of the pages: the first run has come to its end
         at_rest(page)
         page.get_by_role("button", name="Ready sets").click()
         page.get_by_role("combobox", name="Set", exact=True).click()
