@@ -74,7 +74,7 @@ def violin(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> A
     """
     import altair as alt
 
-    drawn, plan = planned(pages, scores)
+    drawn, plan = _plan(pages, scores)
     points = int(np.clip(_MOST_MARKS / max(len(pages), 1), 24, 128))
     outline: list[dict[str, Any]] = []
     for one in drawn:
@@ -94,8 +94,8 @@ def violin(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> A
         .encode(
             **sides.place("left:Q", "right:Q"),
             **sides.value("score:Q"),
-            color=page_fill(alt, drawn),
-            stroke=page_fill(alt, drawn, stroke=True),  # keeps a tail of no visible width in one piece
+            color=_color(alt, drawn),
+            stroke=_color(alt, drawn, stroke=True),  # keeps a tail of no visible width in one piece
             detail="at:N",
             tooltip=[alt.Tooltip("page:N", title="page")],  # an area is one mark: it has no score to tell
         )
@@ -110,12 +110,12 @@ def box(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
     """
     import altair as alt
 
-    drawn, plan = planned(pages, scores)
+    drawn, plan = _plan(pages, scores)
     sides = Sides(alt, plan, title)
     rows = [
         one.numbers() | {"left": one.at - _HALF_BOX, "right": one.at + _HALF_BOX} for one in drawn if len(one.valid)
     ]
-    base = alt.Chart(inline(alt, rows)).encode(tooltip=_tooltip(alt), color=page_fill(alt, drawn))
+    base = alt.Chart(inline(alt, rows)).encode(tooltip=_tooltip(alt), color=_color(alt, drawn))
     layers = [
         base.mark_rule(strokeWidth=1, opacity=0.55).encode(**sides.place("at:Q"), **sides.value("low:Q", "high:Q")),
         base.mark_rule(strokeWidth=2.5).encode(**sides.place("at:Q"), **sides.value("from:Q", "to:Q")),
@@ -125,7 +125,7 @@ def box(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
         base.mark_rule(strokeWidth=2.5).encode(
             **sides.place("left:Q", "right:Q"), **sides.value("median:Q"), color=alt.value(_DARK)
         ),
-        mean_mark(alt, base, sides),
+        _mean_mark(alt, base, sides),
     ]
     return finished(alt, layers, plan)
 
@@ -137,7 +137,7 @@ def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -
     """
     import altair as alt
 
-    drawn, plan = planned(pages, scores, rows=True)
+    drawn, plan = _plan(pages, scores, rows=True)
     pooled = np.concatenate([one.valid for one in drawn]) if drawn else np.empty(0)
     edges = _edges(pooled)
     bars: list[dict[str, Any]] = []
@@ -167,8 +167,8 @@ def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -
         .encode(
             **sides.place("base:Q", "top:Q"),
             **sides.value("from:Q", "to:Q"),
-            color=page_fill(alt, drawn),
-            stroke=page_fill(alt, drawn, stroke=True),
+            color=_color(alt, drawn),
+            stroke=_color(alt, drawn, stroke=True),
             tooltip=[
                 alt.Tooltip("page:N", title="page"),
                 alt.Tooltip("from:Q", format=".4~g", title="from"),
@@ -227,7 +227,7 @@ def page_colors(pages: Sequence[Page]) -> list[str]:
     return [page.color or spare[at] for at, page in enumerate(pages)]
 
 
-def planned(
+def _plan(
     pages: Sequence[Page], scores: Sequence[np.ndarray], *, rows: bool | None = None
 ) -> tuple[list[_Drawn], Layout]:
     """Give each page a place, a colour and its finite scores."""
@@ -254,11 +254,11 @@ def _summary_marks(alt: Any, drawn: Sequence[_Drawn], sides: Sides, size: int) -
         base.mark_tick(
             orient="vertical" if sides.rows else "horizontal", size=size + 5, thickness=2.5, color=_DARK
         ).encode(**sides.place("at:Q"), **sides.value("median:Q")),
-        mean_mark(alt, base, sides),
+        _mean_mark(alt, base, sides),
     ]
 
 
-def mean_mark(alt: Any, base: Any, sides: Sides) -> Any:
+def _mean_mark(alt: Any, base: Any, sides: Sides) -> Any:
     """Return the diamond at the mean."""
     return base.mark_point(
         shape="diamond", size=46, filled=True, fill=_LIGHT, stroke=_DARK, strokeWidth=1.5, opacity=1
@@ -275,7 +275,7 @@ def _tooltip(alt: Any) -> list[Any]:
     ]
 
 
-def page_fill(alt: Any, drawn: Sequence[_Drawn], *, stroke: bool = False) -> Any:
+def _color(alt: Any, drawn: Sequence[_Drawn], *, stroke: bool = False) -> Any:
     """Map a page's place to its colour; places, not names, because names may repeat."""
     scale = alt.Scale(domain=[one.at for one in drawn], range=[one.color for one in drawn])
     return (alt.Stroke if stroke else alt.Color)("at:N", scale=scale, legend=None)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cellucid_core.cli import app, datasets, demo, export, preflight, score, serve, signature, verify
 from cellucid_core.cli.arguments import BAD_INPUT, DONE, REFUSED, Parser
-from cellucid_core.configuration import check_configuration
+from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import CellucidError, InputError, Unforeseen, WorkRefused
 
 _COMMANDS = (preflight, export, verify, score, signature, datasets, demo, serve, app)
@@ -75,7 +75,7 @@ def _cluster(address: str | None) -> Iterator[None]:
     before = os.environ.get("CELLUCID_CLUSTER")
     os.environ["CELLUCID_CLUSTER"] = address
     try:
-        check_configuration()
+        read_configuration()
         yield
     finally:
         if before is None:

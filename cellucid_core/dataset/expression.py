@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cellucid_core.running import on_cluster
 from cellucid_core.store import GeneStats, JoinedStore, Store, dense_gene_stats, join_stats, sparse_gene_stats
 
 
@@ -128,6 +129,11 @@ class Expression:
             self._known[what] = compute()
         return self._known[what]
 
+    @property
+    def spread(self) -> bool:
+        """Whether a cluster is named, and the matrix lies in parts that it can work on."""
+        return on_cluster() and isinstance(self._store, JoinedStore) and len(self._store.parts) > 1
+
     def parts(self) -> list[ExpressionPart]:
         """Return what a machine needs that computes the cells of one part; parts without a kept cell are left out."""
         if not isinstance(self._store, JoinedStore):
@@ -145,14 +151,13 @@ class Expression:
         return parts
 
     def save(self, path: Path) -> None:
-        """Write where the matrix lies and what is kept of it, for `read`: no values."""
-        stores = self._store.parts if isinstance(self._store, JoinedStore) else [(self._store, None, 0)]
-        arrays = {f"columns{i}": columns for i, (_, columns, _) in enumerate(stores) if columns is not None}
-        arrays |= {"cells": self._cells} if self._cells is not None else {}
-        arrays |= {"genes": self._genes} if self._genes is not None else {}
-        folders = np.array([str(store.folder) for store, _, _ in stores])
-        joined = isinstance(self._store, JoinedStore)
-        np.savez(path, folders=folders, joined=joined, n_genes=self._store.n_genes, **arrays)  # type: ignore[arg-type]
+        """Write where the parts of a `spread` matrix lie and what is kept of it, for `read`: no values."""
+        assert isinstance(self._store, JoinedStore)
+        columns = {f"columns{i}": columns for i, (_, columns, _) in enumerate(self._store.parts) if columns is not None}
+        kept = {"cells": self._cells, "genes": self._genes}
+        arrays: dict[str, Any] = columns | {name: array for name, array in kept.items() if array is not None}
+        folders = [str(store.folder) for store, _, _ in self._store.parts]
+        np.savez(path, folders=folders, n_genes=self._store.n_genes, **arrays)
 
     @classmethod
     def read(cls, path: Path) -> Expression:
@@ -160,9 +165,8 @@ class Expression:
         with np.load(path) as found:
             stores = [Store(Path(folder)) for folder in found["folders"].tolist()]
             columns = [found.get(f"columns{i}") for i in range(len(stores))]
-            cells, genes = found.get("cells"), found.get("genes")
-            store = JoinedStore(stores, columns, int(found["n_genes"])) if found["joined"] else stores[0]
-        return cls(store, cells, genes)
+            store = JoinedStore(stores, columns, int(found["n_genes"]))
+            return cls(store, found.get("cells"), found.get("genes"))
 
     def forget(self) -> None:
         """Give back the memory of genes that were read: whoever walks all genes calls this now and then."""

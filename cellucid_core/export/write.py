@@ -11,13 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellucid_core.cache import scratch_folder
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.export.cautions import cautions
 from cellucid_core.export.cellucid_ready import check_target, write_ready
@@ -36,6 +33,7 @@ from cellucid_core.export.compact import (
 from cellucid_core.export.compact import genes as gene_files
 from cellucid_core.export.compact import graph as graph_files
 from cellucid_core.export.compact import obs as obs_files
+from cellucid_core.export.elsewhere import encoded_elsewhere
 from cellucid_core.export.estimate import Estimator
 from cellucid_core.export.parallel import in_order
 from cellucid_core.export.plan import name_warnings, refusals
@@ -43,14 +41,11 @@ from cellucid_core.export.result import ExportProgress, ExportResult, sha256_of
 from cellucid_core.export.settings import ExportSettings
 from cellucid_core.export.sink import Sink, open_sink
 from cellucid_core.export.verify import verify as read_back
-from cellucid_core.running import executor, on_cluster
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
 _File = tuple[str, bytes]
-#: Seconds after which who waits for others says that it still does.
-_LOOK_EVERY = 0.25
 
 
 def write(
@@ -192,11 +187,6 @@ def _spare_the_input(view: View, target: str | Path) -> None:
         )
 
 
-def in_parts(view: View) -> bool:
-    """Tell whether the chosen matrix lies in parts."""
-    return view.expression is not None and len(view.expression.parts()) > 1
-
-
 @dataclass(frozen=True)
 class _Made:
     """What one step made: files, and what the manifests say of them."""
@@ -242,7 +232,8 @@ class _Writer:
         # One stream, so that no thread waits for the last column before it begins with the genes.
         with ExitStack() as begun:
             # A cluster encodes the genes while the columns are written here.
-            elsewhere = begun.enter_context(self._genes_elsewhere()) if on_cluster() and in_parts(view) else None
+            spread = view.expression is not None and view.expression.spread
+            elsewhere = begun.enter_context(self._genes_elsewhere()) if spread else None
             steps = chain(self._coordinates(), self._columns(), self._gene_blocks() if elsewhere is None else ())
             for made in chain(in_order(steps, settings.threads), elsewhere or ()):
                 self._add(made.what, made.files)
@@ -345,50 +336,19 @@ class _Writer:
 
     @contextmanager
     def _genes_elsewhere(self) -> Iterator[Iterator[_Made]]:
-        """Yield what yields the blocks of genes in order, while a cluster encodes them into a folder that it shares."""
-        bits, level, suffix = self.settings.var_quantization, self.settings.compression, self.settings.suffix
+        """Yield what yields the blocks of genes in order, while a cluster encodes them."""
+        settings = self.settings
         assert self.view.expression is not None
-        ended: SimpleQueue[tuple[int, Any]] = SimpleQueue()
-        left = Event()
-        with scratch_folder() as shared, ThreadPoolExecutor(1) as beside:
-            about = shared / "expression.npz"
-            self.view.expression.save(about)
-            blocks = gene_files.blocks(len(self.genes.ids), self.view.n_cells, bits)
-            calls = [
-                (about, self._genes_of(block), bits, level, shared / str(number)) for number, block in enumerate(blocks)
-            ]
+        blocks = gene_files.blocks(len(self.genes.ids), self.view.n_cells, settings.var_quantization)
+        genes = [self._genes_of(block) for block in blocks]
 
-            def still_wanted(_: float) -> None:
-                if left.is_set():
-                    raise InputError("The export is not wanted any more.", "Start it again.")
+        def waiting() -> None:  # the caller may want to cancel
+            self._report(ExportProgress(self._sink.files, self.total, "Writing genes"))
 
-            def encode() -> None:
-                try:
-                    for done in executor().map(gene_files.encode_elsewhere, calls, still_wanted):
-                        ended.put(done)
-                except BaseException as error:
-                    ended.put((-1, error))
-
-            def made() -> Iterator[_Made]:
-                known: dict[int, Any] = {}
-                for number, (_, genes, _, _, file) in enumerate(calls):
-                    while number not in known:
-                        try:
-                            done, found = ended.get(timeout=_LOOK_EVERY)
-                        except Empty:  # the caller may want to cancel
-                            self._report(ExportProgress(self._sink.files, self.total, "Writing genes"))
-                            continue
-                        if done < 0:
-                            raise found
-                        known[done] = found
-                    files = gene_files.take_block([name for name, _ in genes], bits, suffix, file)
-                    yield _Made("Writing genes", files, entries=known.pop(number))
-
-            beside.submit(encode)
-            try:
-                yield made()
-            finally:
-                left.set()
+        with encoded_elsewhere(
+            self.view.expression, genes, settings.var_quantization, settings.compression, waiting
+        ) as found:
+            yield (_Made("Writing genes", files, entries=entries) for files, entries in found)
 
     def _write_graph(self) -> int | None:
         if self._graph is None:

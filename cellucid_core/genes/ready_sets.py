@@ -107,7 +107,7 @@ def _own(folder: Path) -> list[ReadySet]:
     return found
 
 
-@lru_cache(maxsize=256)  # a page asks with every click
+@lru_cache(maxsize=256)  # a page asks with every click; time and size tell that a file is another one
 def _of_file(path: Path, changed: int, size: int) -> tuple[ReadySet, ...]:
     try:
         sets = read_gene_sets(path).signatures

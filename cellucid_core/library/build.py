@@ -290,7 +290,7 @@ def _variable_genes(
     if factor is not None:  # as the means are
         rule = LogRule(rule.scale, factor[labelled])
     score, done = variability(expression, os.cpu_count() or 1, rule=rule, flavor=settings.flavor)
-    positions, few = most_variable(score, settings.n_hvg or _N_HVG, exactly=settings.flavor == "seurat_v3")
+    positions, few = most_variable(score, settings.n_hvg or _N_HVG, settings.flavor)
     if rule.factor is not None and factor is None:  # else it was said of all values
         warnings += done
     if settings.n_hvg is not None:

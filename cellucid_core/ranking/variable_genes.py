@@ -69,7 +69,7 @@ def highly_variable(
         If no gene varies, or as `variability`.
     """
     score, warnings = variability(expression, threads, rule=rule, flavor=flavor)
-    positions, more = most_variable(score, n, exactly=flavor == "seurat_v3")
+    positions, more = most_variable(score, n, flavor)
     return positions, [*warnings, *more]
 
 
@@ -198,11 +198,11 @@ def refuse_without_logs(rule: LogRule, others: Sequence[str] = ()) -> None:
         )
 
 
-def most_variable(score: np.ndarray, n: int, *, exactly: bool = False) -> tuple[np.ndarray, list[str]]:
+def most_variable(score: np.ndarray, n: int, flavor: Flavor = "seurat") -> tuple[np.ndarray, list[str]]:
     """Return the positions of the `n` highest scores, ascending int64, and what there is to say about their number.
 
     Genes whose score equals the `n`-th highest are all taken, as ``scanpy.pp.highly_variable_genes`` takes them, so
-    there can be more than `n`; with `exactly`, as it does for ``seurat_v3``, the first of them are taken. Genes without
+    there can be more than `n`; of ``seurat_v3`` the first of them are taken, as there. Genes without
     any variance are never taken, so there can be fewer.
 
     Raises
@@ -214,7 +214,7 @@ def most_variable(score: np.ndarray, n: int, *, exactly: bool = False) -> tuple[
     if len(known) == 0:
         raise WorkRefused("No gene varies between cells.", "Choose another matrix, or name the genes.")
     best = np.flatnonzero(score >= known[min(n, len(known)) - 1]).astype(np.int64)
-    if exactly:
+    if flavor == "seurat_v3":
         best = np.sort(best[np.argsort(-score[best], kind="stable")[:n]])
     said = []
     if len(best) < n:

@@ -117,7 +117,7 @@ class Cluster:
                 if future is None:
                     continue
                 number = numbers[future.key]
-                result = self._result(future, last=attempts[number] == _BEGIN_AGAIN)
+                result = self._result(future, last=attempts[number] >= _BEGIN_AGAIN)
                 if result is _KILLED:
                     attempts[number] += 1
                     begin(number, attempts[number])
@@ -152,6 +152,8 @@ class Cluster:
                 return (future.result(timeout=10 * _PATIENCE),)
             except (OSError, TimeoutError):
                 self._require_alive()
+                if last:
+                    raise
                 return _KILLED  # its worker went before it handed the result over
         if future.status == "error":
             error = future.exception()
@@ -213,8 +215,7 @@ def _connect(address: str, certificates: Path | None) -> Any:
         raise InputError(
             "A cluster needs Dask, which is not installed.", "Install it: pip install 'cellucid-dashboard[cluster]'"
         ) from None
-    for name in ("distributed", "tornado.application", "asyncio"):  # what they say of a lost scheduler, we say
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says of a lost scheduler, we say
     try:
         connect: Any = Client
         return connect(address, security=_security(address, certificates), timeout=_PATIENCE, set_as_default=False)

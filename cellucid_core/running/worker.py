@@ -17,6 +17,8 @@ from cellucid_core.errors import InputError
 
 #: Seconds between two looks at whether the result is still wanted.
 _LOOK_EVERY = 0.2
+#: The folder that the worker was started with, if any.
+_OWN = os.environ.get("CELLUCID_HOME", "")
 
 
 @dataclass(frozen=True)
@@ -87,14 +89,11 @@ _here: list[str] = []
 @contextmanager
 def _at_home(errand: Errand) -> Iterator[None]:
     """Work in the caller's folder; calls that want another one wait until those of this one have ended."""
-    own = os.environ.get("CELLUCID_HOME", "") if not _here else ""
-    if own and not _same(own, errand.home) and not os.environ.get("CELLUCID_HOME_LENT"):
-        raise _not_there(errand, f"its CELLUCID_HOME is {own}")
+    if _OWN and os.path.realpath(Path(_OWN).expanduser()) != os.path.realpath(errand.home):
+        raise _not_there(errand, f"its CELLUCID_HOME is {_OWN}")
     with _turn:
         _turn.wait_for(lambda: not _here or _here[0] == errand.home)
         _here.append(errand.home)
-        if not own:
-            os.environ["CELLUCID_HOME_LENT"] = "1"  # by a caller, not by who started the worker
         os.environ["CELLUCID_HOME"] = errand.home
         os.environ.pop("CELLUCID_CLUSTER", None)  # what runs here does not ask others
     try:
@@ -110,10 +109,6 @@ def _at_home(errand: Errand) -> Iterator[None]:
         with _turn:
             _here.remove(errand.home)
             _turn.notify_all()
-
-
-def _same(one: str, other: str) -> bool:
-    return os.path.realpath(Path(one).expanduser()) == os.path.realpath(other)
 
 
 def _not_there(errand: Errand, why: str) -> InputError:

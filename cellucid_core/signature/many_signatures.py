@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cellucid_core.cell_pages import MadePages, SavedPage
+from cellucid_core.cell_pages import MadePages, Page, SavedPage
 from cellucid_core.errors import InputError
 from cellucid_core.names import unique
 from cellucid_core.signature.reporting import all_scores
 from cellucid_core.signature.scoring import ManySignatures
-from cellucid_core.signature.statistics import Adjustment, adjusted, sample_codes
+from cellucid_core.signature.statistics import (
+    Adjustment,
+    Owned,
+    Sample,
+    adjusted,
+    owned_by,
+    paired_t,
+    sample_codes,
+    welch_t,
+)
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
@@ -45,79 +54,54 @@ def compare_signatures(
         ``signature``, ``page``, ``d`` (over cells, as in `ManySignatures.long`), ``p_value``, ``p_adjusted``, ``unit``;
         NaN where a test is not defined.
     """
-    owner = None if sample_key is None else sample_codes(view.obs(sample_key))[0]
+    codes = None if sample_key is None else sample_codes(view.obs(sample_key))
     p = np.full((len(many.signatures), len(many.pages)), np.nan)
     for row, scores in all_scores(view, many):
-        p[row] = _p_by_cell(scores, many) if owner is None else _p_by_sample(scores, many, owner)
+        found = _p_by_cell(scores, many.pages) if codes is None else _p_by_sample(scores, many.pages, *codes)
+        p[row] = [np.nan if one is None else one for one in found]
     table = many.long[["signature", "page", "d"]].assign(p_value=p.ravel(), p_adjusted=np.nan)
     known = np.flatnonzero(np.isfinite(p.ravel()))
     if len(known):
-        found = adjusted(table["p_value"].to_numpy()[known].tolist(), p_adjust)
-        table.loc[table.index[known], "p_adjusted"] = found
-    return table.assign(unit="cell" if owner is None else "sample")
+        table.loc[table.index[known], "p_adjusted"] = adjusted(p.ravel()[known].tolist(), p_adjust)
+    return table.assign(unit="cell" if codes is None else "sample")
 
 
-def _p_by_cell(scores: np.ndarray, many: ManySignatures) -> list[float]:
+def _p_by_cell(scores: np.ndarray, pages: Sequence[Page]) -> list[float | None]:
     finite = np.isfinite(scores)
-    n_all, around = int(finite.sum()), np.where(finite, scores - scores[finite].mean(), 0) if finite.any() else scores
+    n_all = int(finite.sum())
+    center = float(scores[finite].mean()) if n_all else 0.0
+    around = np.where(finite, scores - center, 0)  # so that no digits are lost when a page is taken from the whole
     sum_all, squares_all = float(around.sum()), float(around @ around)
+
+    def sample(n: int, total: float, squares: float) -> Sample:
+        left = squares - total * total / n if n else 0.0
+        none = np.empty(0)
+        return Sample(n, total / n if n else 0.0, left if left > 1e-12 * squares_all else 0.0, none, none)
+
     found = []
-    for page in many.pages:
+    for page in pages:
         mine = around[page.cells]
         n, total, squares = int(finite[page.cells].sum()), float(mine.sum()), float(mine @ mine)
-        found.append(_welch((n, total, squares), (n_all - n, sum_all - total, squares_all - squares)))
+        others = sample(n_all - n, sum_all - total, squares_all - squares)
+        found.append(welch_t((page.name, "others"), sample(n, total, squares), others).p_value)
     return found
 
 
-def _p_by_sample(scores: np.ndarray, many: ManySignatures, owner: np.ndarray) -> list[float]:
-    kept = np.isfinite(scores) & (owner >= 0)
-    n_owners = int(owner.max(initial=-1)) + 1
-    every = np.where(kept, scores, 0)
-    counts_all = np.bincount(owner[kept], minlength=n_owners)
-    sums_all = np.bincount(owner[kept], weights=every[kept], minlength=n_owners)
+def _p_by_sample(
+    scores: np.ndarray, pages: Sequence[Page], owner: np.ndarray, owners: np.ndarray
+) -> list[float | None]:
+    everybody = Page("all", np.arange(len(scores)))
+    whole, *inside = owned_by([everybody, *pages], [scores, *(scores[page.cells] for page in pages)], owner, owners)
     found = []
-    for page in many.pages:
-        mine = page.cells[kept[page.cells]]
-        counts = np.bincount(owner[mine], minlength=n_owners)
-        sums = np.bincount(owner[mine], weights=every[mine], minlength=n_owners)
-        inside, outside = counts > 0, counts_all - counts > 0
-        with np.errstate(invalid="ignore", divide="ignore"):
-            a, b = sums / counts, (sums_all - sums) / (counts_all - counts)
-        both = inside & outside
-        if both.sum() >= 2:
-            found.append(_paired(a[both] - b[both]))
+    for page, one in zip(pages, inside, strict=True):
+        a, b = one.means(), Owned(owners, whole.sums - one.sums, whole.counts - one.counts).means()
+        both, names = a.index.intersection(b.index), (page.name, "others")
+        if len(both) >= 2:
+            test = paired_t(names, a.loc[both].to_numpy(), b.loc[both].to_numpy())
         else:
-            found.append(_welch(_moments(a[inside]), _moments(b[outside])))
+            test = welch_t(names, Sample.of(a.to_numpy()), Sample.of(b.to_numpy()), "sample")
+        found.append(test.p_value)
     return found
-
-
-def _moments(values: np.ndarray) -> tuple[int, float, float]:
-    return len(values), float(values.sum()), float(values @ values)
-
-
-def _welch(one: tuple[int, float, float], other: tuple[int, float, float]) -> float:
-    """Return the two-sided p of Welch's t from number, sum and sum of squares of two groups."""
-    from scipy import special
-
-    (n, x, xx), (m, y, yy) = one, other
-    if n < 2 or m < 2:
-        return float("nan")
-    error_x, error_y = max(xx - x * x / n, 0.0) / (n - 1) / n, max(yy - y * y / m, 0.0) / (m - 1) / m
-    if error_x + error_y <= 0:
-        return float("nan")
-    t = (x / n - y / m) / np.sqrt(error_x + error_y)
-    df = (error_x + error_y) ** 2 / (error_x**2 / (n - 1) + error_y**2 / (m - 1))
-    return max(float(2 * special.stdtr(df, -abs(t))), 1e-300)
-
-
-def _paired(differences: np.ndarray) -> float:
-    from scipy import special
-
-    n, spread = len(differences), float(differences.std(ddof=1))
-    if spread <= 0:
-        return float("nan")
-    t = float(differences.mean()) / spread * np.sqrt(n)
-    return max(float(2 * special.stdtr(n - 1, -abs(t))), 1e-300)
 
 
 def cluster_order(table: np.ndarray) -> np.ndarray:

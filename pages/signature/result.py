@@ -132,7 +132,7 @@ def show_tests(view: View, run: SignatureRun, key: Hashable) -> None:
         f"Pairs are adjusted together ({how})."
     )
     if run.sample_key is not None:
-        _show_mixed_model(view, run, key)
+        _show_mixed_model(view, run, run.sample_key, key)
 
 
 def _show_pairs(run: SignatureRun) -> None:
@@ -154,20 +154,20 @@ def _show_pairs(run: SignatureRun) -> None:
     st.caption(f"Cohen's d, row less column, by {table.unit}; stars: adjusted p below {stars}.")
 
 
-def _show_mixed_model(view: View, run: SignatureRun, key: Hashable) -> None:
+def _show_mixed_model(view: View, run: SignatureRun, samples: str, key: Hashable) -> None:
     """Draw the mixed model, for who is asked for one."""
     with st.expander("Linear mixed model", icon=":material/stacked_line_chart:"):
         st.caption(
-            f"Page fixed, {literal(run.sample_key or '')} a random intercept, restricted maximum likelihood over all "
+            f"Page fixed, {literal(samples)} a random intercept, restricted maximum likelihood over all "
             "cells. It takes a page's effect to be the same in every sample; where it differs between them, trust the "
             "tests by sample above."
         )
-        if not st.toggle("Fit it", **kept("mixed_model")) or run.sample_key is None:
+        if not st.toggle("Fit it", **kept("mixed_model")):
             return
         fits = remembered(
             "signature mixed model",
             key,
-            lambda: mixed_model(run.spoken, run.scores, view.obs(run.sample_key or ""), p_adjust=run.p_adjust),
+            lambda: mixed_model(run.spoken, run.scores, view.obs(samples), p_adjust=run.p_adjust),
         )
         st.dataframe(
             mixed_model_table(fits),

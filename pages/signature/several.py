@@ -78,7 +78,7 @@ def show_several(view: View, inputs: Inputs) -> None:
     )
     st.caption(f"{counted(len(table), 'signature')} of {literal(file.name)}. Choose a row to see that signature above.")
     _show_comparison(view, many, inputs, called, key)
-    _offer_pages(view, many, key)
+    _offer_pages(view, many)
     with st.container(horizontal=True):
         st.download_button(
             "One column per signature (CSV)",
@@ -156,7 +156,7 @@ def _show_comparison(view: View, many: ManySignatures, inputs: Inputs, called: d
         st.caption(f"Welch's t by {literal(unit)}{paired}. All rows are adjusted together.")
 
 
-def _offer_pages(view: View, many: ManySignatures, key: Hashable) -> None:
+def _offer_pages(view: View, many: ManySignatures) -> None:
     """Offer pages of the cells in which each signature is the highest."""
     if note := st.session_state.pop("several_note", ""):
         st.info(literal(note), icon=":material/info:")

@@ -48,8 +48,10 @@ def test_exhaustion_from_the_list_to_a_figure(browser, file, tmp_path):
         chart(page)  # of the pages: the first run has come to its end
         at_rest(page)
         page.get_by_role("button", name="Ready sets").click()
-        page.get_by_role("combobox", name="Set", exact=True).click()
-        page.get_by_role("option", name="Exhaustion").first.click()
+        chosen = page.get_by_role("combobox", name="Set", exact=True)
+        chosen.fill("Exhaustion")
+        expect(page.get_by_role("option", name="Exhaustion").first).to_be_visible()
+        chosen.press("Enter")  # a click beside the list, which is still opening, would close all of it
         expect(page.get_by_text("10 genes, human")).to_be_visible()
         at_rest(page)
         page.get_by_role("button", name="Use this set").click()

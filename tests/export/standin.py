@@ -19,6 +19,8 @@ from cellucid_core.dataset.scale import scale_of
 class ArrayExpression:
     """Genes of an array, as `cellucid_core.dataset.Expression` hands them out."""
 
+    spread = False  # nothing of it lies in parts
+
     def __init__(self, dense, sparse):
         self._genes = np.ascontiguousarray(np.asarray(dense).T)
         self.is_sparse = sparse

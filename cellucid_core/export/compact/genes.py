@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellucid_core.atomic import complete_or_absent
 from cellucid_core.export.compact.compress import Compressor
 from cellucid_core.export.compact.quantize import Encoded, encode_stored
 from cellucid_core.names import safe_key
 from cellucid_core.prepared import encoding
-from cellucid_core.running import Share
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
@@ -80,41 +76,6 @@ def encode_block(
         entries.append([gene, *encoded.limits])
     expression.forget()
     return files, entries
-
-
-def encode_elsewhere(
-    about: Path, genes: Sequence[tuple[str, int]], bits: int | None, level: int | None, file: Path, report: Share
-) -> list[list[Any]]:
-    """Encode a block where this runs, into a file for `take_block`, and return its manifest entries.
-
-    Parameters
-    ----------
-    about
-        Where the matrix lies (`Expression.save`).
-    """
-    expression = _expression(about)
-    contents, entries = encode_block(expression, genes, bits, level)
-    report(0.9)
-    with complete_or_absent(file) as draft, draft.open("wb") as target:
-        target.write(np.array([len(data) for _, data in contents], np.int64).tobytes())
-        target.writelines(data for _, data in contents)
-    return entries
-
-
-@lru_cache(maxsize=2)  # a worker gets many blocks of one matrix
-def _expression(about: Path) -> Expression:
-    from cellucid_core.dataset import Expression
-
-    return Expression.read(about)
-
-
-def take_block(genes: Sequence[str], bits: int | None, suffix: str, file: Path) -> list[tuple[str, bytes]]:
-    """Return the files that `encode_elsewhere` has written for some genes; theirs is gone then."""
-    with file.open("rb") as source:
-        sizes = np.frombuffer(source.read(8 * len(genes)), np.int64)
-        files = [(path(gene, bits) + suffix, source.read(int(size))) for gene, size in zip(genes, sizes, strict=True)]
-    file.unlink()
-    return files
 
 
 def path(gene: str, bits: int | None) -> str:

@@ -81,9 +81,13 @@ def wide_parquet(view: View, many: ManySignatures) -> bytes:
     rows = [i for i, note in enumerate(many.table["note"]) if not note]
     with _spooled(view, many, rows) as scores:
         names = unique(["cell_id", *(many.signatures[i].name for i in rows)])
-        columns = [pa.array([str(cell) for cell in view.cell_ids]), *(pa.array(one) for one in scores)]
-        sink = pa.BufferOutputStream()
-        parquet.write_table(pa.Table.from_arrays(columns, names=names), sink, compression="zstd")
+        schema = pa.schema([(names[0], pa.string()), *((name, pa.float64()) for name in names[1:])])
+        sink, step = pa.BufferOutputStream(), max(1, _AT_ONCE // max(len(rows), 1))
+        with parquet.ParquetWriter(sink, schema, compression="zstd") as writer:
+            for at in range(0, view.n_cells, step):
+                ids = pa.array([str(cell) for cell in view.cell_ids[at : at + step]])
+                columns = [ids, *(pa.array(one[at : at + step]) for one in scores)]
+                writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return bytes(sink.getvalue())
 
 

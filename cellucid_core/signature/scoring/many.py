@@ -24,7 +24,6 @@ from cellucid_core.signature.scoring.methods import (
     score_together,
 )
 from cellucid_core.signature.scoring.options import DEFAULT_OPTIONS, MethodOptions
-from cellucid_core.signature.scoring.over_parts import in_parts
 from cellucid_core.signature.scoring.whole_cell import cell_moments
 
 if TYPE_CHECKING:
@@ -189,7 +188,7 @@ def iter_scores(
                 yield i, error.what
         return
     # Else each batch would read the whole matrix for them.
-    walked = method in ("zscore", "ulm") and bool(scored) and not in_parts(expression)
+    walked = method in ("zscore", "ulm") and bool(scored) and not expression.spread
     moments = cell_moments(expression) if walked else None
     for start, stop in batches(len(scored), view.n_cells):
         mine = scored[start:stop]

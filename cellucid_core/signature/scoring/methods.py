@@ -16,7 +16,7 @@ from cellucid_core.signature.scoring.aucell import aucell_many
 from cellucid_core.signature.scoring.control_genes import gene_means, score_genes
 from cellucid_core.signature.scoring.linear import weighted_sum
 from cellucid_core.signature.scoring.options import DEFAULT_OPTIONS, MethodOptions
-from cellucid_core.signature.scoring.over_parts import in_parts, over_parts
+from cellucid_core.signature.scoring.over_parts import over_parts
 from cellucid_core.signature.scoring.ssgsea import ssgsea_many
 from cellucid_core.signature.scoring.ucell import ucell_many
 from cellucid_core.signature.scoring.whole_cell import Moments, whole_cell_many
@@ -180,7 +180,7 @@ def score_together(
         method,
         seed=seed,
         options=options,
-        moments=None if in_parts(expression) else moments,  # of all cells
+        moments=None if expression.spread else moments,  # of all cells
         progress=progress,
     )
 

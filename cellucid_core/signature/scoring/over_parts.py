@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellucid_core.running import Share, executor, on_cluster
+from cellucid_core.running import Share, executor
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression, ExpressionPart
-
-
-def in_parts(expression: Expression) -> bool:
-    """Tell whether the scores of a matrix are computed part by part, on a cluster."""
-    return on_cluster() and len(expression.parts()) > 1
 
 
 def over_parts(
@@ -33,8 +28,8 @@ def over_parts(
         A function of a module. What it computes of a cell depends on that cell's values and on ``expression.stats``
         only, so that it is the same in a part.
     """
-    parts = expression.parts() if on_cluster() else []
-    if len(parts) < 2:
+    parts = expression.parts() if expression.spread else []
+    if not parts:
         return kernel(expression, *arguments, progress=progress, **options)
     found = dict(executor().map(_on_part, [(kernel, part, arguments, options) for part in parts], progress))
     return np.concatenate([found[number] for number in range(len(parts))], axis=-1)

@@ -5,13 +5,21 @@ from __future__ import annotations
 from cellucid_core.signature.statistics.agreement import Agreement, agreement, sample_columns, unit_word
 from cellucid_core.signature.statistics.all_pairs import Pooled
 from cellucid_core.signature.statistics.chance import Chance, against_chance
-from cellucid_core.signature.statistics.compare import MAX_PAIRED_PAGES, compare, compare_samples
+from cellucid_core.signature.statistics.compare import MAX_PAIRED_PAGES, compare, compare_samples, welch_t
 from cellucid_core.signature.statistics.correlation import pearson, ranks, some_cells
 from cellucid_core.signature.statistics.effects import Sample, cohens_d, u_statistic
 from cellucid_core.signature.statistics.library_size import LibrarySize, library_size
 from cellucid_core.signature.statistics.mixed_model import MixedPair, mixed_model
 from cellucid_core.signature.statistics.quality import SignatureQuality, contributions, signature_quality
-from cellucid_core.signature.statistics.replicates import Owned, by_owner, by_sample, owned_scores, sample_codes
+from cellucid_core.signature.statistics.replicates import (
+    Owned,
+    by_owner,
+    by_sample,
+    owned_by,
+    owned_scores,
+    paired_t,
+    sample_codes,
+)
 from cellucid_core.signature.statistics.result import Adjustment, TestResult, adjusted
 from cellucid_core.signature.statistics.summary import summarize
 
@@ -38,7 +46,9 @@ __all__ = [
     "contributions",
     "library_size",
     "mixed_model",
+    "owned_by",
     "owned_scores",
+    "paired_t",
     "pearson",
     "ranks",
     "sample_codes",
@@ -48,4 +58,5 @@ __all__ = [
     "summarize",
     "u_statistic",
     "unit_word",
+    "welch_t",
 ]

@@ -119,7 +119,11 @@ def owned_scores(pages: Sequence[Page], scores: Sequence[np.ndarray], samples: p
     samples
         (n_cells,) the sample of each cell of the view; cells without one are left out.
     """
-    owner, names = sample_codes(samples)
+    return owned_by(pages, scores, *sample_codes(samples))
+
+
+def owned_by(pages: Sequence[Page], scores: Sequence[np.ndarray], owner: np.ndarray, names: np.ndarray) -> list[Owned]:
+    """Do as `owned_scores`, where the samples are known from `sample_codes`."""
     result = []
     for page, values in zip(pages, scores, strict=True):
         mine = owner[page.cells]
