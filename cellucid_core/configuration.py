@@ -154,6 +154,12 @@ def _cluster(text: str) -> str:
     return text.strip()
 
 
+def _database(text: str) -> str:
+    if not re.fullmatch(r"postgres(ql)?://[^\s]+", text.strip()):
+        raise ValueError("postgresql://user:password@host/name")
+    return "postgresql" + text.strip().removeprefix("postgresql").removeprefix("postgres")
+
+
 def _web_address(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s<>()]+", text.strip()):
         raise ValueError("an address that begins with http:// or https://")
@@ -369,6 +375,13 @@ class Configuration:
         "off",
         "`on` serves `/metrics` to everybody who reaches the server; a secret, to those who send it as a bearer token.",
         default="off",
+    )
+    database: str = _setting(
+        "CELLUCID_DATABASE",
+        _database,
+        "SQLite in `CELLUCID_HOME`",
+        "`postgresql://user:password@host/name` for several servers that share `CELLUCID_HOME` (extra `postgres`).",
+        default="",
     )
     cluster: str = _setting(
         "CELLUCID_CLUSTER",

@@ -1,0 +1,51 @@
+"""State that several servers share: one database, SQLite by default, PostgreSQL where ``CELLUCID_DATABASE`` says so.
+
+Who writes opens one transaction (`writing`) for all that belongs together; nothing needs a lock or a sweep to be whole.
+"""
+
+from __future__ import annotations
+
+from cellucid_core.database.connecting import (
+    DatabaseRefused,
+    close_databases,
+    database_url,
+    reading,
+    upsert,
+    writing,
+)
+from cellucid_core.database.owners import owner_mark
+from cellucid_core.database.servers import forget_dead_servers, leave, living_servers, this_server
+from cellucid_core.database.tables import (
+    browsers,
+    downloads,
+    ended_sign_ins,
+    entry_owners,
+    jobs,
+    links,
+    uploads,
+    workspace_owners,
+    workspaces,
+)
+
+__all__ = [
+    "DatabaseRefused",
+    "browsers",
+    "close_databases",
+    "database_url",
+    "downloads",
+    "ended_sign_ins",
+    "entry_owners",
+    "forget_dead_servers",
+    "jobs",
+    "leave",
+    "links",
+    "living_servers",
+    "owner_mark",
+    "reading",
+    "this_server",
+    "uploads",
+    "upsert",
+    "workspace_owners",
+    "workspaces",
+    "writing",
+]

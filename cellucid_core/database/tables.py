@@ -1,0 +1,152 @@
+"""What the database holds: who owns what, and the state of workspaces, uploads, jobs, links and sign-ins.
+
+Owners are named by their mark (`owner_mark`), so that who reads the database cannot take their place. Times are seconds
+since 1970. Bytes (uploads, exports, pages of cells) are files below ``CELLUCID_HOME``; a table names them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+)
+
+#: Name of the database of one server, below its home.
+FILE = "state.db"
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+#: Characters of a mark, of a hash in hexadecimal digits, of an id.
+_HASH, _ID = 64, 32
+
+
+def _owner(**how: Any) -> Column[str]:
+    return Column("owner", String(_HASH), nullable=False, **how)
+
+
+def _time(name: str) -> Column[float]:
+    return Column(name, Double, nullable=False, server_default="0")
+
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("id", String(_ID), primary_key=True),
+    Column("machine", Text, nullable=False),  # who shares its table of processes; empty where that cannot be told
+    Column("process", Text, nullable=False),
+    _time("beat"),
+)
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(_ID), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    _owner(index=True),
+    Column("key", Text, nullable=False),
+    Column("about", JSON, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    _time("created"),
+    _time("started"),
+    _time("finished"),
+    Column("result", JSON(none_as_null=True)),
+    Column("error", JSON(none_as_null=True)),
+    Column("server", String(_ID), nullable=False),
+    Column("uses", JSON, nullable=False),
+    Column("told", Boolean, nullable=False, server_default=false()),
+)
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("name", String(_HASH), primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("content", JSON(none_as_null=True)),  # None: it was never written
+    _time("opened"),
+)
+workspace_owners = Table(
+    "workspace_owners",
+    metadata,
+    _owner(primary_key=True),
+    Column(
+        "workspace",
+        ForeignKey(workspaces.c.name, ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+    _time("used"),
+)
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    _owner(index=True),
+    Column("offset", BigInteger, nullable=False),
+    _time("changed"),
+    Column("kept", Text, nullable=False, index=True),
+    Column("writer", String(_ID), nullable=False),  # the server that takes bytes of it just now
+)
+downloads = Table(
+    "downloads",
+    metadata,
+    Column("key", String(_HASH), primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("file_name", Text, nullable=False),
+    _owner(index=True),
+    _time("expires"),
+)
+links = Table(
+    "links",
+    metadata,
+    Column("key", String(_HASH), primary_key=True),
+    _owner(index=True),
+    Column("dataset", JSON, nullable=False),
+    _time("made"),
+    _time("ends"),
+    _time("last"),
+    Column("reads", BigInteger, nullable=False, server_default="0"),
+    Column("sent", BigInteger, nullable=False, server_default="0"),
+    Column("workspace", ForeignKey(workspaces.c.name, ondelete="CASCADE"), index=True),
+)
+#: One row for each browser at which somebody signed in or out; the print is the fingerprint of its cookie.
+browsers = Table(
+    "browsers",
+    metadata,
+    Column("print", String(_HASH), primary_key=True),
+    Column("sign_in", JSON(none_as_null=True)),
+    Column("retired", Boolean, nullable=False, server_default=false()),
+    Column("heir", Text, nullable=False, server_default=""),
+    Column("before", String(_HASH), nullable=False, server_default=""),
+    Column("way", JSON(none_as_null=True)),
+    _time("changed"),
+)
+ended_sign_ins = Table(
+    "ended_sign_ins",
+    metadata,
+    Column("key", String(_HASH), primary_key=True),
+    _time("ended"),
+)
+#: Who added an entry of the library. The entry's own record names the owner of an entry from before the database.
+entry_owners = Table(
+    "entry_owners",
+    metadata,
+    Column("entry", String(255), primary_key=True),
+    _owner(index=True),
+)

@@ -1,0 +1,98 @@
+"""The databases that the state of a server can be in: what is marked with `each_database` runs on both."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cellucid_core.database import close_databases, reading
+
+#: With it set to "required", tests fail where PostgreSQL is missing, which are skipped otherwise.
+_REQUIRED = os.environ.get("CELLUCID_POSTGRES") == "required"
+
+
+def _programs() -> Path | None:
+    found = shutil.which("initdb")
+    places = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((place for place in places if (place / "initdb").exists()), None)
+
+
+@contextlib.contextmanager
+def postgres_running() -> Iterator[str]:
+    """Run PostgreSQL on a free port; yield its address without a database's name."""
+    programs = _programs()
+    assert programs is not None, "PostgreSQL is not installed"
+    # It refuses to run as root; Debian's package makes an account for it.
+    account = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        if account:
+            os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        data = f"{folder}/data"
+        run = {"cwd": folder, "check": True, "capture_output": True}
+        subprocess.run(
+            [*account, programs / "initdb", "-D", data, "-U", "cellucid", "-A", "trust", "-E", "UTF8", "-N"], **run
+        )
+        options = f"-p {port} -k {folder} -h 127.0.0.1 -c fsync=off -c max_connections=300"
+        log = f"{folder}/log"
+        # A file, not a pipe: the server would keep the pipe open after `pg_ctl` has ended.
+        subprocess.run([*account, programs / "pg_ctl", "-D", data, "-w", "-l", log, "-o", options, "start"], **run)
+        try:
+            yield f"postgresql://cellucid@127.0.0.1:{port}"
+        finally:
+            subprocess.run([*account, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **run)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Return the address of a PostgreSQL of this run's own, with a migrated database to copy from."""
+    if _programs() is None and not _REQUIRED:
+        pytest.skip("PostgreSQL is not installed")
+    with postgres_running() as address:
+        _command(address, "CREATE DATABASE prepared")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CELLUCID_DATABASE", f"{address}/prepared")
+            with reading():
+                pass
+            close_databases()
+        yield address
+
+
+@pytest.fixture
+def postgres_database(postgres, monkeypatch) -> Iterator[str]:
+    """Have the server's state in an empty PostgreSQL database; return its address."""
+    name = f"test_{secrets.token_hex(8)}"
+    _command(postgres, f"CREATE DATABASE {name} TEMPLATE prepared")
+    monkeypatch.setenv("CELLUCID_DATABASE", f"{postgres}/{name}")
+    yield f"{postgres}/{name}"
+    close_databases()
+    _command(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_database(request, monkeypatch) -> str:
+    """Run a test twice: with its state in SQLite, and in PostgreSQL."""
+    if request.param == "postgresql":
+        request.getfixturevalue("postgres_database")
+    else:
+        monkeypatch.delenv("CELLUCID_DATABASE", raising=False)
+    return request.param
+
+
+def _command(address: str, statement: str) -> None:
+    import psycopg
+
+    with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
+        connection.execute(statement)
