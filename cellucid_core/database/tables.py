@@ -6,10 +6,10 @@ since 1970. Bytes (uploads, exports, pages of cells) are files below ``CELLUCID_
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     false,
 )
 
@@ -34,6 +35,21 @@ metadata = MetaData(
 )
 #: Characters of a mark, of a hash in hexadecimal digits, of an id.
 _HASH, _ID = 64, 32
+
+
+class Json(TypeDecorator[Any]):
+    """Plain JSON as text: PostgreSQL's own type refuses NaN, and nothing looks inside."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> str | None:
+        """Return the text; None is SQL's NULL."""
+        return None if value is None else json.dumps(value)
+
+    def process_result_value(self, value: str | None, dialect: Any) -> Any:
+        """Return what the text holds."""
+        return None if value is None else json.loads(value)
 
 
 def _owner(**how: Any) -> Column[str]:
@@ -60,15 +76,15 @@ jobs = Table(
     Column("title", Text, nullable=False),
     _owner(index=True),
     Column("key", Text, nullable=False),
-    Column("about", JSON, nullable=False),
+    Column("about", Json, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     _time("created"),
     _time("started"),
     _time("finished"),
-    Column("result", JSON(none_as_null=True)),
-    Column("error", JSON(none_as_null=True)),
+    Column("result", Json),
+    Column("error", Json),
     Column("server", String(_ID), nullable=False),
-    Column("uses", JSON, nullable=False),
+    Column("uses", Json, nullable=False),
     Column("told", Boolean, nullable=False, server_default=false()),
 )
 workspaces = Table(
@@ -76,7 +92,7 @@ workspaces = Table(
     metadata,
     Column("name", String(_HASH), primary_key=True),
     Column("revision", Integer, nullable=False),
-    Column("content", JSON(none_as_null=True)),  # None: it was never written
+    Column("content", Json),  # None: it was never written
     _time("opened"),
 )
 workspace_owners = Table(
@@ -117,7 +133,7 @@ links = Table(
     metadata,
     Column("key", String(_HASH), primary_key=True),
     _owner(index=True),
-    Column("dataset", JSON, nullable=False),
+    Column("dataset", Json, nullable=False),
     _time("made"),
     _time("ends"),
     _time("last"),
@@ -130,11 +146,11 @@ browsers = Table(
     "browsers",
     metadata,
     Column("print", String(_HASH), primary_key=True),
-    Column("sign_in", JSON(none_as_null=True)),
+    Column("sign_in", Json),
     Column("retired", Boolean, nullable=False, server_default=false()),
     Column("heir", Text, nullable=False, server_default=""),
     Column("before", String(_HASH), nullable=False, server_default=""),
-    Column("way", JSON(none_as_null=True)),
+    Column("way", Json),
     _time("changed"),
 )
 ended_sign_ins = Table(

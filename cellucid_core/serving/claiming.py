@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cellucid_core.database import writing
 from cellucid_core.library import pass_entries
 from cellucid_core.serving.downloads import pass_downloads
 from cellucid_core.serving.incoming import pass_uploads
@@ -76,8 +77,13 @@ def _pass_on(source: str, target: str, only: Carried | None) -> Carried:
         target,
         workspaces=pass_workspaces(source, target, only.workspaces if only else None),
         entries=pass_entries(source, target, only.entries if only else None),
-        jobs=pass_jobs(source, target, only.jobs if only else None),
+        jobs=_jobs(source, target, only),
         uploads=pass_uploads(*holders, only.uploads if only else None),
         downloads=pass_downloads(*holders, only.downloads if only else None),
         links=pass_links(source, target, only.links if only else None),
     )
+
+
+def _jobs(source: str, target: str, only: Carried | None) -> tuple[str, ...]:
+    with writing() as connection:
+        return pass_jobs(connection, source, target, only.jobs if only else None)

@@ -18,6 +18,7 @@ from anyio import to_thread
 
 from cellucid_core.cache import cellucid_home, entries_of, note_of
 from cellucid_core.configuration import read_configuration
+from cellucid_core.database import leave
 from cellucid_core.serving.incoming import sweep_incoming
 from cellucid_core.serving.jobs import Workers, set_workers, sweep_jobs
 from cellucid_core.serving.logs import LOGGER, log_error
@@ -141,6 +142,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     finally:
         set_workers(None)
         await to_thread.run_sync(crew.close)
+        await to_thread.run_sync(leave)
         for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import time
 from dataclasses import replace
 
@@ -27,6 +26,7 @@ from cellucid_core.serving.workspaces import (
 )
 from tests.serving import jobs_made
 
+pytestmark = pytest.mark.usefixtures("each_database")
 ME, OTHER = "browser-me", "browser-other"
 A, B = "a" * 64, "b" * 64
 
@@ -136,7 +136,7 @@ def test_a_process_that_does_not_end_keeps_nobody_waiting(place, tmp_path, monke
     assert not job.folder.exists()
     half = job.folder.with_suffix(".deleted")
     half.mkdir()
-    (half / "job.json").write_text("{}")
+    (half / "x.zip").write_text("x")
     sweep_jobs()
     assert not half.exists()
 
@@ -151,24 +151,6 @@ def test_what_a_job_works_on(place, opened):
     assert uses_of({"source": DatasetSource("demo")}) == []
     assert uses_of({"export": "/a/x.zip", "root": "/a/b", "replace": True}) == ["/a/x.zip", "/a/b"]
     assert uses_of({}) == []
-
-
-def test_cleaning_makes_no_folder_again_that_was_deleted_meanwhile(tmp_path, monkeypatch):
-    from cellucid_core.serving.jobs import record
-
-    monkeypatch.setenv("CELLUCID_HOME", str(tmp_path / "home"))
-    folder = tmp_path / "job"
-    folder.mkdir()
-    (folder / record.FILE).write_text("{}")
-    lock = record.FileLock
-
-    def deleted_first(path, **how):
-        shutil.rmtree(folder)
-        return lock(path, **how)
-
-    monkeypatch.setattr(record, "FileLock", deleted_first)
-    record.clean(folder)
-    assert not folder.exists()
 
 
 def test_a_job_that_begins_after_its_folder_is_gone_leaves_nothing(tmp_path):

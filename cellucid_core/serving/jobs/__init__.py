@@ -1,4 +1,4 @@
-"""Heavy work in processes of its own: bounded in number, memory and time, queued fairly, cancellable, kept on disk.
+"""Heavy work in processes of its own: bounded in number, memory and time, queued fairly, cancellable, kept for later.
 
 The engine is Pebble: it starts a process for a job, kills it when the job is cancelled or takes too long, and says when
 it died; no network is involved. dask.distributed was weighed first: it cannot stop a task that runs (so neither a
@@ -7,7 +7,7 @@ local user could run code unless certificates are set up, and it costs a dozen p
 what runs here are whole functions with plain arguments, which a cluster can take over when one machine is not enough.
 loky and `concurrent.futures` cannot stop a single task either, and give up all of a pool when one worker dies.
 
-Ours are the fair queue (`fair_queue`), the job's state in plain files (`record`), and what a worker may use
+Ours are the fair queue (`fair_queue`), the job's row in the database (`record`), and what a worker may use
 (`running`). A job is a function of a module of this package and plain arguments; what it returns is JSON, what it
 writes lies in the job's folder, so that whatever happens to its process, nothing half-made is left.
 
@@ -21,7 +21,7 @@ from cellucid_core.serving.jobs.asking import find_job, jobs_of, pass_jobs, subm
 from cellucid_core.serving.jobs.deleting import delete_jobs
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.progress import JobProgress, JobReporter
-from cellucid_core.serving.jobs.record import ACTIVE, owner_mark, sweep_jobs
+from cellucid_core.serving.jobs.record import ACTIVE, sweep_jobs
 from cellucid_core.serving.jobs.tasks import (
     build_job,
     export_job,
@@ -50,7 +50,6 @@ __all__ = [
     "jobs_of",
     "live_job",
     "open_job",
-    "owner_mark",
     "pass_jobs",
     "set_workers",
     "submit",

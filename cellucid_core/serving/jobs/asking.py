@@ -5,23 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import Connection, update
+
+from cellucid_core.database import jobs, owner_mark, this_server
 from cellucid_core.serving.jobs.job import Job
-from cellucid_core.serving.jobs.record import (
-    ACTIVE,
-    Record,
-    all_records,
-    clean,
-    folder_made,
-    load,
-    new_id,
-    owner_mark,
-    save,
-    tell,
-    this_server,
-)
+from cellucid_core.serving.jobs.record import Record, clean, job_made, load, new_id, records, tell
 from cellucid_core.serving.jobs.running import (
     Stopped,
     Work,
@@ -90,45 +80,46 @@ def submit(
 
 def find_job(job_id: str, owner: str) -> Job | None:
     """Return a job by its id, or None if its owner has no such job."""
-    crew = workers()
-    job = crew.find(job_id) if crew is not None else None
-    if job is None and (record := load(job_id)) is not None:
-        job = Job(record)
-    return job if job is not None and job.record.owner == owner_mark(owner) else None
+    record = load(job_id)
+    return _seen(record) if record is not None and record.owner == owner_mark(owner) else None
 
 
 def jobs_of(owner: str, kind: str | None = None) -> list[Job]:
     """Return the jobs of an owner, the newest first, finished ones as long as they are kept."""
-    mark = owner_mark(owner)
-    mine = [one for one in all_records() if one.owner == mark and kind in (None, one.kind)]
-    crew = workers()
-    found = [(crew.find(one.id) if crew is not None else None) or Job(one) for one in mine]
-    return sorted(found, key=lambda job: -job.record.created)
+    kinds = [jobs.c.kind == kind] if kind is not None else []
+    return [_seen(record) for record in records(jobs.c.owner == owner_mark(owner), *kinds)]
 
 
-def pass_jobs(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
+def pass_jobs(connection: Connection, source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
     """Give another owner the jobs of one, whatever has become of them, and return the ids of those that went.
 
     Parameters
     ----------
+    connection
+        With the transaction in which all goes.
     source, target
         The owners.
     only
         The ids of those that go; by default all.
     """
     marks = owner_mark(source), owner_mark(target)
+    which = jobs.c.owner == marks[0]
+    if only is not None:
+        which &= jobs.c.id.in_(only)
+    passed = tuple(connection.scalars(update(jobs).where(which).values(owner=marks[1]).returning(jobs.c.id)))
+    if (crew := workers()) is not None:
+        crew.pass_on(passed, marks[1])
+    return passed
+
+
+def _seen(record: Record) -> Job:
+    """Return a job of this server as whoever runs it has it, another's as its row says."""
     crew = workers()
-    passed = crew.pass_on(*marks, only) if crew is not None else []
-    for record in all_records():
-        # Who runs a job elsewhere writes its record, too, and knows of no other owner.
-        if record.owner == marks[0] and record.state not in ACTIVE and (only is None or record.id in only):
-            save(replace(record, owner=marks[1]))
-            passed.append(record.id)
-    return tuple(passed)
+    return (crew.find(record.id) if crew is not None else None) or Job(record)
 
 
 def _do_here(record: Record, work: Work, arguments: Mapping[str, Any]) -> Job:
-    with folder_made(record):
+    with job_made(record):
         pass
 
     def cancel(job: Job) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from cellucid_core.serving.jobs.job import Job
-from cellucid_core.serving.jobs.record import DELETED, Record, all_records
+from cellucid_core.serving.jobs.record import DELETED, Record, delete_row, records
 from cellucid_core.serving.jobs.workers import workers
 
 #: Seconds within which processes that are killed are gone.
@@ -24,12 +24,13 @@ def delete_jobs(which: Callable[[Record], bool]) -> None:
         Tells of a job's record whether it goes.
     """
     crew = workers()
-    jobs = [(crew.find(one.id) if crew else None) or Job(one) for one in all_records() if which(one)]
+    jobs = [(crew.find(one.id) if crew else None) or Job(one) for one in records() if which(one)]
     for job in jobs:
         job.cancel()
     end = time.monotonic() + _PATIENCE
     for job in jobs:
         job.wait(max(0.0, end - time.monotonic()))
+        delete_row(job.id)
         aside = job.folder.with_suffix(DELETED)
         with suppress(OSError):  # renamed, so that a process that still ends writes nothing there any more
             job.folder.rename(aside)

@@ -13,14 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cellucid_core.database import DatabaseRefused
 from cellucid_core.errors import WorkRefused
 from cellucid_core.serving.jobs.progress import JobProgress, read_progress
-from cellucid_core.serving.jobs.record import ACTIVE, Record, error_of, load, save
+from cellucid_core.serving.jobs.record import ACTIVE, Record, change_row, delete_row, error_of, load
 from cellucid_core.serving.jobs.running import STOP
 
-#: Beside the record of a job of which somebody was told how it ended.
-_TOLD = "told"
-#: Seconds between two looks at the file of a job that another server does.
+#: Seconds between two looks at a job that another server does.
 _LOOK = 0.2
 
 
@@ -104,7 +103,7 @@ class Job:
         if self._cancel is not None:
             return self._ended.wait(seconds)
         end = time.monotonic() + seconds if seconds is not None else math.inf
-        while self.active:  # another server's, whose file says so
+        while self.active:  # another server's, whose row says so
             rest = min(_LOOK, end - time.monotonic())
             if rest <= 0:
                 return False
@@ -127,6 +126,7 @@ class Job:
     def forget(self) -> None:
         """Delete its record and what it wrote, once it has ended and nobody wants them any more."""
         if not self.active:
+            delete_row(self.id)
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def result(self) -> Any:
@@ -146,19 +146,19 @@ class Job:
     @property
     def was_told(self) -> bool:
         """Whether somebody has been told how it ended, in whatever session."""
-        return (self.folder / _TOLD).exists()
+        known = load(self.id)
+        return known is not None and known.told
 
     def note_told(self) -> None:
         """Note that somebody has been told."""
-        with suppress(OSError):
-            (self.folder / _TOLD).touch()
+        with suppress(DatabaseRefused):
+            change_row(self.id, told=True)
 
     def change(self, **changes: Any) -> None:
-        """Change its state, on disk first; for those who run it."""
-        with self._change:  # it may get another owner while it ends
-            record = replace(self.record, **changes)
-            with suppress(OSError):  # a full disk keeps nobody waiting; after a restart the job counts as interrupted
-                save(record)
-            self.record = record
+        """Change its state, in the database first; for those who run it."""
+        with suppress(DatabaseRefused):  # a full disk keeps nobody waiting
+            change_row(self.id, **changes)
+        with self._change:
+            self.record = record = replace(self.record, **changes)
         if record.state not in ACTIVE:
             self._ended.set()

@@ -1,12 +1,10 @@
-"""A job's state as plain files: ``CELLUCID_HOME/jobs/<id>/job.json``, beside what the job wrote.
+"""A job's state as a row of the database; what it reads and writes while it runs lies in ``CELLUCID_HOME/jobs/<id>``.
 
-Whoever knows the owner finds the job again: after a reload, in another tab, after a restart of the server.
+Whoever knows the owner finds the job again: after a reload, in another tab, on another server, after a restart.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import secrets
 import shutil
@@ -14,19 +12,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 
-from cellucid_core.atomic import complete_or_absent
-from cellucid_core.cache import clear_drafts, clear_leftovers, home_folder
+from cellucid_core.cache import clear_drafts, clear_leftovers, entries_of, home_folder
+from cellucid_core.database import forget_dead_servers, jobs, living_servers, reading, writing
 from cellucid_core.errors import CellucidError, InputError, WorkRefused
 
-SCHEMA = "cellucid-job"
-VERSION = 1
-FILE = "job.json"
 #: Held by the job's process for as long as it lives.
 LOCK = ".alive"
 #: How the name of a job's folder ends while it is deleted.
@@ -34,7 +29,6 @@ DELETED = ".deleted"
 ACTIVE = ("queued", "running")
 #: Seconds for which a finished job, and what it wrote, are kept.
 KEPT = 24 * 3600.0
-_SERVERS = ".servers"
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -51,7 +45,7 @@ class Record:
     title
         For people.
     owner
-        Hash of whom it belongs to.
+        Mark of whom it belongs to (`cellucid_core.database.owner_mark`).
     key
         What makes asking twice the same job, or empty.
     about
@@ -68,6 +62,8 @@ class Record:
         Which server runs it.
     uses
         Content hashes of the datasets and paths of the files that it works on: it goes with them.
+    told
+        Whether somebody has been told how it ended, in whatever session.
     """
 
     id: str
@@ -84,21 +80,12 @@ class Record:
     error: dict[str, str] | None = None
     server: str = ""
     uses: list[str] = field(default_factory=list)
+    told: bool = False
 
     @property
     def folder(self) -> Path:
         """Where its files are."""
-        return jobs_folder() / self.id
-
-
-def jobs_folder() -> Path:
-    """Return the folder of all jobs."""
-    return home_folder("jobs")
-
-
-def owner_mark(owner: str) -> str:
-    """Return what is kept of an owner: who reads the files cannot take their place."""
-    return hashlib.sha256(owner.encode()).hexdigest()
+        return home_folder("jobs") / self.id
 
 
 def new_id() -> str:
@@ -106,56 +93,53 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
-def save(record: Record) -> None:
-    """Write a record; a job that was swept meanwhile stays gone."""
-    with suppress(FileNotFoundError), complete_or_absent(record.folder / FILE) as draft:
-        draft.write_text(json.dumps({"schema": SCHEMA, "version": VERSION, **asdict(record)}), encoding="utf-8")
-
-
 @contextmanager
-def folder_made(record: Record) -> Iterator[None]:
-    """Make a job's folder, with what the block puts there and its record, or nothing.
+def job_made(record: Record) -> Iterator[None]:
+    """Make a job's folder, with what the block puts there, and its row, or nothing.
 
     Raises
     ------
     WorkRefused
-        If the disk is full.
+        If the disk is full, or the database cannot be used.
     """
     try:
         record.folder.mkdir(mode=0o700)
         yield
-        save(record)
+        with writing() as connection:
+            connection.execute(insert(jobs).values(**asdict(record)))
     except OSError as error:
         shutil.rmtree(record.folder, ignore_errors=True)
         raise WorkRefused(
             f"The server's disk cannot be written to ({error.strerror or error}).", "Free some space on it."
         ) from None
+    except WorkRefused:
+        shutil.rmtree(record.folder, ignore_errors=True)
+        raise
+
+
+def change_row(job_id: str, **changes: Any) -> None:
+    """Change what is kept of a job; one that was deleted meanwhile stays gone."""
+    with writing() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(**changes))
+
+
+def delete_row(job_id: str) -> None:
+    """Keep nothing of a job."""
+    with writing() as connection:
+        connection.execute(delete(jobs).where(jobs.c.id == job_id))
 
 
 def load(job_id: str) -> Record | None:
-    """Return the record of a job, or None if there is none that can be read."""
-    if not _ID.fullmatch(job_id):
-        return None
-    try:
-        found = json.loads((jobs_folder() / job_id / FILE).read_text(encoding="utf-8"))
-        if (found.pop("schema"), found.pop("version")) != (SCHEMA, VERSION):
-            return None
-        record = Record(**found)
-        if record.id != job_id:
-            return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None
-    if record.state in ACTIVE and not _lives(record.server):
-        record = _interrupted(record)
-    return record
+    """Return the record of a job, or None if there is none."""
+    return next(iter(records(jobs.c.id == job_id)), None) if _ID.fullmatch(job_id) else None
 
 
-def all_records() -> Iterator[Record]:
-    """Yield the records of all jobs, in no order."""
-    for folder in jobs_folder().iterdir():
-        record = load(folder.name)
-        if record is not None:
-            yield record
+def records(*which: ColumnElement[bool]) -> list[Record]:
+    """Return the records of the jobs that fulfil all conditions, the newest first."""
+    with reading() as connection:
+        rows = connection.execute(select(jobs).where(*which).order_by(jobs.c.created.desc())).all()
+        living = living_servers(connection) if any(row.state in ACTIVE for row in rows) else set()
+    return [_interrupted(row) if row.state in ACTIVE and row.server not in living else _record(row) for row in rows]
 
 
 def error_of(record: Record) -> CellucidError:
@@ -172,18 +156,10 @@ def tell(error: CellucidError) -> dict[str, str]:
 
 
 def clean(folder: Path, patience: float = 10.0) -> None:
-    """Delete what a job left that did not finish, once its process is gone."""
+    """Delete the folder of a job that did not finish, once its process is gone."""
     if not folder.is_dir():
         return
     with suppress(Timeout, OSError), FileLock(folder / LOCK, timeout=patience):
-        for path in list(folder.iterdir()):
-            if path.name == FILE:
-                continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-    if not (folder / FILE).exists():  # deleted meanwhile, and the lock made it again
         shutil.rmtree(folder, ignore_errors=True)
     _clear_drafts()
 
@@ -203,52 +179,29 @@ def sweep_jobs(now: float | None = None) -> int:
         How many jobs were deleted.
     """
     now = time.time() if now is None else now
-    gone = 0
-    for folder in jobs_folder().iterdir():
-        if folder.name.endswith(DELETED):  # killed while it was deleted
-            shutil.rmtree(folder, ignore_errors=True)
-        if not _ID.fullmatch(folder.name):
-            continue
-        record = load(folder.name)
+    records(jobs.c.state.in_(ACTIVE))
+    with writing() as connection:
+        forget_dead_servers(connection)
+        ended = jobs.c.state.not_in(ACTIVE) & (jobs.c.finished < now - KEPT)
+        gone = set(connection.scalars(delete(jobs).where(ended).returning(jobs.c.id)))
+        kept = set(connection.scalars(select(jobs.c.id)))
+    for folder in entries_of(home_folder("jobs")):
         with suppress(OSError):
-            last = folder.stat().st_mtime if record is None else record.finished or now
-            if now - last > KEPT:
+            left = folder.name not in kept and now - folder.stat().st_mtime > KEPT  # by who died while it was made
+            if folder.name in gone or left or folder.name.endswith(DELETED):
                 shutil.rmtree(folder, ignore_errors=True)
-                gone += 1
-    for mark in home_folder("jobs", _SERVERS).iterdir():
-        if not _lives(mark.name):
-            mark.unlink(missing_ok=True)
     _clear_drafts()
-    return gone
+    return len(gone)
 
 
-def this_server() -> str:
-    """Return the mark of this process; everybody can tell by it whether the process lives."""
-    return _mark(home_folder("jobs", _SERVERS))[0]
+def _record(row: Row[Any]) -> Record:
+    return Record(**row._mapping)
 
 
-@cache
-def _mark(folder: Path) -> tuple[str, FileLock]:
-    name = secrets.token_hex(16)
-    lock = FileLock(folder / name, thread_local=False)
-    lock.acquire()  # until the process ends
-    return name, lock
-
-
-def _lives(server: str) -> bool:
-    mark = home_folder("jobs", _SERVERS) / server
-    if not _ID.fullmatch(server) or not mark.exists():
-        return False
-    try:
-        with FileLock(mark, timeout=0):
-            return False
-    except Timeout:
-        return True
-
-
-def _interrupted(record: Record) -> Record:
+def _interrupted(row: Row[Any]) -> Record:
     error = WorkRefused("The server was restarted while this was being done.", "Start it again.")
-    record = replace(record, state="interrupted", finished=time.time(), error=tell(error))
+    changes: dict[str, Any] = {"state": "interrupted", "finished": time.time(), "error": tell(error)}
+    record = replace(_record(row), **changes)
     clean(record.folder, patience=1.0)
-    save(record)
+    change_row(record.id, **changes)
     return record

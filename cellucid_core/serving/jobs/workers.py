@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.serving.jobs import engine
 from cellucid_core.serving.jobs.fair_queue import FairQueue
 from cellucid_core.serving.jobs.job import Job
-from cellucid_core.serving.jobs.record import Record, clean, folder_made, tell
+from cellucid_core.serving.jobs.record import Record, clean, job_made, tell
 from cellucid_core.serving.jobs.running import STOP, Work, disk_refused, place_order, read_outcome
 from cellucid_core.serving.logs import LOGGER, log_error
 
@@ -80,7 +81,7 @@ class Workers:
                 )
             if len(active) >= MOST_OF_ALL:
                 raise WorkRefused("The server is busy.", "Try again in a few minutes.")
-            with folder_made(record):
+            with job_made(record):
                 place_order(record.folder, work, arguments)
             job = Job(record, self._cancel, self._place)
             self._jobs[job.id] = job
@@ -92,18 +93,15 @@ class Workers:
         """Return a job that waits or runs."""
         return self._jobs.get(job_id)
 
-    def pass_on(self, source: str, target: str, only: Collection[str] | None) -> list[str]:
-        """Give another owner the jobs of one that wait or run; owners are named by their marks."""
+    def pass_on(self, job_ids: Collection[str], owner: str) -> None:
+        """Let jobs that wait or run here count as another owner's, named by the mark."""
         with self._change:
-            theirs = [job for job in self._jobs.values() if job.record.owner == source]
-            mine = [job for job in theirs if only is None or job.id in only]
-            for job in mine:
+            for job in (self._jobs[one] for one in job_ids if one in self._jobs):
                 line = self._lines[_line(job)]
-                waited = line.remove(source, job)
-                job.change(owner=target)
+                waited = line.remove(job.record.owner, job)
+                job.record = replace(job.record, owner=owner)
                 if waited:
-                    line.put(target, job)
-        return [job.id for job in mine]
+                    line.put(owner, job)
 
     def counts(self) -> dict[str, int]:
         """Return how many jobs wait and run."""

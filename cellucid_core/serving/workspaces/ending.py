@@ -10,9 +10,10 @@ from pathlib import Path
 
 from cellucid_core.cache import cellucid_home, entries_of, home_folder, note_of, turned_hash
 from cellucid_core.configuration import read_configuration
+from cellucid_core.database import owner_mark
 from cellucid_core.errors import InputError
 from cellucid_core.serving.incoming import Upload, forget_kept, owner_of
-from cellucid_core.serving.jobs import delete_jobs, owner_mark
+from cellucid_core.serving.jobs import delete_jobs
 from cellucid_core.serving.live import withdraw_with
 from cellucid_core.serving.workspaces.files import is_alive, last_opened, read_workspace
 from cellucid_core.serving.workspaces.owned import listed_names, marked_names, owners_of, owners_workspaces

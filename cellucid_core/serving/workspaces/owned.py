@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from cellucid_core.atomic import complete_or_absent
-from cellucid_core.serving.jobs import owner_mark
+from cellucid_core.database import owner_mark
 from cellucid_core.serving.workspaces.files import is_alive
 from cellucid_core.serving.workspaces.tokens import is_name, workspaces_folder
 
