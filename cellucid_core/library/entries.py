@@ -9,14 +9,15 @@ import os
 import secrets
 import shutil
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cellucid_core.atomic import complete_or_absent
+from sqlalchemy import Connection, delete, insert, select
+
 from cellucid_core.cache import home_folder
+from cellucid_core.database import entry_owners, owner_mark, reading, upsert, writing
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.library.formats import write_h5
 from cellucid_core.library.model import Signature
@@ -57,9 +58,15 @@ class Entry:
     record: dict[str, Any]
     _owner: str
 
-    def owned_by(self, token: str) -> bool:
-        """Tell whether the one with this token added it."""
-        return bool(self._owner) and hmac.compare_digest(self._owner, _sealed(token, self.id))
+    def owned_by(self, owner: str) -> bool:
+        """Tell whether an owner added it, or has it by now."""
+        with reading() as connection:
+            known = connection.scalar(select(entry_owners.c.owner).where(entry_owners.c.entry == self.id))
+        return self._sealed_by(owner) if known is None else known == owner_mark(owner)
+
+    def _sealed_by(self, owner: str) -> bool:
+        """Tell whether the record of an entry from before the database names an owner."""
+        return bool(self._owner) and hmac.compare_digest(self._owner, _sealed(owner, self.id))
 
     def key_types(self, level: int) -> list[str]:
         """Return the cell types of a level with most cells, at most six."""
@@ -75,7 +82,7 @@ def add_entry(signature: Signature, owner: str) -> Entry:
     signature
         What to keep.
     owner
-        A token that only the one who adds it knows; only with it can the entry be deleted.
+        Who adds it, and may delete it.
 
     Raises
     ------
@@ -97,10 +104,12 @@ def add_entry(signature: Signature, owner: str) -> Entry:
             "size": (draft / _FILE).stat().st_size,
             "levels": [level.summary() for level in signature.levels],
             "record": signature.record,
-            "owner": _sealed(owner, name),
+            "owner": "",
         }
         (draft / _RECORD).write_text(json.dumps(content, ensure_ascii=False, indent=2), encoding="utf-8")
-        draft.rename(parent / name)
+        with writing() as connection:
+            connection.execute(insert(entry_owners).values(entry=name, owner=owner_mark(owner)))
+            draft.rename(parent / name)
     except OSError as error:
         raise InputError(
             f"The signature could not be kept ({os.strerror(error.errno) if error.errno else error}).",
@@ -187,30 +196,34 @@ def delete_entry(name: str, owner: str) -> None:
     aside = folder.with_name(f"{_HIDDEN}{name}.deleted")
     folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
+    with writing() as connection:
+        connection.execute(delete(entry_owners).where(entry_owners.c.entry == name))
 
 
-def pass_entries(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
+def pass_entries(
+    connection: Connection, source: str, target: str, only: Collection[str] | None = None
+) -> tuple[str, ...]:
     """Give another owner the entries of one, and return the names of those that went.
 
     Parameters
     ----------
+    connection
+        With the transaction in which all goes.
     source, target
-        The owners' tokens.
+        The owners.
     only
         Names of the entries that go; by default all.
     """
-    passed = []
-    for one in list_entries():
-        if not one.owned_by(source) or (only is not None and one.id not in only):
-            continue
-        record = _folder(one.id) / _RECORD
-        with suppress(FileNotFoundError):  # deleted meanwhile
-            content = json.loads(record.read_text(encoding="utf-8"))
-            content["owner"] = _sealed(target, one.id)
-            with complete_or_absent(record) as draft:
-                draft.write_text(json.dumps(content, ensure_ascii=False, indent=2), encoding="utf-8")
-            passed.append(one.id)
-    return tuple(passed)
+    owners = {row.entry: row.owner for row in connection.execute(select(entry_owners))}
+    mark = owner_mark(source)
+    passed = tuple(
+        one.id
+        for one in list_entries()
+        if (owners[one.id] == mark if one.id in owners else one._sealed_by(source)) and (only is None or one.id in only)
+    )
+    for name in passed:
+        upsert(connection, entry_owners, {"entry": name, "owner": owner_mark(target)})
+    return passed
 
 
 def _folder(name: str) -> Path:
@@ -221,6 +234,6 @@ def _folder(name: str) -> Path:
     return home_folder("library") / name
 
 
-def _sealed(token: str, name: str) -> str:
-    """Return what is kept of a token: enough to recognise it, not enough to use it."""
-    return hashlib.sha256(f"{name}\0{token}".encode()).hexdigest()
+def _sealed(owner: str, name: str) -> str:
+    """Return what the records of entries kept of an owner before the database did."""
+    return hashlib.sha256(f"{name}\0{owner}".encode()).hexdigest()

@@ -96,7 +96,7 @@ class Keeper:
     title: str = ""
     record: dict[str, Any] = field(default_factory=dict)
     synced: dict[str, Any] = field(default_factory=dict)
-    stamp: tuple[int, int, int] | None = None
+    stamp: int | None = None
     by_link: bool = False
     pending: str = ""
     automatic: bool = False
@@ -194,7 +194,7 @@ class Keeper:
             mark_opened(self.name)
             stamp = stamp_of(self.name)
             if stamp != self.stamp:
-                self.record, self.stamp = workspace_to_json(read_workspace(self.name)[0]), stamp
+                self.record, self.stamp = workspace_to_json(read_workspace(self.name)), stamp
             elif take_over is None or self.tried is self.record or not self._differs(mine):
                 return
             self._settle(mine, take_over)

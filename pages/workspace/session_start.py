@@ -99,7 +99,7 @@ def _enter(me: Keeper) -> None:
     if name is None:
         return
     try:
-        kept, note = read_workspace(name)
+        kept = read_workspace(name)
         stamp = stamp_of(name)
     except CellucidError as error:
         me.said.append(f"{error}")
@@ -111,7 +111,6 @@ def _enter(me: Keeper) -> None:
     token = asked or token_of(kept.seed)
     me.token = token if name_of(token) == name else ""  # the server's key was lost: the workspace has no link any more
     me.record = me.synced = workspace_to_json(kept)
-    me.said += [note] if note else []
     if whose is not None:
         # Who follows a link is not made to work in somebody else's workspace for good.
         me.by_link = name not in owners_workspaces(whose)
@@ -154,7 +153,7 @@ def _sentence(carried: Carried) -> str:
     titles = []
     for name in carried.workspaces[:_MOST_NAMED]:
         with suppress(CellucidError):  # damaged, or deleted this moment
-            titles.append(f"“{read_workspace(name)[0].title}”")
+            titles.append(f"“{read_workspace(name).title}”")
     if len(carried.workspaces) > len(titles):
         titles.append(f"{len(carried.workspaces) - len(titles):,} more")
     too = f" So {'are' if len(carried.entries) > 1 else 'is'} {entries}." if carried.entries else ""

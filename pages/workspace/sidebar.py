@@ -188,7 +188,7 @@ def _list() -> None:
         st.caption("This is the only one. New ones are listed here, too.")
     for name in others[:_MOST_OTHERS]:
         try:
-            kept, _ = read_workspace(name)
+            kept = read_workspace(name)
         except CellucidError:  # damaged, or deleted this moment
             continue
         opened = ago(kept.recent[0][1].opened) if kept.recent else "empty"

@@ -9,8 +9,8 @@ from cellucid_core.serving.live.links import (
     live_address,
     make_link,
     pass_links,
+    sweep_links,
     withdraw,
-    withdraw_with,
 )
 from cellucid_core.serving.live.server import live_app
 
@@ -24,6 +24,6 @@ __all__ = [
     "make_link",
     "pass_links",
     "ready_file",
+    "sweep_links",
     "withdraw",
-    "withdraw_with",
 ]

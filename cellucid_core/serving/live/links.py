@@ -1,31 +1,30 @@
 """Links to live datasets: whoever has one reads the dataset, until it ends or is withdrawn.
 
-The address holds 256 random bits; on the disk is only their hash, so that nobody who sees the folder can read through a
-link. A record is a small JSON file. How often a link was read stands in another beside it: who counts must not write a
-record again that was just withdrawn.
+The address holds 256 random bits; the database holds only their hash, so that nobody who sees it can read through a
+link.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from anyio import to_thread
+from sqlalchemy import Connection, Row, delete, insert, select, update
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from cellucid_core.atomic import complete_or_absent
-from cellucid_core.cache import home_folder
 from cellucid_core.configuration import read_configuration
+from cellucid_core.database import DatabaseRefused, links, owner_mark, reading, writing
 from cellucid_core.serving.live.answers import LiveDataset, answer, cross_origin
 
 PREFIX = "live"
@@ -43,7 +42,7 @@ class LiveLink:
     key
         Of its record; not what the address holds.
     owner
-        Who made it, and may withdraw it.
+        Mark of who made it, and may withdraw it (`cellucid_core.database.owner_mark`).
     dataset
         What is read.
     made, ends, last
@@ -85,48 +84,50 @@ def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0, *, worksp
         Name of the workspace that it belongs to.
     """
     token, now = secrets.token_urlsafe(32), time.time()
-    link = LiveLink(_key(token), owner, dataset, now, now + lifetime if lifetime else 0.0, workspace=workspace)
-    _write(link)
+    ends = now + lifetime if lifetime else 0.0
+    link = LiveLink(_key(token), owner_mark(owner), dataset, now, ends, workspace=workspace)
+    row = asdict(link) | {
+        "dataset": {**asdict(dataset), "path": str(dataset.path)},
+        "workspace": workspace or None,
+    }
+    with writing() as connection:
+        connection.execute(insert(links).values(**row))
     return token, link
 
 
 def links_of(owner: str) -> list[LiveLink]:
     """Return somebody's links, the latest first."""
-    return sorted((link for link in _every() if link.owner == owner), key=lambda link: link.made, reverse=True)
+    with reading() as connection:
+        query = select(links).where(links.c.owner == owner_mark(owner)).order_by(links.c.made.desc())
+        rows = connection.execute(query).all()
+    return [link for row in rows if (link := _link(row)) is not None]
 
 
 def withdraw(key: str, owner: str) -> None:
     """End a link at once; nothing happens if it is somebody else's."""
-    link = _read(key)
-    if link is not None and link.owner == owner:
-        _end(key)
+    with writing() as connection:
+        connection.execute(delete(links).where(links.c.key == key, links.c.owner == owner_mark(owner)))
 
 
-def withdraw_with(workspaces: Callable[[str], bool]) -> int:
-    """End the links of the workspaces whose names a function is true for, and return how many there were."""
-    gone = [link.key for link in _every() if link.workspace and workspaces(link.workspace)]
-    for key in gone:
-        _end(key)
+def pass_links(
+    connection: Connection, source: str, target: str, only: Collection[str] | None = None
+) -> tuple[str, ...]:
+    """Give the links of one owner to another in a transaction, and return their keys; see `claiming`."""
+    which = links.c.owner == owner_mark(source)
+    if only is not None:
+        which &= links.c.key.in_(only)
+    return tuple(connection.scalars(update(links).where(which).values(owner=owner_mark(target)).returning(links.c.key)))
+
+
+def sweep_links(now: float | None = None) -> int:
+    """Delete links that have ended, or whose file is gone; return how many there were."""
+    now = time.time() if now is None else now
+    with reading() as connection:
+        rows = connection.execute(select(links)).all()
+    gone = [row.key for row in rows if _link(row, now) is None]
+    with writing() as connection:
+        connection.execute(delete(links).where(links.c.key.in_(gone)))
     return len(gone)
-
-
-def _every() -> list[LiveLink]:
-    return [link for file in home_folder("links").glob("*.json") if (link := _read(file.stem)) is not None]
-
-
-def _end(key: str) -> None:
-    for file in (_record(key), _reads(key)):
-        file.unlink(missing_ok=True)
-
-
-def pass_links(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
-    """Give the links of one owner to another, and return their keys; see `claiming`."""
-    passed = []
-    for link in links_of(source):
-        if only is None or link.key in only:
-            _write(replace(link, owner=target))
-            passed.append(link.key)
-    return tuple(passed)
 
 
 def live_address(token: str, base_path: str = "") -> str:
@@ -141,7 +142,7 @@ async def live(request: Request) -> Response:
     token = request.path_params["token"]
     link = None
     if _TOKEN.fullmatch(token) and configuration.live_links == "on":
-        link = await to_thread.run_sync(_read, _key(token))
+        link = await to_thread.run_sync(_find, _key(token))
     if link is None:
         sentence = "This link is not valid any more. Ask who sent it for another one."
         return PlainTextResponse(sentence, 404, cross_origin(request, configuration.viewer_origins))
@@ -161,40 +162,29 @@ def _count(link: LiveLink, sent: int) -> None:
             _counts[link.key] = reads, size, since
             return
         _counts[link.key] = 0, 0, now
-    with suppress(OSError):  # a full disk
+    with suppress(OSError, DatabaseRefused):  # a full disk
         os.utime(link.dataset.path)  # it is in use
-        counted = {"last": now, "reads": link.reads + reads, "sent": link.sent + size}
-        with complete_or_absent(_reads(link.key), mode=0o600) as draft:
-            draft.write_text(json.dumps(counted), encoding="utf-8")
+        counted = {"last": now, "reads": links.c.reads + reads, "sent": links.c.sent + size}
+        with writing() as connection:
+            connection.execute(update(links).where(links.c.key == link.key).values(**counted))
 
 
 def _key(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _record(key: str) -> Path:
-    return home_folder("links") / f"{key}.json"
+def _find(key: str) -> LiveLink | None:
+    with reading() as connection:
+        row = connection.execute(select(links).where(links.c.key == key)).first()
+    return None if row is None else _link(row)
 
 
-def _reads(key: str) -> Path:
-    return home_folder("links") / f"{key}.reads"
-
-
-def _write(link: LiveLink) -> None:
-    content = asdict(link) | {"dataset": {**asdict(link.dataset), "path": str(link.dataset.path)}}
-    with complete_or_absent(_record(link.key), mode=0o600) as draft:
-        draft.write_text(json.dumps(content), encoding="utf-8")
-
-
-def _read(key: str) -> LiveLink | None:
+def _link(row: Row[Any], now: float | None = None) -> LiveLink | None:
+    """Return a link, or None if it has ended, or what it leads to is gone."""
     try:
-        content = json.loads(_record(key).read_text(encoding="utf-8"))
-        if _reads(key).exists():
-            content |= json.loads(_reads(key).read_text(encoding="utf-8"))
-        about = content.pop("dataset")
-        dataset = LiveDataset(**{**about, "path": Path(about["path"])})
-        link = LiveLink(dataset=dataset, **content)
-    except (OSError, ValueError, KeyError, TypeError):  # no such link, or a damaged record
+        dataset = LiveDataset(**{**row.dataset, "path": Path(row.dataset["path"])})
+    except (KeyError, TypeError):  # written by another version
         return None
-    alive = (not link.ends or link.ends > time.time()) and dataset.path.is_file()
+    link = LiveLink(**{**row._mapping, "dataset": dataset, "workspace": row.workspace or ""})
+    alive = (not link.ends or link.ends > (time.time() if now is None else now)) and dataset.path.is_file()
     return link if alive else None

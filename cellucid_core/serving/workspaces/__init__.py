@@ -1,8 +1,8 @@
-"""Workspaces as plain files, so that a user's work survives a reload, another tab and a restart. No Streamlit.
+"""Workspaces, so that a user's work survives a reload, another tab and a restart. No Streamlit.
 
-``home/workspaces/NAME/workspace.json`` holds one (`schema`), where NAME is the SHA-256 of the token in its link; what
-is large lies beside it in files named by their content (`parts`). ``home/workspaces/owners`` says which workspaces a
-browser or a signed-in user has (`owners`). Everything is readable by the server's own account only.
+A row of the database holds one (`schema`), under the SHA-256 of the token in its link; what is large lies in
+``home/workspaces/NAME`` in files named by their content (`parts`). `owned` says which workspaces a browser or a
+signed-in user has. Everything is readable by the server's own account only.
 """
 
 from __future__ import annotations

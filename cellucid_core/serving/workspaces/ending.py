@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from sqlalchemy import delete, select
+
 from cellucid_core.cache import cellucid_home, entries_of, home_folder, note_of, turned_hash
-from cellucid_core.configuration import read_configuration
-from cellucid_core.database import owner_mark
+from cellucid_core.database import owner_mark, reading, workspaces, writing
 from cellucid_core.errors import InputError
-from cellucid_core.serving.incoming import Upload, forget_kept, owner_of
+from cellucid_core.serving.incoming import forget_kept
 from cellucid_core.serving.jobs import delete_jobs
-from cellucid_core.serving.live import withdraw_with
-from cellucid_core.serving.workspaces.files import is_alive, last_opened, read_workspace
-from cellucid_core.serving.workspaces.owned import listed_names, marked_names, owners_of, owners_workspaces
+from cellucid_core.serving.workspaces.files import oldest_opening
+from cellucid_core.serving.workspaces.owned import marked_names, owners_of
 from cellucid_core.serving.workspaces.schema import KeptDataset, KeptWorkspace
 from cellucid_core.serving.workspaces.tokens import is_name, workspaces_folder
+from cellucid_core.serving.workspaces.workspace_json import Damaged, workspace_from_json
 
 #: Folders of what is made from a dataset, in names that hold the beginning of its hash.
 _MADE = ("unpacked", "rewritten", "stores")
@@ -39,37 +39,29 @@ def delete_workspace(name: str, owner: str | None = None) -> None:
     owner
         Who deletes it, besides those who have it.
     """
-    folder = workspaces_folder() / name
-    if not is_name(name) or not folder.is_dir():
-        return
-    try:
-        kept, _ = read_workspace(name)
-    except InputError:  # damaged: what it used expires by itself
-        kept = None
-    whose = owners_of(name) | ({owner_mark(owner)} if owner else set())
-    aside = workspaces_folder() / f".{name}.deleted"
-    folder.rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)
-    (workspaces_folder() / f".{name}.lock").unlink(missing_ok=True)
-    withdraw_with(name.__eq__)
-    if kept is not None:
-        _delete_used(kept, whose)
+    with writing() as connection:
+        whose = owners_of(connection, name) | ({owner_mark(owner)} if owner else set())
+        found = connection.execute(
+            delete(workspaces).where(workspaces.c.name == name).returning(workspaces.c.content)
+        ).first()
+        if found is None:
+            return
+        theirs = marked_names(connection, whose)
+    shutil.rmtree(workspaces_folder() / name, ignore_errors=True)
+    with suppress(Damaged, InputError):  # what it used expires by itself
+        _delete_used(workspace_from_json(found.content), whose, theirs)
 
 
-def _delete_used(kept: KeptWorkspace, whose: set[str]) -> None:
+def _delete_used(kept: KeptWorkspace, whose: set[str], theirs: set[str]) -> None:
     others = dict(_living())
     in_use = {path for other in others.values() for path in _files(other)}
     uploads = home_folder("uploads").resolve()
 
-    def is_mine(upload: Upload) -> bool:
-        return owner_mark(owner_of(upload)) in whose
-
     unused = _files(kept) - in_use
-    wanted = {path for path in unused if path.parent == uploads and not forget_kept(path.name, is_mine)}
+    wanted = {path for path in unused if path.parent == uploads and not forget_kept(path.name, whose)}
     gone = unused - wanted
     # Another workspace of theirs goes on with what they have done to the same data.
-    theirs = {name for mark in whose for name in marked_names(mark)} & others.keys()
-    contents = kept.datasets.keys() - {content for name in theirs for content in others[name].datasets}
+    contents = kept.datasets.keys() - {content for name in theirs & others.keys() for content in others[name].datasets}
     paths = {str(path) for path in gone}
     delete_jobs(lambda job: bool(paths & {*job.uses} or (job.owner in whose and contents & {*job.uses})))
     for path in gone:
@@ -90,14 +82,12 @@ def _delete_used(kept: KeptWorkspace, whose: set[str]) -> None:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def owner_keeps(upload: Upload) -> bool:
-    """Tell whether a living workspace of who sent a finished upload refers to it."""
-    path = home_folder("uploads").resolve() / upload.kept
-    for name in owners_workspaces(owner_of(upload)):
-        with suppress(InputError):
-            if path in _files(read_workspace(name)[0]):
-                return True
-    return False
+def owner_keeps(owner: str, kept: str) -> bool:
+    """Tell whether a living workspace of an owner, named by the mark, refers to a finished upload."""
+    path = home_folder("uploads").resolve() / kept
+    with reading() as connection:
+        theirs = marked_names(connection, (owner,))
+    return any(path in _files(one) for name, one in _living() if name in theirs)
 
 
 def files_in_use() -> set[Path]:
@@ -106,39 +96,26 @@ def files_in_use() -> set[Path]:
 
 
 def sweep_workspaces(now: float | None = None) -> int:
-    """Delete workspaces that nobody opened for ``CELLUCID_TIME_TO_LIVE``, and owners' records as old; return how many.
+    """Delete workspaces that nobody opened for ``CELLUCID_TIME_TO_LIVE``, with their links; return how many.
 
     What they used is left to `starting.sweep`, which goes by its own age.
     """
-    now = time.time() if now is None else now
-    lifetime = read_configuration().time_to_live
-    gone = 0
+    with writing() as connection:
+        gone = connection.execute(delete(workspaces).where(workspaces.c.opened < oldest_opening(now))).rowcount
+        names = set(connection.scalars(select(workspaces.c.name)))
     for folder in entries_of(cellucid_home() / "workspaces"):
-        if folder.name.endswith(".deleted"):  # killed while it was deleted
+        if is_name(folder.name) and folder.name not in names:
             shutil.rmtree(folder, ignore_errors=True)
-        elif is_name(folder.name) and not is_alive(folder.name, now):
-            opened = max(last_opened(folder), folder.lstat().st_mtime)  # one that is just being made has no files yet
-            if now - opened > lifetime:
-                shutil.rmtree(folder, ignore_errors=True)
-                (folder.parent / f".{folder.name}.lock").unlink(missing_ok=True)
-                gone += 1
-    withdraw_with(lambda name: not (workspaces_folder() / name).is_dir())
-    for record in entries_of(cellucid_home() / "workspaces" / "owners"):
-        with suppress(OSError):
-            if now - record.lstat().st_mtime > lifetime and not _lists_living(record):
-                record.unlink()
     return gone
 
 
-def _lists_living(record: Path) -> bool:
-    return record.suffix == ".json" and any(is_alive(name) for name in listed_names(record))
-
-
 def _living() -> Iterator[tuple[str, KeptWorkspace]]:
-    for folder in entries_of(cellucid_home() / "workspaces"):
-        if is_alive(folder.name):
-            with suppress(InputError):
-                yield folder.name, read_workspace(folder.name)[0]
+    with reading() as connection:
+        alive = workspaces.c.opened >= oldest_opening()
+        rows = connection.execute(select(workspaces.c.name, workspaces.c.content).where(alive)).all()
+    for name, content in rows:
+        with suppress(Damaged, InputError):
+            yield name, workspace_from_json(content)
 
 
 def _files(kept: KeptWorkspace) -> set[Path]:

@@ -1,25 +1,24 @@
-"""Which workspaces a browser, or a signed-in user, has: a small record for each, named by the owner's hash."""
+"""Which workspaces a browser, or a signed-in user, has."""
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Collection
-from pathlib import Path
 
-from filelock import FileLock
+from sqlalchemy import Connection, delete, select
 
-from cellucid_core.atomic import complete_or_absent
-from cellucid_core.database import owner_mark
-from cellucid_core.serving.workspaces.files import is_alive
-from cellucid_core.serving.workspaces.tokens import is_name, workspaces_folder
+from cellucid_core.database import owner_mark, reading, upsert, workspace_owners, workspaces, writing
+from cellucid_core.serving.workspaces.files import oldest_opening
 
-#: Workspaces that a record lists; links to older ones work as ever.
+#: Workspaces that are listed of an owner; links to older ones work as ever.
 MAX_LISTED = 200
+_OWNED = workspace_owners.c
 
 
 def owners_workspaces(owner: str) -> list[str]:
     """Return the names of an owner's workspaces that are still there, the one used last first."""
-    return [name for name in listed_names(_file(owner)) if is_alive(name)]
+    with reading() as connection:
+        return _living(connection, owner_mark(owner))
 
 
 def latest_workspace(owner: str) -> str | None:
@@ -28,64 +27,60 @@ def latest_workspace(owner: str) -> str | None:
 
 
 def note_workspace(owner: str, name: str) -> None:
-    """Note that an owner has a workspace and used it last."""
-    file = _file(owner)
-    if listed_names(file)[:1] == [name]:
-        return
-    with FileLock(file.with_suffix(".lock"), mode=0o600):
-        _write(file, [name, *(other for other in listed_names(file) if other != name)])
+    """Note that an owner has a workspace and used it last; one that is gone is passed over."""
+    mark = owner_mark(owner)
+    latest = select(_OWNED.workspace).where(_OWNED.owner == mark).order_by(_OWNED.used.desc())
+    with reading() as connection:
+        if connection.scalar(latest.limit(1)) == name:
+            return
+    with writing() as connection:
+        if connection.scalar(select(workspaces.c.name).where(workspaces.c.name == name)) is not None:
+            upsert(connection, workspace_owners, {"owner": mark, "workspace": name, "used": time.time()})
+            beyond = list(connection.scalars(latest.offset(MAX_LISTED)))
+            connection.execute(delete(workspace_owners).where(_OWNED.owner == mark, _OWNED.workspace.in_(beyond)))
 
 
-def pass_workspaces(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
+def pass_workspaces(
+    connection: Connection, source: str, target: str, only: Collection[str] | None = None
+) -> tuple[str, ...]:
     """Give another owner the workspaces of one, as those used last, and return the names of those that went.
 
     Parameters
     ----------
+    connection
+        With the transaction in which all goes.
     source, target
         The owners.
     only
         The names that go; by default all.
     """
-    here, there = _file(source), _file(target)
-    if here == there or not here.exists():
+    here, there = owner_mark(source), owner_mark(target)
+    if here == there:
         return ()
-    first, second = sorted((here, there))  # the same order for who passes back
-    with (
-        FileLock(first.with_suffix(".lock"), mode=0o600),
-        FileLock(second.with_suffix(".lock"), mode=0o600),
-    ):
-        mine, theirs = listed_names(here), listed_names(there)
-        going = [name for name in mine if is_alive(name) and (only is None or name in only)]
-        if going:  # a kill between the two leaves them with both, and the next time finds them here
-            _write(there, [*going, *(name for name in theirs if name not in going)])
-            _write(here, [name for name in mine if name not in going])
+    theirs = _living(connection, there)
+    going = [name for name in _living(connection, here) if only is None or name in only]
+    now = time.time()
+    for place, name in enumerate(going):  # in their order, before the others
+        upsert(connection, workspace_owners, {"owner": there, "workspace": name, "used": now - place / 1000})
+    connection.execute(delete(workspace_owners).where(_OWNED.owner == here, _OWNED.workspace.in_(going)))
     return tuple(name for name in going if name not in theirs)
 
 
-def _write(file: Path, names: list[str]) -> None:
-    with complete_or_absent(file, mode=0o600) as draft:
-        draft.write_text(json.dumps({"schema": 1, "workspaces": names[:MAX_LISTED]}), encoding="utf-8")
-
-
-def _file(owner: str) -> Path:
-    return workspaces_folder("owners") / f"{owner_mark(owner)}.json"
-
-
-def owners_of(name: str) -> set[str]:
+def owners_of(connection: Connection, name: str) -> set[str]:
     """Return the marks (`owner_mark`) of the owners who have a workspace."""
-    return {file.stem for file in workspaces_folder("owners").glob("*.json") if name in listed_names(file)}
+    return set(connection.scalars(select(_OWNED.owner).where(_OWNED.workspace == name)))
 
 
-def marked_names(mark: str) -> list[str]:
-    """Return the names of workspaces in the record of an owner whose mark is known."""
-    return listed_names(workspaces_folder("owners") / f"{mark}.json")
+def marked_names(connection: Connection, marks: Collection[str]) -> set[str]:
+    """Return the names of the workspaces of owners whose marks are known."""
+    return set(connection.scalars(select(_OWNED.workspace).where(_OWNED.owner.in_(marks))))
 
 
-def listed_names(file: Path) -> list[str]:
-    """Return the names of workspaces in an owner's record, whether they are still there or not."""
-    try:
-        content = json.loads(file.read_bytes())
-        names = content["workspaces"] if content["schema"] == 1 else []
-        return [name for name in names if is_name(name)]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return []  # a list that is lost costs links, no work
+def _living(connection: Connection, mark: str) -> list[str]:
+    query = (
+        select(_OWNED.workspace)
+        .join(workspaces)
+        .where(_OWNED.owner == mark, workspaces.c.opened >= oldest_opening())
+        .order_by(_OWNED.used.desc(), _OWNED.workspace)
+    )
+    return list(connection.scalars(query))

@@ -1,4 +1,4 @@
-"""What is large lies beside ``workspace.json`` in files named by their content, written once and never changed."""
+"""What is large lies in files named by their content, written once and never changed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def part_name(kind: PartKind, *what: bytes) -> str:
 
 def write_part(name: str, file: str, text: Callable[[], str]) -> None:
     """Write a file beside a workspace; what is there already is not even made."""
-    target = workspaces_folder() / name / file
+    target = workspaces_folder(name) / file
     if not target.exists():
         with complete_or_absent(target, mode=0o600) as draft:
             draft.write_text(text(), encoding="utf-8")
