@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from cellucid_core.database import writing
 from cellucid_core.library import pass_entries
 from cellucid_core.serving.downloads import pass_downloads
 from cellucid_core.serving.incoming import pass_uploads
 from cellucid_core.serving.jobs import pass_jobs
 from cellucid_core.serving.live import pass_links
-from cellucid_core.serving.sign_in import holder_name, name_heir
+from cellucid_core.serving.sign_in import name_heir
 from cellucid_core.serving.workspaces import pass_workspaces
 
 
@@ -42,10 +44,9 @@ class Carried:
 
 
 def carry_over(source: str, target: str) -> Carried:
-    """Give an owner all that another one has, the source's workspaces as those used last.
+    """Give an owner all that another one has, or nothing if that fails; the source's workspaces as those used last.
 
-    May be called again after it was cut off. Finished exports and collections belong to workspaces and go with them;
-    files of uploads lie where they lay.
+    Finished exports and collections belong to workspaces and go with them; files of uploads lie where they lay.
 
     Parameters
     ----------
@@ -54,36 +55,35 @@ def carry_over(source: str, target: str) -> Carried:
 
     Raises
     ------
-    OSError
-        If the disk cannot be written; what had gone until then has gone.
+    DatabaseRefused
+        If the database cannot be written.
     """
-    return _pass_on(source, target, None)
+    with writing() as connection:
+        return pass_on(connection, source, target)
 
 
 def hand_back(carried: Carried) -> Carried:
     """Give back what went with `carry_over`, and nothing else; what was deleted since stays deleted."""
-    return _pass_on(carried.target, carried.source, carried)
+    with writing() as connection:
+        return pass_on(connection, carried.target, carried.source, carried)
 
 
-def _pass_on(source: str, target: str, only: Carried | None) -> Carried:
+def pass_on(connection: Connection, source: str, target: str, only: Carried | None = None) -> Carried:
+    """Give an owner in a transaction what another one has, by default all of it."""
     if source == target:
         return Carried(source, target)
-    # First, so that what a job adds meanwhile is found either here or there.
-    name_heir(source, target)
-    name_heir(target, "")
-    holders = holder_name(source), holder_name(target)
-    return Carried(
-        source,
-        target,
-        workspaces=pass_workspaces(source, target, only.workspaces if only else None),
-        entries=pass_entries(source, target, only.entries if only else None),
-        jobs=_jobs(source, target, only),
-        uploads=pass_uploads(*holders, only.uploads if only else None),
-        downloads=pass_downloads(*holders, only.downloads if only else None),
-        links=pass_links(source, target, only.links if only else None),
-    )
-
-
-def _jobs(source: str, target: str, only: Carried | None) -> tuple[str, ...]:
-    with writing() as connection:
-        return pass_jobs(connection, source, target, only.jobs if only else None)
+    name_heir(connection, source, target)
+    name_heir(connection, target, "")
+    each = {
+        "workspaces": pass_workspaces,
+        "entries": pass_entries,
+        "jobs": pass_jobs,
+        "uploads": pass_uploads,
+        "downloads": pass_downloads,
+        "links": pass_links,
+    }
+    passed = {
+        what: pass_them(connection, source, target, getattr(only, what) if only else None)
+        for what, pass_them in each.items()
+    }
+    return Carried(source, target, **passed)

@@ -1,28 +1,29 @@
 """Downloads streamed from disk under links that cannot be guessed, expire, and work in one browser or for one user.
 
-A link names a random token; the token's record is a small JSON file beside the other state, so a link outlives a
-restart of the server and needs nothing global. Ranges and conditional requests are Starlette's.
+A link names a random token, of which the database knows the hash; it outlives a restart of the server. Ranges and
+conditional requests are Starlette's.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
 import re
 import secrets
 import time
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from anyio import to_thread
+from sqlalchemy import Connection, Row, delete, insert, select, update
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from cellucid_core.atomic import complete_or_absent
-from cellucid_core.cache import home_folder
+from cellucid_core.database import downloads, owner_mark, reading, writing
 from cellucid_core.serving.browser_cookie import browser_of
-from cellucid_core.serving.sign_in import holder_of
+from cellucid_core.serving.sign_in import owner_of_browser
 
 #: Seconds a link works.
 LIFETIME = 12 * 3600
@@ -46,39 +47,39 @@ def offer_download(path: Path, file_name: str, browser: str, lifetime: float = L
         Seconds until the link expires.
     """
     token = secrets.token_urlsafe(32)
-    folder = home_folder("downloads")
-    _sweep(folder)
-    record = {
+    now = time.time()
+    row = {
+        "key": _key(token),
         "path": str(path.resolve()),
         "file_name": file_name,
-        "browser": holder_of(browser),
-        "expires": time.time() + lifetime,
+        "owner": owner_mark(owner_of_browser(browser)),
+        "expires": now + lifetime,
     }
-    draft = folder / f".{token}"
-    draft.write_text(json.dumps(record), encoding="utf-8")
-    draft.replace(folder / f"{token}.json")
+    with writing() as connection:
+        connection.execute(delete(downloads).where(downloads.c.expires < now))
+        connection.execute(insert(downloads).values(**row))
     return token
 
 
-def pass_downloads(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
-    """Let the links of one holder work for another instead, and return the names of their records.
+def pass_downloads(
+    connection: Connection, source: str, target: str, only: Collection[str] | None = None
+) -> tuple[str, ...]:
+    """Let the links of one owner work for another instead, in a transaction, and return their keys.
 
     Parameters
     ----------
+    connection
+        With the transaction in which all goes.
     source, target
-        As `sign_in.holder_of` names them.
+        The owners.
     only
-        The records that change; by default all.
+        The keys of those that change; by default all.
     """
-    passed = []
-    for file in home_folder("downloads").glob("*.json"):
-        record = _record(file.stem)
-        if record is None or record["browser"] != source or (only is not None and file.stem not in only):
-            continue
-        with complete_or_absent(file) as draft:
-            draft.write_text(json.dumps({**record, "browser": target}), encoding="utf-8")
-        passed.append(file.stem)
-    return tuple(passed)
+    which = downloads.c.owner == owner_mark(source)
+    if only is not None:
+        which &= downloads.c.key.in_(only)
+    passed = update(downloads).where(which).values(owner=owner_mark(target)).returning(downloads.c.key)
+    return tuple(connection.scalars(passed))
 
 
 def download_address(token: str, base_path: str = "") -> str:
@@ -89,20 +90,20 @@ def download_address(token: str, base_path: str = "") -> str:
 
 async def download(request: Request) -> Response:
     """Stream the file a token stands for; 404 for tokens that are unknown or expired, 403 for others."""
-    record = _record(request.path_params["token"])
+    record = await to_thread.run_sync(_find, request.path_params["token"])
     if record is None:
         return _expired()
     browser = browser_of(request.cookies)
-    if browser is None or not secrets.compare_digest(holder_of(browser), record["browser"]):
+    if browser is None or not secrets.compare_digest(owner_mark(owner_of_browser(browser)), record.owner):
         return PlainTextResponse(
             "This download link works only in the browser that made it, or for the user who was signed in there. "
             "Open the dashboard and make the file there.",
             403,
         )
     return _Download(
-        record["path"],
-        filename=record["file_name"],
-        media_type=_media_type(record["file_name"]),
+        record.path,
+        filename=record.file_name,
+        media_type=_media_type(record.file_name),
         headers={"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"},
     )
 
@@ -128,26 +129,14 @@ def _media_type(file_name: str) -> str:
     return "application/zip" if file_name.endswith(".zip") else "application/octet-stream"
 
 
-def _record(token: str) -> dict[str, str] | None:
+def _find(token: str) -> Row[Any] | None:
     if not _TOKEN.fullmatch(token):
         return None
-    try:
-        record: dict[str, str] = json.loads((home_folder("downloads") / f"{token}.json").read_text(encoding="utf-8"))
-        alive = (
-            float(record["expires"]) >= time.time()
-            and Path(record["path"]).is_file()
-            and isinstance(record["browser"], str)
-        )
-    except (OSError, ValueError, KeyError, TypeError):  # no such token, or a damaged record
-        return None
-    return record if alive else None
+    with reading() as connection:
+        alive = (downloads.c.key == _key(token)) & (downloads.c.expires >= time.time())
+        found = connection.execute(select(downloads).where(alive)).first()
+    return found if found is not None and Path(found.path).is_file() else None
 
 
-def _sweep(folder: Path) -> None:
-    """Delete records that have expired."""
-    for file in folder.glob("*.json"):
-        try:
-            if json.loads(file.read_text(encoding="utf-8"))["expires"] < time.time():
-                file.unlink(missing_ok=True)
-        except (OSError, ValueError, KeyError):
-            continue
+def _key(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,14 +1,13 @@
-"""Uploads on their way: a file that grows, a record of how far it is trusted, and its place when it is complete.
+"""Uploads on their way: a file that grows, a row that says how far it is trusted, and its place when it is complete.
 
-An upload is named by a random token that only the browser that began it knows; on disk it is named by the token's hash.
-The record says how many bytes were received whole: what a dropped connection or a killed server left beyond is cut off
-before the next byte is written. Nothing is kept in memory, so an upload outlives the server.
+An upload is named by a random token that only the browser that began it knows; here it is named by the token's hash.
+Its row says how many bytes were received whole: what a dropped connection or a killed server left beyond is cut off
+before the next byte is written. An upload outlives the server, and goes on at another one.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import secrets
@@ -17,19 +16,21 @@ import time
 import unicodedata
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from threading import Lock
 
-from filelock import FileLock, Timeout
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from cellucid_core.atomic import complete_or_absent
-from cellucid_core.cache import combined_hash, content_hash, file_hash, home_folder
+from cellucid_core.cache import combined_hash, content_hash, entries_of, file_hash, home_folder
 from cellucid_core.configuration import Configuration, format_duration, format_size, read_configuration
-from cellucid_core.errors import InputError
+from cellucid_core.database import DatabaseRefused, living_servers, owner_mark, reading, this_server, uploads, writing
+from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.names import unique
 from cellucid_core.reading import check_file_name
-from cellucid_core.serving.sign_in import browser_owner, holder_of
+from cellucid_core.serving.sign_in import owner_of_browser
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 #: Seconds that a finished upload may wait for its turn before it is opened.
@@ -42,30 +43,36 @@ class TooLarge(InputError):
 
 @dataclass(frozen=True)
 class Upload:
-    """The record of an upload.
+    """What is known of an upload.
 
     Attributes
     ----------
+    id
+        Hash of its token.
     name
         What the user's file is called, without folders.
     size
         Bytes it will have.
     owner
-        Whose it is: the user who was signed in, or the browser that began it (`sign_in.holder_of`).
+        Mark of whose it is (`cellucid_core.database.owner_mark`).
     offset
         Bytes received and trusted.
     changed
         When it last grew, in seconds since 1970.
     kept
         Its file's name among the finished uploads, once it is complete and was taken.
+    writer
+        The server that takes bytes of it just now, or empty.
     """
 
+    id: str
     name: str
     size: int
     owner: str
     offset: int
     changed: float
     kept: str = ""
+    writer: str = ""
 
 
 def _folder() -> Path:
@@ -80,9 +87,42 @@ def _data(token: str) -> Path:
     return _folder() / f"{_stem(token)}.data"
 
 
-def lock_file(token: str) -> Path:
-    """Return the file whose lock a writer of this upload holds."""
-    return _folder() / f"{_stem(token)}.lock"
+#: Uploads of which this process takes bytes.
+_writing: set[str] = set()
+_claiming = Lock()
+
+
+@contextmanager
+def sole_writer(token: str) -> Iterator[None]:
+    """Let nobody else take bytes of an upload within the block, on this server or another one.
+
+    Raises
+    ------
+    WorkRefused
+        If somebody does.
+    """
+    stem, me = _stem(token), this_server()
+    taken = WorkRefused("Another connection is sending this file.", "Wait a moment.")
+    with _claiming:
+        if stem in _writing:
+            raise taken
+        _writing.add(stem)
+    try:
+        with writing() as connection:
+            # What a server that was killed claimed is free; so is what this one left, which nobody here writes.
+            free = uploads.c.writer.not_in(living_servers(connection) - {me})
+            claim = update(uploads).where(uploads.c.id == stem, free).values(writer=me)
+            if connection.execute(claim).rowcount == 0 and _find(connection, stem) is not None:
+                raise taken
+        try:
+            yield
+        finally:
+            with suppress(DatabaseRefused), writing() as connection:
+                connection.execute(
+                    update(uploads).where(uploads.c.id == stem, uploads.c.writer == me).values(writer="")
+                )
+    finally:
+        _writing.discard(stem)
 
 
 def clean_name(name: str) -> str:
@@ -123,20 +163,21 @@ def begin_upload(name: str, size: int, browser: str) -> str:
             f"{name} has {format_size(size)}; this server takes files of at most {format_size(settings.upload_limit)}.",
             "Leave out cells, genes or layers, or ask the server's operator for more.",
         )
-    owner = holder_of(browser)
-    records = [record for _, record in _records()]
-    mine = sum(record.size for record in records if record.owner == owner)
-    if mine + size > settings.quota:
-        raise TooLarge(
-            f"{name} has {format_size(size)}; of your {format_size(settings.quota)} on this server "
-            f"{format_size(max(0, settings.quota - mine))} are left.",
-            f"Uploads that nobody opens are deleted after {format_duration(settings.time_to_live)}.",
-        )
-    coming = sum(record.size - record.offset for record in records if not record.kept)
-    _require_room(size + coming, name, settings)
-    token = secrets.token_urlsafe(32)
-    _data(token).touch(mode=0o600)
-    _save(token, Upload(name, size, owner, 0, time.time()))
+    token, owner = secrets.token_urlsafe(32), owner_mark(owner_of_browser(browser))
+    upload = Upload(_stem(token), name, size, owner, 0, time.time())
+    with writing() as connection:  # of two that begin at once, the second sees the first
+        mine = connection.scalar(select(func.sum(uploads.c.size)).where(uploads.c.owner == owner)) or 0
+        if mine + size > settings.quota:
+            raise TooLarge(
+                f"{name} has {format_size(size)}; of your {format_size(settings.quota)} on this server "
+                f"{format_size(max(0, settings.quota - mine))} are left.",
+                f"Uploads that nobody opens are deleted after {format_duration(settings.time_to_live)}.",
+            )
+        to_come = func.sum(uploads.c.size - uploads.c.offset)
+        coming = connection.scalar(select(to_come).where(uploads.c.kept == "")) or 0
+        _require_room(size + int(coming), name, settings)
+        connection.execute(insert(uploads).values(**asdict(upload)))
+        _data(token).touch(mode=0o600)
     return token
 
 
@@ -151,19 +192,25 @@ def find_upload(token: str, browser: str | None) -> Upload | None:
     """Return an upload's record; None if there is none, it is another's, or it has expired."""
     if browser is None or not _TOKEN.fullmatch(token):
         return None
-    record = _read(_folder() / f"{_stem(token)}.json")
-    if record is None or not secrets.compare_digest(record.owner, holder_of(browser)):
+    with reading() as connection:
+        record = _find(connection, _stem(token))
+    if record is None or not secrets.compare_digest(record.owner, owner_mark(owner_of_browser(browser))):
         return None
     return None if _expired(record, read_configuration()) else record
 
 
+def _find(connection: Connection, stem: str) -> Upload | None:
+    row = connection.execute(select(uploads).where(uploads.c.id == stem)).first()
+    return None if row is None else Upload(**row._mapping)
+
+
 class Growing:
-    """An upload that is being written to. The caller holds the lock of `lock_file`.
+    """An upload that is being written to. The caller is its `sole_writer`.
 
     Parameters
     ----------
     token, upload
-        The upload, as `find_upload` returned it under the lock.
+        The upload, as `find_upload` returned it then.
     """
 
     def __init__(self, token: str, upload: Upload) -> None:
@@ -212,12 +259,14 @@ class Growing:
         if digest is not None and not secrets.compare_digest(self._hash.digest(), digest):
             raise ValueError("checksum mismatch")
         upload = replace(self._upload, offset=self._upload.offset + self._written, changed=time.time())
-        if not _data(self._token).exists():
-            raise InputError(f"The upload of {upload.name} was cancelled.", "Upload the file again.")
         if upload.offset == upload.size:
             os.fsync(self._file.fileno())
-        upload = _owned_as_now(self._token, upload)
-        _save(self._token, upload)
+        # The owner may be another by now, or the upload gone.
+        as_it_was = (uploads.c.id == upload.id) & (uploads.c.offset == self._upload.offset)
+        grown = update(uploads).where(as_it_was).values(offset=upload.offset, changed=upload.changed)
+        with writing() as connection:
+            if connection.execute(grown).rowcount == 0:
+                raise InputError(f"The upload of {upload.name} was cancelled.", "Upload the file again.")
         self._committed = True
         return upload
 
@@ -236,8 +285,9 @@ class Growing:
 
 def cancel_upload(token: str) -> None:
     """Forget an upload that is not complete and give its disk space back."""
-    for suffix in (".json", ".data", ".lock"):
-        (_folder() / f"{_stem(token)}{suffix}").unlink(missing_ok=True)
+    with writing() as connection:
+        connection.execute(delete(uploads).where(uploads.c.id == _stem(token)))
+    _data(token).unlink(missing_ok=True)
 
 
 def pack_uploads(files: Sequence[tuple[Path, str]]) -> Path:
@@ -278,10 +328,10 @@ def take_upload(token: str, browser: str | None, progress: Callable[[float], Non
     upload = find_upload(token, browser)
     if upload is None:
         raise InputError("This upload is not on the server any more.", "Upload the file again.")
-    uploads = home_folder("uploads")
-    if upload.kept and (uploads / upload.kept).is_file():
+    folder = home_folder("uploads")
+    if upload.kept and (folder / upload.kept).is_file():
         _data(token).unlink(missing_ok=True)  # of a server that was killed in between
-        return uploads / upload.kept, upload.name
+        return folder / upload.kept, upload.name
     source = _data(token)
     if upload.offset != upload.size or not source.is_file() or source.stat().st_size != upload.size:
         raise InputError(f"{upload.name} has not arrived completely.", "Upload it again.")
@@ -289,9 +339,11 @@ def take_upload(token: str, browser: str | None, progress: Callable[[float], Non
         digest = file_hash(source, lambda done: progress(done / upload.size) if progress is not None else None)
     except FileNotFoundError:  # another tab has taken it meanwhile, or it was cancelled
         return take_upload(token, browser, progress)
-    target = uploads / f"{digest}{upload_suffix(upload.name)}"
+    target = folder / f"{digest}{upload_suffix(upload.name)}"
     # First, so that who deletes the same content now finds that somebody else wants it.
-    _save(token, _owned_as_now(token, replace(upload, kept=target.name, changed=time.time())))
+    with writing() as connection:
+        kept = update(uploads).where(uploads.c.id == upload.id).values(kept=target.name, changed=time.time())
+        connection.execute(kept)
     if target.exists() and content_hash(target) == digest:
         source.unlink(missing_ok=True)  # another tab may have taken it, too
     else:  # new, or what lay there was damaged
@@ -307,128 +359,84 @@ def upload_suffix(name: str) -> str:
     return suffix if re.fullmatch(r"(\.[a-z0-9]{1,12}){0,2}", suffix) else ""
 
 
-def forget_kept(file: str, mine: Callable[[Upload], bool]) -> bool:
-    """Forget the records of a finished upload that is about to be deleted, so that it counts for nobody's quota.
+def forget_kept(file: str, whose: Collection[str]) -> bool:
+    """Forget a finished upload that is about to be deleted, so that it counts for nobody's quota.
 
     Parameters
     ----------
     file
         Its name among the finished uploads, which is the same for everybody who sent the same content.
-    mine
-        Tells of a record whether it is of somebody who has the upload deleted.
+    whose
+        Marks of those who have it deleted.
 
     Returns
     -------
     bool
-        Whether it may be deleted. False if somebody else has sent it and may be opening it just now: then only the
-        records of those who have it deleted are gone.
+        Whether it may be deleted. False if somebody else has sent it and may be opening it just now: then it is only
+        forgotten for those who have it deleted.
     """
-    found = [(path, record) for path, record in _records() if record.kept == file]
     since = time.time() - _OPENED_WITHIN - read_configuration().opening_limit
-    others = any(record.changed > since and not mine(record) for _, record in found)
-    for path, record in found:
-        if not others or mine(record):
-            path.unlink(missing_ok=True)
-    return not others
+    it, mine = uploads.c.kept == file, uploads.c.owner.in_(whose)
+    with writing() as connection:
+        others = connection.scalar(select(uploads.c.id).where(it, ~mine, uploads.c.changed > since).limit(1))
+        connection.execute(delete(uploads).where(it if others is None else it & mine))
+    return others is None
 
 
-def owner_of(upload: Upload) -> str:
-    """Return whose an upload is as pages call them: ``user-…`` or ``browser-…``."""
-    return upload.owner if upload.owner.startswith("user-") else browser_owner(upload.owner)
-
-
-def pass_uploads(source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
-    """Give another holder the uploads of one, finished or not, and return the names of their records.
+def pass_uploads(
+    connection: Connection, source: str, target: str, only: Collection[str] | None = None
+) -> tuple[str, ...]:
+    """Give another owner the uploads of one, finished or not, and return the ids of those that went.
 
     They count for the other's quota from then on, whether that is used up or not.
 
     Parameters
     ----------
+    connection
+        With the transaction in which all goes.
     source, target
-        As `sign_in.holder_of` names them.
+        The owners.
     only
-        The records that change; by default all.
+        The ids of those that go; by default all.
     """
-    passed = []
-    for path, known in _records():
-        if known.owner != source or (only is not None and path.stem not in only):
-            continue
-        lock = FileLock(path.with_suffix(".lock"))
-        # A piece that is on its way just now need not be waited for: it leaves the owner as it is by then.
-        with suppress(Timeout):
-            lock.acquire(timeout=1)
-        try:
-            record = _read(path)
-            if record is not None and record.owner == source:
-                _write(path, replace(record, owner=target))
-                passed.append(path.stem)
-        finally:
-            lock.release()
-    return tuple(passed)
+    which = uploads.c.owner == owner_mark(source)
+    if only is not None:
+        which &= uploads.c.id.in_(only)
+    passed = update(uploads).where(which).values(owner=owner_mark(target)).returning(uploads.c.id)
+    return tuple(connection.scalars(passed))
 
 
-def _owned_as_now(token: str, upload: Upload) -> Upload:
-    """Return a record with the owner that it has by now: somebody may have signed in while bytes came."""
-    known = _read(_folder() / f"{_stem(token)}.json")
-    return upload if known is None else replace(upload, owner=known.owner)
-
-
-def sweep_incoming(now: float | None = None, in_use: Callable[[Upload], bool] = lambda upload: False) -> int:
-    """Delete uploads that expired and files without a record; return how many files went.
+def sweep_incoming(now: float | None = None, in_use: Callable[[str, str], bool] = lambda owner, kept: False) -> int:
+    """Delete uploads that expired, and bytes that belong to none; return how many files went.
 
     Parameters
     ----------
     now
         Seconds since 1970; by default the time.
     in_use
-        Tells of a finished upload whether its owner still has it. Then it goes on counting for the quota.
+        Tells of a finished upload, given the mark of its owner and its file, whether the owner still has it. Then it
+        goes on counting for the quota.
     """
     now = time.time() if now is None else now
     settings = read_configuration()
-    alive = {
-        path.stem
-        for path, record in _records()
-        if not _expired(record, settings, now) or (record.kept and in_use(record))
-    }
+    with reading() as connection:
+        found = [Upload(**row._mapping) for row in connection.execute(select(uploads))]
+    expired = [one for one in found if _expired(one, settings, now) and not (one.kept and in_use(one.owner, one.kept))]
+    with writing() as connection:
+        for one in expired:  # unless it grew meanwhile
+            as_it_was = (uploads.c.id == one.id) & (uploads.c.changed == one.changed)
+            connection.execute(delete(uploads).where(as_it_was))
+        known = set(connection.scalars(select(uploads.c.id)))
     gone = 0
-    for path in _folder().iterdir():
-        try:
-            # What begins just now has data before it has a record.
-            if path.name.partition(".")[0] not in alive and now - path.stat().st_mtime > 60:
+    for path in entries_of(_folder()):
+        with suppress(OSError):
+            # Of what begins just now the row is not there yet.
+            if path.stem not in known and now - path.stat().st_mtime > 60:
                 path.unlink(missing_ok=True)
                 gone += 1
-        except OSError:
-            continue
     return gone
 
 
 def _expired(upload: Upload, settings: Configuration, now: float | None = None) -> bool:
     lifetime = settings.time_to_live if upload.kept else settings.upload_lifetime
     return (time.time() if now is None else now) - upload.changed > lifetime
-
-
-def _records() -> Iterator[tuple[Path, Upload]]:
-    for path in _folder().glob("*.json"):
-        record = _read(path)
-        if record is not None:
-            yield path, record
-
-
-def _read(path: Path) -> Upload | None:
-    try:
-        record = Upload(**json.loads(path.read_text(encoding="utf-8")))
-        sound = 0 <= int(record.offset) <= int(record.size) and isinstance(record.owner, str)
-        sound = sound and isinstance(record.name, str) and float(record.changed) >= 0
-        # A damaged record must not name a file elsewhere.
-        return record if sound and record.kept == Path(record.kept).name else None
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def _save(token: str, upload: Upload) -> None:
-    _write(_folder() / f"{_stem(token)}.json", upload)
-
-
-def _write(path: Path, upload: Upload) -> None:
-    with complete_or_absent(path) as draft:
-        draft.write_text(json.dumps(asdict(upload)), encoding="utf-8")

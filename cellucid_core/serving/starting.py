@@ -21,6 +21,7 @@ from cellucid_core.configuration import read_configuration
 from cellucid_core.database import leave
 from cellucid_core.serving.incoming import sweep_incoming
 from cellucid_core.serving.jobs import Workers, set_workers, sweep_jobs
+from cellucid_core.serving.live import sweep_links
 from cellucid_core.serving.logs import LOGGER, log_error
 from cellucid_core.serving.sign_in import sweep_sign_ins
 from cellucid_core.serving.workspaces import files_in_use, owner_keeps, sweep_workspaces
@@ -37,9 +38,7 @@ _USED_UP = (
     "computed",
     "exports",
     "live",
-    "links",
     "collections",
-    "downloads",
     "scratch",
 )
 #: Folders of what lasts, in which only drafts are deleted.
@@ -73,6 +72,7 @@ def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) ->
     now = time.time() if now is None else now
     home, lifetime = cellucid_home(), read_configuration().time_to_live
     gone = sweep_incoming(now, owner_keeps) + sweep_sign_ins(now) + sweep_workspaces(now) + sweep_jobs(now)
+    gone += sweep_links(now)
     in_use = {(path.parent.name, path.name) for path in files_in_use()}
     for name in _USED_UP:
         entries = entries_of(home / name)

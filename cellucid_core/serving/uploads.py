@@ -12,12 +12,11 @@ import binascii
 from email.utils import formatdate
 
 from anyio import to_thread
-from filelock import FileLock, Timeout
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from cellucid_core.configuration import read_configuration
-from cellucid_core.errors import InputError
+from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.serving.browser_cookie import browser_of
 from cellucid_core.serving.incoming import (
     Growing,
@@ -26,7 +25,7 @@ from cellucid_core.serving.incoming import (
     begin_upload,
     cancel_upload,
     find_upload,
-    lock_file,
+    sole_writer,
 )
 from cellucid_core.serving.same_site import is_own_request
 
@@ -77,13 +76,13 @@ async def grow(request: Request) -> Response:
     upload = await _find(request)
     if upload is None:
         return _sentence(404, "This upload is not on the server any more.", "Upload the file again.")
-    lock = FileLock(lock_file(token), timeout=0, thread_local=False)
+    claim = sole_writer(token)
     try:
-        lock.acquire()
-    except Timeout:
-        return _sentence(423, "Another connection is sending this file.", "Wait a moment.")
+        await to_thread.run_sync(claim.__enter__)
+    except WorkRefused as error:
+        return _sentence(423, error.what, error.fix)
     try:
-        upload = await _find(request)  # as the one who held the lock before left it
+        upload = await _find(request)  # as the one who wrote before left it
         if upload is None:
             return _sentence(404, "This upload is not on the server any more.", "Upload the file again.")
         if request.headers.get("upload-offset") != str(upload.offset):
@@ -100,7 +99,7 @@ async def grow(request: Request) -> Response:
     except (ClientDisconnect, TimeoutError):
         return _answer(408)
     finally:
-        lock.release()
+        await to_thread.run_sync(claim.__exit__, None, None, None)
 
 
 async def cancel(request: Request) -> Response:

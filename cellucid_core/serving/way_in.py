@@ -1,7 +1,7 @@
 """What must not get lost on the way over the provider: where somebody was going, and what they had made before.
 
 Who signs in or out gets another cookie (`browser_cookie`), and comes back from the provider to the bare address. So the
-server notes beside the other state, under the fingerprint of the browser's cookie, which workspace was wanted (by its
+server notes in its database, under the fingerprint of the browser's cookie, which workspace was wanted (by its
 name, from which nobody can make its link) and whether the browser's work comes along. The note moves to the new cookie
 with the sign-in that it was made for, works once, and soon not at all. Nothing is in an address or at the provider.
 
@@ -10,25 +10,21 @@ What nobody takes along stays with the browser, whatever its cookie is by then: 
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from typing import Any
 
-from filelock import FileLock
+from sqlalchemy import Connection, select
 
-from cellucid_core.atomic import complete_or_absent
-from cellucid_core.cache import home_folder
+from cellucid_core.database import browsers, reading, upsert, writing
 from cellucid_core.errors import CellucidError
 from cellucid_core.serving.browser_cookie import fingerprint
-from cellucid_core.serving.claiming import Carried, carry_over
+from cellucid_core.serving.claiming import Carried, pass_on
 from cellucid_core.serving.logs import log_error
-from cellucid_core.serving.sign_in import browser_owner, end_sign_in, heir_of, retire, was_signed_in
+from cellucid_core.serving.sign_in import browser_owner, end_sign_in_within, heir_of, retire, was_signed_in
 
 #: Seconds that signing in may take, with a second factor or a forgotten password.
 LIFETIME = 1800.0
-_PRINT = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -67,21 +63,23 @@ def note_way(browser: str | None, workspace: str, *, carry: bool, user: str = ""
         As `Way` has them.
     """
     if browser is not None:
-        _write(_way(browser), Way(workspace, carry, user, time.time()))
+        with writing() as connection:
+            _note(connection, browser, way=asdict(Way(workspace, carry, user, time.time())))
 
 
 def find_way(browser: str | None) -> Way | None:
     """Return what the sign-in came from that gave a browser its cookie, None if nothing or too long ago."""
     if browser is None:
         return None
-    way = _read(_way(browser))
-    return way if way is not None and way.arrived and 0 <= time.time() - way.made <= LIFETIME else None
+    with reading() as connection:
+        return _found(connection, browser)
 
 
 def drop_way(browser: str | None) -> None:
     """Forget what a browser's note says: whoever is there now has come another way."""
     if browser is not None:
-        _way(browser).unlink(missing_ok=True)
+        with writing() as connection:
+            _note(connection, browser, way=None)
 
 
 def arrive_signed_in(browser: str | None, user: str) -> tuple[str, Carried | None]:
@@ -101,24 +99,21 @@ def arrive_signed_in(browser: str | None, user: str) -> tuple[str, Carried | Non
     Carried or None
         What has become the user's.
     """
-    if browser is None or not _way(browser).exists():
+    if browser is None or find_way(browser) is None:
         return "", None
-    with FileLock(_way(browser).with_suffix(".lock"), mode=0o600):  # of two tabs, one
-        way = find_way(browser)
+    with writing() as connection:  # of two tabs, one
+        way = _found(connection, browser)
         carried = None
-        if way is not None and way.carry and (before := left_behind(browser)) is not None:
-            carried = carry_over(browser_owner(before), user)
-        drop_way(browser)  # last, so that a server that is killed meanwhile goes on
+        if way is not None and way.carry and (before := left_behind(connection, browser)) is not None:
+            carried = pass_on(connection, browser_owner(before), user)
+        _note(connection, browser, way=None)
     return (way.workspace if way is not None and way.user in ("", user) else ""), carried
 
 
-def left_behind(browser: str) -> str | None:
+def left_behind(connection: Connection, browser: str) -> str | None:
     """Return the fingerprint under which is what was made at a signed-in browser while nobody was signed in."""
-    try:
-        found = _before(browser).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
-    return found if _PRINT.fullmatch(found) else None
+    found = connection.scalar(select(browsers.c.before).where(browsers.c.print == fingerprint(browser)))
+    return found or None
 
 
 def change_browser(old: str | None, new: str, signs_in: bool) -> bool:
@@ -141,46 +136,39 @@ def change_browser(old: str | None, new: str, signs_in: bool) -> bool:
     """
     if old is None:
         return True
-    if not signs_in and not was_signed_in(old) and left_behind(old) is None:
-        return False
-    end_sign_in(old)
     try:
-        retire(old)
-        before = left_behind(old) or fingerprint(old)
-        way = _read(_way(old))
-        drop_way(old)
-        _before(old).unlink(missing_ok=True)
-        if not signs_in:
-            owner = browser_owner(before)
-            if heir_of(owner) == owner:  # else a user has it, and what still becomes of it is theirs
-                carry_over(owner, browser_owner(fingerprint(new)))
-            return True
-        with complete_or_absent(_before(new), mode=0o600) as draft:
-            draft.write_text(before, encoding="utf-8")
-        if way is not None:
-            _write(_way(new), replace(way, arrived=True))
-    except (OSError, CellucidError) as error:  # a full disk keeps nobody from signing in, and even less out
+        with writing() as connection:
+            before = left_behind(connection, old)
+            if not signs_in and before is None and not was_signed_in(connection, old):
+                return False
+            end_sign_in_within(connection, old)
+            retire(connection, old)
+            before = before or fingerprint(old)
+            way = _noted(connection, old)
+            _note(connection, old, way=None, before="")
+            if signs_in:
+                came = asdict(replace(way, arrived=True)) if way is not None else None
+                _note(connection, new, way=came, before=before)
+            elif heir_of(connection, owner := browser_owner(before)) == owner:
+                # Else a user has it, and what still becomes of it is theirs.
+                pass_on(connection, owner, browser_owner(fingerprint(new)))
+    except CellucidError as error:  # a full disk keeps nobody from signing in, and even less out
         log_error(error, "sign-in")
     return True
 
 
-def _way(browser: str) -> Path:
-    return home_folder("sign_ins") / f"{fingerprint(browser)}.way"
+def _found(connection: Connection, browser: str) -> Way | None:
+    way = _noted(connection, browser)
+    return way if way is not None and way.arrived and 0 <= time.time() - way.made <= LIFETIME else None
 
 
-def _before(browser: str) -> Path:
-    return home_folder("sign_ins") / f"{fingerprint(browser)}.before"
-
-
-def _write(path: Path, way: Way) -> None:
-    with complete_or_absent(path, mode=0o600) as draft:
-        draft.write_text(json.dumps(asdict(way)), encoding="utf-8")
-
-
-def _read(path: Path) -> Way | None:
+def _noted(connection: Connection, browser: str) -> Way | None:
+    found = connection.scalar(select(browsers.c.way).where(browsers.c.print == fingerprint(browser)))
     try:
-        way = Way(**json.loads(path.read_text(encoding="utf-8")))
-        sound = isinstance(way.workspace, str) and isinstance(way.user, str) and isinstance(way.made, int | float)
-        return way if sound and way.carry in (True, False) and way.arrived in (True, False) else None
-    except (OSError, ValueError, TypeError, RecursionError):  # none, or a damaged one
+        return None if found is None else Way(**found)
+    except TypeError:  # of another version
         return None
+
+
+def _note(connection: Connection, browser: str, **values: Any) -> None:
+    upsert(connection, browsers, {"print": fingerprint(browser), "changed": time.time(), **values})

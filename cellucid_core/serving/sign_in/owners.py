@@ -7,10 +7,11 @@ what they make with an owner who never comes back.
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import time
 
-from cellucid_core.atomic import complete_or_absent
-from cellucid_core.cache import home_folder
+from sqlalchemy import Connection, select, update
+
+from cellucid_core.database import browsers, reading, upsert, writing
 from cellucid_core.library import Entry, Signature, add_entry, pass_entries
 from cellucid_core.serving.browser_cookie import fingerprint
 
@@ -25,41 +26,36 @@ def browser_owner(print_of_cookie: str) -> str:
     return f"{_BROWSER}{print_of_cookie}"
 
 
-def holder_name(owner: str) -> str:
-    """Return how uploads and downloads name an owner: users as they are, browsers by their bare fingerprint."""
-    return owner.removeprefix(_BROWSER)
-
-
-def retire(browser: str) -> None:
+def retire(connection: Connection, browser: str) -> None:
     """Note that a browser has got another cookie, so that the old one counts no more."""
-    _mark(fingerprint(browser)).touch(mode=0o600)
+    upsert(connection, browsers, {"print": fingerprint(browser), "retired": True, "changed": time.time()})
 
 
 def is_retired(browser: str | None) -> bool:
     """Tell whether a browser has got another cookie than this one since."""
-    return browser is not None and _mark(fingerprint(browser)).exists()
+    if browser is None:
+        return False
+    with reading() as connection:
+        return bool(connection.scalar(select(browsers.c.retired).where(browsers.c.print == fingerprint(browser))))
 
 
-def name_heir(owner: str, heir: str) -> None:
+def name_heir(connection: Connection, owner: str, heir: str) -> None:
     """Note who has now what belonged to a retired browser; an empty text: it is the browser's again."""
-    if not owner.startswith(_BROWSER):
-        return
-    mark = _mark(owner.removeprefix(_BROWSER))
-    if heir or mark.exists():
-        with complete_or_absent(mark, mode=0o600) as draft:
-            draft.write_text(heir, encoding="utf-8")
+    if owner.startswith(_BROWSER):
+        row = {"print": owner.removeprefix(_BROWSER), "heir": heir}
+        if heir:
+            upsert(connection, browsers, row | {"changed": time.time()})
+        else:
+            connection.execute(update(browsers).where(browsers.c.print == row["print"]).values(heir=""))
 
 
-def heir_of(owner: str) -> str:
+def heir_of(connection: Connection, owner: str) -> str:
     """Return who has now what belonged to an owner: mostly the owner."""
     for _ in range(_MOST_HEIRS):
-        if not (owner.startswith(_BROWSER) and _OWNER.fullmatch(owner)):
+        if not owner.startswith(_BROWSER):
             break
-        try:
-            heir = _mark(owner.removeprefix(_BROWSER)).read_text(encoding="utf-8")
-        except (OSError, ValueError):
-            break
-        if not _OWNER.fullmatch(heir):
+        heir = connection.scalar(select(browsers.c.heir).where(browsers.c.print == owner.removeprefix(_BROWSER)))
+        if not heir or not _OWNER.fullmatch(heir):
             break
         owner = heir
     return owner
@@ -70,13 +66,11 @@ def add_heirs_entry(signature: Signature, owner: str) -> Entry:
 
     Parameters and errors as `cellucid_core.library.add_entry`.
     """
-    first = heir_of(owner)
+    with reading() as connection:
+        first = heir_of(connection, owner)
     entry = add_entry(signature, first)
-    now = heir_of(owner)  # who signed in while it was written looked for entries before this one was there
-    if now != first:
-        pass_entries(first, now, (entry.id,))
+    with writing() as connection:
+        now = heir_of(connection, owner)  # who signed in while it was written looked for entries before it was there
+        if now != first:
+            pass_entries(connection, first, now, (entry.id,))
     return entry
-
-
-def _mark(print_of_cookie: str) -> Path:
-    return home_folder("sign_ins") / f"{print_of_cookie}.gone"

@@ -1,32 +1,29 @@
 """Who is signed in: what a provider's claims say, and which browsers the routes may believe.
 
 Streamlit does the signing in (OpenID Connect) and keeps the claims in a signed cookie that only its websocket reads.
-Our routes cannot read it, so a page that runs for somebody who is signed in notes so beside the other state, under the
+Our routes cannot read it, so a page that runs for somebody who is signed in notes so in the database, under the
 fingerprint of the browser's own cookie. The note names nobody: it holds hashes and times.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import re
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from cellucid_core.atomic import complete_or_absent
-from cellucid_core.cache import home_folder
-from cellucid_core.configuration import Configuration, read_configuration
+from sqlalchemy import Connection, delete, select
+
+from cellucid_core.configuration import read_configuration
+from cellucid_core.database import browsers, ended_sign_ins, reading, upsert, writing
 from cellucid_core.errors import WorkRefused
 from cellucid_core.serving.browser_cookie import fingerprint
+from cellucid_core.serving.sign_in.owners import browser_owner
 
 #: Streamlit's cookie lives 30 days, plus one of grace; so long one that was signed out must not come back.
 _COOKIE_LIFETIME = 31 * 86400
-_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -126,36 +123,42 @@ def note_sign_in(sign_in: SignIn, browser: str | None) -> None:
     WorkRefused
         If it was signed out meanwhile, in another tab or by another sign-in at the same browser.
     """
-    if _ended(sign_in.key).exists():
-        raise WorkRefused("You signed out, or signed in again, in another tab.", "Sign in again to go on.")
-    if browser is None:
-        return
-    settings = read_configuration()
-    record = {
+    note = {
         "user": sign_in.user,
         "key": sign_in.key,
         "expires": sign_in.expires,
-        "allowed": _hash(*settings.allowed_users),
+        "allowed": _hash(*read_configuration().allowed_users),
     }
-    path = _record_file(browser)
-    known = _read(path)
-    if known == record:
-        return
-    if known is not None and known["key"] != sign_in.key:
-        _end(known["key"])
-    with complete_or_absent(path) as draft:
-        draft.write_text(json.dumps(record), encoding="utf-8")
+    with reading() as connection:
+        known = _noted(connection, browser)
+        over = _is_ended(connection, sign_in.key)
+    if not over and browser is not None and known != note:
+        with writing() as connection:
+            over = _is_ended(connection, sign_in.key)  # in another tab, this moment
+            if not over:
+                known = _noted(connection, browser)
+                if known is not None and known["key"] != sign_in.key:
+                    _end(connection, known["key"])
+                row = {"print": fingerprint(browser), "sign_in": note, "changed": time.time()}
+                upsert(connection, browsers, row)
+    if over:
+        raise WorkRefused("You signed out, or signed in again, in another tab.", "Sign in again to go on.")
 
 
 def end_sign_in(browser: str | None) -> None:
     """Sign a browser out: in all its tabs, and for good."""
-    if browser is None:
-        return
-    path = _record_file(browser)
-    record = _read(path)
-    if record is not None:
-        _end(record["key"])
-    path.unlink(missing_ok=True)
+    if browser is not None:
+        with writing() as connection:
+            end_sign_in_within(connection, browser)
+
+
+def end_sign_in_within(connection: Connection, browser: str) -> None:
+    """Sign a browser out in a transaction."""
+    note = _noted(connection, browser)
+    if note is not None:
+        _end(connection, note["key"])
+        row = {"print": fingerprint(browser), "sign_in": None, "changed": time.time()}
+        upsert(connection, browsers, row)
 
 
 def signed_in_user(browser: str | None) -> str | None:
@@ -163,80 +166,56 @@ def signed_in_user(browser: str | None) -> str | None:
     settings = read_configuration()
     if browser is None or settings.sign_in == "off":
         return None
-    record = _read(_record_file(browser))
-    return record["user"] if record is not None and _is_alive(record, settings) else None
+    with reading() as connection:
+        note = _noted(connection, browser)
+        if note is None or _is_ended(connection, note["key"]):
+            return None
+    # Not too old, made under the list that holds now.
+    alive = note["expires"] > time.time() and note["allowed"] == _hash(*settings.allowed_users)
+    return str(note["user"]) if alive else None
 
 
-def was_signed_in(browser: str) -> bool:
+def was_signed_in(connection: Connection, browser: str) -> bool:
     """Tell whether somebody signed in at a browser and did not sign out, however long ago."""
-    return _record_file(browser).exists()
+    return _noted(connection, browser) is not None
 
 
-def holder_of(browser: str) -> str:
-    """Return whom uploads and downloads belong to: the user who is signed in at a browser, or else the browser.
+def owner_of_browser(browser: str) -> str:
+    """Return whom what is made at a browser belongs to: the user who is signed in there, or else the browser.
 
     Parameters
     ----------
     browser
         Value of its cookie (`browser_cookie.browser_of`).
     """
-    return signed_in_user(browser) or fingerprint(browser)
+    return signed_in_user(browser) or browser_owner(fingerprint(browser))
 
 
 def sweep_sign_ins(now: float | None = None) -> int:
-    """Delete notes that have expired; return how many went."""
+    """Delete what is known of browsers and sign-ins that cannot come back; return how many went."""
     now = time.time() if now is None else now
-    gone = 0
-    for path in _folder().iterdir():
-        with suppress(OSError):
-            # A note of signing out holds nothing; it stays as long as the cookie could come back.
-            record = _read(path) if path.suffix == ".json" else None
-            # So does what a browser that was signed in or out leaves (`way_in`, `owners`).
-            expires = record["expires"] if record is not None else path.stat().st_mtime + _COOKIE_LIFETIME
-            if expires < now:
-                path.unlink(missing_ok=True)
-                gone += 1
-    return gone
+    with writing() as connection:
+        old = browsers.c.changed < now - _COOKIE_LIFETIME
+        gone = connection.execute(delete(browsers).where(old)).rowcount
+        ended = ended_sign_ins.c.ended < now - _COOKIE_LIFETIME
+        return int(gone + connection.execute(delete(ended_sign_ins).where(ended)).rowcount)
 
 
-def _is_alive(record: Mapping[str, Any], settings: Configuration) -> bool:
-    """Tell whether a note still counts: not too old, not signed out, made under the list that holds now."""
-    return (
-        bool(record["expires"] > time.time())
-        and record["allowed"] == _hash(*settings.allowed_users)
-        and not _ended(record["key"]).exists()
-    )
-
-
-def _end(key: str) -> None:
-    _ended(key).touch()
-
-
-def _ended(key: str) -> Path:
-    return _folder() / f"{key}.ended"
-
-
-def _record_file(browser: str) -> Path:
-    return _folder() / f"{fingerprint(browser)}.json"
-
-
-def _folder() -> Path:
-    return home_folder("sign_ins")
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        sound = (
-            set(record) == {"user", "key", "expires", "allowed"}
-            and str(record["user"]).startswith("user-")
-            # It becomes part of a file's name.
-            and _KEY.fullmatch(record["key"]) is not None
-            and math.isfinite(record["expires"])
-        )
-    except (OSError, ValueError, TypeError):  # none, or a damaged one
+def _noted(connection: Connection, browser: str | None) -> dict[str, Any] | None:
+    if browser is None:
         return None
-    return record if sound else None
+    found: dict[str, Any] | None = connection.scalar(
+        select(browsers.c.sign_in).where(browsers.c.print == fingerprint(browser))
+    )
+    return found
+
+
+def _end(connection: Connection, key: str) -> None:
+    upsert(connection, ended_sign_ins, {"key": key, "ended": time.time()})
+
+
+def _is_ended(connection: Connection, key: str) -> bool:
+    return connection.scalar(select(ended_sign_ins.c.key).where(ended_sign_ins.c.key == key)) is not None
 
 
 def _hash(*parts: str) -> str:
