@@ -5,6 +5,7 @@ Nothing has to be set up: what is missing of the schema is made when the first t
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -13,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cellucid_core.cache import cellucid_home
 from cellucid_core.configuration import read_configuration
+from cellucid_core.database.schema import prepare
 from cellucid_core.database.tables import FILE
 from cellucid_core.errors import InputError, WorkRefused
 
@@ -105,6 +108,13 @@ def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> N
     )
 
 
+def one_at_a_time(connection: Connection, what: str) -> None:
+    """Wait until no other transaction that named the same is open; for what depends on rows that may be added."""
+    if connection.dialect.name == "postgresql":  # on SQLite nobody else writes anyhow
+        number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
+        connection.execute(select(func.pg_advisory_xact_lock(number)))
+
+
 def close_databases() -> None:
     """Close all connections of this process; the next transaction opens them again."""
     with _opening:
@@ -120,7 +130,7 @@ def _transaction(*, writing: bool) -> Iterator[Connection]:
             yield connection
             if not writing:
                 transaction.rollback()
-    except SQLAlchemyError as error:
+    except (DBAPIError, PoolTimeout) as error:
         raise DatabaseRefused(error) from error
 
 
@@ -140,9 +150,7 @@ def _engine() -> Engine:
             _opened.pop(next(iter(_opened))).engine.dispose()
         engine = _made(url)
         try:
-            from cellucid_core.database.schema import prepare
-
-            prepare(engine)
+            prepare(engine, one_at_a_time)
         except BaseException:
             engine.dispose()
             raise

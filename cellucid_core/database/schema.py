@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Engine, inspect, select, text
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Engine, inspect, text
 
 from cellucid_core.cache import cellucid_home
 from cellucid_core.database.old_home import forget_old_home, take_over
@@ -10,12 +12,17 @@ from cellucid_core.errors import InputError
 
 #: The newest migration; a test compares it with the folder of migrations.
 HEAD = "v0001"
-#: Of PostgreSQL's lock that lets one server at a time change the schema; a number of our own.
-_LOCK = 0x63656C6C75636964
 
 
-def prepare(engine: Engine) -> None:
+def prepare(engine: Engine, one_at_a_time: Callable[[Connection, str], None]) -> None:
     """Make or change the tables, unless they are as this version needs them.
+
+    Parameters
+    ----------
+    engine
+        Of the database.
+    one_at_a_time
+        Makes a transaction wait for others that change the tables.
 
     Raises
     ------
@@ -26,8 +33,7 @@ def prepare(engine: Engine) -> None:
         if _version(connection) == HEAD:
             return
     with engine.connect().execution_options(writing=True) as connection, connection.begin():
-        if connection.dialect.name == "postgresql":
-            connection.execute(select(text(f"pg_advisory_xact_lock({_LOCK})")))
+        one_at_a_time(connection, "schema")
         version = _version(connection)
         if version == HEAD:  # another server was faster
             return

@@ -26,7 +26,16 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from cellucid_core.atomic import complete_or_absent
 from cellucid_core.cache import combined_hash, content_hash, entries_of, file_hash, home_folder
 from cellucid_core.configuration import Configuration, format_duration, format_size, read_configuration
-from cellucid_core.database import DatabaseRefused, living_servers, owner_mark, reading, this_server, uploads, writing
+from cellucid_core.database import (
+    DatabaseRefused,
+    living_servers,
+    one_at_a_time,
+    owner_mark,
+    reading,
+    this_server,
+    uploads,
+    writing,
+)
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.names import unique
 from cellucid_core.reading import check_file_name
@@ -165,7 +174,8 @@ def begin_upload(name: str, size: int, browser: str) -> str:
         )
     token, owner = secrets.token_urlsafe(32), owner_mark(owner_of_browser(browser))
     upload = Upload(_stem(token), name, size, owner, 0, time.time())
-    with writing() as connection:  # of two that begin at once, the second sees the first
+    with writing() as connection:
+        one_at_a_time(connection, "uploads")  # of two that begin at once, the second sees the first
         mine = connection.scalar(select(func.sum(uploads.c.size)).where(uploads.c.owner == owner)) or 0
         if mine + size > settings.quota:
             raise TooLarge(

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from cellucid_core.database import browsers, reading, upsert, writing
+from cellucid_core.database import browsers, one_at_a_time, reading, upsert, writing
 from cellucid_core.errors import CellucidError
 from cellucid_core.serving.browser_cookie import fingerprint
 from cellucid_core.serving.claiming import Carried, pass_on
@@ -101,7 +101,8 @@ def arrive_signed_in(browser: str | None, user: str) -> tuple[str, Carried | Non
     """
     if browser is None or find_way(browser) is None:
         return "", None
-    with writing() as connection:  # of two tabs, one
+    with writing() as connection:
+        one_at_a_time(connection, browser)  # of two tabs, one
         way = _found(connection, browser)
         carried = None
         if way is not None and way.carry and (before := left_behind(connection, browser)) is not None:
@@ -143,7 +144,8 @@ def change_browser(old: str | None, new: str, signs_in: bool) -> bool:
                 return False
             end_sign_in_within(connection, old)
             retire(connection, old)
-            before = before or fingerprint(old)
+        before = before or fingerprint(old)
+        with writing() as connection:  # whatever becomes of it, the old cookie is worth nothing any more
             way = _noted(connection, old)
             _note(connection, old, way=None, before="")
             if signs_in:

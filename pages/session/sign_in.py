@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from cellucid_core.configuration import read_configuration
+from cellucid_core.database import DatabaseRefused
 from cellucid_core.errors import CellucidError, WorkRefused
 from cellucid_core.serving import SignIn, browser_of, drop_way, is_retired, note_sign_in, read_sign_in, user_of
 
@@ -79,7 +80,8 @@ def admit() -> Visit:
     try:
         note_sign_in(sign_in, browser)
     except CellucidError as error:
-        return Visit(offered=True, admitted=False, refused=error, claims=claims, is_over=True)
+        is_over = not isinstance(error, DatabaseRefused)
+        return Visit(offered=True, admitted=False, refused=error, claims=claims, is_over=is_over)
     return Visit(offered=True, sign_in=sign_in, claims=claims)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from itertools import pairwise
 
 import pytest
+from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from cellucid_core.database import DatabaseRefused, browsers, reading, upsert, writing
 from cellucid_core.library import add_entry, list_entries
 from cellucid_core.serving import (
     COOKIE,
@@ -34,7 +35,7 @@ from cellucid_core.serving.incoming import Growing, TooLarge, begin_upload, find
 from cellucid_core.serving.jobs import find_job, jobs_of, submit
 from cellucid_core.serving.jobs.record import load
 from cellucid_core.serving.jobs.workers import Workers, set_workers
-from cellucid_core.serving.sign_in import sweep_sign_ins
+from cellucid_core.serving.sign_in import signed_in_user, sweep_sign_ins
 from cellucid_core.serving.sign_in.owners import add_heirs_entry, heir_of, name_heir, retire
 from cellucid_core.serving.way_in import LIFETIME, change_browser, left_behind
 from cellucid_core.serving.workspaces import (
@@ -44,13 +45,13 @@ from cellucid_core.serving.workspaces import (
     latest_workspace,
     note_workspace,
     owners_workspaces,
-    pass_workspaces,
     save_workspace,
     workspace_to_json,
 )
 from tests.library.signatures_made import make_signature
 from tests.serving.jobs_made import answer, hang
 
+pytestmark = pytest.mark.usefixtures("each_database")
 BEFORE, AFTER, LATER = "b" * 43, "a" * 43, "l" * 43
 ME = browser_owner(fingerprint(BEFORE))
 ADA, BOB = f"user-{'a' * 64}", f"user-{'b' * 64}"
@@ -62,6 +63,25 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("CELLUCID_SIGN_IN", "optional")
     monkeypatch.setenv("CELLUCID_FREE_SPACE", "0")
     return tmp_path / "home"
+
+
+def full(*_):
+    raise DatabaseRefused(OSError("database or disk is full"))
+
+
+def heir_now(owner):
+    with reading() as connection:
+        return heir_of(connection, owner)
+
+
+def name_now(owner, heir):
+    with writing() as connection:
+        name_heir(connection, owner, heir)
+
+
+def left_now(browser):
+    with reading() as connection:
+        return left_behind(connection, browser)
 
 
 def workspace_of(owner):
@@ -99,25 +119,16 @@ def test_workspaces_come_first_and_in_their_order():
     assert owners_workspaces(ADA) == [second, first, old]
 
 
-def test_a_kill_between_the_two_lists_is_fixed_by_the_next_time(monkeypatch):
-    from cellucid_core.serving.workspaces import owned as owners
+def test_all_goes_or_nothing(monkeypatch):
+    from cellucid_core.serving import claiming
 
-    mine = workspace_of(ME)
-    real, written = owners._write, []
-
-    def killed(file, names):
-        if written:
-            raise OSError("killed")
-        written.append(file)
-        real(file, names)
-
+    mine, entry = workspace_of(ME), add_entry(make_signature(), ME).id
     with monkeypatch.context() as broken:
-        broken.setattr(owners, "_write", killed)
-        with pytest.raises(OSError, match="killed"):
-            pass_workspaces(ME, ADA)
-    assert mine in owners_workspaces(ADA)
-    carry_over(ME, ADA)
-    assert (owners_workspaces(ADA), owners_workspaces(ME)) == ([mine], [])
+        broken.setattr(claiming, "pass_links", full)  # the last one
+        with pytest.raises(DatabaseRefused):
+            carry_over(ME, ADA)
+    assert (owners_workspaces(ME), entries_of(ME), heir_now(ME)) == ([mine], {entry}, ME)
+    assert carry_over(ME, ADA).workspaces == (mine,)
 
 
 def test_entries_of_the_library_go_and_only_those():
@@ -130,8 +141,8 @@ def test_entries_of_the_library_go_and_only_those():
 
 
 def test_what_a_job_adds_afterwards_is_the_users(monkeypatch):
-    name_heir(ME, ADA)  # nobody is told of an heir who is none …
-    assert heir_of(ME) == ADA
+    name_now(ME, ADA)  # nobody is told of an heir who is none …
+    assert heir_now(ME) == ADA
     assert entries_of(ADA) == set()
     entry = add_heirs_entry(make_signature(), ME)
     assert entries_of(ADA) == {entry.id}
@@ -148,21 +159,21 @@ def test_what_a_job_adds_afterwards_is_the_users(monkeypatch):
     monkeypatch.setattr(heirs, "add_entry", written_while_somebody_signs_in)
     entry = add_heirs_entry(make_signature(), later)
     assert entries_of(BOB) == {entry.id}
-    assert heir_of("session-x") == "session-x"
-    assert heir_of(ADA) == ADA
+    assert heir_now("session-x") == "session-x"
+    assert heir_now(ADA) == ADA
 
 
-def test_heirs_of_heirs_and_circles_end(home):
+def test_heirs_of_heirs_and_circles_end():
     owners = [browser_owner(fingerprint(letter * 43)) for letter in "xyz"]
     for one, other in pairwise(owners):
-        name_heir(one, other)
-    name_heir(owners[-1], ADA)
-    assert heir_of(owners[0]) == ADA
-    name_heir(owners[-1], owners[0])
-    assert heir_of(owners[0]) in owners
-    for junk in ("", "../../x", "user-x", "\x00", f"{ADA}\n"):
-        (home / "sign_ins" / f"{fingerprint('x' * 43)}.gone").write_text(junk)
-        assert heir_of(owners[0]) == owners[0]
+        name_now(one, other)
+    name_now(owners[-1], ADA)
+    assert heir_now(owners[0]) == ADA
+    name_now(owners[-1], owners[0])
+    assert heir_now(owners[0]) in owners
+    for junk in ("", "../../x", "user-x", f"{ADA}\n"):
+        name_now(owners[0], junk)
+        assert heir_now(owners[0]) == owners[0]
 
 
 @pytest.fixture
@@ -240,8 +251,9 @@ def test_a_piece_that_is_on_its_way_leaves_the_new_owner():
     ada = signed_in(AFTER)
     with Growing(token, find_upload(token, BEFORE)) as growing:
         growing.write(b"half")
-        assert pass_uploads(fingerprint(BEFORE), ada)
-        assert growing.commit().owner == ada
+        with writing() as connection:
+            assert pass_uploads(connection, ME, ada)
+        growing.commit()
     assert find_upload(token, AFTER).offset == 4
 
 
@@ -254,7 +266,7 @@ def test_what_was_carried_by_mistake_goes_back_and_nothing_else():
     assert (back.workspaces, back.entries) == ((mine[0],), (mine[1],))
     assert owners_workspaces(ADA) == [later, hers[0]]
     assert (owners_workspaces(ME), entries_of(ME), entries_of(ADA)) == ([mine[0]], {mine[1]}, {hers[1]})
-    assert heir_of(ME) == ME
+    assert heir_now(ME) == ME
     hand_back(Carried(ME, ADA))
     assert owners_workspaces(ADA) == [later, hers[0]]
 
@@ -273,10 +285,10 @@ def test_the_note_goes_with_the_sign_in_and_works_once():
     wanted, carried = arrive_signed_in(AFTER, ADA)
     assert (wanted, carried.workspaces) == (mine, (mine,))
     assert arrive_signed_in(AFTER, ADA) == arrive_signed_in(AFTER, BOB) == ("", None)
-    assert heir_of(ME) == ADA
+    assert heir_now(ME) == ADA
 
     change_browser(AFTER, LATER, False)  # signed out
-    assert heir_of(ME) == ADA  # what a job of before still makes is not the next person's
+    assert heir_now(ME) == ADA  # what a job of before still makes is not the next person's
     assert owners_workspaces(browser_owner(fingerprint(LATER))) == []
     change_browser(LATER, "n" * 43, True)
     assert arrive_signed_in("n" * 43, BOB) == ("", None)
@@ -292,10 +304,10 @@ def test_what_is_not_taken_along_stays_with_the_browser():
     assert owners_workspaces(ADA) == []
     change_browser(AFTER, LATER, True)  # another one signs in, without a note
     assert arrive_signed_in(LATER, BOB) == ("", None)
-    assert left_behind(LATER) == fingerprint(BEFORE)
+    assert left_now(LATER) == fingerprint(BEFORE)
     change_browser(LATER, "n" * 43, False)
     assert owners_workspaces(browser_owner(fingerprint("n" * 43))) == [mine]
-    assert heir_of(ME) == browser_owner(fingerprint("n" * 43))
+    assert heir_now(ME) == browser_owner(fingerprint("n" * 43))
 
 
 def test_handed_back_it_is_the_browsers_again():
@@ -304,7 +316,7 @@ def test_handed_back_it_is_the_browsers_again():
     change_browser(BEFORE, AFTER, True)
     _, carried = arrive_signed_in(AFTER, ADA)
     hand_back(carried)
-    assert heir_of(ME) == ME
+    assert heir_now(ME) == ME
     assert is_retired(BEFORE)  # its cookie stays taken away
     change_browser(AFTER, LATER, False)
     assert owners_workspaces(browser_owner(fingerprint(LATER))) == [mine]
@@ -345,42 +357,23 @@ def test_who_gives_up_leaves_nothing_to_the_next(monkeypatch):
     change_browser(None, AFTER, True)
 
 
-@pytest.mark.parametrize(
-    "junk",
-    [
-        "",
-        "{",
-        "[]",
-        "null",
-        '{"workspace": 1}',
-        '{"made": "x"}',
-        '{"made": NaN, "arrived": true}',
-        '{"user": null}',
-        "\x00",
-    ],
-)
-def test_damaged_notes_say_nothing(home, junk):
-    note_way(BEFORE, "", carry=True)
-    change_browser(BEFORE, AFTER, True)
-    (note,) = (home / "sign_ins").glob("*.way")
-    note.write_text(junk)
+def test_a_note_of_another_version_says_nothing():
+    with writing() as connection:
+        row = {"print": fingerprint(AFTER), "way": {"whither": "w"}, "before": "", "changed": time.time()}
+        upsert(connection, browsers, row)
     assert find_way(AFTER) is None
     assert arrive_signed_in(AFTER, ADA) == ("", None)
-    (before,) = (home / "sign_ins").glob("*.before")
-    before.write_text("../../x")
-    assert left_behind(AFTER) is None
+    assert left_now(AFTER) is None
 
 
-def test_a_full_disk_keeps_nobody_from_signing_out(monkeypatch, caplog):
+def test_a_full_disk_keeps_nobody_from_signing_out(monkeypatch):
     from cellucid_core.serving import way_in
 
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
     signed_in(BEFORE)
-    monkeypatch.setattr(way_in, "carry_over", full)
+    monkeypatch.setattr(way_in, "pass_on", full)
     change_browser(BEFORE, AFTER, False)
     assert is_retired(BEFORE)
+    assert signed_in_user(BEFORE) is None
     assert fetch("A" * 43, BEFORE) == 404  # and nothing was raised
 
 
@@ -390,26 +383,22 @@ def test_a_carry_that_failed_is_done_by_the_next_page(monkeypatch):
     mine = workspace_of(ME)
     note_way(BEFORE, mine, carry=True)
     change_browser(BEFORE, AFTER, True)
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as broken:
-        broken.setattr(way_in, "carry_over", full)
-        with pytest.raises(OSError, match="No space"):
+        broken.setattr(way_in, "pass_on", full)
+        with pytest.raises(DatabaseRefused):
             arrive_signed_in(AFTER, ADA)
     assert arrive_signed_in(AFTER, ADA)[1].workspaces == (mine,)
 
 
-def test_notes_hold_no_secret_and_are_swept(home):
+def test_notes_hold_no_secret_and_are_swept():
     name, token = create_workspace(workspace_to_json(KeptWorkspace("", created=time.time())))
     note_way(BEFORE, name, carry=True)
     change_browser(BEFORE, AFTER, True)
-    retire(LATER)
-    files = list((home / "sign_ins").iterdir())
-    text = "".join(file.name + file.read_text() for file in files)
-    assert not any(secret in text for secret in (token, BEFORE, AFTER, LATER))
-    assert all(file.stat().st_mode & 0o077 == 0 for file in files)
-    assert json.loads(next(file for file in files if file.suffix == ".way").read_text())["workspace"] == name
+    with writing() as connection:
+        retire(connection, LATER)
+    with reading() as connection:
+        rows = connection.execute(select(browsers)).all()
+    assert not any(secret in str(rows) for secret in (token, BEFORE, AFTER, LATER))
+    assert [row.way["workspace"] for row in rows if row.way] == [name]
     assert sweep_sign_ins(time.time() + 30 * 86400) == 0
-    assert sweep_sign_ins(time.time() + 32 * 86400) == len(files)
+    assert sweep_sign_ins(time.time() + 32 * 86400) == len(rows) == 3

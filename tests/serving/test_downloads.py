@@ -1,16 +1,18 @@
 from __future__ import annotations
 
-import json
-
 import pytest
+from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from cellucid_core.serving import COOKIE, download_address, downloads, middleware, routes
+from cellucid_core.database import downloads, reading
+from cellucid_core.serving import COOKIE, download_address, middleware, routes
+from cellucid_core.serving import downloads as module
 from cellucid_core.serving import offer_download as offer_download_to
 
+pytestmark = pytest.mark.usefixtures("each_database")
 ME = "m" * 43
 
 
@@ -68,28 +70,20 @@ def test_expired_links_and_vanished_files(client, file, home):
 
 def test_a_file_that_is_deleted_at_this_moment_is_a_404(client, file, monkeypatch):
     address = download_address(offer_download(file, "Secret.zip"))
-    found = downloads._record
+    found = module._find
 
     def and_then_deleted(token):
         record = found(token)
         file.unlink(missing_ok=True)
         return record
 
-    monkeypatch.setattr(downloads, "_record", and_then_deleted)
+    monkeypatch.setattr(module, "_find", and_then_deleted)
     for method in ("GET", "HEAD"):
         file.write_bytes(b"x")
         answer = client.request(method, address)
         assert answer.status_code == 404
     file.write_bytes(b"x")
     assert "expired" in client.get(address).text
-
-
-def test_a_damaged_record_is_a_404(client, file, home):
-    token = offer_download(file, "a.zip")
-    (home / "downloads" / f"{token}.json").write_text("{")
-    assert client.get(download_address(token)).status_code == 404
-    (home / "downloads" / f"{token}.json").write_text(json.dumps({"path": "/etc/passwd"}))
-    assert client.get(download_address(token)).status_code == 404
 
 
 @pytest.mark.parametrize("cookie", [None, "o" * 43, "", "m" * 42, "m; m", "ü"])
@@ -102,13 +96,13 @@ def test_another_browser_is_refused(file, cookie):
     assert file.read_bytes() not in answer.content
 
 
-def test_the_record_does_not_give_the_cookie_away(client, file, home):
+def test_the_record_does_not_give_the_cookie_or_the_link_away(file):
     token = offer_download(file, "a.zip")
-    assert ME not in (home / "downloads" / f"{token}.json").read_text()
-    record = json.loads((home / "downloads" / f"{token}.json").read_text())
-    del record["browser"]  # as an older version wrote it
-    (home / "downloads" / f"{token}.json").write_text(json.dumps(record))
-    assert client.get(download_address(token)).status_code == 404
+    with reading() as connection:
+        rows = str(connection.execute(select(downloads)).all())
+    assert "a.zip" in rows
+    assert ME not in rows
+    assert token not in rows
 
 
 def page(request):

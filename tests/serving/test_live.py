@@ -13,8 +13,10 @@ import anndata
 import h5py
 import numpy as np
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from cellucid_core.database import links, reading, writing
 from cellucid_core.dataset import View, default_mapping, open_dataset
 from cellucid_core.export import ExportSettings
 from cellucid_core.serving.live import LiveDataset, answers, live_app, ready_file
@@ -196,7 +198,7 @@ def test_the_command_refuses_what_makes_no_sense(wrong, capsys):
 
 
 @pytest.fixture
-def linked(live, home, monkeypatch, tmp_path):
+def linked(each_database, live, home, monkeypatch, tmp_path):
     """The dashboard's own routes, and a link to the file."""
     from starlette.applications import Starlette
 
@@ -226,15 +228,14 @@ def test_a_link_is_read_by_whoever_has_it_until_it_is_withdrawn(linked, live, mo
     assert link.reads >= 1
     assert link.sent >= 10
     assert link.last > 0
-    kept = "".join(path.read_text() for path in (tmp_path / "home" / "links").iterdir())
-    assert token not in kept
+    with reading() as connection:
+        assert token not in str(connection.execute(select(links)).all())
     withdraw(link.key, "user-b")
     assert client.get(f"/live/{file}").status_code == 200
     withdraw(link.key, "user-a")
     assert client.get(f"/live/{file}").status_code == 404
     assert client.get(f"/live/{token}/_cellucid/health").status_code == 404
     assert links_of("user-a") == []
-    assert not list((tmp_path / "home" / "links").iterdir())
 
 
 def test_a_link_ends_is_turned_off_and_goes_with_who_signs_in(linked, live, monkeypatch):
@@ -242,8 +243,9 @@ def test_a_link_ends_is_turned_off_and_goes_with_who_signs_in(linked, live, monk
 
     client, token = linked
     assert client.get(f"/live/{token}/_cellucid/health").json()["n_cells"] == 5
-    assert len(pass_links("user-a", "user-b")) == 1
-    assert [link.owner for link in links_of("user-b")] == ["user-b"]
+    with writing() as connection:
+        assert len(pass_links(connection, "user-a", "user-b")) == 1
+    assert (len(links_of("user-b")), links_of("user-a")) == (1, [])
     assert client.get(f"/live/{token}/_cellucid/health").status_code == 200
     over, _ = make_link(live, "user-a", lifetime=-1)
     assert client.get(f"/live/{over}/_cellucid/health").status_code == 404
@@ -268,7 +270,7 @@ def test_a_link_that_is_withdrawn_while_it_is_read(linked, live):
     assert client.get(f"/live/{token}/_cellucid/anndata/x.h5ad").status_code == 404
 
 
-def test_links_go_with_their_workspace(live, monkeypatch, tmp_path):
+def test_links_go_with_their_workspace(each_database, live, monkeypatch, tmp_path):
     from cellucid_core.serving.live import links_of, make_link
     from cellucid_core.serving.workspaces import create_workspace, delete_workspace, sweep_workspaces
 

@@ -2,21 +2,25 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from blake3 import blake3
-from filelock import FileLock
+from sqlalchemy import insert, select, update
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from cellucid_core.database import reading, uploads, writing
+from cellucid_core.database.tables import servers
 from cellucid_core.errors import InputError
 from cellucid_core.serving import browser_of, middleware, routes, take_upload, upload_address
 from cellucid_core.serving import incoming as incoming_module
-from cellucid_core.serving.incoming import clean_name, lock_file, sweep_incoming, upload_suffix
+from cellucid_core.serving.incoming import clean_name, sole_writer, sweep_incoming, upload_suffix
 
+pytestmark = pytest.mark.usefixtures("each_database")
 TUS = {"Tus-Resumable": "1.0.0"}
 SENDS = {**TUS, "Content-Type": "application/offset+octet-stream"}
 DATA = bytes(range(256)) * 400
@@ -251,13 +255,12 @@ def test_a_full_disk_is_a_sentence_and_the_upload_goes_on_later(client, monkeypa
     assert send(client, location, 0, DATA).status_code == 204
 
 
-def test_a_disk_that_fills_up_while_a_piece_is_written(client, home, monkeypatch):
+def test_a_disk_that_fills_up_while_a_piece_is_written(client, monkeypatch):
     location = begin(client).headers["location"]
     send(client, location, 0, DATA[:500])
-    monkeypatch.setattr(incoming_module.Growing, "commit", _full)
-    assert send(client, location, 500, DATA[500:]).status_code == 507
-    monkeypatch.undo()
-    monkeypatch.setenv("CELLUCID_HOME", str(home))
+    with monkeypatch.context() as broken:
+        broken.setattr(incoming_module.Growing, "commit", _full)
+        assert send(client, location, 500, DATA[500:]).status_code == 507
     assert offset(client, location) == 500
     assert send(client, location, 500, DATA[500:]).status_code == 204
 
@@ -268,17 +271,40 @@ def _full(*_):
 
 def test_one_writer_at_a_time(client):
     location = begin(client).headers["location"]
-    with FileLock(lock_file(token_of(location))):
+    with sole_writer(token_of(location)):
         assert send(client, location, 0, DATA).status_code == 423
     assert send(client, location, 0, DATA).status_code == 204
+
+
+def test_what_another_server_receives_is_left_to_it_while_it_lives(client):
+    location = begin(client).headers["location"]
+    with writing() as connection:
+        other = {"id": "f" * 32, "machine": "elsewhere", "process": "1:1", "beat": time.time()}
+        connection.execute(insert(servers).values(**other))
+        connection.execute(update(uploads).values(writer="f" * 32))
+    assert send(client, location, 0, DATA).status_code == 423
+    with writing() as connection:
+        connection.execute(update(servers).where(servers.c.id == "f" * 32).values(beat=time.time() - 60))
+    assert send(client, location, 0, DATA).status_code == 204
+
+
+def test_two_that_begin_at_once_share_the_quota(client, monkeypatch):
+    monkeypatch.setenv("CELLUCID_QUOTA", "1 MB")
+    browser = browser_of(client.cookies)
+
+    def one(_):
+        with suppress(InputError):
+            return incoming_module.begin_upload("a.h5ad", 600_000, browser)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(token is not None for token in threads.map(one, range(8))) == 1
 
 
 def test_expired_and_orphaned_uploads_are_swept(client, home, monkeypatch):
     kept, left = (begin(client).headers["location"] for _ in range(2))
     send(client, left, 0, DATA[:10])
-    record = next(path for path in (home / "incoming").glob("*.json") if json.loads(path.read_text())["offset"])
-    aged = json.loads(record.read_text())
-    record.write_text(json.dumps({**aged, "changed": time.time() - 3 * 86400}))
+    with writing() as connection:
+        connection.execute(update(uploads).where(uploads.c.offset > 0).values(changed=time.time() - 3 * 86400))
     assert client.head(left, headers=TUS).status_code == 404
     orphan = home / "incoming" / "0123.data"
     orphan.write_bytes(b"x")
@@ -289,24 +315,6 @@ def test_expired_and_orphaned_uploads_are_swept(client, home, monkeypatch):
     assert {path.stem for path in (home / "incoming").iterdir()} == {
         hashlib.sha256(token_of(kept).encode()).hexdigest()[:40]
     }
-
-
-@pytest.mark.parametrize(
-    "text", ["{", "[]", "null", '{"name": 1}', '{"name":"x","size":5,"owner":"o","offset":9,"changed":0,"kept":""}']
-)
-def test_a_damaged_record_is_no_upload(client, home, text):
-    location = begin(client).headers["location"]
-    next((home / "incoming").glob("*.json")).write_text(text)
-    assert client.head(location, headers=TUS).status_code == 404
-    assert begin(client).status_code == 201
-
-
-def test_a_record_cannot_name_a_file_elsewhere(client, home):
-    location = begin(client).headers["location"]
-    record = next((home / "incoming").glob("*.json"))
-    record.write_text(json.dumps({**json.loads(record.read_text()), "kept": "../../secret"}))
-    with pytest.raises(InputError):
-        take_upload(token_of(location), browser_of(client.cookies))
 
 
 def test_names_and_endings():
@@ -325,7 +333,8 @@ def test_what_tokens_are_on_disk(client, home):
     location = begin(client).headers["location"]
     for path in (home / "incoming").iterdir():
         assert token_of(location) not in path.name
-        assert token_of(location) not in path.read_text(errors="replace")
+    with reading() as connection:
+        assert token_of(location) not in str(connection.execute(select(uploads)).all())
 
 
 def test_options_tell_the_protocol(client):

@@ -14,6 +14,7 @@ import pytest
 from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select, update
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
@@ -21,6 +22,7 @@ from starlette.testclient import TestClient
 
 from cellucid_core.cache.content import content_hash, turned_hash
 from cellucid_core.cell_pages import SavedPage, pages_to_json
+from cellucid_core.database import DatabaseRefused, owner_mark, reading, uploads, workspace_owners, workspaces, writing
 from cellucid_core.dataset import DatasetSource, View, default_mapping
 from cellucid_core.errors import InputError
 from cellucid_core.export import Again, ExportResult
@@ -74,6 +76,7 @@ from cellucid_core.serving.workspaces import (
 )
 from tests.making import make_adata
 
+pytestmark = pytest.mark.usefixtures("each_database")
 A, B = "a" * 64, "b" * 64
 DAY = 86400
 
@@ -128,7 +131,7 @@ datasets = st.builds(
     gene_file=st.just("") | files.map(lambda name: name.replace("pages", "genes")),
     export=st.none() | st.dictionaries(texts, plain, max_size=3),
 )
-workspaces = st.builds(
+any_workspace = st.builds(
     KeptWorkspace,
     seed=hashes,
     revision=st.integers(0, 2**40),
@@ -145,12 +148,12 @@ anything = st.recursive(
 )
 
 
-@given(workspaces)
+@given(any_workspace)
 def test_a_workspace_survives_its_file(kept):
     assert workspace_from_json(json.loads(json.dumps(workspace_to_json(kept), allow_nan=False))) == kept
 
 
-@given(workspaces, anything, st.randoms(use_true_random=False))
+@given(any_workspace, anything, st.randoms(use_true_random=False))
 def test_whatever_stands_in_the_file_is_read_or_refused(kept, junk, random):
     content = workspace_to_json(kept)
     place, depth = content, random.randint(0, 4)
@@ -167,46 +170,35 @@ def test_whatever_stands_in_the_file_is_read_or_refused(kept, junk, random):
     assert workspace_from_json(workspace_to_json(read)) == read
 
 
-def test_a_newer_version_is_refused_with_a_sentence_and_left_alone(home):
+def changed(name, **values):
+    with writing() as connection:
+        connection.execute(update(workspaces).where(workspaces.c.name == name).values(**values))
+
+
+def content_of(name):
+    with reading() as connection:
+        return connection.scalar(select(workspaces.c.content).where(workspaces.c.name == name))
+
+
+def test_a_newer_version_is_refused_with_a_sentence_and_left_alone():
     name, _, content = stored()
-    file = folder_of(home, name) / "workspace.json"
-    file.write_text(json.dumps({**content, "schema": SCHEMA + 1}))
-    before = file.read_bytes()
+    newer = {**content, "schema": SCHEMA + 1}
+    changed(name, content=newer)
     with pytest.raises(InputError, match="newer version of the dashboard"):
         read_workspace(name)
     with pytest.raises(InputError, match="newer version of the dashboard"):
         save_workspace(name, content, {**content, "name": "mine"})
-    assert file.read_bytes() == before
+    assert content_of(name) == newer
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"[" * 100_000,
-        b"\xff\xfe",
-        b"null",
-        b"[]",
-        b'{"schema": 1}',
-        b'{"schema": "1"}',
-        b'{"schema": 1e999}',
-    ],
-)
-def test_a_damaged_file_gives_the_last_good_copy_or_a_sentence(home, content):
-    name, _, first = stored()
-    second, _ = save_workspace(name, first, {**first, "name": "second"})
-    file = folder_of(home, name) / "workspace.json"
-    file.write_bytes(content)
-    kept, note = read_workspace(name)
-    assert kept == workspace_from_json(first)
-    assert "damaged" in note
-    # Going on from there fixes it, and the damaged file does not take the place of the good copy.
-    third, _ = save_workspace(name, second, {**second, "current": ""})
-    assert (third["current"], read_workspace(name)[1]) == ("", "")
-    file.write_bytes(content)
-    (folder_of(home, name) / "last-good.json").write_bytes(content)
+@pytest.mark.parametrize("content", [[], "x", {"schema": 1}, {"schema": "1"}, {"schema": float("inf")}])
+def test_what_an_old_home_held_damaged_is_a_sentence(content):
+    name, _, _ = stored()
+    changed(name, content=content)
     with pytest.raises(InputError, match="damaged"):
+        read_workspace(name)
+    delete_workspace(name)
+    with pytest.raises(Gone):
         read_workspace(name)
 
 
@@ -267,11 +259,9 @@ def test_no_other_file_is_read_as_a_part(home, file):
         read_part(name, file)
 
 
-def test_an_expired_link_leads_nowhere(home, monkeypatch):
+def test_an_expired_link_leads_nowhere(monkeypatch):
     name, token, _ = stored()
-    old = time.time() - 31 * DAY
-    for file in folder_of(home, name).iterdir():
-        os.utime(file, (old, old))
+    changed(name, opened=time.time() - 31 * DAY)
     assert find_workspace(token) is None
     monkeypatch.setenv("CELLUCID_TIME_TO_LIVE", "60 days")
     assert find_workspace(token) == name
@@ -279,13 +269,14 @@ def test_an_expired_link_leads_nowhere(home, monkeypatch):
 
 @pytest.mark.parametrize(("lifetime", "minutes", "noted"), [("1 hour", 7, True), ("1 hour", 5, False),
                                                             ("30 days", 7, False), ("30 days", 61, True)])  # fmt: skip
-def test_a_workspace_that_is_open_is_marked_in_time(home, monkeypatch, lifetime, minutes, noted):
+def test_a_workspace_that_is_open_is_marked_in_time(monkeypatch, lifetime, minutes, noted):
     monkeypatch.setenv("CELLUCID_TIME_TO_LIVE", lifetime)
     name, _, _ = stored()
     before = time.time() - 60 * minutes
-    os.utime(folder_of(home, name) / "opened", (before, before))
+    changed(name, opened=before)
     mark_opened(name)
-    assert ((folder_of(home, name) / "opened").stat().st_mtime > before + 1) == noted
+    with reading() as connection:
+        assert (connection.scalar(select(workspaces.c.opened)) > before + 1) == noted
 
 
 def test_only_the_servers_account_reads_a_workspace(home):
@@ -294,12 +285,12 @@ def test_only_the_servers_account_reads_a_workspace(home):
     note_workspace("somebody", name)
     save_workspace(name, content, {**content, "name": "x"})
     root = home / "workspaces"
-    for path in (root, *root.rglob("*")):
+    for path in (root, *root.rglob("*"), *home.glob("state.db*")):
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_owners_have_their_own_the_latest_first(home):
+def test_owners_have_their_own_the_latest_first():
     one, two, three = (stored()[0] for _ in range(3))
     for name in (one, two, one):
         note_workspace("me", name)
@@ -308,10 +299,10 @@ def test_owners_have_their_own_the_latest_first(home):
     assert (latest_workspace("me"), latest_workspace("you"), latest_workspace("nobody")) == (one, three, None)
     delete_workspace(one)
     assert owners_workspaces("me") == [two]
-    for record in (home / "workspaces" / "owners").glob("*.json"):
-        assert "me" not in record.name
-        record.write_text('{"schema": 1, "workspaces": ["../key", 3, null]}')
-    assert owners_workspaces("me") == []
+    note_workspace("me", "f" * 64)  # deleted in another tab, this moment
+    assert owners_workspaces("me") == [two]
+    with reading() as connection:
+        assert {"me", "you"}.isdisjoint(connection.scalars(select(workspace_owners.c.owner)))
 
 
 def test_the_cookie_lives_as_long_as_workspaces_and_is_renewed(monkeypatch):
@@ -394,16 +385,17 @@ def test_a_deleted_workspace_does_not_come_back(home):
     assert not folder_of(home, name).exists()
 
 
-def test_a_full_disk_is_a_sentence_and_loses_nothing(home, monkeypatch):
+def test_a_full_disk_is_a_sentence_and_loses_nothing(monkeypatch):
     name, _, content = stored()
 
     def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
+        raise DatabaseRefused(OSError("database or disk is full"))
 
-    monkeypatch.setattr("cellucid_core.atomic.tempfile.mkstemp", full)
-    with pytest.raises(InputError, match="could not be kept"):
-        save_workspace(name, content, {**content, "name": "x"})
-    assert workspace_to_json(read_workspace(name)[0]) == content
+    with monkeypatch.context() as broken:
+        broken.setattr("cellucid_core.serving.workspaces.files.writing", full)
+        with pytest.raises(InputError, match=r"could not be kept.*disk is full"):
+            save_workspace(name, content, {**content, "name": "x"})
+    assert workspace_to_json(read_workspace(name)) == content
 
 
 def test_files_that_nothing_names_any_more_go(home):
@@ -596,16 +588,19 @@ def kept_by(browser, path, content):
     return name
 
 
-def records(home):
-    return [json.loads(path.read_text()) for path in (home / "incoming").glob("*.json")]
+def mark_of(browser):
+    return owner_mark(f"browser-{fingerprint(browser)}")
 
 
-def age_records(home, browser, seconds):
-    for path in (home / "incoming").glob("*.json"):
-        record = json.loads(path.read_text())
-        if record["owner"] == fingerprint(browser):
-            path.write_text(json.dumps({**record, "changed": time.time() - seconds}))
-            os.utime(path, (time.time() - seconds,) * 2)
+def owners():
+    with reading() as connection:
+        return list(connection.scalars(select(uploads.c.owner)))
+
+
+def age_records(browser, seconds):
+    with writing() as connection:
+        old = update(uploads).where(uploads.c.owner == mark_of(browser)).values(changed=time.time() - seconds)
+        connection.execute(old)
 
 
 def test_deleting_spares_an_upload_that_somebody_else_is_opening(home):
@@ -618,14 +613,14 @@ def test_deleting_spares_an_upload_that_somebody_else_is_opening(home):
     delete_workspace(kept_by(me, path, digest))
     assert path.exists()
     assert store.exists()
-    assert [record["owner"] for record in records(home)] == [fingerprint(other)]
+    assert owners() == [mark_of(other)]
     assert take_upload(token, other)[0] == path
     sent(b"data", me)
-    age_records(home, other, 3 * 3600)  # nobody takes so long: it could not be opened, or is closed again
+    age_records(other, 3 * 3600)  # nobody takes so long: it could not be opened, or is closed again
     delete_workspace(kept_by(me, path, digest))
     assert not path.exists()
     assert not store.exists()
-    assert records(home) == []
+    assert owners() == []
 
 
 def test_who_deletes_sees_what_is_being_taken(home, monkeypatch):
@@ -633,14 +628,14 @@ def test_who_deletes_sees_what_is_being_taken(home, monkeypatch):
     seen = []
 
     def and_then(target):
-        seen.append(forget_kept(target.name, lambda upload: upload.owner == fingerprint("m" * 43)))
+        seen.append(forget_kept(target.name, {mark_of("m" * 43)}))
         return content_hash(target)
 
     monkeypatch.setattr("cellucid_core.serving.incoming.content_hash", and_then)
     token, again = sent(b"data", "o" * 43)
     assert (again, seen) == (path, [False])
     assert take_upload(token, "o" * 43)[0] == path
-    assert sorted(file.suffix for file in (home / "incoming").iterdir()) == [".json"]
+    assert list((home / "incoming").iterdir()) == []
 
 
 def test_the_quota_counts_what_living_workspaces_keep(home, monkeypatch):
@@ -649,10 +644,10 @@ def test_the_quota_counts_what_living_workspaces_keep(home, monkeypatch):
     me, other = "m" * 43, "o" * 43
     for one in (me, other):
         _, path = sent(bytes(600_000), one)
-        age_records(home, one, 31 * DAY)
+        age_records(one, 31 * DAY)
     kept_by(me, path, "c" * 64)
     sweep()
-    assert [record["owner"] for record in records(home)] == [fingerprint(me)]
+    assert owners() == [mark_of(me)]
     with pytest.raises(TooLarge, match="400 kB are left"):
         begin_upload("y.h5ad", 600_000, me)
     begin_upload("y.h5ad", 600_000, other)
@@ -681,9 +676,10 @@ def test_the_sweep_ends_what_nobody_opened_and_spares_what_the_living_use(home):
     dead, _, _ = stored(path=unused, content="d" * 64)
     note_workspace("me", dead)
     note_workspace("you", living)
+    for one in (living, dead):
+        write_part(one, part_name("pages", b"x"), lambda: "{}")
     later = time.time() + 40 * DAY
-    for file in folder_of(home, living).iterdir():
-        os.utime(file, (later, later))
+    changed(living, opened=later)
     sweep(later)
     assert folder_of(home, living).is_dir()
     assert used.exists()
@@ -693,7 +689,7 @@ def test_the_sweep_ends_what_nobody_opened_and_spares_what_the_living_use(home):
     assert not unused.exists()
     assert (home / "workspaces" / "key").exists()
     assert find_workspace(token) == living
-    assert len(list((home / "workspaces" / "owners").glob("*.json"))) == 1
+    assert (owners_workspaces("me"), owners_workspaces("you")) == ([], [living])
     assert name_of(token) == living
     sweep(later + 40 * DAY)
     assert not folder_of(home, living).exists()

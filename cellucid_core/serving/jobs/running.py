@@ -71,6 +71,8 @@ def carry_out(folder: str, environment: dict[str, str], memory: int, yielding: b
     yielding
         Whether the priority is lowered.
     """
+    for name in [name for name in os.environ if name.startswith("CELLUCID_")]:
+        del os.environ[name]  # what the process that this one was forked from began with
     os.environ.update(environment)
     place = Path(folder)
     with FileLock(place / LOCK):  # told from outside by it: the process lives
