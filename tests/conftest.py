@@ -13,6 +13,8 @@ from hypothesis import settings
 
 from cellucid_core.dataset import Dataset, View, default_mapping, open_dataset
 
+pytest_plugins = ["tests.databases"]
+
 # No clock in tests. Everybody's own runs look for new examples; CI says the same of the same commit.
 settings.register_profile("own", deadline=None)
 settings.register_profile("ci", derandomize=True, deadline=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import zipfile
@@ -18,6 +17,7 @@ from scipy import sparse
 from cellucid_core.export import verify
 from tests.browser.conftest import held, serve
 from tests.browser.test_walk import alert, go
+from tests.state import rows
 
 pytestmark = pytest.mark.browser
 CELLS, GENES = 2_000, 50
@@ -59,7 +59,7 @@ def open_large(page):
 
 
 def records(home):
-    return [json.loads(file.read_text()) for file in (home / "jobs").glob("*/job.json")]
+    return rows(home, "jobs")
 
 
 def begin(page):
@@ -108,8 +108,7 @@ def test_cancel_and_a_killed_worker_leave_nothing(page, home, address):
         alert(page, "Cancelled. Nothing was left behind.")
     (cancelled,) = (record for record in records(home) if record["id"] not in before)
     assert cancelled["state"] == "cancelled"
-    folder = home / "jobs" / cancelled["id"]
-    assert {path.name for path in folder.iterdir()} <= {"job.json", ".alive", "told"}
+    assert not (home / "jobs" / cancelled["id"]).exists()
 
     with held(home):
         begin(page)

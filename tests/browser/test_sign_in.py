@@ -21,6 +21,7 @@ from cellucid_core.library import write_signature
 from tests.browser.conftest import PATIENCE, at_rest, serve
 from tests.browser.test_walk import go, open_demo
 from tests.library.signatures_made import make_signature
+from tests.state import rows
 
 pytestmark = pytest.mark.browser
 DOOR = "Cellucid Dashboard"
@@ -424,4 +425,4 @@ def test_nothing_of_it_is_logged(half_open):
     _, home = half_open
     log = (home / "server.log").read_text()
     assert "workspace=" not in log
-    assert not any(file.read_text() for file in (home / "sign_ins").glob("*.way"))
+    assert not any(row["way"] for row in rows(home, "browsers"))

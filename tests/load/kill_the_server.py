@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
+import sqlite3
 import sys
 import tempfile
 import threading
@@ -40,6 +40,7 @@ sys.path[:0] = [str(ROOT)] if str(ROOT) not in sys.path else []
 
 from tests.load.server import Server  # noqa: E402
 from tests.load.session import PageError, Session, Upload  # noqa: E402
+from tests.state import rows  # noqa: E402
 
 #: What a client sees of a server that dies: connections that break, and whatever an open page was waiting for.
 DIED = (httpx2.TransportError, WebSocketException, OSError, EOFError)
@@ -175,6 +176,7 @@ def make_file(kind: str, number: int, n_cells: int) -> bytes:
 def half_made(home: Path) -> Iterator[str]:
     """Yield what is listed in a server's folder and is not whole."""
     from cellucid_core.cache.seals import is_sound
+    from cellucid_core.database import reading
     from cellucid_core.errors import CellucidError
     from cellucid_core.export import read_root, verify
     from cellucid_core.library import list_entries, read_signature
@@ -212,23 +214,19 @@ def half_made(home: Path) -> Iterator[str]:
             yield f"the entry {entry.id}: {error}"
     if strangers := {folder.name for folder in listed(home / "library")} - {entry.id for entry in entries}:
         yield f"in the library, but no entries: {strangers}"
-    for folder in listed(home / "workspaces"):
-        if len(folder.name) != 64:  # beside them, who has which, and the key of their links
-            continue
+    with reading():  # makes the database where there is none
+        pass
+    for row in rows(home, "workspaces"):
         try:
-            _, note = read_workspace(folder.name)
+            if row["content"] is not None:
+                read_workspace(row["name"])
         except CellucidError as error:
             yield f"a workspace: {error}"
-        else:
-            if note:
-                yield f"a workspace: {note}"
-    for name in ("incoming", "downloads"):
-        for record in listed(home / name):
-            try:
-                if record.suffix == ".json":
-                    json.loads(record.read_text())
-            except ValueError:
-                yield f"the record {name}/{record.name} cannot be read"
+    connection = sqlite3.connect(home / "state.db", timeout=60)
+    for check in ("integrity_check", "foreign_key_check"):
+        if (found := connection.execute(f"PRAGMA {check}").fetchall()) not in ([], [("ok",)]):
+            yield f"the database: {found}"
+    connection.close()
 
 
 def listed(folder: Path) -> list[Path]:
@@ -236,8 +234,8 @@ def listed(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
 
 
-#: What says of a job or a server whether it lives; a finished job's goes with the job, a day later.
-_LOCKS = (".alive", ".servers")
+#: What says of a job whether it lives; a finished job's goes with the job, a day later.
+_LOCKS = (".alive",)
 #: Where Python's own fork server has its socket; an empty folder stays when it is killed.
 _FORK_SERVER = "pymp-"
 
@@ -256,8 +254,9 @@ def remains(home: Path, temporary: Path) -> Iterator[str]:
         lock = path.suffix == ".lock" or (path.name in _LOCKS and path.relative_to(home).parts[0] == "jobs")
         if (path.name.startswith(".") or temporary_too) and not lock:
             yield f"{path.relative_to(home)} is left"
+    known = {row["id"] for row in rows(home, "uploads")}
     for data in (home / "incoming").glob("*.data"):
-        if not data.with_suffix(".json").exists():
+        if data.stem not in known:
             yield f"{data.name} belongs to nobody"
     for path in temporary.iterdir():
         if not path.name.startswith(_FORK_SERVER):

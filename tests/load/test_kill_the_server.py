@@ -10,6 +10,9 @@ pytest.importorskip("websockets")
 if not Path("/proc/self/smaps_rollup").exists():
     pytest.skip("looks at the server through Linux's /proc", allow_module_level=True)
 
+from sqlalchemy import insert
+
+from cellucid_core.database import workspaces, writing
 from tests.load.kill_the_server import half_made, kill_often, remains
 
 
@@ -24,11 +27,12 @@ def test_the_checks_can_fail(tmp_path, monkeypatch):
     for folder in ("stores/v1-a", "library/half", "incoming"):
         (home / folder).mkdir(parents=True)
     (home / "stores/v1-a/indptr.npy").write_bytes(b"half")
-    (home / "incoming/a.json").write_text("{")
+    with writing() as connection:
+        connection.execute(insert(workspaces).values(name="a" * 64, revision=1, content={}))
     found = "\n".join(half_made(home))
     assert "the store v1-a is not what was sealed" in found
     assert "no entries: {'half'}" in found
-    assert "incoming/a.json cannot be read" in found
+    assert "a workspace: This workspace is damaged" in found
     temporary.mkdir()
     (temporary / "tmpx").write_bytes(b"x")
     assert list(remains(home, temporary)) == ["tmpx is left in the temporary folder"]

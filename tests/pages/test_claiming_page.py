@@ -174,7 +174,7 @@ def test_the_one_just_worked_in_is_open_of_several(browser):
 def link_of_name(browser, name):
     from cellucid_core.serving.workspaces import read_workspace, token_of
 
-    return token_of(read_workspace(name)[0].seed)
+    return token_of(read_workspace(name).seed)
 
 
 def test_a_link_opens_behind_the_door_by_its_link(browser, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -14,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from cellucid_core.export import ExportSettings, verify, write
 from tests.export.standin import small_view
 from tests.pages.conftest import ended
+from tests.state import rows
 
 
 def script():
@@ -90,7 +92,8 @@ def test_add_choose_zip_remove(app, exports, home):
     app.button("collection_make").click().run()
     assert not app.exception
     (address,) = links(app)
-    record = json.loads((home / "downloads" / f"{address.rpartition('/')[2]}.json").read_text())
+    key = hashlib.sha256(address.rpartition("/")[2].encode()).hexdigest()
+    (record,) = (row for row in rows(home, "downloads") if row["key"] == key)
     assert record["file_name"] == "exports.zip"
     with zipfile.ZipFile(record["path"]) as archive:
         inside = json.loads(archive.read("exports/datasets.json"))

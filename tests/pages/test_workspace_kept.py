@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from cellucid_core.cache.home import home_folder
 from cellucid_core.cell_pages import SavedPage
+from cellucid_core.database import DatabaseRefused
 from cellucid_core.dataset import DatasetSource, open_dataset
 from cellucid_core.genes import read_gene_sets
 from cellucid_core.serving.workspaces import read_workspace
@@ -27,6 +28,7 @@ from pages.session.state import OpenGeneSets, Workspace
 from tests.making import make_adata
 from tests.pages.conftest import MAIN
 from tests.pages.test_pages import PAGES, texts, widget
+from tests.state import change, rows
 
 _COUNT = itertools.count()
 
@@ -189,12 +191,12 @@ def test_everything_comes_back_to_the_browser_and_by_the_link_and_to_nobody_else
 
 def test_nothing_is_written_where_nothing_changed(visit, uploaded):
     me = visit().open(uploaded(damaged_adata()), "Mine").show("gene_signature.py").run()
-    revision = read_workspace(me.keeper.name)[0].revision
+    revision = read_workspace(me.keeper.name).revision
     me.run().show("upload_preflight.py").run()
     after = me.run().keeper
-    kept = read_workspace(after.name)[0]
+    kept = read_workspace(after.name)
     me.run().run()
-    assert read_workspace(after.name)[0].revision == kept.revision
+    assert read_workspace(after.name).revision == kept.revision
     assert kept.revision <= revision + 1  # the page that was shown for the first time has widgets of its own
 
 
@@ -287,7 +289,7 @@ def test_a_file_of_the_server_that_changed_is_said_and_pages_follow_their_cells(
     assert back.work.export is None
     (page,) = back.work.pages
     assert {back.work.dataset.obs.index[row] for row in page.rows} == {ids[0], ids[8]}
-    kept = read_workspace(back.keeper.name)[0]
+    kept = read_workspace(back.keeper.name)
     assert list(kept.datasets) == [back.work.dataset.content_hash] == [kept.current]
 
 
@@ -350,28 +352,31 @@ def test_deleting_ends_it_in_every_tab(visit, uploaded):
 
 def test_a_damaged_workspace_never_breaks_the_page(visit, uploaded):
     me = worked(visit, uploaded(damaged_adata()))
-    folder = Path(os.environ["CELLUCID_HOME"]) / "workspaces" / me.keeper.name
-    content = json.loads((folder / "workspace.json").read_text())
+    home, name = Path(os.environ["CELLUCID_HOME"]), me.keeper.name
+
+    def becomes(content):
+        change(home, "UPDATE workspaces SET content = ? WHERE name = ?", json.dumps(content), name)
+
+    (content,) = (row["content"] for row in rows(home, "workspaces") if row["name"] == name)
     entry = content["datasets"][content["current"]]
     entry["widgets"] = {"seed": "x", "method": 3, "chart": ["a"], "genes": None, "pages cell_type": [1], "evil": "x"}
     entry["choices"] = {"matrix": "nope", "embeddings": 4}
     entry["fixes"] = ["no-such-rule", "embedding-not-finite"]
     entry["export"] = {"file": "../../x"}
-    for part in folder.glob("pages-*"):
+    for part in (home / "workspaces" / name).glob("pages-*"):
         part.write_text("{}")
-    (folder / "workspace.json").write_text(json.dumps(content))
+    becomes(content)
     back = visit()
     assert back.work.fixes == ("embedding-not-finite",)
     assert "no-such-rule" in back.text
     assert "pages of My cells could not be read" in back.text
     for page in PAGES:
         back.show(page)
-    (folder / "workspace.json").write_text("{")
-    (folder / "last-good.json").write_text("{")
+    becomes({})
     broken = visit(link=me.link)
     assert "damaged" in broken.text
     assert broken.work.dataset is None
-    (folder / "workspace.json").write_text(json.dumps({**content, "schema": 99}))
+    becomes({**content, "schema": 99})
     assert "newer version" in visit(link=me.link).text
 
 
@@ -379,10 +384,10 @@ def test_a_full_disk_is_said_and_work_goes_on(visit, uploaded, monkeypatch):
     me = visit().open(uploaded(damaged_adata()), "Mine").show("gene_signature.py")
 
     def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
+        raise DatabaseRefused(OSError("database or disk is full"))
 
     with monkeypatch.context() as broken:
-        broken.setattr("cellucid_core.atomic.tempfile.mkstemp", full)
+        broken.setattr("cellucid_core.serving.workspaces.files.writing", full)
         me.change(widget(me.app, "selectbox", "Score"), "sum")
         assert "could not be kept" in me.run().text
     assert "could not be kept" not in me.run().run().text
@@ -401,11 +406,11 @@ def test_a_click_while_a_dataset_is_opened_again_loses_nothing(visit, uploaded, 
         resume(self, *arguments)
 
     monkeypatch.setattr(Workspace, "resume", clicked)
-    before = read_workspace(me.keeper.name)[0]
+    before = read_workspace(me.keeper.name)
     other = visit()
     assert len(calls) > 1
     same(me, other)
-    assert read_workspace(me.keeper.name)[0].datasets.keys() == before.datasets.keys()
+    assert read_workspace(me.keeper.name).datasets.keys() == before.datasets.keys()
     same(me, visit())
 
 
@@ -507,7 +512,7 @@ def test_every_widget_that_keeps_its_value_is_known(visit, demo):
         assert fits(name, me.app.session_state[f"{name}@{demo.content_hash[:12]}"]), name
     assert len(me.work.kept_names) > 35
     assert not fits("evil", "x")
-    kept = read_workspace(me.keeper.name)[0].datasets[demo.content_hash].widgets
+    kept = read_workspace(me.keeper.name).datasets[demo.content_hash].widgets
     assert set(kept) == me.work.kept_names
 
 

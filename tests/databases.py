@@ -71,11 +71,24 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture
+def postgres_empty(postgres) -> Iterator[str]:
+    """Return the address of a database in which nothing is."""
+    with _database(postgres, "template1") as address:
+        yield address
+
+
+@pytest.fixture
 def postgres_database(postgres, monkeypatch) -> Iterator[str]:
-    """Have the server's state in an empty PostgreSQL database; return its address."""
+    """Have the server's state in a PostgreSQL database with empty tables; return its address."""
+    with _database(postgres, "prepared") as address:
+        monkeypatch.setenv("CELLUCID_DATABASE", address)
+        yield address
+
+
+@contextlib.contextmanager
+def _database(postgres: str, template: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(8)}"
-    _command(postgres, f"CREATE DATABASE {name} TEMPLATE prepared")
-    monkeypatch.setenv("CELLUCID_DATABASE", f"{postgres}/{name}")
+    _command(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield f"{postgres}/{name}"
     close_databases()
     _command(postgres, f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,0 +1,31 @@
+"""What lies in a home's database, read without the code that wrote it; changed for what only time or chance does."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+_JSON = ("about", "result", "error", "uses", "content", "dataset", "sign_in", "way")
+
+
+def rows(home: Path, table: str) -> list[dict[str, Any]]:
+    """Return the rows of a table, each a dictionary; what is kept as JSON is read."""
+    connection = sqlite3.connect(home / "state.db", timeout=60)
+    try:
+        connection.row_factory = sqlite3.Row
+        found = [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
+    finally:
+        connection.close()
+    return [{k: json.loads(v) if k in _JSON and v is not None else v for k, v in row.items()} for row in found]
+
+
+def change(home: Path, statement: str, *values: object) -> None:
+    """Run a statement that changes rows."""
+    connection = sqlite3.connect(home / "state.db", timeout=60)
+    try:
+        with connection:
+            connection.execute(statement, values)
+    finally:
+        connection.close()
