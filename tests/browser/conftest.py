@@ -53,16 +53,16 @@ def browser() -> Iterator[object]:
 
 
 @contextmanager
-def serve(home: Path, **environment: str) -> Iterator[str]:
-    """Start the dashboard as a user does and yield its address."""
+def serve(home: Path, log: str = "server.log", **environment: str) -> Iterator[str]:
+    """Start the dashboard as a user does, with a log of its own in the home, and yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = home / "server.log"
+    log_file = home / log
     held = Path(__file__).parent / "held"
     path = os.pathsep.join(filter(None, [str(held), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
-    with log.open("w") as output:
+    with log_file.open("w") as output:
         server = subprocess.Popen(
             [*command, "--server.address=127.0.0.1"],
             cwd=ROOT,
@@ -83,10 +83,10 @@ def serve(home: Path, **environment: str) -> Iterator[str]:
                     urllib.request.urlopen(f"{address}/healthz", timeout=1)
                     break
                 except OSError:
-                    assert server.poll() is None, log.read_text()
+                    assert server.poll() is None, log_file.read_text()
                     time.sleep(0.1)
             else:
-                raise AssertionError(f"the server did not start:\n{log.read_text()}")
+                raise AssertionError(f"the server did not start:\n{log_file.read_text()}")
             yield address
         finally:
             server.terminate()
