@@ -4,7 +4,7 @@ FROM python:3.12-slim AS packages
 RUN apt-get update && apt-get install -y --no-install-recommends build-essential && rm -rf /var/lib/apt/lists/*
 COPY requirements.txt .
 RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --upgrade pip \
-    && /opt/venv/bin/pip install --no-cache-dir -r requirements.txt
+    && /opt/venv/bin/pip install --no-cache-dir -r requirements.txt "psycopg[binary]>=3.2"
 
 FROM python:3.12-slim
 COPY --from=packages /opt/venv /opt/venv

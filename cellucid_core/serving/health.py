@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from cellucid_core.cache import cellucid_home
 from cellucid_core.configuration import read_configuration
+from cellucid_core.database import reading
 from cellucid_core.errors import CellucidError
 from cellucid_core.serving.jobs import workers
 
@@ -31,9 +32,9 @@ async def ready(request: Request) -> Response:
 def readiness() -> dict[str, bool]:
     """Return what was checked and whether it is well.
 
-    Settings, the home folder can be written, its disk has room, jobs get their turn.
+    Settings, the home folder can be written, its disk has room, the database can be read, jobs get their turn.
     """
-    checks = dict.fromkeys(("configuration", "home", "space"), False)
+    checks = dict.fromkeys(("configuration", "home", "space", "database"), False)
     crew = workers()
     checks["workers"] = crew is None or crew.serving  # a process without workers does jobs itself
     try:
@@ -46,6 +47,8 @@ def readiness() -> dict[str, bool]:
             os.fsync(file.fileno())
         checks["home"] = True
         checks["space"] = shutil.disk_usage(home).free >= settings.free_space
+        with reading():
+            checks["database"] = True
     except (CellucidError, OSError):
         pass
     return checks
