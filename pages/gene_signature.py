@@ -82,11 +82,11 @@ def show(view: View, inputs: Inputs) -> None:
 
 need_dataset("score gene signatures")
 view = workspace().view
+head = heading("Gene Signature")
 with st.container(key=SPLIT):
     left, right = st.columns([1, 2.4], gap="large")
 inputs: Inputs | None = None
 with left:
-    head = heading("Gene Signature")
     try:
         if view.expression is None:
             raise InputError("This dataset has no expression matrix.", "Signatures need one; export works without.")
