@@ -14,11 +14,13 @@ from cellucid_core.preflight import PreflightReport, Scope, preflight
 from cellucid_core.serving.jobs import JobProgress, genes_job, submit
 from pages.exporting.live import live_panel
 from pages.exporting.result import export_job_of, follow_export, settings_mark, show_finished, show_said, start_export
-from pages.exporting.settings import choose_settings
+from pages.exporting.settings import CHOICES, choose_settings
 from pages.opening.empty import need_dataset
 from pages.session.jobs import follow
 from pages.session.owner import owner
 from pages.session.state import dataset_source, in_time, kept, literal, show_error, workspace
+from pages.session.undo import Undoable, undo_button
+from pages.widgets.heading import heading
 from pages.widgets.style import CARDS, SPLIT
 
 
@@ -185,7 +187,7 @@ def right_side(view: View, settings: ExportSettings | None) -> None:
         show_finished(done)
 
 
-st.title("Export for Cellucid", anchor=False)
+head = heading("Export for Cellucid")
 need_dataset("export it for the Cellucid viewer")
 view = workspace().view
 with st.container(key=SPLIT):
@@ -194,6 +196,8 @@ with left:
     if error := st.session_state.pop("export_error", None):
         show_error(error)
     settings = choose_settings(view)
+with head:
+    undo_button("export", Undoable(widgets=CHOICES, choices={"obs_keys": "the cell columns"}))
 with right:
     try:
         right_side(view, settings)

@@ -14,16 +14,19 @@ from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.signature import SignatureRun, run_signature
 from pages.opening.empty import need_dataset
 from pages.session.state import show_error, workspace
+from pages.session.undo import Undoable, undo_button
 from pages.signature.gene_box import commit_on_paste
-from pages.signature.inputs import Inputs, choose_inputs
+from pages.signature.inputs import CHOICES, Inputs, choose_inputs
 from pages.signature.result import show_chance, show_embedding, show_every_method, show_genes, show_run, show_tests
 from pages.signature.several import show_several
 from pages.signature.take_home import show_files
 from pages.widgets.figure import figure
+from pages.widgets.heading import heading
 from pages.widgets.remembered import remembered
 from pages.widgets.style import SPLIT
 
 TABS = ["Tests", "Genes", "Embedding", "Every method", "Against chance", "Several signatures", "Export"]
+UNDOABLE = Undoable(widgets=CHOICES, pages=True, genes=True)
 
 
 def run_key(view: View, inputs: Inputs) -> Hashable:
@@ -79,11 +82,11 @@ def show(view: View, inputs: Inputs) -> None:
 
 need_dataset("score gene signatures")
 view = workspace().view
+head = heading("Gene Signature")
 with st.container(key=SPLIT):
     left, right = st.columns([1, 2.4], gap="large")
 inputs: Inputs | None = None
 with left:
-    st.title("Gene Signature", anchor=False)
     try:
         if view.expression is None:
             raise InputError("This dataset has no expression matrix.", "Signatures need one; export works without.")
@@ -91,6 +94,8 @@ with left:
         commit_on_paste()
     except CellucidError as error:
         show_error(error)
+with head:  # before anything is computed, which may take long
+    undo_button("signature", UNDOABLE)
 with right:
     if inputs is not None and inputs.empty:
         st.info(

@@ -15,6 +15,7 @@ from pages.session.owner import is_same_owner
 from pages.session.sign_in import admit
 from pages.session.state import literal, show_error, workspace
 from pages.widgets.style import apply_style
+from pages.workspace.hints import Hint, draw_hint, hints_button
 from pages.workspace.login import draw_account, draw_door, start_over
 from pages.workspace.session_start import arrive, reopen, show_address, show_said
 from pages.workspace.sidebar import ago, draw_dataset_card, draw_workspace_card, recent_datasets
@@ -84,6 +85,12 @@ PREFLIGHT = st.Page("upload_preflight.py", title="Upload & Preflight", icon=":ma
 EXPORT = st.Page("export.py", title="Export", icon=":material/archive:")
 SIGNATURE = st.Page("gene_signature.py", title="Gene Signature", icon=":material/query_stats:")
 LIBRARY = st.Page("signature_library.py", title="Signature Library", icon=":material/library_books:")
+HINTS = [
+    Hint(HOME, "Open data", "Drop your file below, or open the demo to look around."),
+    Hint(PREFLIGHT, "Fix", "What is wrong is listed with a button that fixes it; every fix can be undone."),
+    Hint(EXPORT, "Export", "The settings are right for most data: click “Export”, then download the zip."),
+    Hint(SIGNATURE, "Score", "Paste genes: every cell gets a score, and groups of cells are compared."),
+]
 
 visit = admit()
 page = st.navigation(
@@ -104,6 +111,8 @@ draw_dataset_card()
 draw_workspace_card()
 draw_account(visit)
 show_said()
+draw_hint(page, HINTS)
+hints_button()
 try:
     try:
         page.run()

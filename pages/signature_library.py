@@ -29,7 +29,21 @@ from pages.opening.opening_panel import demo_button
 from pages.session.jobs import follow, is_news, latest, my_job, told
 from pages.session.owner import owner
 from pages.session.state import counted, dataset_source, kept, literal, show_error, workspace
+from pages.session.undo import Undoable, undo_button
+from pages.widgets.heading import heading
 
+UNDOABLE = Undoable(
+    widgets={
+        "library_levels": "the levels",
+        "library_source": "the source",
+        "library_normalize": "whether values are normalized",
+        "library_hvg": "how many genes are variable",
+        "library_degs": "how many DEGs are picked",
+        "library_generations": "the generations",
+        "library_seed": "the seed",
+        "library_flavor": "how variable genes are found",
+    }
+)
 _OPEN, _NEXT, _JOB = "library_entry", "library_entry_next", "library_job"
 
 
@@ -243,7 +257,7 @@ def read_panel() -> None:
         show_added(add_entry(signature, owner()).id, signature.dataset)
 
 
-st.title("Signature Library", anchor=False)
+head = heading("Signature Library")
 st.caption("What each gene does in each cell type, level by level, for deconvolution and scoring.")
 found = list_entries()
 signatures, build, read, bulk = st.tabs(
@@ -262,3 +276,6 @@ for tab, draw in draws:
             draw()
         except CellucidError as error:
             show_error(error)
+if workspace().dataset is not None:
+    with head:
+        undo_button("library", UNDOABLE)

@@ -17,11 +17,25 @@ from pages.opening.opening_panel import server_box, upload_box
 from pages.opening.reopening import parts_box
 from pages.session.changes import ERROR, follow_change, pending_change
 from pages.session.state import kept, literal, show_error, widget_key, workspace
+from pages.session.undo import Undoable, undo_button
 from pages.widgets.figure import draw_chart
+from pages.widgets.heading import heading
 from pages.widgets.style import CARDS, SPLIT
 
 NONE = "none"
 KIND_WORDS: dict[str, ColumnKind] = {"groups": "categorical", "numbers": "continuous"}
+UNDOABLE = Undoable(
+    choices={
+        "embeddings": "the embeddings",
+        "latent": "the latent space",
+        "matrix": "the expression matrix",
+        "gene_id": "where gene names are from",
+        "connectivities": "the neighbour graph",
+        "obs_keys": "the cell columns",
+        "kinds": "what kind the columns are",
+    },
+    fixes=True,
+)
 
 
 def cards(view: View) -> None:
@@ -225,7 +239,7 @@ def obs_panel(view: View) -> None:
     )
 
 
-st.title("Upload & Preflight", anchor=False)
+head = heading("Upload & Preflight")
 need_dataset("see what is in it, and what is wrong with it")
 view = workspace().view
 cards(view)
@@ -245,5 +259,7 @@ with st.expander("Samples, more about these cells, or another file", icon=":mate
     st.markdown("**Open another file**")
     if upload_box("other_upload") or server_box("other_server"):
         st.rerun()
+with head:
+    undo_button("preflight", UNDOABLE)
 with place:  # at the end: the rest of the page can be used meanwhile
     follow_change()

@@ -39,6 +39,16 @@ PRECISION = (
     "threads",
 )
 OWN = "custom"
+#: What the widgets of the page choose, by their names, in words.
+CHOICES = {
+    **{f"export_{name}": f"“{control.label}”" for name, control in CONTROLS.items()},
+    "export_centroids": "“Centroids”",
+    "export_genes": "which genes go along",
+    "export_n": "how many genes are highly variable",
+    "export_markers_n": "how many markers each category has",
+    "export_markers_column": "the column of the markers",
+    "export_list": "the gene list",
+}
 
 
 def _start(name: str, value: Any) -> dict[str, Any]:

@@ -128,11 +128,11 @@ class Workspace:
 
         What takes long, here and below, is only noted as `wanted`.
         """
-        self._set(replace(self.choices, **changes), self.fixes)
+        self.take(replace(self.choices, **changes), self.fixes)
 
     def fix(self, asked: str, progress: Callable[[str, float], None] | None = None) -> None:
         """Apply a fix; once more, if something chosen since made it necessary again."""
-        self._set(self.choices, (*(other for other in self.fixes if other != asked), asked), progress)
+        self.take(self.choices, (*(other for other in self.fixes if other != asked), asked), progress)
 
     def fix_all(self, progress: Callable[[str, float], None] | None = None) -> None:
         """Apply every safe fix."""
@@ -142,11 +142,11 @@ class Workspace:
         except NotComputed:
             self.wanted = Wanted(self.choices, self.fixes, everything=True)
         else:
-            self._set(self.choices, tuple(fix.asked for fix in mapping.fixes))
+            self.take(self.choices, tuple(fix.asked for fix in mapping.fixes))
 
     def undo(self, asked: str) -> None:
         """Take a fix back, keeping the others."""
-        self._set(self.choices, tuple(other for other in self.fixes if other != asked))
+        self.take(self.choices, tuple(other for other in self.fixes if other != asked))
 
     def resume(
         self, choices: Mapping, fixes: tuple[str, ...], progress: Callable[[str, float], None] | None = None
@@ -163,9 +163,10 @@ class Workspace:
         self.choices, self.fixes, self.mapping = choices, fixes, mapping
         self.export = None
 
-    def _set(
+    def take(
         self, choices: Mapping, fixes: tuple[str, ...], progress: Callable[[str, float], None] | None = None
     ) -> None:
+        """Have choices and fixes."""
         try:
             self.resume(choices, fixes, progress)
         except NotComputed:

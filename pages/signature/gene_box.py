@@ -9,13 +9,26 @@ import streamlit as st
 
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
-from cellucid_core.genes import GeneMatch, GeneSet, GeneSets, ReadySet, parse_genes, read_gene_sets, ready_sets
+from cellucid_core.genes import (
+    GeneMatch,
+    GeneSet,
+    GeneSets,
+    ReadySet,
+    parse_genes,
+    read_gene_sets,
+    ready_set,
+    ready_sets,
+)
+from cellucid_core.names import listed
 from cellucid_core.signature import match_in_view
-from pages.session.state import OpenGeneSets, kept, literal, show_error, widget_key, workspace
+from pages.session.state import OpenGeneSets, counted, kept, literal, show_error, widget_key, workspace
+from pages.widgets.remembered import remembered
 
 DEMO_GENES = "CD3D, CD3E, CD8A, CD8B, NKG7, GZMK, CCL5"
 MOST_CHIPS, MOST_PROPOSALS = 60, 12
 GENES, CHOSEN = "genes", "signature"
+#: The ready set that is offered where no gene was given.
+SAMPLE = "T cell"
 _COMMIT_ON_PASTE = """<script>
 if (!window.cellucidPaste) {
   window.cellucidPaste = true;
@@ -47,11 +60,39 @@ def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> 
     else:
         genes = _choose_signature(file)
     _file_box(genes)
-    listed = genes if isinstance(genes, str) else " ".join(genes.genes)
-    if listed.strip():
+    if (genes if isinstance(genes, str) else " ".join(genes.genes)).strip():
         match = match_in_view(view, genes, signed=signed, repeats=repeats)
         _fates(match, genes)
+    elif file is None:
+        _sample_button(view)
     return genes
+
+
+def _sample_button(view: View) -> None:
+    """Offer genes to begin with, as the open dataset calls them."""
+    key = (view.dataset.content_hash, view.mapping.digest())
+    genes = remembered("sample signature", key, lambda: genes_of_set(view, SAMPLE))
+    if genes:
+        st.button(
+            f"Try {SAMPLE}s",
+            icon=":material/play_arrow:",
+            help=f"Fills the box with {counted(len(genes), 'gene')} of this dataset: {literal(listed(genes, 8))}",
+            on_click=_take_text,
+            args=(as_text(genes),),
+        )
+
+
+def genes_of_set(view: View, name: str) -> list[str]:
+    """Return the genes of a ready set that a dataset has, in its own words: of mice their orthologs, or other ids."""
+    genes = ready_set(name).genes
+    match = match_in_view(view, genes)
+    own = set(match.found)
+    first = {gene: proposals[0].gene for gene, proposals in match.proposals.items()}
+    return list(dict.fromkeys(first.get(gene, gene) for gene in genes.genes if gene in own or gene in first))
+
+
+def _take_text(text: str) -> None:
+    st.session_state["gene_text_next"] = text
 
 
 def commit_on_paste() -> None:

@@ -28,6 +28,25 @@ NORMALIZATIONS: dict[Normalization, str] = {"none": "As stored", "zscore": "Z-sc
 #: No name of a column; not None, beside which a box offers to clear the choice.
 _NONE = "\x1f"
 _ABOUT = "\n".join(f"- **{about.label}**: {about.sentence}" for about in ABOUT.values())
+#: What the column's widgets choose, by their names or the beginnings of these, in words.
+CHOICES = {
+    "genes": "the gene list",
+    "signature": "the chosen signature",
+    "group_by": "the column of the pages",
+    "pages ": "the chosen pages",
+    "rest ": "what pages are compared with",
+    "method": "the score",
+    "normalization": "the scale",
+    "sample ": "the donor or sample",
+    "repeats": "whether repeated genes count",
+    "p_adjust": "how p-values are adjusted",
+    "seed": "the seed",
+    "max_rank": "the largest rank that counts",
+    "top_share": "the share of genes that is the top",
+    "ctrl_size": "the control genes per bin",
+    "n_bins": "the bins of mean expression",
+    "gene_pool": "the genes that controls are drawn from",
+}
 ADJUSTMENTS: dict[Adjustment, str] = {"bh": "Benjamini–Hochberg", "holm": "Holm"}
 
 

@@ -1,0 +1,91 @@
+"""Four hints for who is here for the first time, one on each step's page, until they are closed for good.
+
+Who has a workspace, or comes by a link, is not here for the first time. That hints were closed, the browser remembers
+in a cookie of its own; one that keeps no cookies would be shown them again and again, and has to ask for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from pages.session.keeping import keeper
+from pages.session.owner import lasting_owner
+
+COOKIE = "cellucid_hints"
+#: Session state: whether hints are shown; whether the browser is to remember that they were closed.
+_SHOWN, _CLOSED = "hints_shown", "hints_closed"
+#: Browsers keep no cookie longer (RFC 6265bis, 5.5).
+_REMEMBER = f'<script>document.cookie = "{COOKIE}=closed; path=/; samesite=lax; max-age={400 * 86400}"</script>'
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What a step is for.
+
+    Attributes
+    ----------
+    page
+        Where it is done.
+    title, words
+        What it is called; what to do, one sentence or two.
+    """
+
+    page: StreamlitPage
+    title: str
+    words: str
+
+
+def draw_hint(page: StreamlitPage, hints: list[Hint]) -> None:
+    """Draw the hint of a page, if it has one and hints are shown; above what the page draws.
+
+    Parameters
+    ----------
+    page
+        The page that is shown.
+    hints
+        One for each step, in order.
+    """
+    if st.session_state.get(_CLOSED):
+        with st.sidebar:
+            st.html(_REMEMBER, unsafe_allow_javascript=True)
+    if not st.session_state.setdefault(_SHOWN, _is_first_visit()):
+        return
+    at = next((at for at, hint in enumerate(hints) if hint.page == page), None)
+    if at is None:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="hint"):
+        st.markdown(f":gray-badge[{at + 1} of {len(hints)}] **{hints[at].title}.** {hints[at].words}", width="stretch")
+        if at + 1 < len(hints):
+            st.page_link(hints[at + 1].page, label=f"Next: {hints[at + 1].title.lower()}")
+        st.button(
+            "Close hints",
+            icon=":material/close:",
+            type="tertiary",
+            help="For good; “Show hints” at the left brings them back",
+            key="close_hints",
+            on_click=_close,
+        )
+
+
+def hints_button() -> None:
+    """Draw the way back to the hints at the foot of the sidebar."""
+    if not st.session_state.get(_SHOWN):
+        st.sidebar.button("Show hints", icon=":material/lightbulb:", type="tertiary", key="show_hints", on_click=_show)
+
+
+def _is_first_visit() -> bool:
+    known = keeper()
+    return (
+        not known.name and not known.said and lasting_owner() is not None and COOKIE not in st.context.cookies.to_dict()
+    )
+
+
+def _close() -> None:
+    st.session_state[_SHOWN], st.session_state[_CLOSED] = False, True
+
+
+def _show() -> None:
+    st.session_state[_SHOWN] = True
