@@ -59,8 +59,9 @@ def forget_old_home(home: Path) -> None:
     ):
         for file in home.glob(pattern):
             file.unlink(missing_ok=True)
-    for folder in ("workspaces/owners", "jobs/.servers", "downloads", "links", "sign_ins"):
-        shutil.rmtree(home / folder, ignore_errors=True)
+    for pattern in ("workspaces/owners", "workspaces/.*.deleted", "jobs/.servers", "downloads", "links", "sign_ins"):
+        for folder in home.glob(pattern):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy(file: Path, connection: Connection) -> None:
@@ -81,7 +82,8 @@ def _insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
 
 def _workspaces(home: Path) -> Iterator[Row]:
     for folder in home.glob("workspaces/*"):
-        content = _read(folder / "workspace.json") or _read(folder / "last-good.json")
+        both = (_read(folder / "workspace.json"), _read(folder / "last-good.json"))
+        content = next((one for one in both if one is not None and isinstance(one.get("datasets"), dict)), None)
         if _HASH.fullmatch(folder.name) and content is not None:
             revision = content.get("revision")
             yield {

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
-    Integer,
     MetaData,
     String,
     Table,
@@ -91,7 +90,7 @@ workspaces = Table(
     "workspaces",
     metadata,
     Column("name", String(_HASH), primary_key=True),
-    Column("revision", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
     Column("content", Json),  # None: it was never written
     _time("opened"),
 )

@@ -107,9 +107,9 @@ def add_entry(signature: Signature, owner: str) -> Entry:
             "owner": "",
         }
         (draft / _RECORD).write_text(json.dumps(content, ensure_ascii=False, indent=2), encoding="utf-8")
-        with writing() as connection:
+        with writing() as connection:  # first, so that no entry is nobody's
             connection.execute(insert(entry_owners).values(entry=name, owner=owner_mark(owner)))
-            draft.rename(parent / name)
+        draft.rename(parent / name)
     except OSError as error:
         raise InputError(
             f"The signature could not be kept ({os.strerror(error.errno) if error.errno else error}).",

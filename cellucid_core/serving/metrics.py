@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cellucid_core.cache import cellucid_home
 from cellucid_core.configuration import read_configuration
+from cellucid_core.database import DatabaseRefused
 from cellucid_core.errors import CellucidError
 from cellucid_core.serving.logs import LOGGER, log_error
 
@@ -158,6 +159,10 @@ class Watched:
 
         try:
             await self.app(scope, counted_receive, counted_send)
+        except DatabaseRefused as error:
+            if begun:
+                raise
+            await JSONResponse({"what": error.what, "fix": error.fix}, 503)(scope, counted_receive, counted_send)
         except Exception as error:
             unforeseen = log_error(error, "request")
             if begun:  # an answer can only be cut off now

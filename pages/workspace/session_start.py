@@ -29,7 +29,6 @@ from cellucid_core.serving.workspaces import (
     note_workspace,
     owners_workspaces,
     read_workspace,
-    stamp_of,
     token_of,
     workspace_to_json,
 )
@@ -100,14 +99,13 @@ def _enter(me: Keeper) -> None:
         return
     try:
         kept = read_workspace(name)
-        stamp = stamp_of(name)
     except CellucidError as error:
         me.said.append(f"{error}")
         if asked:
             del st.query_params[PARAMETER]
         return
     mark_opened(name)
-    me.name, me.seed, me.title, me.stamp = name, kept.seed, kept.name, stamp
+    me.name, me.seed, me.title, me.stamp = name, kept.seed, kept.name, kept.revision
     token = asked or token_of(kept.seed)
     me.token = token if name_of(token) == name else ""  # the server's key was lost: the workspace has no link any more
     me.record = me.synced = workspace_to_json(kept)

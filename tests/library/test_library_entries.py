@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,3 +72,15 @@ def test_the_example_is_that_of_the_demo_and_stays(demo_view):
     for owner in ("", "anybody"):
         with pytest.raises(WorkRefused):
             delete_entry(example.id, owner)
+
+
+def test_an_entry_that_could_not_be_put_in_its_place_is_in_no_list(monkeypatch):
+    before = {entry.id for entry in list_entries()}
+
+    def full(self, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(InputError, match="could not be kept"):
+        add_entry(make_signature(), "me")
+    assert {entry.id for entry in list_entries()} == before

@@ -77,6 +77,7 @@ def test_liveness_and_readiness(client, home, monkeypatch):
         "configuration": True,
         "home": True,
         "space": False,
+        "database": True,
         "workers": True,
     }
     monkeypatch.setenv("CELLUCID_FREE_SPACE", "nonsense")
@@ -87,6 +88,16 @@ def test_liveness_and_readiness(client, home, monkeypatch):
     assert answer.status_code == 503
     assert "proc" not in answer.text
     assert client.get("/healthz").status_code == 200
+
+
+def test_a_database_that_fails_is_a_sentence_everywhere(client, home):
+    (home / "state.db").parent.mkdir(parents=True, exist_ok=True)
+    (home / "state.db").write_bytes(b"not a database" * 100)
+    for path in ("/cellucid/download/" + "A" * 43, "/live/" + "A" * 43 + "/"):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert "database cannot be used" in answer.json()["what"]
+    assert client.get("/healthz/ready").json()["checks"]["database"] is False
 
 
 def test_metrics_are_off_unless_asked_for(client, monkeypatch):

@@ -50,6 +50,7 @@ from cellucid_core.serving.workspaces import (
     choices_to_json,
     create_workspace,
     delete_workspace,
+    ending,
     export_from_json,
     export_to_json,
     files_in_use,
@@ -664,6 +665,20 @@ def test_deleting_goes_nowhere_else(home, tmp_path, path):
     assert files_in_use() == set()
     delete_workspace(name)
     assert outside.exists()
+
+
+def test_the_sweep_spares_what_is_made_while_it_looks(monkeypatch):
+    made, part = [], part_name("pages", b"x")
+
+    def and_then(folder):
+        made.append(stored()[0])
+        write_part(made[0], part, lambda: "{}")
+        return entries_of(folder)
+
+    entries_of = ending.entries_of
+    monkeypatch.setattr(ending, "entries_of", and_then)
+    ending.sweep_workspaces()
+    assert read_part(made[0], part) == "{}"
 
 
 def test_the_sweep_ends_what_nobody_opened_and_spares_what_the_living_use(home):

@@ -24,7 +24,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from cellucid_core.configuration import read_configuration
-from cellucid_core.database import DatabaseRefused, links, owner_mark, reading, writing
+from cellucid_core.database import DatabaseRefused, links, owner_mark, reading, workspaces, writing
+from cellucid_core.errors import WorkRefused
 from cellucid_core.serving.live.answers import LiveDataset, answer, cross_origin
 
 PREFIX = "live"
@@ -82,6 +83,11 @@ def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0, *, worksp
         ``CELLUCID_TIME_TO_LIVE``.
     workspace
         Name of the workspace that it belongs to.
+
+    Raises
+    ------
+    WorkRefused
+        If the workspace is gone.
     """
     token, now = secrets.token_urlsafe(32), time.time()
     ends = now + lifetime if lifetime else 0.0
@@ -91,6 +97,9 @@ def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0, *, worksp
         "workspace": workspace or None,
     }
     with writing() as connection:
+        there = select(workspaces.c.name).where(workspaces.c.name == workspace).with_for_update(read=True)
+        if workspace and connection.scalar(there) is None:
+            raise WorkRefused("This workspace was deleted in another tab.", "Make the link again, in a new one.")
         connection.execute(insert(links).values(**row))
     return token, link
 
@@ -113,7 +122,7 @@ def pass_links(
     connection: Connection, source: str, target: str, only: Collection[str] | None = None
 ) -> tuple[str, ...]:
     """Give the links of one owner to another in a transaction, and return their keys; see `claiming`."""
-    which = links.c.owner == owner_mark(source)
+    which = (links.c.owner == owner_mark(source)) & ((links.c.ends == 0) | (links.c.ends > time.time()))
     if only is not None:
         which &= links.c.key.in_(only)
     return tuple(connection.scalars(update(links).where(which).values(owner=owner_mark(target)).returning(links.c.key)))

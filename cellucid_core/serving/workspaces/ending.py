@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import delete, select
 
 from cellucid_core.cache import cellucid_home, entries_of, home_folder, note_of, turned_hash
-from cellucid_core.database import owner_mark, reading, workspaces, writing
+from cellucid_core.database import owner_mark, reading, workspace_owners, workspaces, writing
 from cellucid_core.errors import InputError
 from cellucid_core.serving.incoming import forget_kept
 from cellucid_core.serving.jobs import delete_jobs
@@ -48,8 +48,11 @@ def delete_workspace(name: str, owner: str | None = None) -> None:
             return
         theirs = marked_names(connection, whose)
     shutil.rmtree(workspaces_folder() / name, ignore_errors=True)
-    with suppress(Damaged, InputError):  # what it used expires by itself
-        _delete_used(workspace_from_json(found.content), whose, theirs)
+    try:
+        kept = workspace_from_json(found.content)
+    except (Damaged, InputError):  # what it used expires by itself
+        return
+    _delete_used(kept, whose, theirs)
 
 
 def _delete_used(kept: KeptWorkspace, whose: set[str], theirs: set[str]) -> None:
@@ -85,9 +88,7 @@ def _delete_used(kept: KeptWorkspace, whose: set[str], theirs: set[str]) -> None
 def owner_keeps(owner: str, kept: str) -> bool:
     """Tell whether a living workspace of an owner, named by the mark, refers to a finished upload."""
     path = home_folder("uploads").resolve() / kept
-    with reading() as connection:
-        theirs = marked_names(connection, (owner,))
-    return any(path in _files(one) for name, one in _living() if name in theirs)
+    return any(path in _files(one) for _, one in _living(owner))
 
 
 def files_in_use() -> set[Path]:
@@ -100,19 +101,23 @@ def sweep_workspaces(now: float | None = None) -> int:
 
     What they used is left to `starting.sweep`, which goes by its own age.
     """
+    folders = entries_of(cellucid_home() / "workspaces")  # first: each was made after its row
     with writing() as connection:
         gone = connection.execute(delete(workspaces).where(workspaces.c.opened < oldest_opening(now))).rowcount
         names = set(connection.scalars(select(workspaces.c.name)))
-    for folder in entries_of(cellucid_home() / "workspaces"):
+    for folder in folders:
         if is_name(folder.name) and folder.name not in names:
             shutil.rmtree(folder, ignore_errors=True)
     return gone
 
 
-def _living() -> Iterator[tuple[str, KeptWorkspace]]:
+def _living(owner: str | None = None) -> Iterator[tuple[str, KeptWorkspace]]:
+    """Yield the workspaces that are alive, of all owners or of one named by the mark."""
+    query = select(workspaces.c.name, workspaces.c.content).where(workspaces.c.opened >= oldest_opening())
+    if owner is not None:
+        query = query.join(workspace_owners).where(workspace_owners.c.owner == owner)
     with reading() as connection:
-        alive = workspaces.c.opened >= oldest_opening()
-        rows = connection.execute(select(workspaces.c.name, workspaces.c.content).where(alive)).all()
+        rows = connection.execute(query).all()
     for name, content in rows:
         with suppress(Damaged, InputError):
             yield name, workspace_from_json(content)

@@ -34,7 +34,8 @@ def note_workspace(owner: str, name: str) -> None:
         if connection.scalar(latest.limit(1)) == name:
             return
     with writing() as connection:
-        if connection.scalar(select(workspaces.c.name).where(workspaces.c.name == name)) is not None:
+        there = select(workspaces.c.name).where(workspaces.c.name == name).with_for_update(read=True)
+        if connection.scalar(there) is not None:
             upsert(connection, workspace_owners, {"owner": mark, "workspace": name, "used": time.time()})
             beyond = list(connection.scalars(latest.offset(MAX_LISTED)))
             connection.execute(delete(workspace_owners).where(_OWNED.owner == mark, _OWNED.workspace.in_(beyond)))

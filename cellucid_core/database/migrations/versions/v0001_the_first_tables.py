@@ -101,7 +101,7 @@ def upgrade() -> None:
     op.create_table(
         "workspaces",
         sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("content", sa.Text(), nullable=True),
         sa.Column("opened", sa.Double(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_workspaces")),
