@@ -5,39 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined
-
 from cellucid_core.cell_pages import choose_pages
 from cellucid_core.dataset import DEMO, SAMPLE, Dataset, Mapping, View, default_mapping
-from cellucid_core.signature.reporting.reproduce import conditions, indices, unsigned
+from cellucid_core.signature.reporting.python_lines import Code, called, indices, python_lines
+from cellucid_core.signature.reporting.reproduce import conditions, unsigned
 
 if TYPE_CHECKING:
     from cellucid_core.signature.run import SignatureRun
-
-_WIDTH = 96
-_LINES = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False).from_string(
-    """\
-import cellucid_core as cc
-{% if "np." in pages %}
-import numpy as np
-{% endif %}
-
-data = {{ call("cc.open", opening) }}
-{% if fixes %}
-data = {{ call("cc.preflight(data).fix", fixes) }}
-{% endif %}
-{% if pages %}
-pages = [
-{{ pages }}]
-{% endif %}
-score = {{ call("cc.score", scoring) }}
-print(score.summary)
-{% if tests %}
-print(score.tests)
-{% endif %}
-score.plot()
-"""
-)
 
 
 def api_code(
@@ -61,13 +35,14 @@ def api_code(
     file, cell_metadata
         What to open, and the table that joined the cells; by default their names, to be edited.
     """
-    return _LINES.render(
-        opening=_opening(view, choices or view.mapping, file, cell_metadata),
-        fixes=[repr(fix.asked) for fix in view.mapping.fixes],
+    fixes = [repr(fix.asked) for fix in view.mapping.fixes]
+    return python_lines(
+        "api_lines.py.jinja",
+        opening=called("cc.open", _opening(view, choices or view.mapping, file, cell_metadata)),
+        fixing=called("cc.preflight(data).fix", fixes) if fixes else None,
         pages="" if _column(view, run) or len(run.pages) < 2 else _own_pages(run),
-        scoring=_scoring(view, run),
+        scoring=called("cc.score", _scoring(view, run)),
         tests=bool(run.tests),
-        call=_call,
     )
 
 
@@ -168,10 +143,5 @@ def _column(view: View, run: SignatureRun) -> str:
     return columns.pop() if len(columns) == 1 else ""
 
 
-def _own_pages(run: SignatureRun) -> str:
-    return "".join(f"    cc.Page({page.name!r}, {indices(page.cells)}),\n" for page in run.pages)
-
-
-def _call(name: str, arguments: list[str]) -> str:
-    line = f"{name}({', '.join(arguments)})"
-    return line if len(line) <= _WIDTH else "\n".join([f"{name}(", *(f"    {text}," for text in arguments), ")"])
+def _own_pages(run: SignatureRun) -> Code:
+    return Code("".join(f"    cc.Page({page.name!r}, {indices(page.cells)}),\n" for page in run.pages))
