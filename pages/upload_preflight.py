@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -21,6 +20,7 @@ from pages.session.undo import Undoable, undo_button
 from pages.widgets.figure import draw_chart
 from pages.widgets.heading import heading
 from pages.widgets.style import CARDS, SPLIT
+from pages.widgets.turning import draw_cloud
 
 NONE = "none"
 KIND_WORDS: dict[str, ColumnKind] = {"groups": "categorical", "numbers": "continuous"}
@@ -79,25 +79,20 @@ def embedding_panel(view: View) -> None:
         **kept("preflight_dimension"),
         required=True,
     )
-    coordinates = view.embedding(chosen)[:, :2]
-    drawn = np.isfinite(coordinates).all(axis=1)
     name = view.mapping.embeddings[chosen]
     if key is None:
         values, colors = pd.Series(["cell"] * view.n_cells), None
     else:
         values = view.obs(key)
         colors = group_colors(view, key) if view.kind(key) == "categorical" else None
-    chart = charts.embedding(
-        coordinates[drawn],
-        values[drawn],
-        key or "cells",
-        colors=colors,
-        categorical=colors is not None or key is None,
-        axes=(f"{name} 1", f"{name} 2"),
-    )
-    draw_chart(chart)
+    grouped, title = colors is not None or key is None, key or "cells"
+    coordinates = view.embedding(chosen)
     if chosen == 3:
-        st.caption("The first two of three axes; the viewer shows all three.")
+        draw_cloud(charts.point_cloud(coordinates, values, colors=colors, categorical=grouped), title)
+        return
+    axes = (f"{name} 1", f"{name} 2")
+    draw_chart(charts.embedding(coordinates, values, title, colors=colors, categorical=grouped, axes=axes))
+    st.caption(f"{charts.EMBEDDING_CAPTION}{f'; {charts.LEGEND_CAPTION}' if colors is not None else ''}.")
 
 
 def set_embedding(dimension: int) -> None:

@@ -7,6 +7,8 @@ Text colours are left to the theme; every other colour reads on light and on dar
 
 from __future__ import annotations
 
+from cellucid_core.charts.cloud import Cloud, point_cloud
+from cellucid_core.charts.contour import density_contour
 from cellucid_core.charts.cumulative import CUMULATIVE_CAPTION, cumulative
 from cellucid_core.charts.distributions import (
     BOX_CAPTION,
@@ -17,7 +19,7 @@ from cellucid_core.charts.distributions import (
     violin,
 )
 from cellucid_core.charts.drawing_board import board_height, drawing_board
-from cellucid_core.charts.embedding import MAX_POINTS, embedding
+from cellucid_core.charts.embedding import EMBEDDING_CAPTION, LEGEND_CAPTION, MAX_POINTS, embedding, embedding_pair
 from cellucid_core.charts.evidence import (
     CHANCE_CAPTION,
     CONTRIBUTION_CAPTION,
@@ -46,9 +48,11 @@ __all__ = [
     "CONTRIBUTION_CAPTION",
     "CUMULATIVE_CAPTION",
     "DOTS_CAPTION",
+    "EMBEDDING_CAPTION",
     "FRONT_CAPTION",
     "HEATMAP_CAPTION",
     "HISTOGRAM_CAPTION",
+    "LEGEND_CAPTION",
     "MAX_POINTS",
     "MEANS_CAPTION",
     "MIME",
@@ -57,6 +61,7 @@ __all__ = [
     "TREE_CAPTION",
     "TREND_CAPTION",
     "VIOLIN_CAPTION",
+    "Cloud",
     "board_height",
     "box",
     "chance_histogram",
@@ -64,15 +69,18 @@ __all__ = [
     "contribution_bars",
     "correlation_heatmap",
     "cumulative",
+    "density_contour",
     "dot_plot",
     "drawing_board",
     "embedding",
+    "embedding_pair",
     "histogram",
     "level_tree",
     "library_trend",
     "page_sizes",
     "pareto_front",
     "per_sample",
+    "point_cloud",
     "signature_heatmap",
     "specification",
     "stacked_fractions",

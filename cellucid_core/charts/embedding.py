@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cellucid_core.cell_pages import palette
+from cellucid_core.cell_pages import Page, palette
+from cellucid_core.charts.contour import density_contour
 from cellucid_core.charts.layout import inline
 from cellucid_core.errors import InputError
 
@@ -19,9 +22,13 @@ _BINS = 150
 #: Blue to yellow by lightness, as viridis, without the ends that vanish on a dark or on a light background.
 SEQUENTIAL = ("#5B5AA5", "#3E7CB1", "#2A9D8F", "#57B86B", "#A6CF4A", "#E6D52E")
 NO_VALUE = "#9AA0A6"
-_NO_VALUE_NAME = "no value"
+NO_VALUE_NAME = "no value"
 _MOST_IN_LEGEND = 60
 _GOLDEN = 0.6180339887498949
+#: The wheel alone scrolls the page that the plot stands on; two fingers that spread are a wheel with Ctrl.
+_WHEEL = "wheel![event.ctrlKey || event.metaKey]"
+EMBEDDING_CAPTION = "Drag to move, Ctrl + wheel or pinch to zoom, double click to go back"
+LEGEND_CAPTION = "click a name in the legend to see it alone"
 
 
 def embedding(
@@ -33,6 +40,7 @@ def embedding(
     categorical: bool | None = None,
     axes: tuple[str, str] | None = None,
     size: int = 440,
+    outline: Page | None = None,
 ) -> Any:
     """Draw cells on an embedding.
 
@@ -53,46 +61,155 @@ def embedding(
         Names of the two axes.
     size
         Height of the plot in pixels; it is as wide as its container, and both axes have the same scale.
+    outline
+        Cells around which the line of their density is drawn (`density_contour`), where there are two coordinates.
 
     Returns
     -------
     altair.Chart
-        One point per cell up to 20,000 cells, the highest on top; above, a grid whose tiles show the mean, or the most
-        frequent group, of their cells.
+        It can be moved and zoomed, and a click on a group in the legend greys the others. One point per cell up to
+        20,000 cells, the highest on top; above, a grid whose tiles show the mean, or the most frequent group, of their
+        cells.
 
     Raises
     ------
     InputError
         Coordinates and values do not belong together.
     """
+    import altair as alt
+
+    drawn = _prepare(xy, values, title, colors, categorical)
+    scales = _equal_scales(alt, drawn.domains) if drawn.equal else _plain_scales(alt, drawn.domains)
+    chart = _unit(alt, drawn, axes, scales, size).add_params(_zoom(alt))
+    if drawn.equal and outline is not None:
+        chart = _outlined(alt, chart, xy, outline, scales)
+    return chart.properties(
+        width="container",
+        height=size,
+        # The legend stands below and must not take from the plot's height.
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+    ).configure_view(strokeWidth=0)
+
+
+def embedding_pair(
+    xy: np.ndarray,
+    values: Sequence[tuple[str, np.ndarray | pd.Series]],
+    *,
+    colors: Mapping[str, str] | None = None,
+    size: int = 300,
+    outline: Page | None = None,
+) -> Any:
+    """Draw cells on an embedding once for each of some values, side by side; what is moved in one moves in all.
+
+    Parameters
+    ----------
+    xy
+        (n_cells, 2) coordinates.
+    values
+        What the colours of each plot mean, and (n_cells,) numbers or groups.
+    colors, outline
+        As of `embedding`; colours are those of groups.
+    size
+        Width and height of each plot in pixels.
+
+    Returns
+    -------
+    altair.HConcatChart
+        Points or tiles as `embedding` draws them.
+
+    Raises
+    ------
+    InputError
+        Coordinates and values do not belong together, or there is one coordinate only.
+    """
+    import altair as alt
+
+    if np.ndim(xy) != 2 or np.shape(xy)[1] != 2:
+        raise InputError("Plots side by side need two coordinates.")
+    # That one selection belongs to both is what links them.
+    warnings.filterwarnings("ignore", message="Automatically deduplicated selection")
+    zoom = _zoom(alt)
+    plots: list[Any] = []
+    for title, column in values:
+        drawn = _prepare(xy, column, title, colors, None)
+        scales = _plain_scales(alt, drawn.domains)
+        chart = _unit(alt, drawn, None, scales, size, f"isolate_{len(plots)}").add_params(zoom)
+        if outline is not None:
+            chart = _outlined(alt, chart, xy, outline, scales)
+        plots.append(chart.properties(width=size, height=size))
+    return (
+        alt.hconcat(*plots, spacing=16, autosize="pad")
+        .resolve_scale(color="independent")
+        .resolve_legend(color="independent")
+        .configure_view(strokeWidth=0)
+    )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What is drawn: rows of points, or of tiles where ``tiled``; ``groups`` are empty for numbers."""
+
+    rows: list[dict[str, Any]]
+    tiled: bool
+    domains: tuple[list[float], list[float]]
+    title: str
+    groups: list[str]
+    colors: Mapping[str, str] | None
+    n_cells: int
+    equal: bool
+
+
+def _prepare(
+    xy: np.ndarray,
+    values: np.ndarray | pd.Series | Sequence[Any],
+    title: str,
+    colors: Mapping[str, str] | None,
+    categorical: bool | None,
+) -> _Drawn:
+    """Make points or tiles of cells."""
     xy = np.asarray(xy, dtype=np.float64)
     xy = xy[:, None] if xy.ndim == 1 else xy
     column = pd.Series(values)
     if xy.ndim != 2 or xy.shape[1] not in (1, 2) or len(xy) != len(column):
         raise InputError("An embedding plot needs one or two coordinates and one value per cell.")
+    groups, numbers = read_values(column, colors, categorical)
+    equal = xy.shape[1] == 2
+    if not equal:
+        spread = np.modf(np.arange(1, len(xy) + 1) * _GOLDEN)[0] if groups else np.nan_to_num(numbers)
+        xy = np.column_stack([xy[:, 0], spread])
+    kept = np.isfinite(xy).all(axis=1)
+    xy, numbers = xy[kept], numbers[kept]
+    domains = _domains(xy, equal=equal)
+    tiled = len(xy) > MAX_POINTS
+    rows = _tiles(xy, numbers, groups, domains) if tiled else _points(xy, numbers, groups)
+    return _Drawn(rows, tiled, domains, title, groups, colors, len(xy), equal)
+
+
+def read_values(
+    values: np.ndarray | pd.Series | Sequence[Any], colors: Mapping[str, str] | None, categorical: bool | None
+) -> tuple[list[str], np.ndarray]:
+    """Return the groups in the order of the legend, none for numbers; and (n_cells,) places among them, or numbers.
+
+    Parameters
+    ----------
+    values, colors, categorical
+        As of `embedding`.
+    """
+    column = pd.Series(values)
     if categorical is None:
         numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
         categorical = not numeric
     if categorical:
         groups, codes = _codes(column, colors)
-        numbers = codes.astype(np.float64)
-        numbers[codes < 0] = np.nan
-    else:
-        groups = []
-        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        numbers = np.where(np.isfinite(numbers), numbers, np.nan)
-    equal = xy.shape[1] == 2
-    if not equal:
-        spread = np.modf(np.arange(1, len(xy) + 1) * _GOLDEN)[0] if categorical else np.nan_to_num(numbers)
-        xy = np.column_stack([xy[:, 0], spread])
-    kept = np.isfinite(xy).all(axis=1)
-    xy, numbers = xy[kept], numbers[kept]
-    domains = _domains(xy, equal=equal)
-    if len(xy) <= MAX_POINTS:
-        rows = _points(xy, numbers, groups)
-        return _chart(rows, None, domains, title, groups, colors, axes, size, len(xy), equal=equal)
-    rows = _tiles(xy, numbers, groups, domains)
-    return _chart(rows, _BINS, domains, title, groups, colors, axes, size, len(xy), equal=equal)
+        return groups, np.where(codes < 0, np.nan, codes)
+    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return [], np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def group_shades(groups: list[str], colors: Mapping[str, str] | None) -> list[str]:
+    """Return the colour of each group: the one that was given, or one of the palette."""
+    spare = palette(len(groups))
+    return [(colors or {}).get(name, spare[i]) for i, name in enumerate(groups)]
 
 
 def _codes(column: pd.Series, colors: Mapping[str, str] | None) -> tuple[list[str], np.ndarray]:
@@ -179,26 +296,14 @@ def _tiles(
 def _shown(numbers: np.ndarray, groups: list[str]) -> list[Any]:
     """Return what a mark says: a group's name, a number, or None."""
     if groups:
-        return [_NO_VALUE_NAME if np.isnan(v) else groups[int(v)] for v in numbers]
+        return [NO_VALUE_NAME if np.isnan(v) else groups[int(v)] for v in numbers]
     return [None if np.isnan(v) else float(f"{v:.5g}") for v in numbers]
 
 
-def _chart(
-    rows: list[dict[str, Any]],
-    bins: int | None,
-    domains: tuple[list[float], list[float]],
-    title: str,
-    groups: list[str],
-    colors: Mapping[str, str] | None,
-    axes: tuple[str, str] | None,
-    size: int,
-    n_cells: int,
-    *,
-    equal: bool,
+def _unit(
+    alt: Any, drawn: _Drawn, axes: tuple[str, str] | None, scales: list[Any], size: int, isolate: str = "isolate"
 ) -> Any:
-    import altair as alt
-
-    scales = _equal_scales(alt, domains) if equal else [alt.Scale(domain=d, nice=False, zero=False) for d in domains]
+    """Return the marks, with the legend in which a group can be clicked."""
 
     def axis(i: int) -> Any:
         return alt.Axis(
@@ -206,28 +311,59 @@ def _chart(
         )
 
     x, y = alt.X("x:Q", axis=axis(0), scale=scales[0]), alt.Y("y:Q", axis=axis(1), scale=scales[1])
-    base = alt.Chart(inline(alt, rows))
-    if bins is None:
+    base = alt.Chart(inline(alt, drawn.rows))
+    kind = "nominal" if drawn.groups else "quantitative"
+    if not drawn.tiled:
         # Points shrink with their number, so that few are seen and many do not smear.
-        area = float(np.clip(90_000 / max(n_cells, 1), 9, 60))
-        chart = base.mark_circle(size=area, opacity=0.85, strokeWidth=0).encode(x=x, y=y)
-        tooltip = [alt.Tooltip("value", type="nominal" if groups else "quantitative", title="value")]
+        area = float(np.clip(90_000 / max(drawn.n_cells, 1), 9, 60)) * min(1.0, size / 440)
+        solid = 0.85
+        chart = base.mark_circle(size=area, opacity=solid, strokeWidth=0, clip=True).encode(x=x, y=y)
+        tooltip = [alt.Tooltip("value", type=kind, title="value")]
     else:
-        chart = base.mark_rect(strokeWidth=0).encode(x=x, y=y, x2="x2", y2="y2")
+        solid = 1.0
+        chart = base.mark_rect(strokeWidth=0, clip=True).encode(x=x, y=y, x2="x2", y2="y2")
         tooltip = [
-            alt.Tooltip("value", type="nominal" if groups else "quantitative", title="most" if groups else "mean"),
+            alt.Tooltip("value", type=kind, title="most" if drawn.groups else "mean"),
             alt.Tooltip("cells:Q", format=",", title="cells"),
         ]
-    return (
-        chart.encode(color=_color(alt, title, groups, rows, colors), tooltip=tooltip)
-        .properties(
-            width="container",
-            height=size,
-            # The legend stands below and must not take from the plot's height.
-            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        )
-        .configure_view(strokeWidth=0)
+    color = _color(alt, drawn.title, drawn.groups, drawn.rows, drawn.colors)
+    if not drawn.groups:
+        return chart.encode(color=color, tooltip=tooltip)
+    chosen = alt.selection_point(name=isolate, fields=["value"], bind="legend")
+    return chart.add_params(chosen).encode(
+        color=alt.condition(chosen, color, alt.value(NO_VALUE)),
+        opacity=alt.condition(chosen, alt.value(solid), alt.value(0.15)),
+        tooltip=tooltip,
     )
+
+
+def _zoom(alt: Any) -> Any:
+    return alt.selection_interval(name="zoom", bind="scales", zoom=_WHEEL)
+
+
+def _outlined(alt: Any, chart: Any, xy: np.ndarray, page: Page, scales: list[Any]) -> Any:
+    """Put the outline of a page's cells over a chart: light below, so that it shows on its own colour."""
+    lines = density_contour(np.asarray(xy, dtype=np.float64)[page.cells])
+    rows = [
+        {"x": float(f"{a:.5g}"), "y": float(f"{b:.5g}"), "line": number, "at": at, "page": page.name}
+        for number, line in enumerate(lines)
+        for at, (a, b) in enumerate(line)
+    ]
+    base = alt.Chart(inline(alt, rows)).encode(
+        x=alt.X("x:Q", scale=scales[0]),
+        y=alt.Y("y:Q", scale=scales[1]),
+        detail="line:N",
+        order="at:Q",
+    )
+    halo = base.mark_line(color="#FFFFFF", strokeWidth=4, opacity=0.9, clip=True)
+    line = base.mark_line(color=page.color or NO_VALUE, strokeWidth=2, clip=True).encode(
+        tooltip=[alt.Tooltip("page:N", title="outline of")]
+    )
+    return alt.layer(chart, halo, line)
+
+
+def _plain_scales(alt: Any, domains: tuple[list[float], list[float]]) -> list[Any]:
+    return [alt.Scale(domain=domain, nice=False, zero=False) for domain in domains]
 
 
 def _equal_scales(alt: Any, domains: tuple[list[float], list[float]]) -> list[Any]:
@@ -250,11 +386,10 @@ def _color(
         return alt.condition(
             "isValid(datum.value)", alt.Color("value:Q", scale=scale, legend=legend), alt.value(NO_VALUE)
         )
-    spare = palette(len(groups))
-    shown = [(colors or {}).get(name, spare[i]) for i, name in enumerate(groups)]
+    shown = group_shades(groups, colors)
     names = list(groups)
-    if any(row["value"] == _NO_VALUE_NAME for row in rows) and _NO_VALUE_NAME not in names:
-        names.append(_NO_VALUE_NAME)
+    if any(row["value"] == NO_VALUE_NAME for row in rows) and NO_VALUE_NAME not in names:
+        names.append(NO_VALUE_NAME)
         shown.append(NO_VALUE)
     legend = alt.Legend(
         title=title,

@@ -30,6 +30,7 @@ from pages.session.server_file import SUFFIXES, Finished
 from pages.session.state import counted, dataset_source, in_time, literal, show_error, workspace
 from pages.widgets.download import download_link
 from pages.widgets.figure import draw_chart
+from pages.widgets.turning import draw_cloud
 
 #: Exports that no workspace refers to are kept for their links for a day.
 _KEPT_SECONDS = 24 * 3600
@@ -278,10 +279,13 @@ def _preview(path: Path, reader: type[PreparedExport] | type[ReadyExport]) -> No
     except CellucidError as error:
         show_error(error)
         return
-    draw_chart(charts.embedding(points[:, :2], values, key, size=380))
+    if dimension == 3:
+        draw_cloud(charts.point_cloud(points, values), key)
+    else:
+        draw_chart(charts.embedding(points, values, key, size=380))
+        st.caption(f"{charts.EMBEDDING_CAPTION}; {charts.LEGEND_CAPTION}.")
     more = f" The list names the first {MOST_LISTED_GENES:,} genes." if len(genes) > MOST_LISTED_GENES else ""
-    axes = " The first two of three axes." if dimension == 3 else ""
-    st.caption(f"Decoded from the file that was written, as the viewer does it.{axes}{more}")
+    st.caption(f"Decoded from the file that was written, as the viewer does it.{more}")
 
 
 def _do_again(again: Again) -> None:

@@ -66,6 +66,7 @@ KNOWN: dict[str, Check] = {
     **dict.fromkeys(
         ("signature", "group_by", "method", "normalization", "p_adjust", "chart", "library_measure", "lines"), _choice
     ),
+    "embedding_shown": _choice,
     "repeats": _truth,
     "seed": _whole,
     **dict.fromkeys(("chance_sets", "max_rank", "ctrl_size", "n_bins"), _whole),

@@ -44,8 +44,9 @@ def figure(chart: Any, caption: str, file_name: str, *, alt: str | None = None) 
 
 
 def draw_chart(chart: Any, *, alt: str | None = None) -> None:
-    """Draw a chart as wide as its place."""
-    st.vega_lite_chart(spec=charts.specification(chart), width="stretch", alt=alt)
+    """Draw a chart as wide as its place; charts side by side have their own width."""
+    spec = charts.specification(chart)
+    st.vega_lite_chart(spec=spec, width="content" if "hconcat" in spec else "stretch", alt=alt)
 
 
 def _theme() -> Any:

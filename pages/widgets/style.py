@@ -13,6 +13,8 @@ CHIPS = "page_chips"
 OWN_PAGES = "own_pages"
 #: The workspace's card, and its row of signs.
 WORKSPACE, ACTIONS = "workspace_card", "workspace_actions"
+#: Charts side by side, which are as wide as they are.
+PAIR = "side_by_side"
 _CHIP = f".st-key-{CHIPS} [data-tag]"
 
 
@@ -30,6 +32,7 @@ _CSS = f"""
 {_wrap(SPLIT, "15rem")}
 {_wrap(CARDS, "9.5rem")}
 [data-testid="stApp"] [data-testid="stCaptionContainer"] {{ opacity: 0.78; }}
+.st-key-{PAIR} [data-testid="stVegaLiteChart"] {{ max-width: 100%; overflow: auto hidden; }}
 .stMultiSelect [data-rac] {{ max-height: none; }}
 {_CHIP} {{
   background: color-mix(in srgb, var(--page, gray) 16%, transparent); color: inherit; height: auto; max-width: 100%;

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellucid_core.charts import embedding
+from cellucid_core.cell_pages import Page
+from cellucid_core.charts import embedding, embedding_pair
 from cellucid_core.charts.embedding import NO_VALUE
 from cellucid_core.errors import InputError
 
@@ -17,7 +18,8 @@ def data(chart) -> pd.DataFrame:
 
 
 def color(chart) -> dict:
-    return chart.to_dict()["encoding"]["color"]
+    encoded = chart.to_dict()["encoding"]["color"]
+    return encoded["condition"] if "value" in encoded and "scale" in encoded["condition"] else encoded
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +126,48 @@ def test_what_does_not_fit():
         embedding(np.zeros((3, 3)), np.zeros(3), "score")
     with pytest.raises(InputError):
         embedding(np.zeros((3, 2)), np.zeros(4), "score")
+
+
+def params(chart) -> dict:
+    return {one["name"]: one for one in chart.to_dict()["params"]}
+
+
+def test_it_is_moved_and_zoomed_and_a_group_is_seen_alone():
+    chart = embedding(np.eye(2), ["a", "b"], "group")
+    found = params(chart)
+    assert found["zoom"]["bind"] == "scales"
+    assert "ctrlKey" in found["zoom"]["select"]["zoom"]  # the wheel alone scrolls the page
+    assert found["isolate"]["bind"] == "legend"
+    encoded = chart.to_dict()["encoding"]
+    assert encoded["color"]["condition"]["param"] == encoded["opacity"]["condition"]["param"] == "isolate"
+    assert encoded["color"]["value"] == NO_VALUE
+    assert set(params(embedding(np.eye(2), np.array([1.0, 2]), "score"))) == {"zoom"}
+
+
+def test_a_page_is_outlined_in_its_colour(many):
+    xy, score = many
+    page = Page("T", np.flatnonzero(xy[:, 0] > 0), "#112233")
+    chart = embedding(xy, score, "score", outline=page).to_dict()
+    cells, halo, line = chart["layer"]
+    assert line["mark"]["color"] == "#112233"
+    assert halo["data"] == line["data"]
+    rows = pd.DataFrame(chart["datasets"][line["data"]["name"]])
+    assert set(rows["page"]) == {"T"}
+    assert rows["x"].min() > -1
+    assert line["encoding"]["x"]["scale"] == cells["encoding"]["x"]["scale"]
+    assert "zoom" in [one["name"] for one in chart["params"]]
+
+
+def test_side_by_side_they_move_together(many):
+    xy, score = many
+    group = pd.Series(np.where(xy[:, 0] < 0, "left", "right"))
+    chart = embedding_pair(xy, [("score", score), ("side", group)], colors={"left": "#111111", "right": "#222222"})
+    spec = chart.to_dict()
+    (zoom,) = (one for one in spec["params"] if one["name"] == "zoom")
+    assert len(zoom["views"]) == 2
+    first, second = spec["hconcat"]
+    assert (first["width"], first["height"]) == (second["width"], second["height"])
+    assert first["encoding"]["x"]["scale"] == second["encoding"]["x"]["scale"]
+    assert second["encoding"]["color"]["condition"]["scale"]["range"] == ["#111111", "#222222"]
+    with pytest.raises(InputError):
+        embedding_pair(xy[:, :1], [("score", score)])
