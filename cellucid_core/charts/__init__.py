@@ -7,6 +7,7 @@ Text colours are left to the theme; every other colour reads on light and on dar
 
 from __future__ import annotations
 
+from cellucid_core.charts.brackets import Bracket
 from cellucid_core.charts.cumulative import CUMULATIVE_CAPTION, cumulative
 from cellucid_core.charts.distributions import (
     BOX_CAPTION,
@@ -29,6 +30,7 @@ from cellucid_core.charts.evidence import (
 from cellucid_core.charts.image import MIME, chart_image
 from cellucid_core.charts.page_sizes import PAGE_SIZES_CAPTION, page_sizes
 from cellucid_core.charts.per_sample import PER_SAMPLE_CAPTION, per_sample
+from cellucid_core.charts.points import points_caption
 from cellucid_core.charts.signatures import (
     FRONT_CAPTION,
     TREE_CAPTION,
@@ -38,6 +40,7 @@ from cellucid_core.charts.signatures import (
     stacked_fractions,
 )
 from cellucid_core.charts.specification import specification
+from cellucid_core.charts.split import SPLIT_CAPTION, split_box, split_places, split_violin
 from cellucid_core.charts.tables import DOTS_CAPTION, HEATMAP_CAPTION, MEANS_CAPTION, dot_plot, signature_heatmap
 
 __all__ = [
@@ -54,9 +57,11 @@ __all__ = [
     "MIME",
     "PAGE_SIZES_CAPTION",
     "PER_SAMPLE_CAPTION",
+    "SPLIT_CAPTION",
     "TREE_CAPTION",
     "TREND_CAPTION",
     "VIOLIN_CAPTION",
+    "Bracket",
     "board_height",
     "box",
     "chance_histogram",
@@ -73,8 +78,12 @@ __all__ = [
     "page_sizes",
     "pareto_front",
     "per_sample",
+    "points_caption",
     "signature_heatmap",
     "specification",
+    "split_box",
+    "split_places",
+    "split_violin",
     "stacked_fractions",
     "violin",
 ]

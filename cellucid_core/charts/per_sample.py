@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellucid_core.cell_pages import Page
+from cellucid_core.charts.brackets import Bracket, with_brackets
 from cellucid_core.charts.distributions import Sides, finished, page_colors
 from cellucid_core.charts.layout import inline, layout
 
@@ -26,7 +27,7 @@ _MOST_LINES = 200
 _FEW_PAGES = 4
 
 
-def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str) -> Any:
+def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str, *, brackets: Sequence[Bracket] = ()) -> Any:
     """Draw each sample's mean score in each page; lines join a sample's points.
 
     Parameters
@@ -37,6 +38,8 @@ def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str) -> Any
         The scores of each page, added up by sample.
     title
         What the score is.
+    brackets
+        As for `violin`.
 
     Returns
     -------
@@ -111,4 +114,6 @@ def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str) -> Any
             tooltip=tooltip,
         )
     )
-    return finished(alt, layers, plan)
+    drawn = [row["score"] for row in points]
+    over, plan = with_brackets(alt, brackets, plan, sides, min(drawn, default=0.0), max(drawn, default=1.0))
+    return finished(alt, [*layers, *over], plan)
