@@ -35,6 +35,9 @@ print(score.summary)
 {% if tests %}
 print(score.tests)
 {% endif %}
+{% if split %}
+print(score.split)
+{% endif %}
 score.plot()
 """
 )
@@ -67,6 +70,7 @@ def api_code(
         pages="" if _column(view, run) or len(run.pages) < 2 else _own_pages(run),
         scoring=_scoring(view, run),
         tests=bool(run.tests),
+        split=run.split is not None,
         call=_call,
     )
 
@@ -150,6 +154,7 @@ def _scoring(view: View, run: SignatureRun) -> list[str]:
         words.append("pages=pages")
     given = {
         "sample": (run.sample_key, None),
+        "split": (None if run.split is None else run.split.key, None),
         "normalize": (run.normalization, "none"),
         "repeats": ("count" if several else "once", "once"),
         "p_adjust": (run.p_adjust, "bh"),

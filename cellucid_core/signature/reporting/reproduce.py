@@ -340,6 +340,8 @@ def _tests(view: View, run: SignatureRun) -> str:
             donor += "donor = donor.astype(str).where(donor.notna(), None).to_numpy(object)"
         lines.append(donor + SAMPLE_TESTS)
     lines.append(ADJUST["holm" if run.p_adjust == "holm" else "bh"])
+    if run.split is not None:
+        lines.append(f"# The values of {run.split.key!r} within each page: see this package's own lines.\n")
     return "\n".join(lines)
 
 
