@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _LINE = "#8C939A"
 #: Pixels from one bracket to the next, and of a letter.
 _STEP = 24
-_LETTER = 6.2
+_LETTER = 6.8
 #: Pixels that the pages' axis and the scores' axis have at least: on a wider screen there is only more air.
 _LEAST_PLACES, _LEAST_SCORES = 400, 450
 _GAP = 0.06
@@ -105,9 +105,9 @@ def with_brackets(
     marks = [
         line.encode(**sides.place("left:Q", "right:Q"), **sides.value("score:Q")),
         *(line.encode(**sides.place(f"{end}:Q"), **sides.value("foot:Q", "score:Q")) for end in ("left", "right")),
-        # The colour of text is the theme's; upright rows turn it along the bracket.
-        base.mark_text(fontSize=11, baseline="middle", angle=90 if plan.rows else 0).encode(
-            **sides.place("middle:Q"), **sides.value("over:Q"), text="text:N"
-        ),
+        # Streamlit gives text no colour of its theme: this one reads on light and on dark.
+        base.mark_text(
+            color=_LINE, fontSize=12, fontWeight=600, baseline="middle", angle=90 if plan.rows else 0
+        ).encode(**sides.place("middle:Q"), **sides.value("over:Q"), text="text:N"),
     ]
     return marks, plan if plan.rows else replace(plan, height=plan.height + room)

@@ -199,7 +199,7 @@ def draw_violins(
             # Within the outline; of half a violin all on its side.
             beside = np.interp(beside, [-1, 1], [low, high])
             cells += point_rows(one.group, one.at + beside * reach * _INSIDE, chosen, span[1] - span[0])
-    sides = Sides(alt, plan, title)
+    sides = Sides(alt, plan, title, top=span[1] if brackets else None)
     area = (
         alt.Chart(inline(alt, outline))
         # Vega would write a sentence for screen readers about every point of the outline: half of its work.
@@ -252,17 +252,21 @@ def draw_boxes(
     """Draw boxes where they were put, `half` as wide to either side."""
     import altair as alt
 
-    sides = Sides(alt, plan, title)
-    rows = [one.numbers() | {"left": one.at - half, "right": one.at + half} for one in drawn if len(one.valid)]
     span = _span(drawn)
+    sides = Sides(alt, plan, title, top=span[1] if brackets else None)
+    rows = [one.numbers() | {"left": one.at - half, "right": one.at + half} for one in drawn if len(one.valid)]
     cells: list[dict[str, Any]] = []
     for number, one in enumerate(drawn if points is not None else ()):
         chosen, beside = sampled(one.valid, points_per_page(len(drawn)), points or 0, number)
         cells += point_rows(one.group, one.at + beside * half * _INSIDE, chosen, span[1] - span[0])
     base = alt.Chart(inline(alt, rows)).encode(tooltip=_tooltip(alt, drawn), color=colors.encode(alt))
     layers = [
-        base.mark_rule(strokeWidth=1, opacity=0.55).encode(**sides.place("at:Q"), **sides.value("low:Q", "high:Q")),
-        base.mark_rule(strokeWidth=2.5).encode(**sides.place("at:Q"), **sides.value("from:Q", "to:Q")),
+        # In two pieces, as a faded box would show the line behind it.
+        *(
+            base.mark_rule(strokeWidth=width, opacity=opacity).encode(**sides.place("at:Q"), **sides.value(*ends))
+            for width, opacity, low, high in ((1, 0.55, "low:Q", "high:Q"), (2.5, 1, "from:Q", "to:Q"))
+            for ends in ((low, "q1:Q"), ("q3:Q", high))
+        ),
         base.mark_rect(
             opacity=1,
             fillOpacity=1 if points is None else _FADED,
@@ -339,12 +343,13 @@ def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -
 
 
 class Sides:
-    """Encodings for pages side by side or as rows, so that every chart is written once."""
+    """Encodings for pages side by side or as rows, so every chart is written once; `top` is where the scores end."""
 
-    def __init__(self, alt: Any, plan: Layout, title: str) -> None:
+    def __init__(self, alt: Any, plan: Layout, title: str, *, top: float | None = None) -> None:
         self._alt = alt
         self._plan = plan
         self._title = title
+        self._top = top
 
     def place(self, field: str, field2: str | None = None) -> dict[str, Any]:
         """Encode where a page stands, or from where to where."""
@@ -359,7 +364,13 @@ class Sides:
         """Encode a score, or from which to which."""
         alt, rows = self._alt, self._plan.rows
         make, make2 = (alt.X, alt.X2) if rows else (alt.Y, alt.Y2)
-        axis = alt.Axis(title=self._title, grid=True, tickCount=6, domain=False, ticks=False)
+        # Beyond the highest score stand brackets: there the axis says nothing.
+        ends: dict[str, Any] = {}
+        if self._top is not None:
+            beyond = f"datum.value > {self._top!r}"
+            ends["labelExpr"] = f"{beyond} ? '' : datum.label"
+            ends["gridOpacity"] = alt.condition(beyond, alt.value(0), alt.value(1))
+        axis = alt.Axis(title=self._title, grid=True, tickCount=6, domain=False, ticks=False, **ends)
         encoded = make(field, axis=axis, scale=alt.Scale(zero=False, nice=True))
         return self._both("x" if rows else "y", encoded, field2, make2)
 

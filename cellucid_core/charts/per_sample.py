@@ -51,7 +51,9 @@ def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str, *, bra
     shades = page_colors(pages)
     means = [one.means() for one in owned]
     plan = layout([page.name for page in pages], [len(mean) for mean in means])
-    sides = Sides(alt, plan, f"{title}, mean per sample")
+    drawn = [value for mean in means for value in mean]
+    low, high = min(drawn, default=0.0), max(drawn, default=1.0)
+    sides = Sides(alt, plan, f"{title}, mean per sample", top=high if brackets else None)
     times: dict[str, int] = {}
     for mean in means:
         for sample in mean.index:
@@ -114,6 +116,5 @@ def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str, *, bra
             tooltip=tooltip,
         )
     )
-    drawn = [row["score"] for row in points]
-    over, plan = with_brackets(alt, brackets, plan, sides, min(drawn, default=0.0), max(drawn, default=1.0))
+    over, plan = with_brackets(alt, brackets, plan, sides, low, high)
     return finished(alt, [*layers, *over], plan)

@@ -12,13 +12,13 @@ from cellucid_core.charts.brackets import Bracket
 from cellucid_core.charts.distributions import Drawn, Palette, draw_boxes, draw_violins, finite_sorted, page_colors
 from cellucid_core.charts.layout import Layout, layout
 
-SPLIT_CAPTION = "Left half and right half: the two values, each with its own density"
+SPLIT_CAPTION = "halves: the two values"
 #: Share of a page's place that its violins or boxes take up, and of a violin's own that it fills.
 _WIDTH = 0.88
 _FILLED = 0.94
 _HALF_VIOLIN = 0.43
 #: How far the summary of half a violin stands from the middle line.
-_BESIDE = 0.07
+_BESIDE = 0.1
 
 
 def split_places(n_values: int) -> list[float]:
@@ -114,4 +114,4 @@ def _plan(
                 half = _WIDTH / k / 2 * _FILLED
                 drawn.append(Drawn(i + offsets[j], j, page.name, valid, half=half, value=value.name))
     counts = [sum(len(one.valid) for one in drawn[i * k : (i + 1) * k]) for i in range(len(pages))]
-    return drawn, layout([page.name for page in pages], counts, within=1 if halves else k)
+    return drawn, layout([page.name for page in pages], counts, within=k)
