@@ -300,6 +300,14 @@ class Score:
         return pd.DataFrame([test.to_json() for test in self.run.tests])
 
     @property
+    def split(self) -> pd.DataFrame:
+        """One row per page and test of a second column's values, with every digit; empty if no column was given."""
+        import pandas as pd
+
+        split = self.run.split
+        return pd.DataFrame([] if split is None else split.to_json(self.run.pages)["tests"])
+
+    @property
     def genes(self) -> dict[str, Any]:
         """Genes found, missing, repeated, with proposals for the missing ones."""
         found: dict[str, Any] = self.run.to_json()["genes"]
@@ -312,7 +320,13 @@ class Score:
         kinds = {"violin": charts.violin, "box": charts.box, "histogram": charts.histogram}
         if kind not in kinds:
             raise InputError(f"There is no chart {kind!r}.", f"Choose one of {', '.join(kinds)}.")
-        chart: alt.Chart = kinds[kind](self.run.pages, self.run.scores, self.run.title)
+        run = self.run
+        chart: alt.Chart
+        if run.split is not None and kind != "histogram":
+            build = charts.split_violin if kind == "violin" else charts.split_box
+            chart = build(run.pages, run.split.values, run.split.scores, run.title, run.split.key)
+        else:
+            chart = kinds[kind](run.pages, run.scores, run.title)
         return chart
 
     def to_csv(self, path: str | Path) -> None:
@@ -339,6 +353,7 @@ def score(
     pages: Sequence[str] | Sequence[Page] | None = None,
     rest_of: str | None = None,
     sample: str | None = None,
+    split: str | None = None,
     normalize: Normalization = "none",
     repeats: Literal["once", "count"] = "once",
     layer: str | None = None,
@@ -371,6 +386,8 @@ def score(
         A category to set against all other cells.
     sample
         Column of donors or samples: the unit of replication.
+    split
+        A second column, with 2 to 8 values, which are compared within each page.
     normalize
         ``none``, ``zscore`` or ``minmax``, over all pages together.
     repeats
@@ -411,6 +428,7 @@ def score(
         repeats=repeats,
         pages=_pages(view, groupby, [pages] if isinstance(pages, str) else pages, rest_of),
         sample_key=sample,
+        split_key=split,
         p_adjust=p_adjust,
         seed=random_state,
         options=MethodOptions(max_rank, top_share, ctrl_size, n_bins, tuple(gene_pool or ())),

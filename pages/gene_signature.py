@@ -30,9 +30,9 @@ UNDOABLE = Undoable(widgets=CHOICES, pages=True, genes=True)
 
 
 def run_key(view: View, inputs: Inputs) -> Hashable:
-    """Return what tells a run from any other: colours do not, a page's cells do."""
+    """Return what tells a run from any other: colours do not, a page's cells do; a split changes nothing of it."""
     pages = tuple((page.name, page.digest()) for page in inputs.pages or ())
-    return (view.dataset.content_hash, view.mapping.digest(), replace(inputs, pages=None), pages)
+    return (view.dataset.content_hash, view.mapping.digest(), replace(inputs, pages=None, split_key=None), pages)
 
 
 def run_once(view: View, inputs: Inputs, key: Hashable) -> SignatureRun:
@@ -44,14 +44,15 @@ def run_once(view: View, inputs: Inputs, key: Hashable) -> SignatureRun:
         def report(share: float) -> None:
             progress.progress(min(1.0, share), text=f"Ranking genes in every cell … {share:.0%}")
 
-        arguments = {name: getattr(inputs, name) for name in Inputs.__dataclass_fields__}
+        arguments = {name: getattr(inputs, name) for name in Inputs.__dataclass_fields__ if name != "split_key"}
         run = run_signature(view, progress=report, **arguments)
         progress.empty()
         return run
 
     run = remembered("signature run", key, make)
-    # A page that only changed its colour needs no new numbers.
-    return replace(run, pages=inputs.pages) if inputs.pages else run
+    # A page that only changed its colour needs no new numbers, a split no new scores.
+    split = remembered("signature split", (key, inputs.split_key), lambda: run.split_by(view, inputs.split_key).split)
+    return replace(run, pages=inputs.pages or run.pages, split=split)
 
 
 def show(view: View, inputs: Inputs) -> None:

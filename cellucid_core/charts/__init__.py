@@ -7,6 +7,7 @@ Text colours are left to the theme; every other colour reads on light and on dar
 
 from __future__ import annotations
 
+from cellucid_core.charts.brackets import Bracket
 from cellucid_core.charts.cloud import Cloud, point_cloud
 from cellucid_core.charts.contour import density_contour
 from cellucid_core.charts.cumulative import CUMULATIVE_CAPTION, cumulative
@@ -31,6 +32,7 @@ from cellucid_core.charts.evidence import (
 from cellucid_core.charts.image import MIME, chart_image
 from cellucid_core.charts.page_sizes import PAGE_SIZES_CAPTION, page_sizes
 from cellucid_core.charts.per_sample import PER_SAMPLE_CAPTION, per_sample
+from cellucid_core.charts.points import points_caption
 from cellucid_core.charts.signatures import (
     FRONT_CAPTION,
     TREE_CAPTION,
@@ -40,6 +42,7 @@ from cellucid_core.charts.signatures import (
     stacked_fractions,
 )
 from cellucid_core.charts.specification import specification
+from cellucid_core.charts.split import SPLIT_CAPTION, split_box, split_places, split_violin
 from cellucid_core.charts.tables import DOTS_CAPTION, HEATMAP_CAPTION, MEANS_CAPTION, dot_plot, signature_heatmap
 
 __all__ = [
@@ -58,9 +61,11 @@ __all__ = [
     "MIME",
     "PAGE_SIZES_CAPTION",
     "PER_SAMPLE_CAPTION",
+    "SPLIT_CAPTION",
     "TREE_CAPTION",
     "TREND_CAPTION",
     "VIOLIN_CAPTION",
+    "Bracket",
     "Cloud",
     "board_height",
     "box",
@@ -81,8 +86,12 @@ __all__ = [
     "pareto_front",
     "per_sample",
     "point_cloud",
+    "points_caption",
     "signature_heatmap",
     "specification",
+    "split_box",
+    "split_places",
+    "split_violin",
     "stacked_fractions",
     "violin",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from cellucid_core.cell_pages import Page, palette
+from cellucid_core.charts.brackets import Bracket, with_brackets
 from cellucid_core.charts.density import density
+from cellucid_core.charts.labels import shortened
 from cellucid_core.charts.layout import Layout, inline, layout, page_axis
+from cellucid_core.charts.points import point_rows, points_per_page, sampled
 
 VIOLIN_CAPTION = "Violin: density (own width each) · box: middle half · line: median · diamond: mean"
 BOX_CAPTION = "Box: middle half · line: median · diamond: mean · whiskers: within 1.5 × IQR · thin line: all cells"
@@ -22,16 +26,45 @@ _HALF_VIOLIN = 0.43
 _HALF_BOX = 0.26
 _MOST_MARKS = 6000
 _BINS = (20, 60)
+#: How much of a violin or box is left where points stand on it.
+_FADED = 0.3
+#: An edge that is seen on light and on dark.
+_EDGE = "#8C939A"
+#: Share of the width within which points stand.
+_INSIDE = 0.92
+_LEGEND_LETTERS = 30
 
 
 @dataclass(frozen=True, eq=False)
-class _Drawn:
-    """What is drawn of one page; ``valid`` are its finite scores, ascending."""
+class Drawn:
+    """One violin or box.
 
-    at: int
-    page: Page
-    color: str
+    Attributes
+    ----------
+    at
+        Where it stands on the pages' axis.
+    group
+        Its place among the chart's `Palette`.
+    page, value
+        Whose cells these are: a page, and of those the ones with a value of a second column, where there is one.
+    valid
+        Its finite scores, ascending.
+    half
+        How far a violin reaches to either side; a half violin to one.
+    sides
+        To which sides: −1 and 1.
+    middle
+        Where its median and mean stand.
+    """
+
+    at: float
+    group: int
+    page: str
     valid: np.ndarray
+    half: float = _HALF_VIOLIN
+    sides: tuple[int, int] = (-1, 1)
+    middle: float | None = None
+    value: str | None = None
 
     def numbers(self) -> dict[str, Any]:
         """Return the numbers of a page that marks and tooltips need."""
@@ -40,8 +73,10 @@ class _Drawn:
         lowest = np.searchsorted(self.valid, q1 - fence, side="left")
         highest = np.searchsorted(self.valid, q3 + fence, side="right") - 1
         return {
-            "at": self.at,
-            "page": self.page.name,
+            "at": self.at if self.middle is None else self.middle,
+            "group": self.group,
+            "page": self.page,
+            **({} if self.value is None else {"value": self.value}),
             "cells": len(self.valid),
             "mean": float(self.valid.mean()),
             "sd": float(self.valid.std(ddof=1)) if len(self.valid) > 1 else None,
@@ -55,7 +90,53 @@ class _Drawn:
         }
 
 
-def violin(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
+@dataclass(frozen=True)
+class Palette:
+    """The colours of a chart's groups, by their place, as names may repeat.
+
+    Attributes
+    ----------
+    colors
+        ``#RRGGBB``, in order.
+    names
+        What a legend calls them; none: no legend, as the axis names the pages.
+    title
+        Of the legend.
+    """
+
+    colors: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    title: str = ""
+
+    def encode(self, alt: Any, *, stroke: bool = False) -> Any:
+        """Map a group's place to its colour."""
+        scale = alt.Scale(domain=list(range(len(self.colors))), range=list(self.colors))
+        legend = None
+        if self.names and not stroke:
+            labels = [shortened(name, _LEGEND_LETTERS) for name in self.names]
+            letters = max(map(len, labels))
+            legend = alt.Legend(
+                title=shortened(self.title, 2 * _LEGEND_LETTERS),
+                orient="top",
+                symbolType="square",
+                symbolOpacity=1,
+                symbolLimit=0,
+                labelLimit=0,
+                titleLimit=0,
+                columns=int(np.clip(480 // (7 * letters + 30), 1, len(labels))),
+                labelExpr=f"{json.dumps(labels)}[datum.value]",
+            )
+        return (alt.Stroke if stroke else alt.Color)("group:N", scale=scale, legend=legend)
+
+
+def violin(
+    pages: Sequence[Page],
+    scores: Sequence[np.ndarray],
+    title: str,
+    *,
+    points: int | None = None,
+    brackets: Sequence[Bracket] = (),
+) -> Any:
     """Draw mirrored densities with quartile box, median and mean.
 
     Parameters
@@ -66,68 +147,143 @@ def violin(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> A
         One array per page; what is not finite is left out.
     title
         What the score is.
+    points
+        With which seed a sample of the cells is drawn as points (`points_caption` says how many); None: no points.
+    brackets
+        Pairs of pages with what stands over them; a page stands at its number, the first at 0.
 
     Returns
     -------
     altair.LayerChart
         As wide as its container. Pages stand side by side, or as rows where labels need it.
     """
+    return draw_violins(*_plan(pages, scores), title, points=points, brackets=brackets)
+
+
+def draw_violins(
+    drawn: Sequence[Drawn],
+    colors: Palette,
+    plan: Layout,
+    title: str,
+    *,
+    size: int = 9,
+    points: int | None = None,
+    brackets: Sequence[Bracket] = (),
+) -> Any:
+    """Draw violins where they were put; `size` is the width of the quartile boxes in pixels."""
     import altair as alt
 
-    drawn, plan = _plan(pages, scores)
-    points = int(np.clip(_MOST_MARKS / max(len(pages), 1), 24, 128))
+    density_points = int(np.clip(_MOST_MARKS / max(len(drawn), 1), 24, 128))
     outline: list[dict[str, Any]] = []
-    for one in drawn:
-        places, heights = density(one.valid, points)
-        if len(places) == 0:
-            continue
-        half = heights / heights.max() * _HALF_VIOLIN
+    cells: list[dict[str, Any]] = []
+    span = _span(drawn)
+    for number, one in enumerate(drawn):
+        places, heights = density(one.valid, density_points)
+        half = heights / heights.max() * one.half if len(places) else heights
         outline += [
-            {"at": one.at, "page": one.page.name, "score": x, "left": one.at - h, "right": one.at + h}
+            {
+                "mark": number,
+                "group": one.group,
+                "page": one.page,
+                **({} if one.value is None else {"value": one.value}),
+                "score": x,
+                "left": one.at + h * min(one.sides[0], 0),
+                "right": one.at + h * max(one.sides[1], 0),
+            }
             for x, h in zip(_short(places), _short(half), strict=True)
         ]
-    sides = Sides(alt, plan, title)
+        if points is not None:
+            chosen, beside = sampled(one.valid, points_per_page(len(drawn)), points, number)
+            reach = np.interp(chosen, places, half) if len(places) else np.full(len(chosen), one.half / 4)
+            low, high = one.sides
+            # Within the outline; of half a violin all on its side.
+            beside = np.interp(beside, [-1, 1], [low, high])
+            cells += point_rows(one.group, one.at + beside * reach * _INSIDE, chosen, span[1] - span[0])
+    sides = Sides(alt, plan, title, top=span[1] if brackets else None)
     area = (
         alt.Chart(inline(alt, outline))
         # Vega would write a sentence for screen readers about every point of the outline: half of its work.
-        .mark_area(orient="vertical" if plan.rows else "horizontal", opacity=0.85, strokeWidth=1, aria=False)
+        .mark_area(
+            orient="vertical" if plan.rows else "horizontal",
+            opacity=0.85 if points is None else 1,
+            fillOpacity=1 if points is None else _FADED,
+            strokeWidth=1,
+            aria=False,
+        )
         .encode(
             **sides.place("left:Q", "right:Q"),
             **sides.value("score:Q"),
-            color=_color(alt, drawn),
-            stroke=_color(alt, drawn, stroke=True),  # keeps a tail of no visible width in one piece
-            detail="at:N",
-            tooltip=[alt.Tooltip("page:N", title="page")],  # an area is one mark: it has no score to tell
+            color=colors.encode(alt),
+            stroke=colors.encode(alt, stroke=True),  # keeps a tail of no visible width in one piece
+            detail="mark:N",
+            tooltip=_names(alt, drawn),  # an area is one mark: it has no score to tell
         )
     )
-    return finished(alt, [area, *_summary_marks(alt, drawn, sides, 9)], plan)
+    over, plan = with_brackets(alt, brackets, plan, sides, *span)
+    layers = [area, *_point_marks(alt, cells, colors, sides), *_summary_marks(alt, drawn, sides, size), *over]
+    return finished(alt, layers, plan)
 
 
-def box(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
+def box(
+    pages: Sequence[Page],
+    scores: Sequence[np.ndarray],
+    title: str,
+    *,
+    points: int | None = None,
+    brackets: Sequence[Bracket] = (),
+) -> Any:
     """Draw box plots: quartiles, whiskers to the farthest score within 1.5 × IQR, and the full range as a thin line.
 
     Parameters and result as `violin`; one set of marks per page, however many cells it has.
     """
+    return draw_boxes(*_plan(pages, scores), title, half=_HALF_BOX, points=points, brackets=brackets)
+
+
+def draw_boxes(
+    drawn: Sequence[Drawn],
+    colors: Palette,
+    plan: Layout,
+    title: str,
+    *,
+    half: float,
+    points: int | None = None,
+    brackets: Sequence[Bracket] = (),
+) -> Any:
+    """Draw boxes where they were put, `half` as wide to either side."""
     import altair as alt
 
-    drawn, plan = _plan(pages, scores)
-    sides = Sides(alt, plan, title)
-    rows = [
-        one.numbers() | {"left": one.at - _HALF_BOX, "right": one.at + _HALF_BOX} for one in drawn if len(one.valid)
-    ]
-    base = alt.Chart(inline(alt, rows)).encode(tooltip=_tooltip(alt), color=_color(alt, drawn))
+    span = _span(drawn)
+    sides = Sides(alt, plan, title, top=span[1] if brackets else None)
+    rows = [one.numbers() | {"left": one.at - half, "right": one.at + half} for one in drawn if len(one.valid)]
+    cells: list[dict[str, Any]] = []
+    for number, one in enumerate(drawn if points is not None else ()):
+        chosen, beside = sampled(one.valid, points_per_page(len(drawn)), points or 0, number)
+        cells += point_rows(one.group, one.at + beside * half * _INSIDE, chosen, span[1] - span[0])
+    base = alt.Chart(inline(alt, rows)).encode(tooltip=_tooltip(alt, drawn), color=colors.encode(alt))
     layers = [
-        base.mark_rule(strokeWidth=1, opacity=0.55).encode(**sides.place("at:Q"), **sides.value("low:Q", "high:Q")),
-        base.mark_rule(strokeWidth=2.5).encode(**sides.place("at:Q"), **sides.value("from:Q", "to:Q")),
-        base.mark_rect(opacity=1, stroke=_DARK, strokeWidth=1, strokeOpacity=0.6).encode(
-            **sides.place("left:Q", "right:Q"), **sides.value("q1:Q", "q3:Q")
+        # In two pieces, as a faded box would show the line behind it.
+        *(
+            base.mark_rule(strokeWidth=width, opacity=opacity).encode(**sides.place("at:Q"), **sides.value(*ends))
+            for width, opacity, low, high in ((1, 0.55, "low:Q", "high:Q"), (2.5, 1, "from:Q", "to:Q"))
+            for ends in ((low, "q1:Q"), ("q3:Q", high))
         ),
+        base.mark_rect(
+            opacity=1,
+            fillOpacity=1 if points is None else _FADED,
+            stroke=_DARK if points is None else _EDGE,
+            strokeWidth=1,
+            strokeOpacity=0.6 if points is None else 1,
+        ).encode(**sides.place("left:Q", "right:Q"), **sides.value("q1:Q", "q3:Q")),
+        *_point_marks(alt, cells, colors, sides),
         base.mark_rule(strokeWidth=2.5).encode(
-            **sides.place("left:Q", "right:Q"), **sides.value("median:Q"), color=alt.value(_DARK)
+            **sides.place("left:Q", "right:Q"),
+            **sides.value("median:Q"),
+            color=alt.value(_DARK if points is None else _EDGE),
         ),
         _mean_mark(alt, base, sides),
     ]
-    return finished(alt, layers, plan)
+    over, plan = with_brackets(alt, brackets, plan, sides, *span)
+    return finished(alt, [*layers, *over], plan)
 
 
 def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
@@ -137,7 +293,7 @@ def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -
     """
     import altair as alt
 
-    drawn, plan = _plan(pages, scores, rows=True)
+    drawn, colors, plan = _plan(pages, scores, rows=True)
     pooled = np.concatenate([one.valid for one in drawn]) if drawn else np.empty(0)
     edges = _edges(pooled)
     bars: list[dict[str, Any]] = []
@@ -148,8 +304,8 @@ def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -
         top = counts.max() if len(one.valid) else 0
         bars += [
             {
-                "at": one.at,
-                "page": one.page.name,
+                "group": one.group,
+                "page": one.page,
                 "cells": int(count),
                 "share": count / len(one.valid),
                 "from": float(edges[i]),
@@ -167,10 +323,10 @@ def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -
         .encode(
             **sides.place("base:Q", "top:Q"),
             **sides.value("from:Q", "to:Q"),
-            color=_color(alt, drawn),
-            stroke=_color(alt, drawn, stroke=True),
+            color=colors.encode(alt),
+            stroke=colors.encode(alt, stroke=True),
             tooltip=[
-                alt.Tooltip("page:N", title="page"),
+                *_names(alt, drawn),
                 alt.Tooltip("from:Q", format=".4~g", title="from"),
                 alt.Tooltip("to:Q", format=".4~g", title="to"),
                 alt.Tooltip("cells:Q", format=",", title="cells"),
@@ -187,12 +343,13 @@ def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -
 
 
 class Sides:
-    """Encodings for pages side by side or as rows, so that every chart is written once."""
+    """Encodings for pages side by side or as rows, so every chart is written once; `top` is where the scores end."""
 
-    def __init__(self, alt: Any, plan: Layout, title: str) -> None:
+    def __init__(self, alt: Any, plan: Layout, title: str, *, top: float | None = None) -> None:
         self._alt = alt
         self._plan = plan
         self._title = title
+        self._top = top
 
     def place(self, field: str, field2: str | None = None) -> dict[str, Any]:
         """Encode where a page stands, or from where to where."""
@@ -207,7 +364,13 @@ class Sides:
         """Encode a score, or from which to which."""
         alt, rows = self._alt, self._plan.rows
         make, make2 = (alt.X, alt.X2) if rows else (alt.Y, alt.Y2)
-        axis = alt.Axis(title=self._title, grid=True, tickCount=6, domain=False, ticks=False)
+        # Beyond the highest score stand brackets: there the axis says nothing.
+        ends: dict[str, Any] = {}
+        if self._top is not None:
+            beyond = f"datum.value > {self._top!r}"
+            ends["labelExpr"] = f"{beyond} ? '' : datum.label"
+            ends["gridOpacity"] = alt.condition(beyond, alt.value(0), alt.value(1))
+        axis = alt.Axis(title=self._title, grid=True, tickCount=6, domain=False, ticks=False, **ends)
         encoded = make(field, axis=axis, scale=alt.Scale(zero=False, nice=True))
         return self._both("x" if rows else "y", encoded, field2, make2)
 
@@ -227,25 +390,44 @@ def page_colors(pages: Sequence[Page]) -> list[str]:
     return [page.color or spare[at] for at, page in enumerate(pages)]
 
 
+def finite_sorted(values: np.ndarray) -> np.ndarray:
+    """Return the finite scores, ascending: sorted once, quantiles, fences and bins are places in them."""
+    valid = np.sort(np.asarray(values, dtype=np.float64))
+    if len(valid) and not (np.isfinite(valid[0]) and np.isfinite(valid[-1])):
+        valid = valid[np.isfinite(valid)]
+    return valid
+
+
 def _plan(
     pages: Sequence[Page], scores: Sequence[np.ndarray], *, rows: bool | None = None
-) -> tuple[list[_Drawn], Layout]:
+) -> tuple[list[Drawn], Palette, Layout]:
     """Give each page a place, a colour and its finite scores."""
-    shades = page_colors(pages)
-    drawn = []
-    for at, (page, values) in enumerate(zip(pages, scores, strict=True)):
-        # Sorted once, a page's quantiles, fences and bins are places in it.
-        valid = np.sort(np.asarray(values, dtype=np.float64))
-        if len(valid) and not (np.isfinite(valid[0]) and np.isfinite(valid[-1])):
-            valid = valid[np.isfinite(valid)]
-        drawn.append(_Drawn(at, page, shades[at], valid))
-    return drawn, layout([p.name for p in pages], [len(d.valid) for d in drawn], rows=rows)
+    drawn = [
+        Drawn(at, at, page.name, finite_sorted(values))
+        for at, (page, values) in enumerate(zip(pages, scores, strict=True))
+    ]
+    plan = layout([page.name for page in pages], [len(one.valid) for one in drawn], rows=rows)
+    return drawn, Palette(tuple(page_colors(pages))), plan
 
 
-def _summary_marks(alt: Any, drawn: Sequence[_Drawn], sides: Sides, size: int) -> list[Any]:
+def _span(drawn: Sequence[Drawn]) -> tuple[float, float]:
+    """Return the lowest and the highest score of a chart."""
+    filled = [one.valid for one in drawn if len(one.valid)]
+    return (float(min(v[0] for v in filled)), float(max(v[-1] for v in filled))) if filled else (0.0, 1.0)
+
+
+def _point_marks(alt: Any, cells: list[dict[str, Any]], colors: Palette, sides: Sides) -> list[Any]:
+    """Return cells as points, in their group's colour."""
+    if not cells:
+        return []
+    mark = alt.Chart(inline(alt, cells)).mark_circle(size=9, opacity=0.6, strokeWidth=0, aria=False)
+    return [mark.encode(**sides.place("spot:Q"), **sides.value("score:Q"), color=colors.encode(alt))]
+
+
+def _summary_marks(alt: Any, drawn: Sequence[Drawn], sides: Sides, size: int) -> list[Any]:
     """Return quartile box, median and mean: light with a dark edge, so that they show on any page and any theme."""
     rows = [one.numbers() for one in drawn if len(one.valid)]
-    base = alt.Chart(inline(alt, rows)).encode(tooltip=_tooltip(alt))
+    base = alt.Chart(inline(alt, rows)).encode(tooltip=_tooltip(alt, drawn))
     across = "horizontal" if sides.rows else "vertical"
     return [
         base.mark_bar(
@@ -254,31 +436,31 @@ def _summary_marks(alt: Any, drawn: Sequence[_Drawn], sides: Sides, size: int) -
         base.mark_tick(
             orient="vertical" if sides.rows else "horizontal", size=size + 5, thickness=2.5, color=_DARK
         ).encode(**sides.place("at:Q"), **sides.value("median:Q")),
-        _mean_mark(alt, base, sides),
+        _mean_mark(alt, base, sides, 5 * size + 1),
     ]
 
 
-def _mean_mark(alt: Any, base: Any, sides: Sides) -> Any:
+def _mean_mark(alt: Any, base: Any, sides: Sides, size: int = 46) -> Any:
     """Return the diamond at the mean."""
     return base.mark_point(
-        shape="diamond", size=46, filled=True, fill=_LIGHT, stroke=_DARK, strokeWidth=1.5, opacity=1
+        shape="diamond", size=size, filled=True, fill=_LIGHT, stroke=_DARK, strokeWidth=1.5, opacity=1
     ).encode(**sides.place("at:Q"), **sides.value("mean:Q"), color=alt.value(_LIGHT))
 
 
-def _tooltip(alt: Any) -> list[Any]:
+def _names(alt: Any, drawn: Sequence[Drawn]) -> list[Any]:
+    """Return what a tooltip calls a mark."""
+    split = any(one.value is not None for one in drawn)
+    return [alt.Tooltip("page:N", title="page"), *([alt.Tooltip("value:N", title="value")] if split else [])]
+
+
+def _tooltip(alt: Any, drawn: Sequence[Drawn]) -> list[Any]:
     numbers = ("mean", "median", "sd", "q1", "q3", "low", "high")
     titles = {"sd": "SD", "low": "min", "high": "max"}
     return [
-        alt.Tooltip("page:N", title="page"),
+        *_names(alt, drawn),
         alt.Tooltip("cells:Q", format=",", title="cells"),
         *(alt.Tooltip(f"{name}:Q", format=".4~g", title=titles.get(name, name)) for name in numbers),
     ]
-
-
-def _color(alt: Any, drawn: Sequence[_Drawn], *, stroke: bool = False) -> Any:
-    """Map a page's place to its colour; places, not names, because names may repeat."""
-    scale = alt.Scale(domain=[one.at for one in drawn], range=[one.color for one in drawn])
-    return (alt.Stroke if stroke else alt.Color)("at:N", scale=scale, legend=None)
 
 
 def _edges(pooled: np.ndarray) -> np.ndarray:

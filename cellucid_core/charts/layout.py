@@ -12,6 +12,9 @@ from typing import Any
 _ASSUMED_WIDTH = 620
 _PIXELS_PER_LETTER = 6.6
 _MOST_COLUMNS = 8
+#: Marks side by side at most, and pixels that one among several in a row takes up.
+_MOST_MARKS = 18
+_MARK = 22
 _MOST_LINES = 4
 _ROW_LETTERS = 26
 _ROW_LINES = 2
@@ -44,7 +47,7 @@ class Layout:
     domain: tuple[float, float]
 
 
-def layout(names: Sequence[str], counts: Sequence[int], *, rows: bool | None = None) -> Layout:
+def layout(names: Sequence[str], counts: Sequence[int], *, rows: bool | None = None, within: int = 1) -> Layout:
     """Lay out pages: side by side if every label fits under its place, else as rows.
 
     Parameters
@@ -55,13 +58,17 @@ def layout(names: Sequence[str], counts: Sequence[int], *, rows: bool | None = N
         Cells per page, written under the name.
     rows
         Whether to force (True) or forbid (False) rows; None decides by the labels.
+    within
+        How many violins or boxes stand in each page's place.
     """
     n = len(names)
     slots = max(n, 4)
     letters = int(_ASSUMED_WIDTH / slots / _PIXELS_PER_LETTER) - 1
     lines = [wrap(name, letters) for name in names]
     whole = all(len(piece) <= letters for name in names for word in name.split() for piece in _PIECE.findall(word))
-    fits = n <= _MOST_COLUMNS and whole and all(len(line) <= _MOST_LINES for line in lines)
+    fits = (
+        n <= _MOST_COLUMNS and n * within <= _MOST_MARKS and whole and all(len(line) <= _MOST_LINES for line in lines)
+    )
     as_rows = not fits if rows is None else rows
     if as_rows:
         lines = [_shortened(wrap(name, _ROW_LETTERS), _ROW_LINES, _ROW_LETTERS) for name in names]
@@ -69,7 +76,7 @@ def layout(names: Sequence[str], counts: Sequence[int], *, rows: bool | None = N
     if not as_rows:
         pad = (slots - n) / 2
         return Layout(False, labels, _HEIGHT, (-0.5 - pad, n - 0.5 + pad))
-    step = max(44, max(map(len, labels), default=2) * _LINE + 10)
+    step = max(44, max(map(len, labels), default=2) * _LINE + 10, within * _MARK + 10)
     return Layout(True, labels, max(n * step, _LEAST_HEIGHT), (-0.5, n - 0.5))
 
 

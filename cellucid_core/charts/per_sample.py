@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellucid_core.cell_pages import Page
+from cellucid_core.charts.brackets import Bracket, with_brackets
 from cellucid_core.charts.distributions import Sides, finished, page_colors
 from cellucid_core.charts.layout import inline, layout
 
@@ -26,7 +27,7 @@ _MOST_LINES = 200
 _FEW_PAGES = 4
 
 
-def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str) -> Any:
+def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str, *, brackets: Sequence[Bracket] = ()) -> Any:
     """Draw each sample's mean score in each page; lines join a sample's points.
 
     Parameters
@@ -37,6 +38,8 @@ def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str) -> Any
         The scores of each page, added up by sample.
     title
         What the score is.
+    brackets
+        As for `violin`.
 
     Returns
     -------
@@ -48,7 +51,9 @@ def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str) -> Any
     shades = page_colors(pages)
     means = [one.means() for one in owned]
     plan = layout([page.name for page in pages], [len(mean) for mean in means])
-    sides = Sides(alt, plan, f"{title}, mean per sample")
+    drawn = [value for mean in means for value in mean]
+    low, high = min(drawn, default=0.0), max(drawn, default=1.0)
+    sides = Sides(alt, plan, f"{title}, mean per sample", top=high if brackets else None)
     times: dict[str, int] = {}
     for mean in means:
         for sample in mean.index:
@@ -111,4 +116,5 @@ def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str) -> Any
             tooltip=tooltip,
         )
     )
-    return finished(alt, layers, plan)
+    over, plan = with_brackets(alt, brackets, plan, sides, low, high)
+    return finished(alt, [*layers, *over], plan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -31,10 +31,12 @@ from cellucid_core.signature.statistics import (
     Owned,
     Pooled,
     Sample,
+    Split,
     TestResult,
     by_owner,
     compare_samples,
     owned_scores,
+    split_pages,
     summarize,
     unit_word,
 )
@@ -87,6 +89,8 @@ class SignatureRun:
         The sentence above the chart.
     owned
         With a sample column: the scores of each page, added up by sample.
+    split
+        With a second column: the pages split by its values, which are compared within each page.
     """
 
     match: GeneMatch
@@ -106,6 +110,7 @@ class SignatureRun:
     sample_key: str | None = None
     options: MethodOptions = DEFAULT_OPTIONS
     owned: list[Owned] | None = None
+    split: Split | None = None
 
     def __repr__(self) -> str:
         genes, pages = len(self.match.found), len(self.pages)
@@ -120,6 +125,14 @@ class SignatureRun:
     def spoken(self) -> list[Page]:
         """The pages as people call them (`Page.label`)."""
         return [page.spoken() for page in self.pages]
+
+    def split_by(self, view: View, key: str | None) -> SignatureRun:
+        """Return the run with its pages split by a second column, or by none; see `split_pages`."""
+        if key is None:
+            return replace(self, split=None)
+        samples = None if self.sample_key is None else view.obs(self.sample_key)
+        split = split_pages(view, self.pages, self.scores, key, samples=samples, p_adjust=self.p_adjust)
+        return replace(self, split=split)
 
     def table(self, view: View) -> pd.DataFrame:
         """Return one row per page and cell, see `scores_table`."""
@@ -159,6 +172,7 @@ def run_signature(
     repeats: Literal["once", "count"] = "once",
     pages: Sequence[Page] | None = None,
     sample_key: str | None = None,
+    split_key: str | None = None,
     seed: int = 0,
     options: MethodOptions = DEFAULT_OPTIONS,
     p_adjust: Adjustment = "bh",
@@ -184,6 +198,8 @@ def run_signature(
         Pages to compare, in order; none: one page of all cells and no tests.
     sample_key
         An obs column of samples or donors: tests by sample come first.
+    split_key
+        A second obs column, with 2 to 8 values, which are compared within each page.
     p_adjust
         ``bh`` or ``holm``.
     replaced
@@ -231,7 +247,7 @@ def run_signature(
         warnings.append(
             f"{view.repeated_ids:,} cell ids occur more than once: tell those cells apart by cell_index in the CSV."
         )
-    return SignatureRun(
+    run = SignatureRun(
         match=match,
         method=method,
         normalization=normalize,
@@ -256,3 +272,4 @@ def run_signature(
         options=options,
         owned=owned,
     )
+    return run.split_by(view, split_key)

@@ -68,12 +68,14 @@ KNOWN: dict[str, Check] = {
     ),
     "embedding_shown": _choice,
     "repeats": _truth,
+    **dict.fromkeys(("brackets", "brackets_within"), _texts),
     "seed": _whole,
     **dict.fromkeys(("chance_sets", "max_rank", "ctrl_size", "n_bins"), _whole),
     "top_share": _number,
     "gene_pool": _text,
     **dict.fromkeys(
-        ("mixed_model", "several_ordered", "several_standardized", "several_tested", "several_highest"), _truth
+        ("points", "mixed_model", "several_ordered", "several_standardized", "several_tested", "several_highest"),
+        _truth,
     ),
     # Signature Library
     "library_levels": _texts,
@@ -84,7 +86,13 @@ KNOWN: dict[str, Check] = {
     "library_degs": _whole_or_none,
 }
 #: The same for names that end in a column or a hash.
-BEGINNINGS: dict[str, Check] = {"pages ": _texts, "rest ": _choice, "sample ": _choice, "export_without_": _truth}
+BEGINNINGS: dict[str, Check] = {
+    "pages ": _texts,
+    "rest ": _choice,
+    "sample ": _choice,
+    "split ": _choice,
+    "export_without_": _truth,
+}
 
 
 def fits(name: str, value: object) -> bool:

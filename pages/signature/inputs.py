@@ -18,6 +18,7 @@ from cellucid_core.signature import (
     Method,
     MethodOptions,
     Normalization,
+    can_split,
     sample_columns,
 )
 from pages.session.state import kept, widget_key
@@ -59,6 +60,7 @@ class Inputs:
     method: Method
     normalize: Normalization
     sample_key: str | None
+    split_key: str | None
     repeats: Literal["once", "count"]
     p_adjust: Adjustment
     seed: int
@@ -83,6 +85,7 @@ def choose_inputs(view: View) -> Inputs:
         "Scale", list(NORMALIZATIONS), format_func=NORMALIZATIONS.__getitem__, **kept("normalization")
     )
     sample = _sample_column(view, choice)
+    split = _split_column(view, choice, sample)
     with st.expander("More", icon=":material/tune:"):
         st.caption(ABOUT[method].sentence)
         options = _method_options(view, method)
@@ -103,9 +106,10 @@ def choose_inputs(view: View) -> Inputs:
             2**32 - 1,
             0,
             **kept("seed"),
-            help="Used for the control genes, the order of equal values in AUCell, and the check against chance.",
+            help="Used for the control genes, the order of equal values in AUCell, the check against chance, and which "
+            "cells are shown as points.",
         )
-    return Inputs(genes, choice.pages, method, how, sample, repeats, adjust, int(seed), options)
+    return Inputs(genes, choice.pages, method, how, sample, split, repeats, adjust, int(seed), options)
 
 
 def _method_options(view: View, method: Method) -> MethodOptions:
@@ -162,3 +166,16 @@ def _sample_column(view: View, choice: PageChoice) -> str | None:
         help="Cells of one donor are not replicates. With a donor column, donors are compared first.",
     )
     return None if sample == _NONE else sample
+
+
+def _split_column(view: View, choice: PageChoice, sample: str | None) -> str | None:
+    """Draw the choice of a second column, whose values are compared within each page."""
+    columns = [column for column in choice.columns if column not in (choice.column, sample) and can_split(view, column)]
+    split = st.selectbox(
+        "Split by",
+        [_NONE, *columns],
+        format_func=lambda column: "Not split" if column == _NONE else column,
+        **kept(f"split {choice.column}"),
+        help="A second column, such as the condition: its values are drawn and compared within each page.",
+    )
+    return None if split == _NONE else split

@@ -16,25 +16,32 @@ from cellucid_core.errors import CellucidError
 from cellucid_core.signature import (
     EveryMethod,
     SignatureRun,
+    Split,
     against_chance,
     contributions,
     every_method,
     signature_quality,
 )
-from cellucid_core.signature.reporting import STARS, mixed_model_table, overall_sentence, pairs_table, tests_table
+from cellucid_core.signature.reporting import (
+    STARS,
+    mixed_model_table,
+    overall_sentence,
+    pairs_table,
+    split_csv,
+    split_sentence,
+    split_table,
+    tests_table,
+)
 from cellucid_core.signature.statistics import library_size, mixed_model
 from pages.session.state import counted, kept, literal, show_error, widget_key
+from pages.signature.inputs import ADJUSTMENTS
+from pages.signature.scores_chart import draw_scores
+from pages.signature.take_home import download
 from pages.widgets.figure import figure
 from pages.widgets.remembered import remembered
 from pages.widgets.style import PAIR
 from pages.widgets.turning import draw_cloud
 
-CHARTS = {
-    "Violin": (charts.violin, charts.VIOLIN_CAPTION),
-    "Box": (charts.box, charts.BOX_CAPTION),
-    "Histogram": (charts.histogram, charts.HISTOGRAM_CAPTION),
-    "Cumulative": (charts.cumulative, charts.CUMULATIVE_CAPTION),
-}
 MEASURES = {"total": "Total expression of the cell", "detected": "Detected genes of the cell"}
 _REST = "all other cells"
 #: No name of a page; not None, beside which a box offers to clear the choice.
@@ -43,7 +50,6 @@ _WARNINGS_SHOWN = 3
 #: Columns of the table of tests that decide; more pages than this get a matrix of pairs; limits of p for stars.
 _DECIDING = ("comparison", "effect", "effect type", "p-value", "units")
 _MANY_PAGES = 4
-_PER_SAMPLE = "Per sample"
 #: How cells are shown on the embedding; no name of a page.
 _FLAT, _TURNING, _NO_OUTLINE = ("Score and pages", "Score"), "In 3D", "\x1f"
 
@@ -67,22 +73,9 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
     asked = st.session_state.get("remembered signature every method")
     if asked is not None and asked[0] == key:  # what was found out once belongs to the sentence
         st.caption(f":material/rule: {literal(asked[1].sentence)}")
-    kinds = [*([_PER_SAMPLE] if run.owned is not None else []), *CHARTS]
-    if st.session_state.get(widget_key("chart")) not in kinds:  # there is no sample column any more
-        st.session_state.pop(widget_key("chart"), None)
-    kind = st.segmented_control(
-        "Chart", kinds, default=kinds[0], **kept("chart"), label_visibility="collapsed", required=True
-    )
-    colors = tuple(page.color for page in run.pages)
-
-    def draw() -> Any:
-        if kind == _PER_SAMPLE and run.owned is not None:
-            return charts.per_sample(run.spoken, run.owned, run.title)
-        return CHARTS[kind][0](run.spoken, run.scores, run.title)
-
-    caption = charts.PER_SAMPLE_CAPTION if kind == _PER_SAMPLE else CHARTS[kind][1]
-    chart = remembered("signature chart", (key, kind, colors), draw)
-    figure(chart, caption, f"signature_{kind.lower().replace(' ', '_')}", alt=run.headline)
+    if run.split is not None:
+        st.markdown(literal(split_sentence(run.split, run.pages)))
+    draw_scores(run, key)
     if run.warnings:  # one box, the most serious first
         st.warning("\n".join(f"- {literal(one)}" for one in run.warnings[:_WARNINGS_SHOWN]), icon=":material/warning:")
     if more := run.warnings[_WARNINGS_SHOWN:]:
@@ -111,7 +104,9 @@ def _show_summary(run: SignatureRun) -> None:
 
 
 def show_tests(view: View, run: SignatureRun, key: Hashable) -> None:
-    """Draw the tables of tests."""
+    """Draw the tables of tests: of the values within each page, where pages are split, and of the pages."""
+    if run.split is not None:
+        _show_split(run, run.split)
     if not run.tests:
         st.info("Choose at least two pages to compare them.", icon=":material/compare_arrows:")
         return
@@ -119,9 +114,18 @@ def show_tests(view: View, run: SignatureRun, key: Hashable) -> None:
         st.markdown(literal(sentence))
     if len(run.pages) > _MANY_PAGES:
         _show_pairs(run)
-    table = tests_table(run.tests, run.pages)
-    # What decides stands first, so that it is seen without scrolling.
-    table = table[[*_DECIDING, *(name for name in table.columns if name not in _DECIDING)]]
+    _show_table(tests_table(run.tests, run.pages), _DECIDING)
+    st.caption(
+        "Effects come first: with many cells, p-values are tiny however small the difference is. "
+        f"Pairs are adjusted together ({ADJUSTMENTS[run.p_adjust]})."
+    )
+    if run.sample_key is not None:
+        _show_mixed_model(view, run, run.sample_key, key)
+
+
+def _show_table(table: pd.DataFrame, first: tuple[str, ...]) -> None:
+    """Draw tests; what decides stands first, so that it is seen without scrolling."""
+    table = table[[*first, *(name for name in table.columns if name not in first)]]
     if not table["note"].fillna("").any():
         table = table.drop(columns="note")
     st.dataframe(
@@ -130,13 +134,30 @@ def show_tests(view: View, run: SignatureRun, key: Hashable) -> None:
         width="stretch",
         column_config={name: st.column_config.NumberColumn(format="%.3g") for name in ("effect", "statistic")},
     )
-    how = "Benjamini–Hochberg" if run.p_adjust == "bh" else "Holm"
-    st.caption(
-        "Effects come first: with many cells, p-values are tiny however small the difference is. "
-        f"Pairs are adjusted together ({how})."
-    )
-    if run.sample_key is not None:
-        _show_mixed_model(view, run, run.sample_key, key)
+
+
+def _show_split(run: SignatureRun, split: Split) -> None:
+    """Draw how the values of the second column differ within each page."""
+    st.markdown(f"**{literal(split.key)} within each page**")
+    _show_table(split_table(split, run.pages), ("page", *_DECIDING))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"All pages are adjusted together ({ADJUSTMENTS[run.p_adjust]}), t-tests and rank tests apart. "
+            + (
+                ""
+                if run.sample_key
+                else "Cells of one donor are not replicates: choose a donor column if there is one."
+            ),
+            width="stretch",
+        )
+        download(
+            "Within pages (CSV)",
+            lambda: split_csv(split, run.pages).encode(),
+            "gene_signature_within_pages.csv",
+            "text/csv",
+        )
+    if run.tests:
+        st.markdown("**The pages themselves**")
 
 
 def _show_pairs(run: SignatureRun) -> None:

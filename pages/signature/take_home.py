@@ -24,6 +24,7 @@ from cellucid_core.signature import (
     write_h5ad,
     write_parquet,
 )
+from cellucid_core.signature.reporting import split_csv
 from pages.session.server_file import offer_file
 from pages.session.state import kept, show_error, workspace
 
@@ -39,26 +40,33 @@ def show_files(view: View, run: SignatureRun, key: object) -> None:
     )
     st.caption(NOTE)
     with st.container(horizontal=True):
-        _download(
+        download(
             "Download the scores (CSV)",
             lambda: "".join(csv_chunks(run.table(view))).encode(),
             "gene_signature_scores.csv",
             "text/csv",
             type="primary",
         )
-        _download("Scores (Parquet)", lambda: _parquet(view, run), "gene_signature_scores.parquet")
+        download("Scores (Parquet)", lambda: _parquet(view, run), "gene_signature_scores.parquet")
     st.markdown("The cell table with the score and the page of every cell, and the numbers of this page.")
     with st.container(horizontal=True):
-        _download("Cell table (CSV)", lambda: "".join(obs_csv(view, run)).encode(), "cells_with_score.csv", "text/csv")
-        _download("Pages (CSV)", lambda: summary_csv(run).encode(), "gene_signature_pages.csv", "text/csv")
-        _download(
+        download("Cell table (CSV)", lambda: "".join(obs_csv(view, run)).encode(), "cells_with_score.csv", "text/csv")
+        download("Pages (CSV)", lambda: summary_csv(run).encode(), "gene_signature_pages.csv", "text/csv")
+        download(
             "Tests (CSV)",
             lambda: statistics_csv(run).encode(),
             "gene_signature_tests.csv",
             "text/csv",
             disabled=not run.tests,
         )
-        _download("Record (JSON)", lambda: _record(view, run), "gene_signature_run.json", "application/json")
+        if (split := run.split) is not None:
+            download(
+                "Within pages (CSV)",
+                lambda: split_csv(split, run.pages).encode(),
+                "gene_signature_within_pages.csv",
+                "text/csv",
+            )
+        download("Record (JSON)", lambda: _record(view, run), "gene_signature_run.json", "application/json")
     if view.dataset.path.suffix == ".h5ad" and not view.dataset.parts:
         offer_file(
             "Make a copy of the .h5ad with the score",
@@ -79,13 +87,13 @@ def show_files(view: View, run: SignatureRun, key: object) -> None:
             show_error(error)
         else:
             st.code(code, language="python", height=320)
-            _download("Save the lines", code.encode, "reproduce_signature.py", "text/x-python")
+            download("Save the lines", code.encode, "reproduce_signature.py", "text/x-python")
 
 
-def _download(
+def download(
     label: str, data: Callable[[], bytes], name: str, mime: str = "application/octet-stream", **arguments: Any
 ) -> None:
-    """Draw a button; the file is made when it is clicked."""
+    """Draw a button that gives a file, which is made when it is clicked."""
     st.download_button(
         label, data=data, file_name=name, mime=mime, icon=":material/download:", on_click="ignore", **arguments
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import at_rest
 from tests.browser.test_walk import chart, go, open_demo
+from tests.making import make_adata
 
 pytestmark = pytest.mark.browser
 
@@ -47,6 +49,54 @@ def test_a_file_of_signatures_one_row_shown_and_a_picture_saved(page, tmp_path):
         page.get_by_role("button", name="Save as PNG").first.click()
     assert saved.value.suggested_filename == "signature_violin.png"
     assert saved.value.path().read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_condition_within_each_cell_type_with_points_and_a_bracket(page, tmp_path):
+    adata = make_adata(240)
+    adata.write_h5ad(tmp_path / "two_factors.h5ad")
+    page.get_by_test_id("stSidebarNav").get_by_text("Upload & Preflight", exact=True).click()
+    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(tmp_path / "two_factors.h5ad")
+    page.get_by_role("heading", name="Upload & Preflight").wait_for()
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("two_factors")
+    at_rest(page)
+    go(page, "Gene Signature", "Gene Signature")
+    box = page.get_by_role("textbox", name="Signature genes")
+    box.fill("GENE1, GENE2")
+    box.press("Control+Enter")
+    chart(page)
+    choose(page, "Compare pages from", "cell_type")
+    choose(page, "Split by", "treated")
+    expect(page.get_by_text("halves: the two values")).to_be_visible()
+    page.get_by_text("Cells as points").click()
+    expect(page.get_by_text("240 of 240 cells shown as points")).to_be_visible()
+    pairs = page.get_by_role("combobox", name="Show p-values of")
+    pairs.fill("NK cell")
+    page.get_by_role("option", name="NK cell: False − True").click()
+    expect(page.get_by_text("brackets: adjusted p of paired t, by sample")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("tab", name="Tests").click()
+    expect(page.get_by_text("treated within each page")).to_be_visible()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Within pages (CSV)").click()
+    lines = saved.value.path().read_text().splitlines()
+    assert lines[0].startswith("column,page,value_a,value_b,test,unit")
+    assert len(lines) == 1 + 3 * 2
+    page.get_by_role("button", name="image").first.click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as SVG").first.click()
+    picture = saved.value.path().read_text()
+    assert "treated" in picture
+    assert "p = " in picture
+
+
+def choose(page, label, option):
+    """Choose one of a box's options, as somebody who types its name."""
+    box = page.get_by_role("combobox", name=label)
+    box.click()
+    box.fill(option)
+    page.get_by_role("option", name=option, exact=True).click()
+    expect(box).to_have_value(option)
+    at_rest(page)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

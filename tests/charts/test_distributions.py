@@ -62,7 +62,7 @@ def test_whiskers_are_tukeys(run):
 def test_violins_are_mirrored_and_as_long_as_the_scores(run):
     outline = rows(violin(run.pages, run.scores, run.title), "left")
     for at, scores in enumerate(run.scores):
-        mine = [r for r in outline if r["at"] == at]
+        mine = [r for r in outline if r["group"] == at]
         assert (mine[0]["score"], mine[-1]["score"]) == pytest.approx((scores.min(), scores.max()), rel=1e-4)
         assert all((r["left"] + r["right"]) / 2 == pytest.approx(at) for r in mine)
         assert max(r["right"] - r["left"] for r in mine) == pytest.approx(0.86)
@@ -71,7 +71,7 @@ def test_violins_are_mirrored_and_as_long_as_the_scores(run):
 def test_histogram_counts_every_cell(run):
     bars = rows(histogram(run.pages, run.scores, run.title), "share")
     for at, scores in enumerate(run.scores):
-        mine = [r for r in bars if r["at"] == at]
+        mine = [r for r in bars if r["group"] == at]
         assert sum(r["cells"] for r in mine) == len(scores)
         assert sum(r["share"] for r in mine) == pytest.approx(1)
         for r in mine:

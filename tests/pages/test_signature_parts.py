@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import numpy as np
 import pandas as pd
@@ -191,3 +192,79 @@ def test_many_pages_have_a_matrix_of_pairs_before_the_tests(open_app):
     assert "stars: adjusted p below 0.05" in texts(app)
     table = next(frame.value for frame in app.dataframe if "p-value" in frame.value.columns)
     assert list(table.columns)[:5] == ["comparison", "effect", "effect type", "p-value", "units"]
+
+
+def chart_rows(app, key):
+    """All data rows of the scores' chart that have a key."""
+    spec = app.session_state["remembered signature chart"][1].to_dict()
+    return [row for data in spec["datasets"].values() for row in data if key in row]
+
+
+def test_points_and_brackets_are_asked_for_beside_the_chart(open_app):
+    app = open_app("gene_signature.py")
+    assert not chart_rows(app, "spot")
+    widget(app, "toggle", "Cells as points").set_value(True).run()
+    assert len(chart_rows(app, "spot")) == 700
+    assert "700 of 700 cells shown as points" in texts(app)
+    pairs = widget(app, "multiselect", "Show p-values of")
+    assert not pairs.value
+    run = app.session_state["remembered signature run"][1]
+    names = [page.name for page in run.pages[:2]]
+    pairs.set_value([json.dumps(names)]).run()
+    assert not app.exception
+    (row,) = chart_rows(app, "foot")
+    test = next(test for test in run.tests if test.pages == tuple(names))
+    assert row["text"] == test.p_text.removeprefix("adjusted ")
+    assert (row["left"], row["right"]) == (0, 1)
+    assert "brackets: adjusted p of Welch's t, by cell" in texts(app)
+    widget(app, "button_group", "Chart").set_value("Box").run()
+    assert len(chart_rows(app, "spot")) == 700
+    assert chart_rows(app, "foot")
+    widget(app, "button_group", "Chart").set_value("Histogram").run()
+    assert not [one for one in app.toggle if one.label == "Cells as points"]
+    # A pair of pages that are not compared any more has no bracket.
+    widget(app, "button_group", "Chart").set_value("Violin").run()
+    widget(app, "multiselect", "Pages").unselect(names[0]).run()
+    assert not app.exception
+    assert not chart_rows(app, "foot")
+
+
+def test_pages_are_split_by_a_second_column(open_app, opened):
+    adata = make_adata(240)
+    adata.obs["dose"] = pd.Categorical(np.array(["low", "mid", "high"])[np.arange(240) % 3])
+    app = open_app("gene_signature.py", opened(adata))
+    widget(app, "selectbox", "Compare pages from").select("cell_type").run()
+    widget(app, "text_area", "Signature genes").set_value("GENE1, GENE2").run()
+    split = widget(app, "selectbox", "Split by")
+    assert split.options == ["Not split", "treated", "dose"]  # neither the pages' column nor the donors'
+    before = app.session_state["remembered signature run"][1]
+    split.select("treated").run()
+    assert not app.exception
+    assert app.session_state["remembered signature run"][1] is before  # no cell is scored again
+    found = app.session_state["remembered signature split"][1]
+    want = run_signature(
+        app.session_state["workspace"].view,
+        "GENE1, GENE2",
+        pages=before.pages,
+        sample_key="donor",
+        split_key="treated",
+    ).split
+    assert found.tests == want.tests
+    assert {row["value"] for row in chart_rows(app, "mark")} == {"False", "True"}
+    assert "halves: the two values" in texts(app)
+    assert "within a page" in texts(app) or "strongest difference" in texts(app) or "about the same" in texts(app)
+    assert widget(app, "button_group", "Chart").options == ["Violin", "Box"]
+    pairs = widget(app, "multiselect", "Show p-values of")
+    assert pairs.options[0] == f"{before.pages[0].name}: False − True"
+    pairs.select(pairs.options[0]).run()
+    (row,) = chart_rows(app, "foot")
+    assert (row["left"], row["right"]) == pytest.approx((-0.215, 0.215))
+    assert "brackets: adjusted p of paired t, by sample" in texts(app)
+    open_tab(app, "Tests")
+    table = next(frame.value for frame in app.dataframe if "page" in frame.value and "p-value" in frame.value)
+    assert len(table) == 6
+    widget(app, "selectbox", "Split by").select("dose").run()
+    assert len({row["mark"] for row in chart_rows(app, "mark")}) == 9
+    open_tab(app, "Export")
+    assert [b for b in app.get("download_button") if b.label == "Within pages (CSV)"]
+    assert "split='dose'" in app.code[0].value

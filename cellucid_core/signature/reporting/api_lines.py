@@ -43,6 +43,7 @@ def api_code(
         pages="" if _column(view, run) or len(run.pages) < 2 else _own_pages(run),
         scoring=called("cc.score", _scoring(view, run)),
         tests=bool(run.tests),
+        split=run.split is not None,
     )
 
 
@@ -125,6 +126,7 @@ def _scoring(view: View, run: SignatureRun) -> list[str]:
         words.append("pages=pages")
     given = {
         "sample": (run.sample_key, None),
+        "split": (None if run.split is None else run.split.key, None),
         "normalize": (run.normalization, "none"),
         "repeats": ("count" if several else "once", "once"),
         "p_adjust": (run.p_adjust, "bh"),

@@ -49,6 +49,12 @@ class PairsTable:
         )
 
 
+def deciding_pairs(tests: Sequence[TestResult]) -> list[TestResult]:
+    """Return the t-tests of pairs that a verdict is based on: by sample where there are such, else by cell."""
+    pairs = [test for test in tests if len(test.pages) == 2 and test.effect_size_type == "cohens-d"]
+    return [test for test in pairs if test.unit == pairs[0].unit]
+
+
 def pairs_table(tests: Sequence[TestResult], pages: Sequence[Page]) -> PairsTable:
     """Return the t-tests of all pairs, by sample where there are such.
 
@@ -59,13 +65,13 @@ def pairs_table(tests: Sequence[TestResult], pages: Sequence[Page]) -> PairsTabl
     pages
         The compared pages, in order; the table calls them by their labels.
     """
-    pairs = [test for test in tests if len(test.pages) == 2 and test.effect_size_type == "cohens-d"]
+    pairs = deciding_pairs(tests)
     unit = pairs[0].unit if pairs else "cell"
     place = {page.name: number for number, page in enumerate(pages)}
     effects = np.full((len(pages), len(pages)), np.nan)
     p_values = effects.copy()
     for test in pairs:
-        if test.unit != unit or test.effect_size is None:
+        if test.effect_size is None:
             continue
         i, j = (place[name] for name in test.pages)
         effects[i, j], effects[j, i] = test.effect_size, -test.effect_size

@@ -43,7 +43,8 @@ def run_record(
         modality), ``mapping`` (matrix, what it holds, gene id, cells left out, fixes), ``genes`` (found, with weights
         where they were given, missing, repeated, replaced, ambiguous), ``method``, ``options``, ``normalization``,
         ``repeats``, ``seed``, ``p_adjust``, ``sample_column``, ``pages`` (with counts and how they were made),
-        ``summary``, ``tests``, ``warnings``, ``headline``, ``versions``.
+        ``summary``, ``tests``, ``split`` (the second column, its values and their tests within each page, or None),
+        ``warnings``, ``headline``, ``versions``.
     """
     match, mapping, dataset = run.match, view.mapping, view.dataset
     result = run.to_json()
@@ -97,6 +98,7 @@ def run_record(
         ],
         "summary": result["pages"],
         "tests": result["tests"],
+        "split": None if run.split is None else run.split.to_json(run.pages),
         "warnings": run.warnings,
         "headline": run.headline,
         "versions": versions(),

@@ -74,6 +74,7 @@ def python_code(
         several=len(run.pages) > 1,
         donor=_donor(view, run),
         p_adjust=run.p_adjust,
+        split=None if run.split is None else run.split.key,
     )
 
 

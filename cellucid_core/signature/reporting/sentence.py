@@ -111,6 +111,10 @@ def _one(units: str) -> str:
 
 
 def _numbers(d: float, auc: float, against: str = "") -> str:
+    return f"d = {effect_text(d)}{against}, AUC {auc:.2f}"
+
+
+def effect_text(d: float) -> str:
+    """Return an effect size as a sentence says it: ``1.4``, ``−0.23``."""
     shown = f"{d:.1f}" if abs(d) >= 1 else f"{d:.2f}"
-    shown = shown.removeprefix("-") if float(shown) == 0 else shown.replace("-", "−")
-    return f"d = {shown}{against}, AUC {auc:.2f}"
+    return shown.removeprefix("-") if float(shown) == 0 else shown.replace("-", "−")

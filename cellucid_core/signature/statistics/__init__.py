@@ -21,10 +21,12 @@ from cellucid_core.signature.statistics.replicates import (
     sample_codes,
 )
 from cellucid_core.signature.statistics.result import Adjustment, TestResult, adjusted
+from cellucid_core.signature.statistics.split import MAX_SPLIT_VALUES, Split, can_split, split_pages, split_values
 from cellucid_core.signature.statistics.summary import summarize
 
 __all__ = [
     "MAX_PAIRED_PAGES",
+    "MAX_SPLIT_VALUES",
     "Adjustment",
     "Agreement",
     "Chance",
@@ -34,12 +36,14 @@ __all__ = [
     "Pooled",
     "Sample",
     "SignatureQuality",
+    "Split",
     "TestResult",
     "adjusted",
     "against_chance",
     "agreement",
     "by_owner",
     "by_sample",
+    "can_split",
     "cohens_d",
     "compare",
     "compare_samples",
@@ -55,6 +59,8 @@ __all__ = [
     "sample_columns",
     "signature_quality",
     "some_cells",
+    "split_pages",
+    "split_values",
     "summarize",
     "u_statistic",
     "unit_word",

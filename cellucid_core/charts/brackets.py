@@ -1,0 +1,113 @@
+"""Brackets over pairs of pages with their p-values, stacked so that none touches another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from cellucid_core.charts.layout import Layout, inline
+
+if TYPE_CHECKING:
+    from cellucid_core.charts.distributions import Sides
+
+_LINE = "#8C939A"
+#: Pixels from one bracket to the next, and of a letter.
+_STEP = 24
+_LETTER = 6.8
+#: Pixels that the pages' axis and the scores' axis have at least: on a wider screen there is only more air.
+_LEAST_PLACES, _LEAST_SCORES = 400, 450
+_GAP = 0.06
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """One pair.
+
+    Attributes
+    ----------
+    start, end
+        Where the two stand on the pages' axis.
+    text
+        What stands over it.
+    """
+
+    start: float
+    end: float
+    text: str
+
+
+def stacked(brackets: Sequence[Bracket], letter: float) -> list[int]:
+    """Give each bracket the lowest level where neither it nor its text touches another; short ones come first.
+
+    Parameters
+    ----------
+    brackets
+        In any order.
+    letter
+        Width of a letter on the pages' axis.
+    """
+    taken: list[list[tuple[float, float]]] = []
+    levels = [0] * len(brackets)
+    for i in sorted(range(len(brackets)), key=lambda i: (abs(brackets[i].end - brackets[i].start), i)):
+        left, right = sorted((brackets[i].start, brackets[i].end))
+        middle, half = (left + right) / 2, len(brackets[i].text) * letter / 2
+        left, right = min(left, middle - half) - _GAP / 2, max(right, middle + half) + _GAP / 2
+        free = (n for n, level in enumerate(taken) if all(right <= a or left >= b for a, b in level))
+        levels[i] = next(free, len(taken))
+        if levels[i] == len(taken):
+            taken.append([])
+        taken[levels[i]].append((left, right))
+    return levels
+
+
+def with_brackets(
+    alt: Any, brackets: Sequence[Bracket], plan: Layout, sides: Sides, low: float, high: float
+) -> tuple[list[Any], Layout]:
+    """Return the marks of brackets beyond the highest score, and the layout with room for them.
+
+    Parameters
+    ----------
+    alt
+        The altair module.
+    brackets
+        The pairs.
+    plan, sides
+        Of the chart.
+    low, high
+        Its lowest and highest score.
+    """
+    if not brackets:
+        return [], plan
+    across = plan.domain[1] - plan.domain[0]
+    levels = stacked(brackets, _LETTER * across / (plan.height if plan.rows else _LEAST_PLACES))
+    span = (high - low) or 1.0
+    room = _STEP * (max(levels) + 1)
+    # Side by side the chart grows by the brackets; rows share their width with them.
+    step = _STEP * span / (max(_LEAST_SCORES - room, _LEAST_SCORES / 3) if plan.rows else plan.height)
+    rows = []
+    for bracket, level in zip(brackets, levels, strict=True):
+        at = high + (level + 0.5) * step
+        left, right = sorted((bracket.start, bracket.end))
+        rows.append(
+            {
+                "left": left,
+                "right": right,
+                "middle": (left + right) / 2,
+                "score": at,
+                "foot": at - 0.2 * step,
+                "over": at + 0.36 * step,
+                "text": bracket.text,
+            }
+        )
+    base = alt.Chart(inline(alt, rows))
+    line = base.mark_rule(color=_LINE, strokeWidth=1.2)
+    marks = [
+        line.encode(**sides.place("left:Q", "right:Q"), **sides.value("score:Q")),
+        *(line.encode(**sides.place(f"{end}:Q"), **sides.value("foot:Q", "score:Q")) for end in ("left", "right")),
+        # Streamlit gives text no colour of its theme: this one reads on light and on dark.
+        base.mark_text(
+            color=_LINE, fontSize=12, fontWeight=600, baseline="middle", angle=90 if plan.rows else 0
+        ).encode(**sides.place("middle:Q"), **sides.value("over:Q"), text="text:N"),
+    ]
+    return marks, plan if plan.rows else replace(plan, height=plan.height + room)

@@ -1,0 +1,140 @@
+"""The chart of the scores: its kind, cells as points, brackets over chosen pairs, a second column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from typing import Any
+
+import streamlit as st
+
+from cellucid_core import charts
+from cellucid_core.signature import SignatureRun, TestResult
+from cellucid_core.signature.reporting import brackets_caption, deciding_pairs
+from pages.session.state import kept, widget_key
+from pages.widgets.figure import figure
+from pages.widgets.remembered import remembered
+
+CHARTS = {
+    "Violin": (charts.violin, charts.VIOLIN_CAPTION),
+    "Box": (charts.box, charts.BOX_CAPTION),
+    "Histogram": (charts.histogram, charts.HISTOGRAM_CAPTION),
+    "Cumulative": (charts.cumulative, charts.CUMULATIVE_CAPTION),
+}
+SPLIT_CHARTS = {"Violin": charts.split_violin, "Box": charts.split_box}
+PER_SAMPLE = "Per sample"
+#: More brackets than this leave no room for what they stand over.
+MOST_BRACKETS = 12
+
+
+def draw_scores(run: SignatureRun, key: Hashable) -> None:
+    """Draw the chart with the controls beside it.
+
+    Parameters
+    ----------
+    run
+        What was computed.
+    key
+        What tells this run from any other.
+    """
+    split = run.split
+    kinds = [*SPLIT_CHARTS] if split is not None else [*([PER_SAMPLE] if run.owned is not None else []), *CHARTS]
+    if st.session_state.get(widget_key("chart")) not in kinds:  # there is no sample column any more, or a split
+        st.session_state.pop(widget_key("chart"), None)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        kind = st.segmented_control(
+            "Chart", kinds, default=kinds[0], **kept("chart"), label_visibility="collapsed", required=True
+        )
+        seed = None
+        if kind in SPLIT_CHARTS and st.toggle(
+            "Cells as points", **kept("points"), help="Up to 2,000 cells of each page, drawn with the seed of the run."
+        ):
+            seed = run.seed
+    pairs = _chosen_pairs(run) if kind in (*SPLIT_CHARTS, PER_SAMPLE) else []
+    brackets = [bracket for bracket, _ in pairs]
+    with_brackets: dict[str, Any] = {"brackets": brackets} if brackets else {}
+
+    def draw() -> Any:
+        if split is not None:
+            build = SPLIT_CHARTS[kind]
+            return build(run.spoken, split.values, split.scores, run.title, split.key, points=seed, brackets=brackets)
+        if kind == PER_SAMPLE and run.owned is not None:
+            return charts.per_sample(run.spoken, run.owned, run.title, **with_brackets)
+        with_points: dict[str, Any] = {} if seed is None else {"points": seed}
+        return CHARTS[kind][0](run.spoken, run.scores, run.title, **with_points, **with_brackets)
+
+    drawn = run.scores if split is None else [scores for some in split.scores for scores in some]
+    halves = split is not None and len(split.values) == 2 and kind == "Violin"
+    caption = [
+        charts.PER_SAMPLE_CAPTION if kind == PER_SAMPLE else CHARTS[kind][1],
+        charts.SPLIT_CAPTION if halves else "",
+        "" if seed is None else charts.points_caption(drawn),
+        brackets_caption([test for _, test in pairs]),
+    ]
+    colors = tuple(page.color for page in run.pages)
+    made_of = (key, split.key if split else None, kind, colors, seed, tuple(brackets))
+    figure(
+        remembered("signature chart", made_of, draw),
+        " · ".join(filter(None, caption)),
+        f"signature_{kind.lower().replace(' ', '_')}",
+        alt=run.headline,
+    )
+
+
+def _chosen_pairs(run: SignatureRun) -> list[tuple[charts.Bracket, TestResult]]:
+    """Draw the choice of pairs that get a bracket, and return those with their tests."""
+    options = _pairs_within(run) if run.split is not None else _pairs_of_pages(run)
+    if not options:
+        return []
+    name = "brackets" if run.split is None else "brackets_within"
+    if (chosen := st.session_state.get(widget_key(name))) is not None:  # of pages that are not compared any more
+        st.session_state[widget_key(name)] = [option for option in chosen if option in options]
+    chosen = st.multiselect(
+        "Show p-values of",
+        list(options),
+        format_func=lambda option: options[option][0],
+        placeholder="Choose pairs to draw brackets over",
+        label_visibility="collapsed",
+        max_selections=MOST_BRACKETS,
+        wrap=True,
+        **kept(name),
+    )
+    return [options[option][1:] for option in chosen]
+
+
+_Option = tuple[str, charts.Bracket, TestResult]
+
+
+def _bracket(test: TestResult, start: float, end: float) -> charts.Bracket:
+    # That it is adjusted stands in the caption: so neighbours have room.
+    return charts.Bracket(start, end, test.p_text.removeprefix("adjusted "))
+
+
+def _pairs_of_pages(run: SignatureRun) -> dict[str, _Option]:
+    """Return the pairs of pages, by a name that a workspace can keep."""
+    place = {page.name: at for at, page in enumerate(run.pages)}
+    label = {page.name: page.label for page in run.pages}
+    return {
+        json.dumps(test.pages, ensure_ascii=False): (
+            " − ".join(label[name] for name in test.pages),
+            _bracket(test, *(place[name] for name in test.pages)),
+            test,
+        )
+        for test in deciding_pairs(run.tests)
+    }
+
+
+def _pairs_within(run: SignatureRun) -> dict[str, _Option]:
+    """Return the pairs of values within each page likewise."""
+    assert run.split is not None
+    values = {value.name: at for at, value in enumerate(run.split.values)}
+    offsets = charts.split_places(len(values))
+    return {
+        json.dumps([page.name, *test.pages], ensure_ascii=False): (
+            f"{page.label}: {' − '.join(test.pages)}",
+            _bracket(test, *(at + offsets[values[name]] for name in test.pages)),
+            test,
+        )
+        for at, (page, tests) in enumerate(zip(run.pages, run.split.tests, strict=True))
+        for test in deciding_pairs(tests)
+    }
