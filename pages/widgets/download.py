@@ -7,6 +7,7 @@ from typing import Literal
 
 import streamlit as st
 
+from cellucid_core.database import DatabaseRefused
 from cellucid_core.serving import browser_of, download_address, offer_download
 
 
@@ -18,7 +19,7 @@ def offer(path: Path, file_name: str) -> str | None:
     browser = browser_of(st.context.cookies.to_dict())
     try:
         return offer_download(path, file_name, browser) if browser else None
-    except OSError:  # a full disk
+    except DatabaseRefused:  # a full disk
         return ""
 
 

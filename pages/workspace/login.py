@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from cellucid_core.database import DatabaseRefused
 from cellucid_core.serving import browser_owner, drop_way, end_sign_in, find_way, fingerprint, note_way, user_of
 from cellucid_core.serving.workspaces import is_token, name_of, owners_workspaces
 from pages.session.keeping import keeper
@@ -141,7 +142,7 @@ def _sign_in() -> None:
     visit, browser = admit(), browser_here()
     if not is_same_owner() or (visit.is_over and visit.claims is None):
         return  # it was done in another tab
-    with suppress(OSError):  # a full disk keeps nobody from signing in
+    with suppress(DatabaseRefused):  # a full disk keeps nobody from signing in
         if visit.is_over:
             drop_way(browser)
         elif visit.claims is None:

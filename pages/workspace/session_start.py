@@ -16,6 +16,7 @@ import streamlit as st
 
 from cellucid_core.cache import home_folder
 from cellucid_core.configuration import format_duration, read_configuration
+from cellucid_core.database import DatabaseRefused
 from cellucid_core.dataset import DEMO, DatasetSource
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.serving import Carried, arrive_signed_in, data_roots, hand_back, server_path
@@ -113,7 +114,7 @@ def _enter(me: Keeper) -> None:
         # Who follows a link is not made to work in somebody else's workspace for good.
         me.by_link = name not in owners_workspaces(whose)
         if not me.by_link:
-            with suppress(OSError):  # a full disk; it is on the list already
+            with suppress(DatabaseRefused):  # a full disk; it is on the list already
                 note_workspace(whose, name)
     me.take_collection()
     me.pending = kept.current if kept.current in kept.datasets else ""

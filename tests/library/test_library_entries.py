@@ -7,7 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import OperationalError
 
+from cellucid_core.database import reading
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.library import add_entry, delete_entry, entry_file, example_entry, list_entries, read_signature
 from tests.library.signatures_made import make_signature
@@ -50,6 +53,20 @@ def test_half_written_and_foreign_folders_are_no_entries(folder, monkeypatch):
         patch.setattr("cellucid_core.library.entries.write_h5", fail)
         with pytest.raises(InputError, match="No space left"):
             add_entry(make_signature(), "me")
+    assert list(folder.iterdir()) == []
+
+    with reading():  # it is there, so that what fails is the owner's row
+        pass
+
+    def full(connection):
+        raise OperationalError("COMMIT", {}, OSError("database or disk is full"))
+
+    event.listen(Engine, "commit", full)
+    try:
+        with pytest.raises(WorkRefused, match="disk is full"):  # it would be nobody's
+            add_entry(make_signature(), "me")
+    finally:
+        event.remove(Engine, "commit", full)
     assert list(folder.iterdir()) == []
     for name, content in (("a", None), ("b", "{"), ("c", "[]"), ("d", json.dumps({"id": "d"}))):
         (folder / name).mkdir()

@@ -491,7 +491,7 @@ def test_work_comes_back_on_a_full_disk(visit, uploaded, monkeypatch, place):
     monkeypatch.setattr("pages.widgets.download.browser_of", lambda cookies: "b" * 43)
 
     def full(*arguments):
-        raise OSError(28, "No space left on device")
+        raise DatabaseRefused(OSError(28, "No space left on device"))
 
     with monkeypatch.context() as disk:
         disk.setattr(place, full)

@@ -67,9 +67,11 @@ from cellucid_core.serving.workspaces import (
     owners_workspaces,
     page_files_to_pages,
     part_name,
+    pass_workspaces,
     read_part,
     read_workspace,
     save_workspace,
+    sweep_workspaces,
     token_of,
     workspace_from_json,
     workspace_to_json,
@@ -712,3 +714,33 @@ def test_the_sweep_ends_what_nobody_opened_and_spares_what_the_living_use(home):
     sweep(later + 80 * DAY)
     assert not (home / "exports" / "pbmc-1.zip").exists()
     assert not collection.exists()
+
+
+def test_the_sweep_spares_for_long_what_another_database_names(home):
+    stored()
+    elsewhere = folder_of(home, "f" * 64)
+    elsewhere.mkdir(parents=True)
+    sweep_workspaces()
+    assert elsewhere.exists()
+    sweep_workspaces(time.time() + 31 * DAY)
+    assert not elsewhere.exists()
+
+
+def test_workspaces_that_are_passed_on_come_before_the_others(home):
+    mine, hers = [stored()[0] for _ in range(5)], stored()[0]
+    for name in mine:
+        note_workspace("me", name)
+    note_workspace("her", hers)
+    with writing() as connection:
+        pass_workspaces(connection, "me", "her")
+    assert owners_workspaces("her") == [*reversed(mine), hers]
+
+
+def test_a_file_that_is_named_again_is_not_tidied_up(home):
+    name, _, content = stored()
+    file = part_name("pages", b"1")
+    write_part(name, file, lambda: "{}")
+    os.utime(folder_of(home, name) / file, (0, 0))
+    write_part(name, file, lambda: pytest.fail("it is there"))
+    save_workspace(name, content, {**content, "name": "another tab"})
+    assert (folder_of(home, name) / file).exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import delete, select
 
 from cellucid_core.cache import cellucid_home, entries_of, home_folder, note_of, turned_hash
+from cellucid_core.configuration import read_configuration
 from cellucid_core.database import owner_mark, reading, workspace_owners, workspaces, writing
 from cellucid_core.errors import InputError
 from cellucid_core.serving.incoming import forget_kept
@@ -101,14 +103,20 @@ def sweep_workspaces(now: float | None = None) -> int:
 
     What they used is left to `starting.sweep`, which goes by its own age.
     """
+    now = time.time() if now is None else now
     folders = entries_of(cellucid_home() / "workspaces")  # first: each was made after its row
     with writing() as connection:
-        gone = connection.execute(delete(workspaces).where(workspaces.c.opened < oldest_opening(now))).rowcount
+        old = delete(workspaces).where(workspaces.c.opened < oldest_opening(now))
+        gone = set(connection.scalars(old.returning(workspaces.c.name)))
         names = set(connection.scalars(select(workspaces.c.name)))
     for folder in folders:
-        if is_name(folder.name) and folder.name not in names:
-            shutil.rmtree(folder, ignore_errors=True)
-    return gone
+        with suppress(OSError):
+            if is_name(folder.name) and folder.name not in names:
+                # A server that was started on a wrong database must not delete what the right one names.
+                left = now - folder.stat().st_mtime > read_configuration().time_to_live
+                if folder.name in gone or left:
+                    shutil.rmtree(folder, ignore_errors=True)
+    return len(gone)
 
 
 def _living(owner: str | None = None) -> Iterator[tuple[str, KeptWorkspace]]:

@@ -12,6 +12,8 @@ from cellucid_core.serving.workspaces.files import oldest_opening
 
 #: Workspaces that are listed of an owner; links to older ones work as ever.
 MAX_LISTED = 200
+#: Seconds between workspaces that are passed on in their order; what the other had was used longer ago.
+_STEP = 1e-6
 _OWNED = workspace_owners.c
 
 
@@ -62,7 +64,7 @@ def pass_workspaces(
     going = [name for name in _living(connection, here) if only is None or name in only]
     now = time.time()
     for place, name in enumerate(going):  # in their order, before the others
-        upsert(connection, workspace_owners, {"owner": there, "workspace": name, "used": now - place / 1000})
+        upsert(connection, workspace_owners, {"owner": there, "workspace": name, "used": now - place * _STEP})
     connection.execute(delete(workspace_owners).where(_OWNED.owner == here, _OWNED.workspace.in_(going)))
     return tuple(name for name in going if name not in theirs)
 

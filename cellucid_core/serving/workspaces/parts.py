@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,7 +34,9 @@ def part_name(kind: PartKind, *what: bytes) -> str:
 def write_part(name: str, file: str, text: Callable[[], str]) -> None:
     """Write a file beside a workspace; what is there already is not even made."""
     target = workspaces_folder(name) / file
-    if not target.exists():
+    try:
+        os.utime(target)  # it is about to be named, so it must not be tidied up just now
+    except FileNotFoundError:
         with complete_or_absent(target, mode=0o600) as draft:
             draft.write_text(text(), encoding="utf-8")
 
