@@ -18,6 +18,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cellucid_core.configuration import read_configuration
+from cellucid_core.database import DatabaseRefused
 
 COOKIE = "cellucid_browser"
 #: Streamlit's cookie of who is signed in.
@@ -75,12 +76,8 @@ class BrowserCookie:
             if message["type"] == "http.response.start":
                 signs_in = _changes_user(message)
                 if is_document or signs_in is not None:
-                    known = signs_in is None and not await to_thread.run_sync(self._is_over, browser)
-                    value = browser if known and browser is not None else secrets.token_urlsafe(32)
-                    takes = True
-                    if signs_in is not None:
-                        takes = await to_thread.run_sync(self._changed, browser, value, signs_in)
-                    if takes or browser is None:  # else another answer may just have given it another one
+                    value = await to_thread.run_sync(self._value, browser, signs_in)
+                    if value is not None:
                         cookie = f"{COOKIE}={value}; Path={self._path}; Max-Age={_lifetime()}; HttpOnly; SameSite=Lax"
                         MutableHeaders(scope=message).append("set-cookie", cookie)
                 if secure:  # Streamlit's cookies, too: one of them says who is signed in
@@ -88,6 +85,17 @@ class BrowserCookie:
             await send(message)
 
         await self._app(scope, receive, with_cookie)
+
+    def _value(self, browser: str | None, signs_in: bool | None) -> str | None:
+        """Return the cookie that a browser gets, its own for longer or another one; None: it keeps what it has."""
+        new = secrets.token_urlsafe(32)
+        if signs_in is not None:
+            # Where it takes none, another answer may just have given it another one.
+            return new if self._changed(browser, new, signs_in) or browser is None else None
+        try:
+            return new if browser is None or self._is_over(browser) else browser
+        except DatabaseRefused:  # the page says so
+            return None
 
 
 def _lifetime() -> int:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from cellucid_core.database import writing
+from cellucid_core.database import one_at_a_time, writing
 from cellucid_core.library import pass_entries
 from cellucid_core.serving.downloads import pass_downloads
 from cellucid_core.serving.incoming import pass_uploads
 from cellucid_core.serving.jobs import pass_jobs
 from cellucid_core.serving.live import pass_links
-from cellucid_core.serving.sign_in import name_heir
+from cellucid_core.serving.sign_in import HEIRS, name_heir
 from cellucid_core.serving.workspaces import pass_workspaces
 
 
@@ -72,6 +72,7 @@ def pass_on(connection: Connection, source: str, target: str, only: Carried | No
     """Give an owner in a transaction what another one has, by default all of it."""
     if source == target:
         return Carried(source, target)
+    one_at_a_time(connection, HEIRS)
     name_heir(connection, source, target)
     name_heir(connection, target, "")
     each = {

@@ -94,7 +94,8 @@ async def download(request: Request) -> Response:
     if record is None:
         return _expired()
     browser = browser_of(request.cookies)
-    if browser is None or not secrets.compare_digest(owner_mark(owner_of_browser(browser)), record.owner):
+    owner = None if browser is None else await to_thread.run_sync(owner_of_browser, browser)
+    if owner is None or not secrets.compare_digest(owner_mark(owner), record.owner):
         return PlainTextResponse(
             "This download link works only in the browser that made it, or for the user who was signed in there. "
             "Open the dashboard and make the file there.",

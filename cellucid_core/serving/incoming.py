@@ -227,7 +227,6 @@ class Growing:
         self._token, self._upload = token, upload
         self._hash = hashlib.sha256()
         self._written = 0
-        self._committed = False
         path = _data(token)
         if not path.exists() or path.stat().st_size < upload.offset:
             raise InputError(f"What was received of {upload.name} is gone.", "Upload it again.")
@@ -264,7 +263,9 @@ class Growing:
         Raises
         ------
         ValueError
-            If its SHA-256 is not the one given; nothing of it is kept.
+            If its SHA-256 is not the one given; nothing of it is trusted.
+        InputError
+            If the upload was cancelled, or another server goes on with it.
         """
         if digest is not None and not secrets.compare_digest(self._hash.digest(), digest):
             raise ValueError("checksum mismatch")
@@ -277,26 +278,21 @@ class Growing:
         with writing() as connection:
             if connection.execute(grown).rowcount == 0:
                 raise InputError(f"The upload of {upload.name} was cancelled.", "Upload the file again.")
-        self._committed = True
         return upload
 
     def __enter__(self) -> Growing:
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
-            if not self._committed:
-                self._file.truncate(self._upload.offset)
-        except OSError:  # the record says what is trusted, whatever lies beyond
-            pass
-        finally:
-            self._file.close()
+        # What nobody vouched for is cut off by who goes on: this one may have been taken for dead by then, or not know
+        # that its row was written.
+        self._file.close()
 
 
 def cancel_upload(token: str) -> None:
-    """Forget an upload that is not complete and give its disk space back."""
+    """Forget an upload that was not taken and give its disk space back."""
     with writing() as connection:
-        connection.execute(delete(uploads).where(uploads.c.id == _stem(token)))
+        connection.execute(delete(uploads).where(uploads.c.id == _stem(token), uploads.c.kept == ""))
     _data(token).unlink(missing_ok=True)
 
 
@@ -337,7 +333,7 @@ def take_upload(token: str, browser: str | None, progress: Callable[[float], Non
     """
     upload = find_upload(token, browser)
     if upload is None:
-        raise InputError("This upload is not on the server any more.", "Upload the file again.")
+        raise _gone()
     folder = home_folder("uploads")
     if upload.kept and (folder / upload.kept).is_file():
         _data(token).unlink(missing_ok=True)  # of a server that was killed in between
@@ -353,7 +349,8 @@ def take_upload(token: str, browser: str | None, progress: Callable[[float], Non
     # First, so that who deletes the same content now finds that somebody else wants it.
     with writing() as connection:
         kept = update(uploads).where(uploads.c.id == upload.id).values(kept=target.name, changed=time.time())
-        connection.execute(kept)
+        if connection.execute(kept).rowcount == 0:  # it was cancelled meanwhile
+            raise _gone()
     if target.exists() and content_hash(target) == digest:
         source.unlink(missing_ok=True)  # another tab may have taken it, too
     else:  # new, or what lay there was damaged
@@ -361,6 +358,10 @@ def take_upload(token: str, browser: str | None, progress: Callable[[float], Non
             source.chmod(0o644)
             source.replace(target)
     return target, upload.name
+
+
+def _gone() -> InputError:
+    return InputError("This upload is not on the server any more.", "Upload the file again.")
 
 
 def upload_suffix(name: str) -> str:

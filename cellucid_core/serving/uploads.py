@@ -11,7 +11,7 @@ import base64
 import binascii
 from email.utils import formatdate
 
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
@@ -99,7 +99,8 @@ async def grow(request: Request) -> Response:
     except (ClientDisconnect, TimeoutError):
         return _answer(408)
     finally:
-        await to_thread.run_sync(claim.__exit__, None, None, None)
+        with CancelScope(shield=True):  # also where the request was cut off
+            await to_thread.run_sync(claim.__exit__, None, None, None)
 
 
 async def cancel(request: Request) -> Response:

@@ -11,7 +11,8 @@ What nobody takes along stays with the browser, whatever its cookie is by then: 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -77,7 +78,11 @@ def find_way(browser: str | None) -> Way | None:
 
 def drop_way(browser: str | None) -> None:
     """Forget what a browser's note says: whoever is there now has come another way."""
-    if browser is not None:
+    if browser is None:
+        return
+    with reading() as connection:
+        noted = connection.scalar(select(browsers.c.way).where(browsers.c.print == fingerprint(browser)))
+    if noted is not None:
         with writing() as connection:
             _note(connection, browser, way=None)
 
@@ -139,23 +144,31 @@ def change_browser(old: str | None, new: str, signs_in: bool) -> bool:
         return True
     try:
         with writing() as connection:
-            before = left_behind(connection, old)
-            if not signs_in and before is None and not was_signed_in(connection, old):
-                return False
-            end_sign_in_within(connection, old)
-            retire(connection, old)
-        before = before or fingerprint(old)
-        with writing() as connection:  # whatever becomes of it, the old cookie is worth nothing any more
-            way = _noted(connection, old)
-            _note(connection, old, way=None, before="")
-            if signs_in:
-                came = asdict(replace(way, arrived=True)) if way is not None else None
-                _note(connection, new, way=came, before=before)
-            elif heir_of(connection, owner := browser_owner(before)) == owner:
-                # Else a user has it, and what still becomes of it is theirs.
-                pass_on(connection, owner, browser_owner(fingerprint(new)))
+            return _changed(connection, old, new, signs_in)
     except CellucidError as error:  # a full disk keeps nobody from signing in, and even less out
         log_error(error, "sign-in")
+    with suppress(CellucidError), writing() as connection:
+        end_sign_in_within(connection, old)
+        retire(connection, old)
+    return True
+
+
+def _changed(connection: Connection, old: str, new: str, signs_in: bool) -> bool:
+    one_at_a_time(connection, old)  # of two tabs, the first
+    before = left_behind(connection, old)
+    if not signs_in and before is None and not was_signed_in(connection, old):
+        return False
+    end_sign_in_within(connection, old)
+    retire(connection, old)
+    before = before or fingerprint(old)
+    way = _noted(connection, old)
+    _note(connection, old, way=None, before="")
+    if signs_in:
+        came = asdict(replace(way, arrived=True)) if way is not None else None
+        _note(connection, new, way=came, before=before)
+    elif heir_of(connection, owner := browser_owner(before)) == owner:
+        # Else a user has it, and what still becomes of it is theirs.
+        pass_on(connection, owner, browser_owner(fingerprint(new)))
     return True
 
 
@@ -165,11 +178,12 @@ def _found(connection: Connection, browser: str) -> Way | None:
 
 
 def _noted(connection: Connection, browser: str) -> Way | None:
-    found = connection.scalar(select(browsers.c.way).where(browsers.c.print == fingerprint(browser)))
+    found: Any = connection.scalar(select(browsers.c.way).where(browsers.c.print == fingerprint(browser)))
     try:
-        return None if found is None else Way(**found)
-    except TypeError:  # of another version
+        way = Way(**found)
+    except TypeError:  # none, or of another version
         return None
+    return way if all(isinstance(getattr(way, one.name), type(one.default)) for one in fields(Way)) else None
 
 
 def _note(connection: Connection, browser: str, **values: Any) -> None:

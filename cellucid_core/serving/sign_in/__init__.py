@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cellucid_core.serving.sign_in.auth_section import check_auth_section
 from cellucid_core.serving.sign_in.owners import (
+    HEIRS,
     add_heirs_entry,
     browser_owner,
     heir_of,
@@ -26,6 +27,7 @@ from cellucid_core.serving.sign_in.sessions import (
 )
 
 __all__ = [
+    "HEIRS",
     "SignIn",
     "add_heirs_entry",
     "browser_owner",

@@ -11,7 +11,7 @@ import time
 
 from sqlalchemy import Connection, select, update
 
-from cellucid_core.database import browsers, reading, upsert, writing
+from cellucid_core.database import browsers, one_at_a_time, reading, upsert, writing
 from cellucid_core.library import Entry, Signature, add_entry, pass_entries
 from cellucid_core.serving.browser_cookie import fingerprint
 
@@ -19,6 +19,8 @@ _OWNER = re.compile(r"(user|browser)-[0-9a-f]{64}")
 _BROWSER = "browser-"
 #: Sign-ins and sign-outs at one browser during one job.
 _MOST_HEIRS = 50
+#: What a transaction names (`one_at_a_time`) in which work goes to an heir, or that asks who the heir is.
+HEIRS = "heirs"
 
 
 def browser_owner(print_of_cookie: str) -> str:
@@ -70,6 +72,7 @@ def add_heirs_entry(signature: Signature, owner: str) -> Entry:
         first = heir_of(connection, owner)
     entry = add_entry(signature, first)
     with writing() as connection:
+        one_at_a_time(connection, HEIRS)
         now = heir_of(connection, owner)  # who signed in while it was written looked for entries before it was there
         if now != first:
             pass_entries(connection, first, now, (entry.id,))

@@ -204,10 +204,9 @@ def sweep_sign_ins(now: float | None = None) -> int:
 def _noted(connection: Connection, browser: str | None) -> dict[str, Any] | None:
     if browser is None:
         return None
-    found: dict[str, Any] | None = connection.scalar(
-        select(browsers.c.sign_in).where(browsers.c.print == fingerprint(browser))
-    )
-    return found
+    found = connection.scalar(select(browsers.c.sign_in).where(browsers.c.print == fingerprint(browser)))
+    is_known = isinstance(found, dict) and found.keys() >= {"user", "key", "expires", "allowed"}
+    return found if is_known else None  # else of another version
 
 
 def _end(connection: Connection, key: str) -> None:
