@@ -11,11 +11,14 @@ _JSON = ("about", "result", "error", "uses", "content", "dataset", "sign_in", "w
 
 
 def rows(home: Path, table: str) -> list[dict[str, Any]]:
-    """Return the rows of a table, each a dictionary; what is kept as JSON is read."""
+    """Return the rows of a table, each a dictionary; what is kept as JSON is read. None before anybody used the home."""
+    if not (home / "state.db").exists():
+        return []
     connection = sqlite3.connect(home / "state.db", timeout=60)
     try:
         connection.row_factory = sqlite3.Row
-        found = [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
+        made = connection.execute("SELECT name FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        found = [dict(row) for row in connection.execute(f"SELECT * FROM {table}")] if made else []
     finally:
         connection.close()
     return [{k: json.loads(v) if k in _JSON and v is not None else v for k, v in row.items()} for row in found]

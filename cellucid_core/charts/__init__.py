@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from cellucid_core.charts.brackets import Bracket
 from cellucid_core.charts.cloud import Cloud, point_cloud
-from cellucid_core.charts.contour import density_contour
 from cellucid_core.charts.cumulative import CUMULATIVE_CAPTION, cumulative
+from cellucid_core.charts.density import density_contour
 from cellucid_core.charts.distributions import (
     BOX_CAPTION,
     HISTOGRAM_CAPTION,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.cell_pages import Page, palette
-from cellucid_core.charts.contour import density_contour
+from cellucid_core.charts.density import density_contour
 from cellucid_core.charts.layout import inline
 from cellucid_core.errors import InputError
 
