@@ -11,7 +11,7 @@ _JSON = ("about", "result", "error", "uses", "content", "dataset", "sign_in", "w
 
 
 def rows(home: Path, table: str) -> list[dict[str, Any]]:
-    """Return the rows of a table, each a dictionary; what is kept as JSON is read. None before anybody used the home."""
+    """Return the rows of a table, each a dictionary; JSON is read; none before anybody used the home."""
     if not (home / "state.db").exists():
         return []
     connection = sqlite3.connect(home / "state.db", timeout=60)
