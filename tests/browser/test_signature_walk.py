@@ -54,8 +54,7 @@ def test_a_file_of_signatures_one_row_shown_and_a_picture_saved(page, tmp_path):
 def test_a_condition_within_each_cell_type_with_points_and_a_bracket(page, tmp_path):
     adata = make_adata(240)
     adata.write_h5ad(tmp_path / "two_factors.h5ad")
-    page.get_by_test_id("stSidebarNav").get_by_text("Upload & Preflight", exact=True).click()
-    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(tmp_path / "two_factors.h5ad")
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(tmp_path / "two_factors.h5ad")
     page.get_by_role("heading", name="Upload & Preflight").wait_for()
     expect(page.get_by_test_id("stSidebar")).to_contain_text("two_factors")
     at_rest(page)
