@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from cellucid_core.charts.layout import drawable
 from cellucid_core.errors import InputError
 
 ImageKind = Literal["png", "svg"]
@@ -46,7 +47,7 @@ def chart_image(chart: Any, kind: ImageKind = "png", theme: Theme = "light", *, 
         raise InputError(f"There is no theme {theme!r}.", "Use light or dark.")
     import vl_convert
 
-    spec = chart.to_dict()
+    spec = _drawable(chart.to_dict())
     if spec.get("width") == "container":
         spec["width"] = width
     background, ink, grid = _INK[theme]
@@ -65,6 +66,15 @@ def chart_image(chart: Any, kind: ImageKind = "png", theme: Theme = "light", *, 
     if kind == "png":
         return bytes(vl_convert.vegalite_to_png(spec, scale=_SCALE))
     return str(vl_convert.vegalite_to_svg(spec)).encode()
+
+
+def _drawable(value: Any) -> Any:
+    """Return a specification whose texts a picture can hold."""
+    if isinstance(value, dict):
+        return {key: _drawable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_drawable(one) for one in value]
+    return drawable(value) if isinstance(value, str) else value
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from cellucid_core.charts.layout import wrap
+from cellucid_core.charts.layout import drawable, wrap
 
 _PIXELS_PER_LETTER = 6.8
 _LINE = 13
@@ -61,7 +61,7 @@ def name_axis(alt: Any, names: Sequence[str], *, step: float, columns: bool) -> 
 
 def shortened(name: str, letters: int) -> str:
     """Return a name on one line, its middle left out where it is too long: beginnings and ends tell names apart."""
-    name = " ".join(name.split()) or "(no name)"
+    name = " ".join(drawable(name).split()) or "(no name)"
     if len(name) <= letters:
         return name
     end = letters // 3

@@ -23,6 +23,8 @@ _HEIGHT = 360
 #: What a word may be broken into.
 _PIECE = re.compile(r"[^_\-/+|:]*[_\-/+|:]+|[^_\-/+|:]+")
 _LEAST_HEIGHT = 240
+#: What no picture's text can hold: XML has no such characters, and vl-convert ends the whole process over them.
+_UNDRAWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def wrap(name: str, letters: int) -> list[str]:
     letters = max(letters, 4)
     lines: list[str] = []
     line = ""
-    for word in name.split() or ["(no name)"]:
+    for word in drawable(name).split() or ["(no name)"]:
         if line and len(line) + 1 + len(word) <= letters:
             line = f"{line} {word}"
             continue
@@ -107,6 +109,11 @@ def wrap(name: str, letters: int) -> list[str]:
                 lines.append(line[:letters])
                 line = line[letters:]
     return [*lines, line] if line else lines
+
+
+def drawable(text: str) -> str:
+    """Return text without the characters that no picture can hold."""
+    return _UNDRAWABLE.sub("", text)
 
 
 def _shortened(lines: list[str], most: int, letters: int) -> list[str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,6 +15,7 @@ from cellucid_core.cell_pages import Page
 from cellucid_core.charts import box, chart_image, cumulative, histogram, violin
 from cellucid_core.errors import InputError
 
+ROOT = Path(__file__).parents[2]
 PAGES = [Page("B & <b>", np.arange(9)), Page("Übrige", np.arange(9))]
 SCORES = [np.arange(9.0), np.arange(9.0) ** 2]
 
@@ -45,3 +49,33 @@ def test_unknown_kinds_are_refused():
         chart_image(chart, "gif")
     with pytest.raises(InputError):
         chart_image(chart, "png", "blue")
+
+
+_HOSTILE = """
+import numpy as np, pandas as pd
+from cellucid_core import charts
+from cellucid_core.cell_pages import Page
+
+name = "a\\x00\\x01\\x0b\\x1f\\ud800\\ufffeb"
+pages, scores = [Page(name, np.arange(5)), Page("b", np.arange(5, 10))], [np.arange(5.0), np.arange(5.0) + 1]
+groups = pd.Series([name] * 5 + ["b"] * 5).astype("category")
+values = [Page(name, np.arange(5)), Page("v", np.arange(5, 10))]
+for chart in (
+    charts.violin(pages, scores, name),
+    charts.box(pages, scores, name, points=0, brackets=[charts.Bracket(0, 1, name)]),
+    charts.split_violin(pages, values, [scores, scores], name, name),
+    charts.histogram(pages, scores, name),
+    charts.cumulative(pages, scores, name),
+    charts.page_sizes(pages),
+    charts.embedding(np.arange(20.0).reshape(10, 2), groups, name),
+):
+    for kind in ("png", "svg"):
+        assert charts.chart_image(chart, kind)
+print("drawn")
+"""
+
+
+def test_characters_that_no_picture_holds_end_no_process():
+    """vl-convert aborts over them, and takes the server along."""
+    done = subprocess.run([sys.executable, "-c", _HOSTILE], capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert done.stdout == "drawn\n", done.stderr[-2000:]
