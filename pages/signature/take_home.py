@@ -66,7 +66,13 @@ def show_files(view: View, run: SignatureRun, key: object) -> None:
                 "gene_signature_within_pages.csv",
                 "text/csv",
             )
-        download("Record (JSON)", lambda: _record(view, run), "gene_signature_run.json", "application/json")
+        told = _of_session(run)
+        download(
+            "Record (JSON)",
+            lambda: record_json(run_record(view, run, **told)).encode(),
+            "gene_signature_run.json",
+            "application/json",
+        )
     if view.dataset.path.suffix == ".h5ad" and not view.dataset.parts:
         offer_file(
             "Make a copy of the .h5ad with the score",
@@ -106,8 +112,10 @@ def _parquet(view: View, run: SignatureRun) -> bytes:
         return target.read_bytes()
 
 
-def _record(view: View, run: SignatureRun) -> bytes:
+def _of_session(run: SignatureRun) -> dict[str, Any]:
+    """Return what the record says beside the run: taken now, as files are made in threads that know no session."""
     work = workspace()
-    made = {page.name: page.made for page in work.pages}
-    used = {old: new for old, new in work.replaced.items() if new in set(run.match.found)}
-    return record_json(run_record(view, run, made=made, replaced=used)).encode()
+    return {
+        "made": {page.name: page.made for page in work.pages},
+        "replaced": {old: new for old, new in work.replaced.items() if new in set(run.match.found)},
+    }

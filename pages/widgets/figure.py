@@ -28,13 +28,14 @@ def figure(chart: Any, caption: str, file_name: str, *, alt: str | None = None) 
         What the chart shows, for those who cannot see it.
     """
     draw_chart(chart, alt=alt or caption)
+    theme = _theme()  # pictures are made in threads that know no session
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(caption, width="stretch")
         with st.popover("", icon=":material/image:", type="tertiary", help="Save the picture", key=f"save_{file_name}"):
             for kind, mime in charts.MIME.items():
                 st.download_button(
                     f"Save as {kind.upper()}",
-                    data=lambda kind=kind: charts.chart_image(chart, kind, _theme()),  # type: ignore[misc]
+                    data=lambda kind=kind: charts.chart_image(chart, kind, theme),  # type: ignore[misc]
                     file_name=f"{file_name}.{kind}",
                     mime=mime,
                     key=f"save_{file_name}_{kind}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -72,3 +74,10 @@ def test_exhaustion_from_the_list_to_a_figure(browser, file, tmp_path):
             page.get_by_role("button", name="Save as SVG").click()
         saved.value.save_as(tmp_path / "violin.svg")
         assert "Exhausted" in (tmp_path / "violin.svg").read_text(encoding="utf-8")
+        page.keyboard.press("Escape")
+        page.get_by_role("tab", name="Export").click()
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="Record (JSON)").click()
+        record = json.loads(saved.value.path().read_text(encoding="utf-8"))
+        assert record["method"] == "mean"
+        assert {one["name"] for one in record["pages"]} == {"Exhausted", "Memory", "Naive"}
