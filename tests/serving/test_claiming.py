@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import pairwise
+from threading import Event
 
 import pytest
 from sqlalchemy import select
@@ -30,7 +33,7 @@ from cellucid_core.serving import (
     routes,
     take_upload,
 )
-from cellucid_core.serving.claiming import Carried
+from cellucid_core.serving.claiming import Carried, pass_on
 from cellucid_core.serving.incoming import Growing, TooLarge, begin_upload, find_upload, pass_uploads
 from cellucid_core.serving.jobs import find_job, jobs_of, submit
 from cellucid_core.serving.jobs.record import load
@@ -161,6 +164,28 @@ def test_what_a_job_adds_afterwards_is_the_users(monkeypatch):
     assert entries_of(BOB) == {entry.id}
     assert heir_now("session-x") == "session-x"
     assert heir_now(ADA) == ADA
+
+
+def test_what_is_added_while_somebody_signs_in_is_theirs(monkeypatch):
+    from cellucid_core.serving.sign_in import owners as heirs
+
+    looked = Event()
+
+    def added_now(signature, owner):
+        looked.set()
+        return add_entry(signature, owner)
+
+    monkeypatch.setattr(heirs, "add_entry", added_now)
+    with ThreadPoolExecutor(1) as thread:
+        with writing() as connection:
+            adding = thread.submit(add_heirs_entry, make_signature(), ME)
+            assert looked.wait(60)
+            pass_on(connection, ME, ADA)
+            with suppress(TimeoutError):  # it may be written meanwhile (PostgreSQL), but not be done with
+                adding.result(1)
+        entry = adding.result(60)
+    assert entries_of(ADA) == {entry.id}
+    assert entries_of(ME) == set()
 
 
 def test_heirs_of_heirs_and_circles_end():
@@ -364,6 +389,58 @@ def test_a_note_of_another_version_says_nothing():
     assert find_way(AFTER) is None
     assert arrive_signed_in(AFTER, ADA) == ("", None)
     assert left_now(AFTER) is None
+
+
+@pytest.mark.parametrize(
+    "way", [{"made": "x", "arrived": True}, {"made": None, "arrived": True}, {"made": 9e9, "user": None}, ["x"], "x"]
+)
+def test_notes_of_another_version_stop_nobody(way):
+    with writing() as connection:
+        row = {"print": fingerprint(AFTER), "way": way, "sign_in": {"who": "x"}, "changed": time.time()}
+        upsert(connection, browsers, row)
+    assert find_way(AFTER) is None
+    assert arrive_signed_in(AFTER, ADA) == ("", None)
+    assert signed_in_user(AFTER) is None
+    assert signed_in(AFTER) == signed_in_user(AFTER)
+
+
+def test_who_only_looks_leaves_nothing():
+    drop_way(BEFORE)
+    assert not change_browser(BEFORE, AFTER, False)
+    assert arrive_signed_in(BEFORE, ADA) == ("", None)
+    with reading() as connection:
+        assert connection.execute(select(browsers)).all() == []
+
+
+def test_a_server_that_is_killed_while_somebody_signs_out_leaves_all_as_it_was(monkeypatch):
+    from cellucid_core.serving import way_in
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    mine = workspace_of(ME)
+    change_browser(BEFORE, AFTER, True)
+    ada = signed_in(AFTER)
+    with monkeypatch.context() as broken:
+        broken.setattr(way_in, "pass_on", killed)
+        with pytest.raises(KeyboardInterrupt):
+            change_browser(AFTER, LATER, False)
+    assert not is_retired(AFTER)
+    assert signed_in_user(AFTER) == ada
+    assert change_browser(AFTER, LATER, False)
+    assert owners_workspaces(browser_owner(fingerprint(LATER))) == [mine]
+
+
+def test_of_those_who_sign_out_at_once_one_has_the_work():
+    mine = workspace_of(ME)
+    change_browser(BEFORE, AFTER, True)
+    signed_in(AFTER)
+    cookies = [letter * 43 for letter in "cdefgh"]
+    with ThreadPoolExecutor(len(cookies)) as threads:
+        given = list(threads.map(lambda cookie: change_browser(AFTER, cookie, False), cookies))
+    (one,) = (cookie for cookie, got in zip(cookies, given, strict=True) if got)
+    assert owners_workspaces(browser_owner(fingerprint(one))) == [mine]
+    assert heir_now(ME) == browser_owner(fingerprint(one))
 
 
 def test_a_full_disk_keeps_nobody_from_signing_out(monkeypatch):

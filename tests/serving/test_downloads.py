@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+import time
+from contextlib import suppress
+
 import pytest
 from sqlalchemy import select
 from starlette.applications import Starlette
@@ -7,10 +11,12 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from cellucid_core.database import downloads, reading
+from cellucid_core.database import DatabaseRefused, downloads, reading
 from cellucid_core.serving import COOKIE, download_address, middleware, routes
 from cellucid_core.serving import downloads as module
 from cellucid_core.serving import offer_download as offer_download_to
+from cellucid_core.serving.browser_cookie import BrowserCookie
+from cellucid_core.serving.sign_in import owner_of_browser
 
 pytestmark = pytest.mark.usefixtures("each_database")
 ME = "m" * 43
@@ -58,11 +64,12 @@ def test_foreign_tokens_find_nothing(client, token):
     assert client.get(download_address(token)).status_code == 404
 
 
-def test_expired_links_and_vanished_files(client, file, home):
+def test_expired_links_and_vanished_files(client, file):
     expired = offer_download(file, "a.zip", lifetime=-1)
     assert client.get(download_address(expired)).status_code == 404
     offer_download(file, "a.zip")  # sweeps what has expired
-    assert not (home / "downloads" / f"{expired}.json").exists()
+    with reading() as connection:
+        assert min(connection.scalars(select(downloads.c.expires))) > time.time()
     token = offer_download(file, "a.zip")
     file.unlink()
     assert client.get(download_address(token)).status_code == 404
@@ -144,6 +151,32 @@ def test_only_documents_set_the_cookie_and_https_makes_it_secure(dashboard):
 def test_addresses_below_a_base_path():
     assert download_address("t") == "/cellucid/download/t"
     assert download_address("t", "/team/cellucid/") == "/team/cellucid/cellucid/download/t"
+
+
+def test_a_database_that_is_gone_leaves_browsers_their_cookies():
+    def refused(*_):
+        raise DatabaseRefused(OSError("no route to host"))
+
+    app = Starlette(routes=[Route("/", page)])
+    client = TestClient(BrowserCookie(app, is_over=refused))
+    answer = client.get("/", headers={**PAGE, "Cookie": f"{COOKIE}={ME}"})
+    assert answer.status_code == 200  # and the page says what is wrong
+    assert "set-cookie" not in answer.headers
+    assert "set-cookie" in client.get("/", headers=PAGE).headers  # it has none that could be over
+
+
+def test_nobody_waits_for_the_database_in_the_loop(file, client, monkeypatch):
+    loops = []
+
+    def owner_of(browser):
+        with suppress(RuntimeError):
+            loops.append(asyncio.get_running_loop())
+        return owner_of_browser(browser)
+
+    monkeypatch.setattr(module, "owner_of_browser", owner_of)
+    address = download_address(offer_download(file, "a.zip"))
+    assert client.get(address).status_code == 200
+    assert loops == []
 
 
 def test_health(client):
