@@ -5,17 +5,10 @@ Who writes opens one transaction (`writing`) for all that belongs together; noth
 
 from __future__ import annotations
 
-from cellucid_core.database.connecting import (
-    DatabaseRefused,
-    close_databases,
-    database_url,
-    one_at_a_time,
-    reading,
-    upsert,
-    writing,
-)
+from cellucid_core.database.connecting import DatabaseRefused, close_databases, database_url, reading, writing
 from cellucid_core.database.owners import owner_mark
 from cellucid_core.database.servers import forget_dead_servers, leave, living_servers, this_server
+from cellucid_core.database.statements import one_at_a_time, pass_rows, upsert
 from cellucid_core.database.tables import (
     browsers,
     downloads,
@@ -43,6 +36,7 @@ __all__ = [
     "living_servers",
     "one_at_a_time",
     "owner_mark",
+    "pass_rows",
     "reading",
     "this_server",
     "uploads",

@@ -5,17 +5,15 @@ Nothing has to be set up: what is missing of the schema is made when the first t
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, make_url, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -95,26 +93,6 @@ def writing() -> Iterator[Connection]:
         yield connection
 
 
-def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
-    """Insert a row, or change the columns that are given where a row with its primary key is there."""
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    keys = [column.name for column in table.primary_key]
-    insert = dialect.insert(table).values(**values)
-    changed = {name: insert.excluded[name] for name in values if name not in keys}
-    connection.execute(
-        insert.on_conflict_do_update(index_elements=keys, set_=changed)
-        if changed
-        else insert.on_conflict_do_nothing(index_elements=keys)
-    )
-
-
-def one_at_a_time(connection: Connection, what: str) -> None:
-    """Wait until no other transaction that named the same is open; for what depends on rows that may be added."""
-    if connection.dialect.name == "postgresql":  # on SQLite nobody else writes anyhow
-        number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
-        connection.execute(select(func.pg_advisory_xact_lock(number)))
-
-
 def close_databases() -> None:
     """Close all connections of this process; the next transaction opens them again."""
     with _opening:
@@ -150,7 +128,7 @@ def _engine() -> Engine:
             _opened.pop(next(iter(_opened))).engine.dispose()
         engine = _made(url)
         try:
-            prepare(engine, one_at_a_time)
+            prepare(engine)
         except BaseException:
             engine.dispose()
             raise

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sqlalchemy import Connection, Engine, inspect, text
 
 from cellucid_core.cache import cellucid_home
 from cellucid_core.database.old_home import forget_old_home, take_over
+from cellucid_core.database.statements import one_at_a_time
 from cellucid_core.errors import InputError
 
 #: The newest migration; a test compares it with the folder of migrations.
 HEAD = "v0001"
 
 
-def prepare(engine: Engine, one_at_a_time: Callable[[Connection, str], None]) -> None:
+def prepare(engine: Engine) -> None:
     """Make or change the tables, unless they are as this version needs them.
-
-    Parameters
-    ----------
-    engine
-        Of the database.
-    one_at_a_time
-        Makes a transaction wait for others that change the tables.
 
     Raises
     ------

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, select
 
-from cellucid_core.database.connecting import DatabaseRefused, database_url, upsert, writing
+from cellucid_core.database.connecting import DatabaseRefused, database_url, writing
+from cellucid_core.database.statements import upsert
 from cellucid_core.database.tables import servers
 from cellucid_core.errors import InputError
 

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from cellucid_core.cache import home_folder
-from cellucid_core.database import entry_owners, owner_mark, reading, upsert, writing
+from cellucid_core.database import entry_owners, owner_mark, pass_rows, reading, writing
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.library.formats import write_h5
 from cellucid_core.library.model import Signature
@@ -120,11 +120,11 @@ def add_entry(signature: Signature, owner: str) -> Entry:
     return entry(name)
 
 
-def list_entries() -> list[Entry]:
-    """Return all entries, newest first; folders that hold none are passed over."""
+def list_entries(*, but: Collection[str] = ()) -> list[Entry]:
+    """Return all entries, newest first, but those of some names; folders that hold none are passed over."""
     found = []
     for folder in home_folder("library").iterdir():
-        if folder.name.startswith(_HIDDEN):
+        if folder.name.startswith(_HIDDEN) or folder.name in but:
             continue
         try:
             found.append(entry(folder.name))
@@ -214,16 +214,11 @@ def pass_entries(
     only
         Names of the entries that go; by default all.
     """
-    owners = {row.entry: row.owner for row in connection.execute(select(entry_owners))}
-    mark = owner_mark(source)
-    passed = tuple(
-        one.id
-        for one in list_entries()
-        if (owners[one.id] == mark if one.id in owners else one._sealed_by(source)) and (only is None or one.id in only)
-    )
-    for name in passed:
-        upsert(connection, entry_owners, {"entry": name, "owner": owner_mark(target)})
-    return passed
+    known = set(connection.scalars(select(entry_owners.c.entry)))
+    old = [one.id for one in list_entries(but=known) if one._sealed_by(source) and (only is None or one.id in only)]
+    for name in old:
+        connection.execute(insert(entry_owners).values(entry=name, owner=owner_mark(source)))
+    return pass_rows(connection, entry_owners, source, target, only)
 
 
 def _folder(name: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cellucid_core.serving.browser_cookie import COOKIE, browser_of, fingerprint
 from cellucid_core.serving.claiming import Carried, carry_over, hand_back
 from cellucid_core.serving.downloads import download_address, offer_download
-from cellucid_core.serving.incoming import pack_uploads, take_upload, upload_suffix
+from cellucid_core.serving.kept_uploads import pack_uploads, take_upload, upload_suffix
 from cellucid_core.serving.logs import log_error, start_logging
 from cellucid_core.serving.routing import middleware, routes, upload_address
 from cellucid_core.serving.server_folders import ServerFile, data_roots, server_files, server_path

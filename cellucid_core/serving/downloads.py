@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from cellucid_core.database import downloads, owner_mark, reading, writing
+from cellucid_core.database import downloads, owner_mark, pass_rows, reading, writing
 from cellucid_core.serving.browser_cookie import browser_of
 from cellucid_core.serving.sign_in import owner_of_browser
 
@@ -64,22 +64,8 @@ def offer_download(path: Path, file_name: str, browser: str, lifetime: float = L
 def pass_downloads(
     connection: Connection, source: str, target: str, only: Collection[str] | None = None
 ) -> tuple[str, ...]:
-    """Let the links of one owner work for another instead, in a transaction, and return their keys.
-
-    Parameters
-    ----------
-    connection
-        With the transaction in which all goes.
-    source, target
-        The owners.
-    only
-        The keys of those that change; by default all.
-    """
-    which = downloads.c.owner == owner_mark(source)
-    if only is not None:
-        which &= downloads.c.key.in_(only)
-    passed = update(downloads).where(which).values(owner=owner_mark(target)).returning(downloads.c.key)
-    return tuple(connection.scalars(passed))
+    """Let the links of one owner work for another instead, in a transaction; see `database.pass_rows`."""
+    return pass_rows(connection, downloads, source, target, only)
 
 
 def download_address(token: str, base_path: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Uploads on their way: a file that grows, a row that says how far it is trusted, and its place when it is complete.
+"""Uploads on their way: a file that grows, and a row that says how far it is trusted (`kept_uploads`: once complete).
 
 An upload is named by a random token that only the browser that began it knows; here it is named by the token's hash.
 Its row says how many bytes were received whole: what a dropped connection or a killed server left beyond is cut off
@@ -14,8 +14,7 @@ import secrets
 import shutil
 import time
 import unicodedata
-import zipfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,27 +22,24 @@ from threading import Lock
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from cellucid_core.atomic import complete_or_absent
-from cellucid_core.cache import combined_hash, content_hash, entries_of, file_hash, home_folder
+from cellucid_core.cache import entries_of, home_folder
 from cellucid_core.configuration import Configuration, format_duration, format_size, read_configuration
 from cellucid_core.database import (
     DatabaseRefused,
     living_servers,
     one_at_a_time,
     owner_mark,
+    pass_rows,
     reading,
     this_server,
     uploads,
     writing,
 )
 from cellucid_core.errors import InputError, WorkRefused
-from cellucid_core.names import unique
 from cellucid_core.reading import check_file_name
 from cellucid_core.serving.sign_in import owner_of_browser
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
-#: Seconds that a finished upload may wait for its turn before it is opened.
-_OPENED_WITHIN = 3600.0
 
 
 class TooLarge(InputError):
@@ -92,7 +88,8 @@ def _stem(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:40]
 
 
-def _data(token: str) -> Path:
+def data_file(token: str) -> Path:
+    """Return the file that grows."""
     return _folder() / f"{_stem(token)}.data"
 
 
@@ -187,7 +184,7 @@ def begin_upload(name: str, size: int, browser: str) -> str:
         coming = connection.scalar(select(to_come).where(uploads.c.kept == "")) or 0
         _require_room(size + int(coming), name, settings)
         connection.execute(insert(uploads).values(**asdict(upload)))
-        _data(token).touch(mode=0o600)
+        data_file(token).touch(mode=0o600)
     return token
 
 
@@ -227,7 +224,7 @@ class Growing:
         self._token, self._upload = token, upload
         self._hash = hashlib.sha256()
         self._written = 0
-        path = _data(token)
+        path = data_file(token)
         if not path.exists() or path.stat().st_size < upload.offset:
             raise InputError(f"What was received of {upload.name} is gone.", "Upload it again.")
         _require_room(0, upload.name, read_configuration())
@@ -293,128 +290,17 @@ def cancel_upload(token: str) -> None:
     """Forget an upload that was not taken and give its disk space back."""
     with writing() as connection:
         connection.execute(delete(uploads).where(uploads.c.id == _stem(token), uploads.c.kept == ""))
-    _data(token).unlink(missing_ok=True)
-
-
-def pack_uploads(files: Sequence[tuple[Path, str]]) -> Path:
-    """Put files that make one dataset, a matrix and its lists, into one archive among the uploads; return its path.
-
-    Parameters
-    ----------
-    files
-        Where each lies, named by its content, and the user's name for it.
-    """
-    names = unique(name for _, name in files)
-    digest = combined_hash("packed", *(f"{name}\0{path.name}" for name, (path, _) in zip(names, files, strict=True)))
-    target = home_folder("uploads") / f"{digest}.zip"
-    if not target.exists():
-        with complete_or_absent(target) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
-            for name, (path, _) in zip(names, files, strict=True):
-                archive.write(path, name)
-    return target
-
-
-def take_upload(token: str, browser: str | None, progress: Callable[[float], None] | None = None) -> tuple[Path, str]:
-    """Put a complete upload in its place, named by its content, and return its path and the user's name for it.
-
-    May be called again, with the same result.
-
-    Parameters
-    ----------
-    token, browser
-        The upload's name, and the cookie of the browser that asks for it.
-    progress
-        Called with the share that is done while the file is hashed.
-
-    Raises
-    ------
-    InputError
-        If there is no such upload, or it is not complete.
-    """
-    upload = find_upload(token, browser)
-    if upload is None:
-        raise _gone()
-    folder = home_folder("uploads")
-    if upload.kept and (folder / upload.kept).is_file():
-        _data(token).unlink(missing_ok=True)  # of a server that was killed in between
-        return folder / upload.kept, upload.name
-    source = _data(token)
-    if upload.offset != upload.size or not source.is_file() or source.stat().st_size != upload.size:
-        raise InputError(f"{upload.name} has not arrived completely.", "Upload it again.")
-    try:
-        digest = file_hash(source, lambda done: progress(done / upload.size) if progress is not None else None)
-    except FileNotFoundError:  # another tab has taken it meanwhile, or it was cancelled
-        return take_upload(token, browser, progress)
-    target = folder / f"{digest}{upload_suffix(upload.name)}"
-    # First, so that who deletes the same content now finds that somebody else wants it.
-    with writing() as connection:
-        kept = update(uploads).where(uploads.c.id == upload.id).values(kept=target.name, changed=time.time())
-        if connection.execute(kept).rowcount == 0:  # it was cancelled meanwhile
-            raise _gone()
-    if target.exists() and content_hash(target) == digest:
-        source.unlink(missing_ok=True)  # another tab may have taken it, too
-    else:  # new, or what lay there was damaged
-        with suppress(FileNotFoundError):
-            source.chmod(0o644)
-            source.replace(target)
-    return target, upload.name
-
-
-def _gone() -> InputError:
-    return InputError("This upload is not on the server any more.", "Upload the file again.")
-
-
-def upload_suffix(name: str) -> str:
-    """Return the endings under which an upload is kept, for what is told by them: ``.csv.gz`` of ``a.b.csv.gz``."""
-    suffix = "".join(Path(name).suffixes[-2:]).lower()
-    return suffix if re.fullmatch(r"(\.[a-z0-9]{1,12}){0,2}", suffix) else ""
-
-
-def forget_kept(file: str, whose: Collection[str]) -> bool:
-    """Forget a finished upload that is about to be deleted, so that it counts for nobody's quota.
-
-    Parameters
-    ----------
-    file
-        Its name among the finished uploads, which is the same for everybody who sent the same content.
-    whose
-        Marks of those who have it deleted.
-
-    Returns
-    -------
-    bool
-        Whether it may be deleted. False if somebody else has sent it and may be opening it just now: then it is only
-        forgotten for those who have it deleted.
-    """
-    since = time.time() - _OPENED_WITHIN - read_configuration().opening_limit
-    it, mine = uploads.c.kept == file, uploads.c.owner.in_(whose)
-    with writing() as connection:
-        others = connection.scalar(select(uploads.c.id).where(it, ~mine, uploads.c.changed > since).limit(1))
-        connection.execute(delete(uploads).where(it if others is None else it & mine))
-    return others is None
+    data_file(token).unlink(missing_ok=True)
 
 
 def pass_uploads(
     connection: Connection, source: str, target: str, only: Collection[str] | None = None
 ) -> tuple[str, ...]:
-    """Give another owner the uploads of one, finished or not, and return the ids of those that went.
+    """Give another owner the uploads of one, finished or not, in a transaction; see `database.pass_rows`.
 
     They count for the other's quota from then on, whether that is used up or not.
-
-    Parameters
-    ----------
-    connection
-        With the transaction in which all goes.
-    source, target
-        The owners.
-    only
-        The ids of those that go; by default all.
     """
-    which = uploads.c.owner == owner_mark(source)
-    if only is not None:
-        which &= uploads.c.id.in_(only)
-    passed = update(uploads).where(which).values(owner=owner_mark(target)).returning(uploads.c.id)
-    return tuple(connection.scalars(passed))
+    return pass_rows(connection, uploads, source, target, only)
 
 
 def sweep_incoming(now: float | None = None, in_use: Callable[[str, str], bool] = lambda owner, kept: False) -> int:

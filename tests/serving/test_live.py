@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -284,3 +285,21 @@ def test_links_go_with_their_workspace(each_database, live, monkeypatch, tmp_pat
     assert {link.key for link in links_of("somebody")} == {stays.key, free.key}
     sweep_workspaces(now=10**11)
     assert [link.key for link in links_of("somebody")] == [free.key]
+
+
+def test_links_are_swept_when_they_ended_or_nobody_read_them_but_not_while_their_file_is_away(
+    each_database, live, monkeypatch, tmp_path
+):
+    from cellucid_core.serving.live import links_of, make_link, sweep_links
+
+    monkeypatch.setenv("CELLUCID_HOME", str(tmp_path / "home"))
+    make_link(live, "somebody", lifetime=60)
+    _, lasting = make_link(live, "somebody")
+    away = live.path.rename(tmp_path / "not-mounted")
+    assert sweep_links() == 0
+    assert links_of("somebody") == []
+    away.rename(live.path)
+    assert len(links_of("somebody")) == 2
+    assert sweep_links(time.time() + 3600) == 1
+    assert [link.key for link in links_of("somebody")] == [lasting.key]
+    assert sweep_links(time.time() + 31 * 86400) == 1

@@ -7,7 +7,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import anyio
 import pytest
+from anyio import CancelScope, sleep_forever
 from blake3 import blake3
 from sqlalchemy import insert, select, update
 from starlette.applications import Starlette
@@ -18,7 +20,8 @@ from cellucid_core.database.tables import servers
 from cellucid_core.errors import InputError
 from cellucid_core.serving import browser_of, middleware, routes, take_upload, upload_address
 from cellucid_core.serving import incoming as incoming_module
-from cellucid_core.serving.incoming import clean_name, sole_writer, sweep_incoming, upload_suffix
+from cellucid_core.serving.incoming import Growing, clean_name, find_upload, sole_writer, sweep_incoming
+from cellucid_core.serving.kept_uploads import upload_suffix
 
 pytestmark = pytest.mark.usefixtures("each_database")
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -288,6 +291,50 @@ def test_what_another_server_receives_is_left_to_it_while_it_lives(client):
     with writing() as connection:
         connection.execute(update(servers).where(servers.c.id == "f" * 32).values(beat=time.time() - 60))
     assert send(client, location, 0, DATA).status_code == 204
+
+
+def test_who_was_taken_for_dead_destroys_nothing(client):
+    location = begin(client).headers["location"]
+    token, me = token_of(location), browser_of(client.cookies)
+    with Growing(token, find_upload(token, me)) as stalled:
+        stalled.write(DATA[:1000])
+        assert send(client, location, 0, DATA).status_code == 204  # at another server
+        with pytest.raises(InputError, match="cancelled"):
+            stalled.commit()
+    assert take_upload(token, me)[0].read_bytes() == DATA
+
+
+def test_a_request_that_is_cut_off_leaves_its_upload_to_the_next(client, home):
+    location = begin(client).headers["location"]
+    cookie = f"cellucid_browser={browser_of(client.cookies)}"
+    sent = {**SENDS, "Upload-Offset": "0", "Cookie": cookie}
+    headers = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
+    request = {"type": "http", "method": "PATCH", "path": location, "query_string": b"", "headers": headers}
+
+    async def cut_off():
+        with CancelScope() as running:
+
+            async def receive():
+                running.cancel()
+                await sleep_forever()
+
+            async def answer(message):
+                raise AssertionError(message)
+
+            await Starlette(routes=routes())(request, receive, answer)
+        assert running.cancelled_caught
+
+    anyio.run(cut_off)
+    assert send(client, location, 0, DATA).status_code == 204
+
+
+def test_what_was_cancelled_while_it_was_hashed_is_not_taken(client, home, monkeypatch):
+    location = begin(client).headers["location"]
+    send(client, location, 0, DATA)
+    token, me = token_of(location), browser_of(client.cookies)
+    with pytest.raises(InputError, match="not on the server"):
+        take_upload(token, me, lambda share: client.delete(location, headers=TUS))
+    assert not list((home / "uploads").iterdir())
 
 
 def test_two_that_begin_at_once_share_the_quota(client, monkeypatch):

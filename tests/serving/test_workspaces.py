@@ -33,9 +33,8 @@ from cellucid_core.serving.incoming import (
     TooLarge,
     begin_upload,
     find_upload,
-    forget_kept,
-    take_upload,
 )
+from cellucid_core.serving.kept_uploads import forget_kept, take_upload
 from cellucid_core.serving.starting import sweep
 from cellucid_core.serving.workspaces import (
     SCHEMA,
@@ -634,7 +633,7 @@ def test_who_deletes_sees_what_is_being_taken(home, monkeypatch):
         seen.append(forget_kept(target.name, {mark_of("m" * 43)}))
         return content_hash(target)
 
-    monkeypatch.setattr("cellucid_core.serving.incoming.content_hash", and_then)
+    monkeypatch.setattr("cellucid_core.serving.kept_uploads.content_hash", and_then)
     token, again = sent(b"data", "o" * 43)
     assert (again, seen) == (path, [False])
     assert take_upload(token, "o" * 43)[0] == path

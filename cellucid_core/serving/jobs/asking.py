@@ -7,9 +7,9 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
-from cellucid_core.database import jobs, owner_mark, this_server
+from cellucid_core.database import jobs, owner_mark, pass_rows, this_server
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.record import Record, clean, job_made, load, new_id, records, tell
 from cellucid_core.serving.jobs.running import (
@@ -91,24 +91,10 @@ def jobs_of(owner: str, kind: str | None = None) -> list[Job]:
 
 
 def pass_jobs(connection: Connection, source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
-    """Give another owner the jobs of one, whatever has become of them, and return the ids of those that went.
-
-    Parameters
-    ----------
-    connection
-        With the transaction in which all goes.
-    source, target
-        The owners.
-    only
-        The ids of those that go; by default all.
-    """
-    marks = owner_mark(source), owner_mark(target)
-    which = jobs.c.owner == marks[0]
-    if only is not None:
-        which &= jobs.c.id.in_(only)
-    passed = tuple(connection.scalars(update(jobs).where(which).values(owner=marks[1]).returning(jobs.c.id)))
+    """Give another owner the jobs of one, whatever has become of them, in a transaction; see `database.pass_rows`."""
+    passed = pass_rows(connection, jobs, source, target, only)
     if (crew := workers()) is not None:
-        crew.pass_on(passed, marks[1])
+        crew.pass_on(passed, owner_mark(target))
     return passed
 
 

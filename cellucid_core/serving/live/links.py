@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from cellucid_core.configuration import read_configuration
-from cellucid_core.database import DatabaseRefused, links, owner_mark, reading, workspaces, writing
+from cellucid_core.database import DatabaseRefused, links, owner_mark, pass_rows, reading, workspaces, writing
 from cellucid_core.errors import WorkRefused
 from cellucid_core.serving.live.answers import LiveDataset, answer, cross_origin
 
@@ -42,27 +42,21 @@ class LiveLink:
     ----------
     key
         Of its record; not what the address holds.
-    owner
-        Mark of who made it, and may withdraw it (`cellucid_core.database.owner_mark`).
     dataset
         What is read.
     made, ends, last
         Seconds since 1970: when it was made, when it ends (0: not by itself), when it was last read (0: never).
     reads, sent
         Answers with bytes of the file, and how many bytes.
-    workspace
-        In which it was made, and with which it goes; empty for none.
     """
 
     key: str
-    owner: str
     dataset: LiveDataset
     made: float
     ends: float = 0.0
     last: float = 0.0
     reads: int = 0
     sent: int = 0
-    workspace: str = ""
 
 
 _counting = Lock()
@@ -91,9 +85,10 @@ def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0, *, worksp
     """
     token, now = secrets.token_urlsafe(32), time.time()
     ends = now + lifetime if lifetime else 0.0
-    link = LiveLink(_key(token), owner_mark(owner), dataset, now, ends, workspace=workspace)
+    link = LiveLink(_key(token), dataset, now, ends)
     row = asdict(link) | {
         "dataset": {**asdict(dataset), "path": str(dataset.path)},
+        "owner": owner_mark(owner),
         "workspace": workspace or None,
     }
     with writing() as connection:
@@ -121,22 +116,22 @@ def withdraw(key: str, owner: str) -> None:
 def pass_links(
     connection: Connection, source: str, target: str, only: Collection[str] | None = None
 ) -> tuple[str, ...]:
-    """Give the links of one owner to another in a transaction, and return their keys; see `claiming`."""
-    which = (links.c.owner == owner_mark(source)) & ((links.c.ends == 0) | (links.c.ends > time.time()))
-    if only is not None:
-        which &= links.c.key.in_(only)
-    return tuple(connection.scalars(update(links).where(which).values(owner=owner_mark(target)).returning(links.c.key)))
+    """Give the links of one owner that have not ended to another, in a transaction; see `database.pass_rows`."""
+    lasting = (links.c.ends == 0) | (links.c.ends > time.time())
+    return pass_rows(connection, links, source, target, only, lasting)
 
 
 def sweep_links(now: float | None = None) -> int:
-    """Delete links that have ended, or whose file is gone; return how many there were."""
+    """Delete links that have ended, or that nobody read for ``CELLUCID_TIME_TO_LIVE``; return how many there were.
+
+    One whose file is away stays until then: a folder that is not mounted now may be in an hour.
+    """
     now = time.time() if now is None else now
-    with reading() as connection:
-        rows = connection.execute(select(links)).all()
-    gone = [row.key for row in rows if _link(row, now) is None]
+    since = now - read_configuration().time_to_live
+    ended = (links.c.ends > 0) & (links.c.ends < now)
+    unread = (links.c.made < since) & (links.c.last < since)
     with writing() as connection:
-        connection.execute(delete(links).where(links.c.key.in_(gone)))
-    return len(gone)
+        return int(connection.execute(delete(links).where(ended | unread)).rowcount)
 
 
 def live_address(token: str, base_path: str = "") -> str:
@@ -188,12 +183,12 @@ def _find(key: str) -> LiveLink | None:
     return None if row is None else _link(row)
 
 
-def _link(row: Row[Any], now: float | None = None) -> LiveLink | None:
+def _link(row: Row[Any]) -> LiveLink | None:
     """Return a link, or None if it has ended, or what it leads to is gone."""
     try:
         dataset = LiveDataset(**{**row.dataset, "path": Path(row.dataset["path"])})
     except (KeyError, TypeError):  # written by another version
         return None
-    link = LiveLink(**{**row._mapping, "dataset": dataset, "workspace": row.workspace or ""})
-    alive = (not link.ends or link.ends > (time.time() if now is None else now)) and dataset.path.is_file()
+    link = LiveLink(row.key, dataset, row.made, row.ends, row.last, row.reads, row.sent)
+    alive = (not link.ends or link.ends > time.time()) and dataset.path.is_file()
     return link if alive else None

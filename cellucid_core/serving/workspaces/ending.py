@@ -14,8 +14,8 @@ from cellucid_core.cache import cellucid_home, entries_of, home_folder, note_of,
 from cellucid_core.configuration import read_configuration
 from cellucid_core.database import owner_mark, reading, workspace_owners, workspaces, writing
 from cellucid_core.errors import InputError
-from cellucid_core.serving.incoming import forget_kept
 from cellucid_core.serving.jobs import delete_jobs
+from cellucid_core.serving.kept_uploads import forget_kept
 from cellucid_core.serving.workspaces.files import oldest_opening
 from cellucid_core.serving.workspaces.owned import marked_names, owners_of
 from cellucid_core.serving.workspaces.schema import KeptDataset, KeptWorkspace
