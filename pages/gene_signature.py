@@ -15,9 +15,10 @@ from cellucid_core.signature import SignatureRun, run_signature
 from pages.opening.empty import need_dataset
 from pages.session.state import show_error, workspace
 from pages.session.undo import Undoable, undo_button
+from pages.signature.embedding import show_embedding
 from pages.signature.gene_box import commit_on_paste
 from pages.signature.inputs import CHOICES, Inputs, choose_inputs
-from pages.signature.result import show_chance, show_embedding, show_every_method, show_genes, show_run, show_tests
+from pages.signature.result import show_chance, show_every_method, show_genes, show_run, show_tests
 from pages.signature.several import show_several
 from pages.signature.take_home import show_files
 from pages.widgets.figure import figure

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,14 +32,12 @@ from cellucid_core.signature.reporting import (
     tests_table,
 )
 from cellucid_core.signature.statistics import library_size, mixed_model
-from pages.session.state import counted, kept, literal, show_error, widget_key
+from pages.session.state import counted, kept, literal, show_error
 from pages.signature.inputs import ADJUSTMENTS
 from pages.signature.scores_chart import draw_scores
 from pages.signature.take_home import download
 from pages.widgets.figure import figure
 from pages.widgets.remembered import remembered
-from pages.widgets.style import PAIR
-from pages.widgets.turning import draw_cloud
 
 MEASURES = {"total": "Total expression of the cell", "detected": "Detected genes of the cell"}
 _REST = "all other cells"
@@ -50,8 +47,6 @@ _WARNINGS_SHOWN = 3
 #: Columns of the table of tests that decide; more pages than this get a matrix of pairs; limits of p for stars.
 _DECIDING = ("comparison", "effect", "effect type", "p-value", "units")
 _MANY_PAGES = 4
-#: How cells are shown on the embedding; no name of a page.
-_FLAT, _TURNING, _NO_OUTLINE = ("Score and pages", "Score"), "In 3D", "\x1f"
 
 
 def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
@@ -357,51 +352,3 @@ def show_chance(view: View, run: SignatureRun, key: Hashable) -> None:
     figure(charts.chance_histogram(found.d, found.random, found.p_value), charts.CHANCE_CAPTION, "signature_chance")
     for note in found.notes:
         st.caption(literal(note))
-
-
-def show_embedding(view: View, run: SignatureRun, key: Hashable) -> None:
-    """Draw the cells, coloured by their score, beside their pages; or turning, where there are three dimensions."""
-    flat = 2 if 2 in view.dimensions else 1 if 1 in view.dimensions else None
-    kinds = [*(_FLAT if flat == 2 else _FLAT[1:] if flat else []), *([_TURNING] if 3 in view.dimensions else [])]
-    if not kinds:
-        st.info("There is no embedding to draw on.", icon=":material/scatter_plot:")
-        return
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    if st.session_state.get(widget_key("embedding_shown"), kinds[0]) not in kinds:  # its embedding is gone
-        del st.session_state[widget_key("embedding_shown")]
-    kind = left.segmented_control("Show", kinds, default=kinds[0], **kept("embedding_shown"), required=True)
-    pages = {page.name: page for page in run.spoken}
-    outline = None
-    if flat == 2 and kind != _TURNING:
-        name = right.selectbox(
-            "Outline",
-            [_NO_OUTLINE, *pages],
-            format_func=lambda name: "No page" if name == _NO_OUTLINE else name,
-            key=widget_key("outline"),
-            help="The line around the densest places that hold 80 % of a page's cells.",
-        )
-        outline = pages.get(name)
-    if kind == _TURNING:
-        made = remembered(
-            "signature cloud", key, lambda: charts.point_cloud(view.embedding(3), run.raw, categorical=False)
-        )
-        draw_cloud(made, run.title)
-        return
-
-    def draw() -> Any:
-        assert flat is not None
-        xy = view.embedding(flat)
-        if kind != _FLAT[0]:
-            return charts.embedding(xy, run.raw, run.title, outline=outline)
-        codes = np.full(view.n_cells, -1)
-        for code, page in enumerate(run.spoken):
-            codes[page.cells] = code
-        groups = pd.Series(pd.Categorical.from_codes(codes, pd.Index(list(pages))))
-        colors = {page.name: page.color for page in run.spoken if page.color}
-        return charts.embedding_pair(xy, [(run.title, run.raw), ("page", groups)], colors=colors, outline=outline)
-
-    colours = tuple(page.color for page in run.spoken)
-    chart = remembered("signature embedding", (key, kind, outline and outline.name, colours), draw)
-    alone = f"; {charts.LEGEND_CAPTION}" if kind == _FLAT[0] else ""
-    with st.container(key=PAIR if kind == _FLAT[0] else None):
-        figure(chart, f"Each cell at its place. {charts.EMBEDDING_CAPTION}{alone}", "signature_embedding")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from html import escape
 
-import pydeck
 import streamlit as st
 
 from cellucid_core.charts import Cloud
@@ -23,6 +22,8 @@ def draw_cloud(cloud: Cloud, title: str) -> None:
     title
         What the colour means.
     """
+    import pydeck  # a fifth of a second
+
     layer = pydeck.Layer(
         "PointCloudLayer",
         data=cloud.rows,

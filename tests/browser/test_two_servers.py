@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import time
-import urllib.request
 import zipfile
 
 import psycopg
@@ -16,42 +12,17 @@ import pytest
 from playwright.sync_api import expect
 
 from cellucid_core.export import verify
-from tests.browser.conftest import PATIENCE, at_rest, held, serve
+from tests.browser.conftest import at_rest, held, serve
 from tests.browser.test_walk import alert, chart, go, open_demo
+from tests.proxies import behind_nginx
 
 pytestmark = pytest.mark.browser
-
-#: As docs/hosting.md shows it, with folders and ports of the test's own.
-_NGINX = """
-daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
-    uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-    map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
-    upstream dashboards {{
-        hash $cookie_cellucid_browser consistent;
-        {servers}
-    }}
-    server {{
-        listen 127.0.0.1:{port};
-        client_max_body_size 16m;
-        location / {{
-            proxy_pass http://dashboards; proxy_http_version 1.1; proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
-            proxy_request_buffering off; proxy_buffering off; proxy_read_timeout 1h;
-        }}
-    }}
-}}
-"""
 
 
 @pytest.fixture
 def dashboards(tmp_path, postgres_empty):
     """Start both servers and nginx; return its address, and the address of the database."""
-    nginx = shutil.which("nginx")
-    if nginx is None:
+    if shutil.which("nginx") is None:
         if os.environ.get("CELLUCID_POSTGRES") == "required":
             pytest.fail("nginx is required but was not found; install it.")
         pytest.skip("nginx is not installed")
@@ -59,25 +30,9 @@ def dashboards(tmp_path, postgres_empty):
     home.mkdir()
     shared = {"CELLUCID_DATABASE": postgres_empty, "CELLUCID_WORKERS": "1"}
     with serve(home, "one.log", **shared) as one, serve(home, "two.log", **shared) as two:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        servers = " ".join(f"server {address.removeprefix('http://')};" for address in (one, two))
-        (tmp_path / "nginx.conf").write_text(_NGINX.format(folder=tmp_path, port=port, servers=servers))
-        proxy = subprocess.Popen([nginx, "-c", tmp_path / "nginx.conf", "-e", tmp_path / "error.log"])
-        try:
-            end = time.monotonic() + PATIENCE / 1000
-            while True:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2)
-                    break
-                except OSError:
-                    assert time.monotonic() < end
-                    time.sleep(0.1)
-            yield home, f"http://127.0.0.1:{port}", postgres_empty
-        finally:
-            proxy.terminate()
-            proxy.wait(PATIENCE / 1000)
+        servers = [address.removeprefix("http://") for address in (one, two)]
+        with behind_nginx(tmp_path, servers) as address:
+            yield home, address, postgres_empty
 
 
 def test_one_is_killed_and_its_people_go_on_at_the_other(browser, dashboards, tmp_path):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -20,61 +18,27 @@ import pytest
 from cellucid_core.dataset import View, default_mapping
 from cellucid_core.export import ExportSettings
 from cellucid_core.serving.live import live_address, make_link, ready_file, withdraw
+from tests.proxies import PATIENCE, behind_nginx, free_port
 
 pytestmark = pytest.mark.peer
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120
-
-_NGINX = """
-daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
-    uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-    server {{
-        listen 127.0.0.1:{port};
-        location /cells/ {{
-            proxy_pass http://127.0.0.1:{behind}; proxy_http_version 1.1; proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_request_buffering off; proxy_buffering off;
-        }}
-    }}
-}}
-"""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
 def address(tmp_path, monkeypatch):
-    nginx = shutil.which("nginx")
-    if nginx is None:
+    if shutil.which("nginx") is None:
         pytest.skip("nginx is not installed")
     monkeypatch.setenv("CELLUCID_HOME", str(tmp_path / "home"))
-    port, behind = free_port(), free_port()
-    (tmp_path / "nginx.conf").write_text(_NGINX.format(folder=tmp_path, port=port, behind=behind))
-    options = ["--server.headless=true", f"--server.port={behind}", "--server.baseUrlPath=cells"]
+    port = free_port()
+    options = ["--server.headless=true", f"--server.port={port}", "--server.baseUrlPath=cells"]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", *options, "--server.address=127.0.0.1"]
     server = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ))
-    proxy = subprocess.Popen([nginx, "-c", str(tmp_path / "nginx.conf"), "-e", str(tmp_path / "error.log")])
     try:
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/cells/healthz", timeout=2)
-                break
-            except OSError:
-                assert time.monotonic() < end
-                time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
+        with behind_nginx(tmp_path, [f"127.0.0.1:{port}"], "/cells/") as behind:
+            yield behind
     finally:
-        for process in (proxy, server):
-            process.terminate()
-            process.wait(PATIENCE)
+        server.terminate()
+        server.wait(PATIENCE)
 
 
 def test_ranges_pass_and_a_withdrawn_link_ends(address, demo):
