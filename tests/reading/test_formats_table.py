@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -248,6 +250,21 @@ def test_broken_tables_are_sentences(tmp_path, name):
     change, words = BROKEN[name]
     (tmp_path / "x.csv").write_text(broken(change))
     with pytest.raises(InputError, match=words) as caught:
+        open_dataset(tmp_path / "x.csv")
+    assert caught.value.fix
+
+
+def test_csv_limits_of_the_process_stay_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv, "field_size_limit", Mock(side_effect=AssertionError))
+    long = "x" * 200_000  # longer than the limit of the module csv
+    (tmp_path / "x.csv").write_text(f"id,CD3D,note\nc1,1,{long}\nc2,2,b\n")
+    dataset = open_dataset(tmp_path / "x.csv")
+    assert dataset.obs["note"].tolist() == [long, "b"]
+
+
+def test_a_very_long_text_in_quotation_marks_is_a_sentence(tmp_path):
+    (tmp_path / "x.csv").write_text(f'id,CD3D,note\nc1,1,"{"x" * 200_000}"\nc2,2,b\n')
+    with pytest.raises(InputError, match="very long text in quotation marks, in line 2") as caught:
         open_dataset(tmp_path / "x.csv")
     assert caught.value.fix
 

@@ -209,11 +209,15 @@ def _is_number(text: str, decimal: str) -> bool:
 
 
 def _fields(line: str, separator: str, number: int, file_name: str) -> list[str]:
+    if '"' not in line:  # as csv does it; csv also limits a field's length, which only the whole process can change
+        return line.split(separator)
     try:
         return next(csv.reader([line], delimiter=separator, strict=True), []) or [""]
     except csv.Error as error:
         raise InputError(
-            f"{file_name} has a quotation mark that is not closed in line {number:,} ({error}).", "Write it again."
+            f"{file_name} has a quotation mark that is not closed, or a very long text in quotation marks, "
+            f"in line {number:,} ({error}).",
+            "Write it again.",
         ) from error
 
 
@@ -271,7 +275,6 @@ def _is_header(comment: str, line: str) -> bool:
 
 def _lines(path: Path, encoding: str, file_name: str) -> Generator[str, None, None]:
     """Yield lines without their ends; empty ones at the end are left out, elsewhere they are ragged."""
-    csv.field_size_limit(MAX_LINE)
     try:
         with _opened(path) as raw, io.TextIOWrapper(raw, encoding=encoding) as file:
             empty = 0
