@@ -8,7 +8,6 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +58,8 @@ def dashboard_folder() -> Path:
 
 def _installed() -> Iterator[Path]:
     """Yield where the wheel put the dashboard: pip's record knows it also of ``pip install --user``."""
+    from importlib import metadata
+
     try:
         files = metadata.files("cellucid-dashboard") or []
     except metadata.PackageNotFoundError:

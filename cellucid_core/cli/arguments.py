@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import csv
-import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cellucid_core.atomic import complete_or_absent
+from cellucid_core.cli.terminal import end_bar, say, shared
 from cellucid_core.errors import InputError
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset import Dataset, Mapping, View
+    from cellucid_core.preflight import Scope
 
 DONE, REFUSED, BAD_INPUT = 0, 1, 2
 
@@ -29,10 +32,14 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, after adding what was left for later."""
+        self.finish()
+        return super().parse_known_args(args, namespace)
+
+    def finish(self) -> None:
+        """Add what was left for later."""
         later, self.later = self.later, None
         if later is not None:
             later(self)
-        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse found wrong."""
@@ -130,23 +137,16 @@ def names(text: str | None) -> list[str] | None:
     return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name.strip()]
 
 
-def say(text: str) -> None:
-    """Print a message to stderr."""
-    print(text, file=sys.stderr)
-
-
 def show(text: str, options: argparse.Namespace) -> None:
     """Print a result for people, unless a program reads stdout."""
     if not options.json:
+        end_bar()
         print(text)
 
 
-def open_view(sources: list[str], options: argparse.Namespace, scope: Any = None) -> Any:
+def open_view(sources: list[str], options: argparse.Namespace, scope: Scope | None = None) -> View:
     """Return the view that the arguments describe, with the asked fixes applied."""
-    from dataclasses import replace
-
     from cellucid_core.dataset import View, choose, default_mapping, open_dataset
-    from cellucid_core.preflight import ALL, Scope, apply_fixes, overrule, preflight
     from cellucid_core.running import executor, on_cluster
 
     if on_cluster():
@@ -173,10 +173,22 @@ def open_view(sources: list[str], options: argparse.Namespace, scope: Any = None
         obs_keys=names(options.obs_keys),
         kinds=_kinds(options.kind),
     )
+    if not options.fix and not options.overrule:
+        return View(dataset, mapping)
+    return _fixed(dataset, mapping, options, scope)
+
+
+def _fixed(dataset: Dataset, mapping: Mapping, options: argparse.Namespace, scope: Scope | None) -> View:
+    """Return the view with what was asked for overruled and fixed, and say so."""
+    from dataclasses import replace
+
+    from cellucid_core.dataset import View
+    from cellucid_core.preflight import ALL, Scope, apply_fixes, overrule, preflight
+
     for rule in options.overrule:
         mapping = overrule(mapping, rule)
     failed: dict[str, str] = {}
-    mapping = apply_fixes(dataset, mapping, options.fix, replace(_watched(scope) or Scope(), not_fixed=failed))
+    mapping = apply_fixes(dataset, mapping, options.fix, replace(scope or Scope(), progress=shared(), not_fixed=failed))
     for fix in mapping.fixes:
         say(f"{'Overruled' if fix.overruled else 'Fixed'} {fix.rule}: {fix.sentence}")
     view = View(dataset, mapping)
@@ -186,17 +198,6 @@ def open_view(sources: list[str], options: argparse.Namespace, scope: Any = None
                 undecided = f"decide yourself: --fix {finding.rule}" if finding.fix else "nothing here can fix it"
                 say(f"Not fixed {finding.rule}: {failed.get(finding.rule, undecided)}")
     return view
-
-
-def _watched(scope: Any) -> Any:
-    """Return the scope with what fixes that compute for long say on a terminal."""
-    from dataclasses import replace
-
-    from cellucid_core.preflight import Scope
-
-    if not sys.stderr.isatty():
-        return scope
-    return replace(scope or Scope(), progress=lambda what, share: say(f"{what} ({share:.0%})"))
 
 
 def _embeddings(given: list[str]) -> dict[int, str] | None:
@@ -233,20 +234,6 @@ def dataset_json(view: Any) -> dict[str, Any]:
 def fixes_json(view: Any) -> list[dict[str, str]]:
     """Return the fixes that were applied."""
     return [{"rule": fix.rule, "sentence": fix.sentence} for fix in view.mapping.fixes]
-
-
-def progress_line() -> Callable[[Any], None] | None:
-    """Return a progress display on one line of a terminal, or None where nobody watches."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(progress: Any) -> None:
-        width = shutil.get_terminal_size().columns - 1
-        line = f"{progress.what} {progress.done:,} of {progress.total:,}"[:width]
-        end = "\n" if progress.done >= progress.total else "\r"
-        print(line.ljust(width), end=end, file=sys.stderr, flush=True)
-
-    return show
 
 
 def write_atomically(write: Callable[[Path], object], target: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cellucid_core.cli.arguments import DONE, add_command, say, show
+from cellucid_core.cli.arguments import DONE, add_command, show
+from cellucid_core.cli.terminal import say
 
 
 def add(commands: Any) -> None:

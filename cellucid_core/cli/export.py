@@ -13,10 +13,9 @@ from cellucid_core.cli.arguments import (
     dataset_arguments,
     fixes_json,
     open_view,
-    progress_line,
-    say,
     show,
 )
+from cellucid_core.cli.terminal import counted, say
 
 
 def add(commands: Any) -> None:
@@ -73,7 +72,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         Path(options.out),
         force=options.force,
         verify=not options.no_verify,
-        progress=progress_line(),
+        progress=counted(),
     )
     seconds = time.perf_counter() - started
     for warning in result.warnings:

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cellucid_core.cli import app, datasets, demo, export, preflight, score, serve, signature, verify
+from cellucid_core.cli import app, completion, datasets, demo, export, preflight, score, serve, signature, verify
 from cellucid_core.cli.arguments import BAD_INPUT, DONE, REFUSED, Parser
+from cellucid_core.cli.terminal import end_bar, say
 from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import CellucidError, InputError, Unforeseen, WorkRefused
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_environment()
         with _cluster(options.cluster):
             status, result = options.run(options)
+        end_bar()
         if as_json and result is not None:
             print(json.dumps(result, allow_nan=False, ensure_ascii=False))
         sys.stdout.flush()
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
+        say("Stopped.")
         return 130
     except MemoryError:
         return _failed(InputError("There is not enough memory.", "Use a larger machine."), BAD_INPUT, as_json)
@@ -92,7 +94,7 @@ def _check_environment() -> None:
 
 
 def _failed(error: CellucidError, status: int, as_json: bool) -> int:
-    print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
+    say(f"Error: {' '.join(str(error).split())}")
     if as_json:
         details = error.details if isinstance(error, WorkRefused) else {}
         print(json.dumps({"error": error.what, "fix": error.fix, **details}, allow_nan=False, ensure_ascii=False))
@@ -105,6 +107,7 @@ def parser() -> Parser:
     commands = made.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="COMMAND")
     for module in _COMMANDS:
         module.add(commands)
+    completion.add(commands, made)
     return made
 
 

@@ -14,10 +14,10 @@ from cellucid_core.cli.arguments import (
     dataset_json,
     names,
     open_view,
-    say,
     show,
     write_atomically,
 )
+from cellucid_core.cli.terminal import say
 from cellucid_core.errors import InputError
 
 if TYPE_CHECKING:

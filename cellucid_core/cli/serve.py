@@ -8,7 +8,8 @@ import secrets
 import socket
 from typing import Any
 
-from cellucid_core.cli.arguments import DONE, add_command, dataset_arguments, names, open_view, progress_line, say, show
+from cellucid_core.cli.arguments import DONE, add_command, dataset_arguments, names, open_view, show
+from cellucid_core.cli.terminal import counted, say
 from cellucid_core.errors import InputError
 
 
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any] | None]:
         scope = Scope.of(settings)
         view = open_view(options.dataset, options, scope)
         require_ready(view, scope, keys_are_files=False)
-        dataset = ready_file(view, settings, progress_line())
+        dataset = ready_file(view, settings, counted())
         token = secrets.token_urlsafe(32)
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host

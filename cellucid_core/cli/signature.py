@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ from cellucid_core.cli.arguments import (
     dataset_json,
     names,
     open_view,
-    say,
     show,
 )
+from cellucid_core.cli.terminal import say, shared
 from cellucid_core.errors import InputError
 
 _SUFFIXES = ".pickle, .txt (Statescope), .h5, .zarr or .zip (CSV)"
@@ -102,7 +101,7 @@ def run_build(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         normalize=not options.no_normalize,
     )
     view = open_view(options.dataset, options)
-    signature = build_signature(view, columns, settings, source=options.source, progress=_progress())
+    signature = build_signature(view, columns, settings, source=options.source, progress=shared())
     write_signature(signature, out)
     for problem in (*signature.record["warnings"], *signature.record["nesting"]):
         say(f"Warning: {problem}")
@@ -178,15 +177,3 @@ def _checked_target(out: str, *sources: str) -> Path:
     if not Path(out).parent.is_dir():
         raise InputError(f"There is no folder {Path(out).parent}.", "Make it first, or name another file.")
     return Path(out)
-
-
-def _progress() -> Any:
-    """Return a progress display on one line of a terminal, or None where nobody watches."""
-    if not sys.stderr.isatty():
-        return None
-
-    def report(what: str, share: float) -> None:
-        end = "\n" if share >= 1 else "\r"
-        print(f"{what} ({share:.0%})".ljust(78), end=end, file=sys.stderr, flush=True)
-
-    return report

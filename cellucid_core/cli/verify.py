@@ -13,9 +13,9 @@ from cellucid_core.cli.arguments import (
     mapping_arguments,
     open_view,
     sample_arguments,
-    say,
     show,
 )
+from cellucid_core.cli.terminal import say
 
 
 def add(commands: Any) -> None:
