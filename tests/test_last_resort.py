@@ -40,7 +40,7 @@ def stumble(*args, **kwargs):
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_command(place, as_json, monkeypatch, capsys):
     monkeypatch.setattr(place, stumble)
-    arguments = ["score", "demo", "--genes", "CD3D,CD3E,NKG7", "--group-by", "bulk_labels"]
+    arguments = ["score", "demo", "--genes", "CD3D,CD3E,NKG7", "--group-by", "bulk_labels", "--fix", "all"]
     assert main(arguments + (["--json"] if as_json else [])) == 2
     out, err = capsys.readouterr()
     reference = REFERENCE.search(err)[1]
