@@ -187,7 +187,7 @@ def right_side(view: View, settings: ExportSettings | None) -> None:
         show_finished(done)
 
 
-head = heading("Export for Cellucid")
+head, _ = heading("Export for Cellucid")
 need_dataset("export it for the Cellucid viewer")
 view = workspace().view
 with st.container(key=SPLIT):

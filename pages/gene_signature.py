@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cellucid_core import charts
 from cellucid_core.dataset import View
@@ -36,11 +37,14 @@ def run_key(view: View, inputs: Inputs) -> Hashable:
     return (view.dataset.content_hash, view.mapping.digest(), replace(inputs, pages=None, split_key=None), pages)
 
 
-def run_once(view: View, inputs: Inputs, key: Hashable) -> SignatureRun:
-    """Compute only when something that matters changed; a newer input ends the computation of an older one."""
+def run_once(view: View, inputs: Inputs, key: Hashable, place: DeltaGenerator) -> SignatureRun:
+    """Compute only when something that matters changed; a newer input ends the computation of an older one.
+
+    How far it is stands in a place that is there anyway: what was drawn before neither moves nor goes until it is done.
+    """
 
     def make() -> SignatureRun:
-        progress = st.empty()
+        progress = place.empty()
 
         def report(share: float) -> None:
             progress.progress(min(1.0, share), text=f"Ranking genes in every cell … {share:.0%}")
@@ -56,11 +60,11 @@ def run_once(view: View, inputs: Inputs, key: Hashable) -> SignatureRun:
     return replace(run, pages=inputs.pages or run.pages, split=split)
 
 
-def show(view: View, inputs: Inputs) -> None:
+def show(view: View, inputs: Inputs, place: DeltaGenerator) -> None:
     """Draw the right side; of the tabs only the open one is computed."""
     key = run_key(view, inputs)
     try:
-        run = run_once(view, inputs, key)
+        run = run_once(view, inputs, key, place)
     except CellucidError as error:
         show_error(error)
         if workspace().gene_sets is not None:  # the file's other signatures may be found
@@ -84,11 +88,11 @@ def show(view: View, inputs: Inputs) -> None:
 
 need_dataset("score gene signatures")
 view = workspace().view
-head = heading("Gene Signature")
+head, place = heading("Gene Signature")
 with st.container(key=SPLIT):
-    left, right = st.columns([1, 2.4], gap="large")
+    left, right = st.columns([1, 2], gap="large")
 inputs: Inputs | None = None
-with left:
+with left, st.container(gap="xsmall"):  # genes, pages and method on one screen
     try:
         if view.expression is None:
             raise InputError("This dataset has no expression matrix.", "Signatures need one; export works without.")
@@ -109,6 +113,6 @@ with right:
             figure(charts.page_sizes(inputs.pages), charts.PAGE_SIZES_CAPTION, "pages")
     elif inputs is not None:
         try:
-            show(view, inputs)
+            show(view, inputs, place)
         except CellucidError as error:
             show_error(error)

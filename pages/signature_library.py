@@ -257,7 +257,7 @@ def read_panel() -> None:
         show_added(add_entry(signature, owner()).id, signature.dataset)
 
 
-head = heading("Signature Library")
+head, _ = heading("Signature Library")
 st.caption("What each gene does in each cell type, level by level, for deconvolution and scoring.")
 found = list_entries()
 signatures, build, read, bulk = st.tabs(

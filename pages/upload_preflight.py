@@ -234,7 +234,7 @@ def obs_panel(view: View) -> None:
     )
 
 
-head = heading("Upload & Preflight")
+head, _ = heading("Upload & Preflight")
 need_dataset("see what is in it, and what is wrong with it")
 view = workspace().view
 cards(view)

@@ -53,7 +53,7 @@ def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> 
         genes: str | GeneSet = st.text_area(
             "Signature genes",
             **arguments,
-            height=110,
+            height=100,
             placeholder="CD3D, CD3E, CD8A",
             help="Paste as it is: commas, spaces, lines, bullets. Names that the dataset does not have get proposals.",
         )

@@ -42,7 +42,8 @@ class PageChoice:
 def page_panel(view: View) -> PageChoice:
     """Draw the panel and return what was chosen."""
     columns = page_columns(view)
-    column = st.selectbox(
+    of, against = st.columns(2, gap="small")
+    column = of.selectbox(
         "Compare pages from",
         columns,
         **kept("group_by"),
@@ -55,7 +56,7 @@ def page_panel(view: View) -> PageChoice:
     options = [*(page.name for page in of_column), *(key for key, _ in compared)]
     pages = dict(zip(options, uniquely_named([*of_column, *(page for _, page in compared)]), strict=True))
     chosen = _choose(column, pages)
-    choice = st.selectbox(
+    choice = against.selectbox(
         "Against",
         [ALL, *(_REST + option for option in options)],
         **kept(f"rest {column}"),

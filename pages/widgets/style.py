@@ -34,6 +34,7 @@ _CSS = f"""
 [data-testid="stApp"] [data-testid="stCaptionContainer"] {{ opacity: 0.78; }}
 .st-key-{PAIR} [data-testid="stVegaLiteChart"] {{ max-width: 100%; overflow: auto hidden; }}
 .stMultiSelect [data-rac] {{ max-height: none; }}
+.st-key-{CHIPS} [data-rac] {{ max-height: 20.5rem; overflow-y: auto; }}
 {_CHIP} {{
   background: color-mix(in srgb, var(--page, gray) 16%, transparent); color: inherit; height: auto; max-width: 100%;
   border-left: 0.35rem solid var(--page, gray); font-size: 0.85rem; padding-block: 0.15rem;
