@@ -37,7 +37,7 @@ from pages.signature.inputs import ADJUSTMENTS
 from pages.signature.scores_chart import draw_scores
 from pages.signature.take_home import download
 from pages.widgets.figure import figure
-from pages.widgets.remembered import remembered
+from pages.widgets.remembered import known, remembered
 
 MEASURES = {"total": "Total expression of the cell", "detected": "Detected genes of the cell"}
 _REST = "all other cells"
@@ -65,9 +65,8 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
         f"{len(run.match.found):,} of {counted(run.match.n_asked, 'gene')} found · "
         f"scored on {literal(matrix)}: {view.dataset.scale(matrix).words}"
     )
-    asked = st.session_state.get("remembered signature every method")
-    if asked is not None and asked[0] == key:  # what was found out once belongs to the sentence
-        st.caption(f":material/rule: {literal(asked[1].sentence)}")
+    if (found := known("signature every method", key)) is not None:  # what was found out once belongs to the sentence
+        st.caption(f":material/rule: {literal(found.sentence)}")
     if run.split is not None:
         st.markdown(literal(split_sentence(run.split, run.pages)))
     draw_scores(run, key)
@@ -275,8 +274,7 @@ def show_every_method(view: View, run: SignatureRun, key: Hashable) -> None:
     if len(run.pages) < 2:
         st.info("Choose at least two pages to compare them.", icon=":material/compare_arrows:")
         return
-    known = st.session_state.get("remembered signature every method")
-    if (known is None or known[0] != key) and not st.button(
+    if known("signature every method", key) is None and not st.button(
         "Score by every method", icon=":material/rule:", type="primary"
     ):
         return
@@ -313,8 +311,7 @@ def show_chance(view: View, run: SignatureRun, key: Hashable) -> None:
     page, other = _pair(run, "chance")
     n_sets = st.select_slider("Random gene sets", [100, 200, 500, 1000, 2000], 500, **kept("chance_sets"))
     slot = (key, page.name, other and other.name, n_sets)
-    known = st.session_state.get("remembered signature chance")
-    if known is None or known[0] != slot:
+    if known("signature chance", slot) is None:
         if not st.button("Compare with chance", icon=":material/casino:", type="primary"):
             return
         bar = st.progress(0.0, text="Drawing random gene sets …")
@@ -341,7 +338,7 @@ def show_chance(view: View, run: SignatureRun, key: Hashable) -> None:
             return
         finally:
             bar.empty()
-    found = st.session_state["remembered signature chance"][1]
+    found = known("signature chance", slot)
     random = found.random[np.isfinite(found.random)]
     beyond = float(np.mean(np.abs(random) >= abs(found.d))) if len(random) else 0.0
     st.markdown(

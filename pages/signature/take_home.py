@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import streamlit as st
@@ -27,12 +27,13 @@ from cellucid_core.signature import (
 from cellucid_core.signature.reporting import split_csv
 from pages.session.server_file import offer_file
 from pages.session.state import kept, show_error, workspace
+from pages.widgets.remembered import known
 
 #: With what the Python lines work.
 LINES = ("cellucid_core", "scanpy and scipy")
 
 
-def show_files(view: View, run: SignatureRun, key: object) -> None:
+def show_files(view: View, run: SignatureRun, key: Hashable) -> None:
     """Draw the downloads of a run."""
     st.markdown(
         "One row per page and cell: `cell_id` exactly as in the file, so that it joins back, `page`, `score`, "
@@ -66,7 +67,7 @@ def show_files(view: View, run: SignatureRun, key: object) -> None:
                 "gene_signature_within_pages.csv",
                 "text/csv",
             )
-        told = _of_session(run)
+        told = _of_session(run, key)
         download(
             "Record (JSON)",
             lambda: record_json(run_record(view, run, **told)).encode(),
@@ -112,10 +113,12 @@ def _parquet(view: View, run: SignatureRun) -> bytes:
         return target.read_bytes()
 
 
-def _of_session(run: SignatureRun) -> dict[str, Any]:
+def _of_session(run: SignatureRun, key: Hashable) -> dict[str, Any]:
     """Return what the record says beside the run: taken now, as files are made in threads that know no session."""
     work = workspace()
     return {
         "made": {page.name: page.made for page in work.pages},
         "replaced": {old: new for old, new in work.replaced.items() if new in set(run.match.found)},
+        "every_method": known("signature every method", key),
+        "mixed_model": known("signature mixed model", key),
     }

@@ -80,4 +80,5 @@ def test_exhaustion_from_the_list_to_a_figure(browser, file, tmp_path):
             page.get_by_role("button", name="Record (JSON)").click()
         record = json.loads(saved.value.path().read_text(encoding="utf-8"))
         assert record["method"] == "mean"
+        assert "put Exhausted highest" in record["every_method"]["sentence"]
         assert {one["name"] for one in record["pages"]} == {"Exhausted", "Memory", "Naive"}

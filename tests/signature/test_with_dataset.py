@@ -17,6 +17,7 @@ from cellucid_core.dataset import View, default_mapping, open_dataset
 from cellucid_core.errors import InputError
 from cellucid_core.genes import GeneSet
 from cellucid_core.signature import (
+    every_method,
     obs_csv,
     record_json,
     run_record,
@@ -26,6 +27,7 @@ from cellucid_core.signature import (
     write_h5ad,
     write_parquet,
 )
+from cellucid_core.signature.statistics import mixed_model
 from tests.making import make_adata
 
 
@@ -127,3 +129,17 @@ def test_record(view, run):
     assert record["tests"] == [test.to_json() for test in run.tests]
     weighted = run_signature(view, GeneSet("w", ("GENE1", "GENE2"), (0.5, 2.0)), pages=[Page("e", np.empty(0, int))])
     assert json.loads(record_json(run_record(view, weighted)))["genes"]["weights"] == [0.5, 2.0]
+
+
+def test_a_record_tells_what_else_was_asked_for(view, run):
+    assert [run_record(view, run)[name] for name in ("every_method", "mixed_model")] == [None, None]
+    found = every_method(view, run.match, run.spoken, method=run.method, seed=run.seed, options=run.options)
+    fits = mixed_model(run.spoken, run.scores, view.obs("donor"), p_adjust=run.p_adjust)
+    record = json.loads(record_json(run_record(view, run, every_method=found, mixed_model=fits)))
+    assert record["every_method"]["sentence"] == found.sentence
+    assert record["every_method"]["highest"] == found.highest
+    told = {(row["method"], row["page"]): row["d"] for row in record["every_method"]["cohens_d"]}
+    for row in found.table.itertuples():
+        assert told[row.method, row.page] == (row.d if np.isfinite(row.d) else None)
+    assert [row["difference"] for row in record["mixed_model"]] == [fit.difference for fit in fits]
+    assert [tuple(row["pages"]) for row in record["mixed_model"]] == [fit.pages for fit in fits]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
+    from cellucid_core.signature.every_method import EveryMethod
     from cellucid_core.signature.run import SignatureRun
+    from cellucid_core.signature.statistics import MixedPair
 
 _PACKAGES = ("cellucid-dashboard", "numpy", "scipy", "pandas", "anndata", "h5py", "scanpy")
 
@@ -22,6 +26,8 @@ def run_record(
     *,
     made: Mapping[str, str] | None = None,
     replaced: Mapping[str, str] | None = None,
+    every_method: EveryMethod | None = None,
+    mixed_model: Sequence[MixedPair] | None = None,
 ) -> dict[str, Any]:
     """Return the record of a run.
 
@@ -35,6 +41,8 @@ def run_record(
         Page name → how the page was made, in words.
     replaced
         Genes as first written → the proposals that were accepted for them.
+    every_method, mixed_model
+        What the other methods say, and the fit, if they were asked for.
 
     Returns
     -------
@@ -44,7 +52,8 @@ def run_record(
         where they were given, missing, repeated, replaced, ambiguous), ``method``, ``options``, ``normalization``,
         ``repeats``, ``seed``, ``p_adjust``, ``sample_column``, ``pages`` (with counts and how they were made),
         ``summary``, ``tests``, ``split`` (the second column, its values and their tests within each page, or None),
-        ``warnings``, ``headline``, ``versions``.
+        ``every_method`` (sentence, the page that each puts highest, d by method and page, why one has no score) and
+        ``mixed_model`` (one row per pair of pages), or None, ``warnings``, ``headline``, ``versions``.
     """
     match, mapping, dataset = run.match, view.mapping, view.dataset
     result = run.to_json()
@@ -99,9 +108,21 @@ def run_record(
         "summary": result["pages"],
         "tests": result["tests"],
         "split": None if run.split is None else run.split.to_json(run.pages),
+        "every_method": None if every_method is None else _every_method(every_method),
+        "mixed_model": None if mixed_model is None else [asdict(pair) for pair in mixed_model],
         "warnings": run.warnings,
         "headline": run.headline,
         "versions": versions(),
+    }
+
+
+def _every_method(found: EveryMethod) -> dict[str, Any]:
+    effects = found.table[["method", "page", "d"]].to_dict("records")
+    return {
+        "sentence": found.sentence,
+        "highest": found.highest,
+        "cohens_d": [row | {"d": row["d"] if math.isfinite(row["d"]) else None} for row in effects],
+        "notes": found.notes,
     }
 
 
