@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 ROOT = Path(__file__).parents[2]
 #: Milliseconds for everything that is waited for: a test fails by it only where something is really broken.
@@ -104,6 +105,31 @@ def wait_until(page: Page, holds: Callable[[], bool]) -> None:
 def at_rest(page: Page) -> None:
     """Wait until the page's script has ended, which is when what was done is kept: before leaving the page."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def press(button: Locator) -> None:
+    """Click a button once the page is at rest and there is one: that of the run before may still stand beside it."""
+    at_rest(button.page)
+    expect(button).to_have_count(1)
+    button.click()
+
+
+def choose(page: Page, label: str, option: str, *, exact: bool = True) -> None:
+    """Choose from a list by typing. One that is open while the page is drawn again closes: it is opened again."""
+    box = page.get_by_role("combobox", name=label)
+    found = page.get_by_role("option", name=option, exact=exact)
+    end = time.monotonic() + PATIENCE / 1000
+    while True:
+        at_rest(page)
+        box.click()
+        box.fill(option)
+        try:
+            found.click(timeout=5_000)
+        except PlaywrightTimeoutError:
+            assert time.monotonic() < end, f"{option} is not in the list {label}"
+            page.keyboard.press("Escape")
+        else:
+            return at_rest(page)
 
 
 def _gate(home: Path) -> Path:

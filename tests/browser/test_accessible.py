@@ -27,7 +27,9 @@ def serious(page, name):
     # The style sheet comes with the page's own elements; what is drawn again is pale for a moment.
     page.wait_for_function(
         "[...document.querySelectorAll('[data-testid=stCaptionContainer]')]"
-        ".every(caption => Number(getComputedStyle(caption).opacity) > 0.7)",
+        ".every(caption => Number(getComputedStyle(caption).opacity) > 0.7)"
+        " && [...document.querySelectorAll('[data-testid=stElementContainer]')]"
+        ".every(element => Number(getComputedStyle(element).opacity) > 0.99)",
         timeout=PATIENCE,
     )
     found = []

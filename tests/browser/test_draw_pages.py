@@ -10,7 +10,7 @@ import pytest
 from matplotlib.path import Path as Outline
 from playwright.sync_api import expect
 
-from tests.browser.conftest import at_rest
+from tests.browser.conftest import choose
 from tests.browser.test_walk import chart, go, open_demo
 
 pytestmark = pytest.mark.browser
@@ -86,10 +86,7 @@ def test_lasso_a_page_compare_it_with_the_rest_rename_save_and_load_it(page, dem
     own = page.locator(".st-key-own_p1")
     expect(own).to_contain_text(f"my <b>corner</b> · {found}")
 
-    at_rest(page)  # a list that is open while the page is drawn again closes
-    against = page.get_by_role("combobox", name="Against")
-    against.click()
-    page.get_by_role("option", name="Rest of my <b>corner</b>").click()
+    choose(page, "Against", "Rest of my <b>corner</b>")
     expect(page.get_by_role("heading", name="my <b>corner</b>")).to_be_visible()
     chart(page)
 

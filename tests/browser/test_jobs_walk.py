@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from scipy import sparse
 
 from cellucid_core.export import verify
-from tests.browser.conftest import held, serve
+from tests.browser.conftest import choose, held, press, serve
 from tests.browser.test_walk import alert, go
 from tests.state import rows
 
@@ -47,8 +47,7 @@ def address(home):
 
 
 def open_file(page, name):
-    page.get_by_role("combobox", name="On this server").click()
-    page.get_by_role("option", name=name).click()
+    choose(page, "On this server", name, exact=False)
     page.get_by_role("button", name="Open it").click()
     page.get_by_role("heading", name="Upload & Preflight").wait_for()
 
@@ -152,15 +151,9 @@ def test_a_umap_goes_on_is_cancelled_and_survives_a_kill(page, home, address):
     page.get_by_text("UMAP computed in 2D and 3D").wait_for()
     expect(note).to_have_count(0)
     assert not [record for record in records(home) if record["kind"] == "fix"]
-    page.locator(".st-key-undo_embedding-missing").get_by_role("button", name="Undo").click()
+    press(page.locator(".st-key-undo_embedding-missing").get_by_role("button", name="Undo"))
     press(fix)
     page.get_by_text("UMAP computed in 2D and 3D").wait_for()  # from the disk
-
-
-def press(button):
-    """Click a button once there is one: that of the run before may still stand beside it."""
-    expect(button).to_have_count(1)
-    button.click()
 
 
 def worker_processes(home):

@@ -8,18 +8,10 @@ import pytest
 from playwright.sync_api import expect
 
 from cellucid_core.library import read_signature, type_degs
+from tests.browser.conftest import choose
 from tests.browser.test_walk import chart, go, open_demo
 
 pytestmark = pytest.mark.browser
-
-
-def choose(page, label, option):
-    """Choose in a select box by typing; the list follows the typing with a delay."""
-    box = page.get_by_role("combobox", name=label)
-    box.click()
-    box.fill(option)
-    page.get_by_role("option", name=option, exact=True).click()
-    page.keyboard.press("Escape")
 
 
 def drawn(page):
@@ -38,6 +30,7 @@ def test_build_download_read_and_score(page, tmp_path):
     go(page, "Signature Library", "Signature Library")
     page.get_by_role("tab", name="Build from the open dataset").click()
     choose(page, "Levels, the broadest first", "louvain")
+    page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("stMain").get_by_text("louvain", exact=True).first).to_be_visible()
     number(page, "Generations", 30)

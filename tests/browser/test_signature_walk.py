@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import at_rest
+from tests.browser.conftest import at_rest, choose
 from tests.browser.test_walk import chart, go, open_demo
 from tests.making import make_adata
 
@@ -68,9 +68,7 @@ def test_a_condition_within_each_cell_type_with_points_and_a_bracket(page, tmp_p
     expect(page.get_by_text("halves: the two values")).to_be_visible()
     page.get_by_text("Cells as points").click()
     expect(page.get_by_text("240 of 240 cells shown as points")).to_be_visible()
-    pairs = page.get_by_role("combobox", name="Show p-values of")
-    pairs.fill("NK cell")
-    page.get_by_role("option", name="NK cell: False − True").click()
+    choose(page, "Show p-values of", "NK cell: False − True")
     expect(page.get_by_text("brackets: adjusted p of paired t, by sample")).to_be_visible()
     page.keyboard.press("Escape")
     page.get_by_role("tab", name="Tests").click()
@@ -86,26 +84,3 @@ def test_a_condition_within_each_cell_type_with_points_and_a_bracket(page, tmp_p
     picture = saved.value.path().read_text()
     assert "treated" in picture
     assert "p = " in picture
-
-
-def choose(page, label, option):
-    """Choose one of a box's options, as somebody who types its name."""
-    box = page.get_by_role("combobox", name=label)
-    box.click()
-    box.fill(option)
-    page.get_by_role("option", name=option, exact=True).click()
-    expect(box).to_have_value(option)
-    at_rest(page)
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_both_themes_draw_and_no_page_is_wider_than_its_window(browser, address, theme):
-    context = browser.new_context(viewport={"width": 800, "height": 900}, color_scheme=theme)
-    page = context.new_page()
-    page.goto(address)
-    open_demo(page)
-    page.evaluate("[...document.querySelectorAll('a')].find(a => a.textContent.includes('Gene Signature')).click()")
-    page.get_by_role("heading", name="Gene Signature", exact=True).wait_for()
-    chart(page)
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    context.close()

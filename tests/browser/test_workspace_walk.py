@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PATIENCE, at_rest, serve
+from tests.browser.conftest import PATIENCE, at_rest, press, serve
 from tests.browser.test_walk import go
 from tests.making import make_adata
 
@@ -49,7 +49,7 @@ def test_work_survives_and_others_need_the_link(browser, tmp_path):
         page = visit(context, address)
         page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(tmp_path / "broken.h5ad")
         page.get_by_role("heading", name="Upload & Preflight").wait_for()
-        page.locator(".st-key-fix_embedding-not-finite").get_by_role("button", name="Fix").click()
+        press(page.locator(".st-key-fix_embedding-not-finite").get_by_role("button", name="Fix"))
         expect(page.get_by_test_id("stSidebar")).to_contain_text("1 fix applied")
         go(page, "Gene Signature", "Gene Signature")
         box = page.get_by_role("textbox", name="Signature genes")
