@@ -71,7 +71,8 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
         st.markdown(literal(split_sentence(run.split, run.pages)))
     draw_scores(run, key)
     if run.warnings:  # one box, the most serious first
-        st.warning("\n".join(f"- {literal(one)}" for one in run.warnings[:_WARNINGS_SHOWN]), icon=":material/warning:")
+        lines = [literal(one) for one in run.warnings[:_WARNINGS_SHOWN]]
+        st.warning(lines[0] if len(lines) == 1 else "\n".join(f"- {one}" for one in lines), icon=":material/warning:")
     if more := run.warnings[_WARNINGS_SHOWN:]:
         with st.expander(f"{len(more)} more to keep in mind", icon=":material/warning:"):
             for warning in more:
