@@ -7,11 +7,19 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import at_rest
+from tests.browser.conftest import at_rest, press
 from tests.browser.test_walk import chart, go, open_demo
 from tests.making import make_adata
 
 pytestmark = pytest.mark.browser
+
+
+def close_hints(page):
+    """Close them, and wait until they are gone: what is below moves up."""
+    button = page.get_by_role("button", name="Close hints")
+    press(button)
+    expect(button).to_have_count(0)
+    at_rest(page)
 
 
 def test_fifty_genes_twelve_pages_and_the_method_fit_one_screen(page, tmp_path):
@@ -22,7 +30,7 @@ def test_fifty_genes_twelve_pages_and_the_method_fit_one_screen(page, tmp_path):
     page.set_viewport_size({"width": 1440, "height": 900})
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(tmp_path / "twelve.h5ad")
     page.get_by_role("heading", name="Upload & Preflight").wait_for()
-    page.get_by_role("button", name="Close hints").click()
+    close_hints(page)
     go(page, "Gene Signature", "Gene Signature")
     genes = page.get_by_role("textbox", name="Signature genes")
     genes.fill(", ".join(map(str, adata.var_names[:50])))
@@ -38,7 +46,7 @@ def test_fifty_genes_twelve_pages_and_the_method_fit_one_screen(page, tmp_path):
 
 def test_the_chart_stays_where_it_is_while_another_score_is_computed(page):
     open_demo(page)
-    page.get_by_role("button", name="Close hints").click()
+    close_hints(page)
     go(page, "Gene Signature", "Gene Signature")
     chart(page)
     at_rest(page)
@@ -56,4 +64,5 @@ def test_the_chart_stays_where_it_is_while_another_score_is_computed(page):
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("stVegaLiteChart").first).to_contain_text("UCell")
     at_rest(page)
-    assert len(page.evaluate("[...window.places]")) == 1
+    places = page.evaluate("[...window.places]")
+    assert len(places) == 1, places

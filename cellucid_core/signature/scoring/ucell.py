@@ -75,23 +75,25 @@ def _all_ranked(
     saved = np.zeros((members.n, expression.n_cells))
     about = (members.start, members.which, members.weight, max_rank)
     walk_cells(expression, np.arange(expression.n_genes), ucell_sums, [saved], about, progress)
+    for (row, sign), sums in zip(halves, saved, strict=True):
+        sums *= _share(matches[row], sign, max_rank)
+    if [row for row, _ in halves] == list(range(len(matches))):  # one half each
+        return np.maximum(saved, 0, out=saved)
     scores = np.zeros((len(matches), expression.n_cells))
-    row_of = {half: at for at, half in enumerate(halves)}
-    for row, match in enumerate(matches):
-        for sign in (1, -1):
-            at = row_of.get((row, sign))
-            scores[row] += _half(match, sign, saved[at] if at is not None else np.zeros(1), max_rank)
-    return np.maximum(scores, 0)
+    for (row, _), sums in zip(halves, saved, strict=True):
+        scores[row] += sums
+    return np.maximum(scores, 0, out=scores)
 
 
-def _half(match: GeneMatch, sign: int, saved: np.ndarray, max_rank: int) -> np.ndarray | float:
-    """Return what the genes of one sign add, from the sums of their gaps to the largest rank."""
+def _share(match: GeneMatch, sign: int, max_rank: int) -> float:
+    """Return what the genes of one sign add to the score for every rank that they save below the largest.
+
+    UCell is ``1 − (ranks − best) / (worst − best)``, the sum of ranks between the best possible, n (n + 1) / 2, and the
+    worst, n × `max_rank`; what is saved is the worst less the sum.
+    """
     n = float(match.weights[match.signs == sign].sum() + match.missing_weights[match.missing_signs == sign].sum())
-    best = n * (n + 1) / 2
-    if n == 0 or n * max_rank == best:
-        return 0.0
-    # Every gene that has no rank below the largest adds that; so only the gaps to it need adding up.
-    return sign * (1 - (n * max_rank - saved - best) / (n * max_rank - best))
+    between = n * max_rank - n * (n + 1) / 2
+    return sign / between if between else 0.0
 
 
 def _scores(
@@ -105,7 +107,7 @@ def _scores(
         for gene, weight in zip(which[ours].tolist(), match.weights[ours].tolist(), strict=True):
             cells, gaps = by_gene[gene]
             np.add.at(saved, cells, gaps if weight == 1 else gaps * weight)
-        score += _half(match, sign, saved, max_rank)
+        score += saved * _share(match, sign, max_rank)
     return np.maximum(score, 0)
 
 
