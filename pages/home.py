@@ -97,21 +97,24 @@ page = st.navigation(
     {"Dataset": [HOME, PREFLIGHT], "Work": [EXPORT, SIGNATURE, LIBRARY]},
     position="sidebar" if visit.admitted else "hidden",
 )
-apply_style()
-if not is_same_owner():
-    start_over()
-if not visit.admitted:
-    draw_door(visit)
-    st.stop()
-if arrive() and page == HOME:  # an address of another page keeps that page
-    st.switch_page(PREFLIGHT)
-settle()
-arrange_matrix()
-draw_dataset_card()
-draw_workspace_card()
-draw_account(visit)
-show_said()
-draw_hint(page, HINTS)
+# All that comes and goes above the page stands in one place: what is drawn below it, and is open there, stays.
+with st.container():
+    apply_style()
+    if not is_same_owner():
+        start_over()
+    if not visit.admitted:
+        draw_door(visit)
+        st.stop()
+    address = st.sidebar.container()
+    if arrive(address) and page == HOME:  # an address of another page keeps that page
+        st.switch_page(PREFLIGHT)
+    settle()
+    arrange_matrix()
+    draw_dataset_card()
+    draw_workspace_card()
+    draw_account(visit)
+    show_said()
+    draw_hint(page, HINTS)
 hints_button()
 try:
     try:
@@ -121,6 +124,6 @@ try:
     except Exception as error:  # a mistake of ours
         show_error(log_error(error, "page"))
     keeper().keep()
-    show_address()
+    show_address(address)
 finally:
     keeper().keep()  # also where a click, or a page that starts again, ended the run

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cellucid_core.cache import home_folder
 from cellucid_core.configuration import format_duration, read_configuration
@@ -52,8 +53,13 @@ GO, NEW = "workspace_go", "new"
 _MOST_NAMED = 4
 
 
-def arrive() -> bool:
+def arrive(place: DeltaGenerator) -> bool:
     """Find the session's workspace in its first run, take over what other tabs changed in later ones.
+
+    Parameters
+    ----------
+    place
+        Where the script that sets the page's address stands; it is not seen.
 
     Returns
     -------
@@ -76,7 +82,7 @@ def arrive() -> bool:
     if me.pending:
         reopen(me.pending)
     me.keep(partial(take_over, live=True))
-    show_address()
+    show_address(place)
     return False
 
 
@@ -224,8 +230,8 @@ def _lifetime() -> str:
     return format_duration(read_configuration().time_to_live)
 
 
-def show_address() -> None:
-    """Make the page's address the workspace's link."""
+def show_address(place: DeltaGenerator) -> None:
+    """Make the page's address the workspace's link, by a script in a place."""
     me, given = keeper(), st.query_params.get(PARAMETER)
     if not me.token or given == me.token:
         return
@@ -233,7 +239,7 @@ def show_address() -> None:
         st.query_params[PARAMETER] = me.token
         return
     # Streamlit would add a step to the browser's history, so that "Back" leads to the same page without the link.
-    with st.sidebar:
+    with place:
         step = st.session_state["address_step"] = st.session_state.get("address_step", 0) + 1
         script = _ADDRESS.format(step=step, parameter=PARAMETER, token=me.token)
         st.html(script, unsafe_allow_javascript=True)

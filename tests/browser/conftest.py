@@ -103,8 +103,9 @@ def wait_until(page: Page, holds: Callable[[], bool]) -> None:
 
 
 def at_rest(page: Page) -> None:
-    """Wait until the page's script has ended, which is when what was done is kept: before leaving the page."""
+    """Wait until the page's script has ended, which is when what was done is kept, and all that it drew is there."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)  # what draws an element comes when first it is needed
 
 
 def press(button: Locator) -> None:
