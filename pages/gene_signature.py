@@ -14,6 +14,7 @@ from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.signature import SignatureRun, run_signature
 from pages.opening.empty import need_dataset
+from pages.session.figure import figure
 from pages.session.state import show_error, workspace
 from pages.session.undo import Undoable, undo_button
 from pages.signature.embedding import show_embedding
@@ -22,7 +23,6 @@ from pages.signature.inputs import CHOICES, Inputs, choose_inputs
 from pages.signature.result import show_chance, show_every_method, show_genes, show_run, show_tests
 from pages.signature.several import show_several
 from pages.signature.take_home import show_files
-from pages.widgets.figure import figure
 from pages.widgets.heading import heading
 from pages.widgets.remembered import remembered
 from pages.widgets.style import SPLIT
@@ -110,7 +110,8 @@ with right:
         )
         if inputs.pages:
             # It also has the browser load what draws charts, before the first score is asked for.
-            figure(charts.page_sizes(inputs.pages), charts.PAGE_SIZES_CAPTION, "pages")
+            compared = inputs.pages
+            figure(lambda room: charts.page_sizes(compared, room=room), charts.PAGE_SIZES_CAPTION, "pages")
     elif inputs is not None:
         try:
             show(view, inputs, place)

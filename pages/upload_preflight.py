@@ -15,9 +15,9 @@ from pages.opening.findings import findings_panel
 from pages.opening.opening_panel import server_box, upload_box
 from pages.opening.reopening import parts_box
 from pages.session.changes import ERROR, follow_change, pending_change
+from pages.session.figure import draw_chart
 from pages.session.state import kept, literal, show_error, widget_key, workspace
 from pages.session.undo import Undoable, undo_button
-from pages.widgets.figure import draw_chart
 from pages.widgets.heading import heading
 from pages.widgets.style import CARDS, SPLIT
 from pages.widgets.turning import draw_cloud

@@ -29,7 +29,8 @@ from cellucid_core.charts.evidence import (
     contribution_bars,
     library_trend,
 )
-from cellucid_core.charts.image import MIME, chart_image
+from cellucid_core.charts.image import MIME, FigureStyle, Ground, ImageKind, chart_image, titles
+from cellucid_core.charts.layout import SCREEN, Room
 from cellucid_core.charts.page_sizes import PAGE_SIZES_CAPTION, page_sizes
 from cellucid_core.charts.per_sample import PER_SAMPLE_CAPTION, per_sample
 from cellucid_core.charts.points import points_caption
@@ -61,12 +62,17 @@ __all__ = [
     "MIME",
     "PAGE_SIZES_CAPTION",
     "PER_SAMPLE_CAPTION",
+    "SCREEN",
     "SPLIT_CAPTION",
     "TREE_CAPTION",
     "TREND_CAPTION",
     "VIOLIN_CAPTION",
     "Bracket",
     "Cloud",
+    "FigureStyle",
+    "Ground",
+    "ImageKind",
+    "Room",
     "board_height",
     "box",
     "chance_histogram",
@@ -93,5 +99,6 @@ __all__ = [
     "split_places",
     "split_violin",
     "stacked_fractions",
+    "titles",
     "violin",
 ]

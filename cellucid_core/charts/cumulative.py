@@ -9,8 +9,8 @@ import numpy as np
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.charts.distributions import page_colors
-from cellucid_core.charts.labels import shortened
-from cellucid_core.charts.layout import inline
+from cellucid_core.charts.labels import legend_labels
+from cellucid_core.charts.layout import SCREEN, Room, inline
 
 CUMULATIVE_CAPTION = "Share of a page's cells that score no more than this; a curve further right is a higher score"
 _HEIGHT = 360
@@ -51,7 +51,7 @@ def cumulative_points(values: np.ndarray, points: int) -> tuple[np.ndarray, np.n
     return ordered[steps], (steps + 1) / n
 
 
-def cumulative(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
+def cumulative(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str, *, room: Room = SCREEN) -> Any:
     """Draw the cumulative curve of each page.
 
     Parameters
@@ -62,6 +62,8 @@ def cumulative(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) 
         One array per page; what is not finite is left out.
     title
         What the score is.
+    room
+        What room names have.
 
     Returns
     -------
@@ -85,8 +87,7 @@ def cumulative(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) 
             rows.append({"at": at, "page": page.name, "score": float(f"{places[0]:.7g}"), "share": 0.0})
     rows.sort(key=lambda row: (row["at"], row["score"], row["share"]))
     places_ = list(range(len(pages)))
-    labels = [shortened(page.name, 30) for page in pages]
-    letters = max(map(len, labels), default=1)
+    labels, letters = legend_labels([page.name for page in pages], 30, room)
     legend = alt.Legend(
         title=None,
         orient="bottom",
@@ -94,7 +95,7 @@ def cumulative(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) 
         symbolStrokeWidth=3,
         symbolLimit=0,
         labelLimit=0,
-        columns=int(np.clip(600 // (7 * letters + 40), 1, 6)),
+        columns=int(np.clip((room.width - 20) // (7 * letters + 40), 1, 6)),
         labelExpr=_listed(labels),
     )
     base = alt.Chart(inline(alt, rows)).encode(
@@ -122,7 +123,7 @@ def cumulative(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) 
     )
 
 
-def _listed(labels: Sequence[str]) -> str:
+def _listed(labels: Sequence[Sequence[str]]) -> str:
     import json
 
     return f"{json.dumps(list(labels))}[datum.value]"

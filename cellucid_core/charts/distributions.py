@@ -12,8 +12,8 @@ import numpy as np
 from cellucid_core.cell_pages import Page, palette
 from cellucid_core.charts.brackets import Bracket, with_brackets
 from cellucid_core.charts.density import density
-from cellucid_core.charts.labels import shortened
-from cellucid_core.charts.layout import Layout, inline, layout, page_axis
+from cellucid_core.charts.labels import legend_labels, shortened
+from cellucid_core.charts.layout import SCREEN, Layout, Room, inline, layout, page_axis
 from cellucid_core.charts.points import point_rows, points_per_page, sampled
 
 VIOLIN_CAPTION = "Violin: density (own width each) · box: middle half · line: median · diamond: mean"
@@ -102,28 +102,30 @@ class Palette:
         What a legend calls them; none: no legend, as the axis names the pages.
     title
         Of the legend.
+    room
+        What room its names have.
     """
 
     colors: tuple[str, ...]
     names: tuple[str, ...] = ()
     title: str = ""
+    room: Room = SCREEN
 
     def encode(self, alt: Any, *, stroke: bool = False) -> Any:
         """Map a group's place to its colour."""
         scale = alt.Scale(domain=list(range(len(self.colors))), range=list(self.colors))
         legend = None
         if self.names and not stroke:
-            labels = [shortened(name, _LEGEND_LETTERS) for name in self.names]
-            letters = max(map(len, labels))
+            labels, letters = legend_labels(self.names, _LEGEND_LETTERS, self.room)
             legend = alt.Legend(
-                title=shortened(self.title, 2 * _LEGEND_LETTERS),
+                title=shortened(self.title, 2 * _LEGEND_LETTERS, self.room),
                 orient="top",
                 symbolType="square",
                 symbolOpacity=1,
                 symbolLimit=0,
                 labelLimit=0,
                 titleLimit=0,
-                columns=int(np.clip(480 // (7 * letters + 30), 1, len(labels))),
+                columns=int(np.clip((self.room.width - 140) // (7 * letters + 30), 1, len(labels))),
                 labelExpr=f"{json.dumps(labels)}[datum.value]",
             )
         return (alt.Stroke if stroke else alt.Color)("group:N", scale=scale, legend=legend)
@@ -136,6 +138,7 @@ def violin(
     *,
     points: int | None = None,
     brackets: Sequence[Bracket] = (),
+    room: Room = SCREEN,
 ) -> Any:
     """Draw mirrored densities with quartile box, median and mean.
 
@@ -151,13 +154,15 @@ def violin(
         With which seed a sample of the cells is drawn as points (`points_caption` says how many); None: no points.
     brackets
         Pairs of pages with what stands over them; a page stands at its number, the first at 0.
+    room
+        What room names have.
 
     Returns
     -------
     altair.LayerChart
         As wide as its container. Pages stand side by side, or as rows where labels need it.
     """
-    return draw_violins(*_plan(pages, scores), title, points=points, brackets=brackets)
+    return draw_violins(*_plan(pages, scores, room), title, points=points, brackets=brackets)
 
 
 def draw_violins(
@@ -231,12 +236,13 @@ def box(
     *,
     points: int | None = None,
     brackets: Sequence[Bracket] = (),
+    room: Room = SCREEN,
 ) -> Any:
     """Draw box plots: quartiles, whiskers to the farthest score within 1.5 × IQR, and the full range as a thin line.
 
     Parameters and result as `violin`; one set of marks per page, however many cells it has.
     """
-    return draw_boxes(*_plan(pages, scores), title, half=_HALF_BOX, points=points, brackets=brackets)
+    return draw_boxes(*_plan(pages, scores, room), title, half=_HALF_BOX, points=points, brackets=brackets)
 
 
 def draw_boxes(
@@ -286,14 +292,14 @@ def draw_boxes(
     return finished(alt, [*layers, *over], plan)
 
 
-def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str) -> Any:
+def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str, *, room: Room = SCREEN) -> Any:
     """Draw one histogram per page, below one another, over the same bins.
 
     Parameters and result as `violin`. Bins: Freedman–Diaconis over all scores, 20 to 60.
     """
     import altair as alt
 
-    drawn, colors, plan = _plan(pages, scores, rows=True)
+    drawn, colors, plan = _plan(pages, scores, room, rows=True)
     pooled = np.concatenate([one.valid for one in drawn]) if drawn else np.empty(0)
     edges = _edges(pooled)
     bars: list[dict[str, Any]] = []
@@ -399,14 +405,14 @@ def finite_sorted(values: np.ndarray) -> np.ndarray:
 
 
 def _plan(
-    pages: Sequence[Page], scores: Sequence[np.ndarray], *, rows: bool | None = None
+    pages: Sequence[Page], scores: Sequence[np.ndarray], room: Room, *, rows: bool | None = None
 ) -> tuple[list[Drawn], Palette, Layout]:
     """Give each page a place, a colour and its finite scores."""
     drawn = [
         Drawn(at, at, page.name, finite_sorted(values))
         for at, (page, values) in enumerate(zip(pages, scores, strict=True))
     ]
-    plan = layout([page.name for page in pages], [len(one.valid) for one in drawn], rows=rows)
+    plan = layout([page.name for page in pages], [len(one.valid) for one in drawn], rows=rows, room=room)
     return drawn, Palette(tuple(page_colors(pages))), plan
 
 

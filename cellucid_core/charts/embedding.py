@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ import pandas as pd
 
 from cellucid_core.cell_pages import Page, palette
 from cellucid_core.charts.density import density_contour
-from cellucid_core.charts.layout import inline
+from cellucid_core.charts.labels import legend_labels
+from cellucid_core.charts.layout import SCREEN, Room, inline
 from cellucid_core.errors import InputError
 
 #: Above this many cells the embedding is binned before it is sent to the browser.
@@ -24,6 +26,9 @@ SEQUENTIAL = ("#5B5AA5", "#3E7CB1", "#2A9D8F", "#57B86B", "#A6CF4A", "#E6D52E")
 NO_VALUE = "#9AA0A6"
 NO_VALUE_NAME = "no value"
 _MOST_IN_LEGEND = 60
+#: Of a chart's width, what a legend takes up: about as much as one of two plots has.
+_HALF = 0.68
+_LEGEND_LETTERS = 28
 _GOLDEN = 0.6180339887498949
 #: The wheel alone scrolls the page that the plot stands on; two fingers that spread are a wheel with Ctrl.
 _WHEEL = "wheel![event.ctrlKey || event.metaKey]"
@@ -41,6 +46,7 @@ def embedding(
     axes: tuple[str, str] | None = None,
     size: int = 440,
     outline: Page | None = None,
+    room: Room = SCREEN,
 ) -> Any:
     """Draw cells on an embedding.
 
@@ -63,6 +69,8 @@ def embedding(
         Height of the plot in pixels; it is as wide as its container, and both axes have the same scale.
     outline
         Cells around which the line of their density is drawn (`density_contour`), where there are two coordinates.
+    room
+        What room names have; in a narrower chart the plot is less high.
 
     Returns
     -------
@@ -78,14 +86,14 @@ def embedding(
     """
     import altair as alt
 
-    drawn = _prepare(xy, values, title, colors, categorical)
+    drawn = _prepare(xy, values, title, colors, categorical, room)
     scales = _equal_scales(alt, drawn.domains) if drawn.equal else _plain_scales(alt, drawn.domains)
     chart = _unit(alt, drawn, axes, scales, size).add_params(_zoom(alt))
     if drawn.equal and outline is not None:
         chart = _outlined(alt, chart, xy, outline, scales)
     return chart.properties(
         width="container",
-        height=size,
+        height=round(size * room.width / SCREEN.width),
         # The legend stands below and must not take from the plot's height.
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
     ).configure_view(strokeWidth=0)
@@ -98,6 +106,7 @@ def embedding_pair(
     colors: Mapping[str, str] | None = None,
     size: int = 300,
     outline: Page | None = None,
+    room: Room = SCREEN,
 ) -> Any:
     """Draw cells on an embedding once for each of some values, side by side; what is moved in one moves in all.
 
@@ -107,7 +116,7 @@ def embedding_pair(
         (n_cells, 2) coordinates.
     values
         What the colours of each plot mean, and (n_cells,) numbers or groups.
-    colors, outline
+    colors, outline, room
         As of `embedding`; colours are those of groups.
     size
         Width and height of each plot in pixels.
@@ -129,9 +138,10 @@ def embedding_pair(
     # That one selection belongs to both is what links them.
     warnings.filterwarnings("ignore", message="Automatically deduplicated selection")
     zoom = _zoom(alt)
+    shared = Room(room.width / len(values), whole=True) if room.whole else room
     plots: list[Any] = []
     for title, column in values:
-        drawn = _prepare(xy, column, title, colors, None)
+        drawn = _prepare(xy, column, title, colors, None, shared)
         scales = _plain_scales(alt, drawn.domains)
         chart = _unit(alt, drawn, None, scales, size, f"isolate_{len(plots)}").add_params(zoom)
         if outline is not None:
@@ -157,6 +167,7 @@ class _Drawn:
     colors: Mapping[str, str] | None
     n_cells: int
     equal: bool
+    room: Room
 
 
 def _prepare(
@@ -165,6 +176,7 @@ def _prepare(
     title: str,
     colors: Mapping[str, str] | None,
     categorical: bool | None,
+    room: Room,
 ) -> _Drawn:
     """Make points or tiles of cells."""
     xy = np.asarray(xy, dtype=np.float64)
@@ -182,7 +194,7 @@ def _prepare(
     domains = _domains(xy, equal=equal)
     tiled = len(xy) > MAX_POINTS
     rows = _tiles(xy, numbers, groups, domains) if tiled else _points(xy, numbers, groups)
-    return _Drawn(rows, tiled, domains, title, groups, colors, len(xy), equal)
+    return _Drawn(rows, tiled, domains, title, groups, colors, len(xy), equal, room)
 
 
 def read_values(
@@ -326,7 +338,7 @@ def _unit(
             alt.Tooltip("value", type=kind, title="most" if drawn.groups else "mean"),
             alt.Tooltip("cells:Q", format=",", title="cells"),
         ]
-    color = _color(alt, drawn.title, drawn.groups, drawn.rows, drawn.colors)
+    color = _color(alt, drawn)
     if not drawn.groups:
         return chart.encode(color=color, tooltip=tooltip)
     chosen = alt.selection_point(name=isolate, fields=["value"], bind="legend")
@@ -376,33 +388,41 @@ def _equal_scales(alt: Any, domains: tuple[list[float], list[float]]) -> list[An
     return scales
 
 
-def _color(
-    alt: Any, title: str, groups: list[str], rows: list[dict[str, Any]], colors: Mapping[str, str] | None
-) -> Any:
+def _color(alt: Any, drawn: _Drawn) -> Any:
     """Return the colour encoding with its legend."""
+    groups, whole = drawn.groups, drawn.room.whole
+    title_limit = 0 if whole else 300
     if not groups:
-        legend = alt.Legend(title=title, titleLimit=300, gradientLength=220, gradientThickness=10, orient="bottom")
+        legend = alt.Legend(
+            title=drawn.title,
+            titleLimit=title_limit,
+            gradientLength=min(220, 0.8 * drawn.room.width),
+            gradientThickness=10,
+            orient="bottom",
+        )
         scale = alt.Scale(range=list(SEQUENTIAL), interpolate="lab", nice=False, zero=False)
         return alt.condition(
             "isValid(datum.value)", alt.Color("value:Q", scale=scale, legend=legend), alt.value(NO_VALUE)
         )
-    shown = group_shades(groups, colors)
+    shown = group_shades(groups, drawn.colors)
     names = list(groups)
-    if any(row["value"] == NO_VALUE_NAME for row in rows) and NO_VALUE_NAME not in names:
+    if any(row["value"] == NO_VALUE_NAME for row in drawn.rows) and NO_VALUE_NAME not in names:
         names.append(NO_VALUE_NAME)
         shown.append(NO_VALUE)
+    labels, letters = legend_labels(names, _LEGEND_LETTERS, drawn.room)
     legend = alt.Legend(
-        title=title,
-        titleLimit=300,
+        title=drawn.title,
+        titleLimit=title_limit,
         orient="bottom",
         symbolOpacity=1,
         symbolSize=90,
         symbolType="circle",
         symbolStrokeWidth=0,
         symbolLimit=0,
-        labelLimit=200,
+        labelLimit=0,
+        labelExpr=f"{json.dumps(dict(zip(names, labels, strict=True)))}[datum.value]",
         # Narrow enough for half a page; the longest label decides.
-        columns=int(np.clip(420 // (7 * max(map(len, names), default=1) + 30), 2, 6)),
+        columns=int(np.clip(_HALF * drawn.room.width // (7 * letters + 30), 1 if whole else 2, 6)),
     )
     return alt.Color(
         "value:N",

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellucid_core.charts.labels import name_axis
-from cellucid_core.charts.layout import inline
+from cellucid_core.charts.labels import name_axis, row_step
+from cellucid_core.charts.layout import SCREEN, Room, inline
 
 HIGHER, LOWER, PLAIN = "#D55E00", "#0072B2", "#8C939A"
 CONTRIBUTION_CAPTION = "How much each gene adds to the difference of the mean scores"
@@ -18,7 +18,7 @@ _ROW = 22
 _HEIGHT = 260
 
 
-def contribution_bars(table: pd.DataFrame, page: str, other: str, *, most_genes: int = 30) -> Any:
+def contribution_bars(table: pd.DataFrame, page: str, other: str, *, most_genes: int = 30, room: Room = SCREEN) -> Any:
     """Draw what each gene adds to the difference between two pages.
 
     Parameters
@@ -29,6 +29,8 @@ def contribution_bars(table: pd.DataFrame, page: str, other: str, *, most_genes:
         Names of the pages.
     most_genes
         Genes that are drawn: those of the largest contributions, whatever their sign.
+    room
+        What room their names have.
 
     Returns
     -------
@@ -55,10 +57,11 @@ def contribution_bars(table: pd.DataFrame, page: str, other: str, *, most_genes:
         for i, row in enumerate(shown.to_dict("records"))
     ]
     genes = [str(gene) for gene in shown["gene"]]
+    step = row_step(genes, _ROW, room)
     scale = alt.Scale(domain=[max(len(rows), 1) - 0.5, -0.5], nice=False, zero=False)
     base = alt.Chart(inline(alt, rows))
     bars = base.mark_rect(cornerRadius=1).encode(
-        y=alt.Y("top:Q", scale=scale, axis=name_axis(alt, genes, step=_ROW, columns=False)),
+        y=alt.Y("top:Q", scale=scale, axis=name_axis(alt, genes, step=step, columns=False, room=room)),
         y2="bottom:Q",
         x=alt.X(
             "zero:Q",
@@ -75,7 +78,7 @@ def contribution_bars(table: pd.DataFrame, page: str, other: str, *, most_genes:
         ],
     )
     ground = alt.Chart(inline(alt, [{"zero": 0}])).mark_rule(color=PLAIN).encode(x="zero:Q")
-    return _finish(alt, [bars, ground], max(len(rows), 1) * _ROW)
+    return _finish(alt, [bars, ground], max(len(rows), 1) * step)
 
 
 def library_trend(trend: pd.DataFrame, measure: str, title: str, score_title: str) -> Any:

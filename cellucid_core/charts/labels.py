@@ -6,16 +6,18 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from cellucid_core.charts.layout import drawable, wrap
+from cellucid_core.charts.layout import SCREEN, Room, drawable, half_back, wrap
 
-_PIXELS_PER_LETTER = 6.8
+PIXELS_PER_LETTER = 6.8
 _LINE = 13
 #: Longer names are shortened; the tooltip has the whole.
 _MOST_LETTERS = 32
+#: Where names stand whole: the share of a chart's width that those at the left take up before they are wrapped.
+_LEFT_SHARE = 0.45
 _COLUMN_LETTERS = 28
 
 
-def name_axis(alt: Any, names: Sequence[str], *, step: float, columns: bool) -> Any:
+def name_axis(alt: Any, names: Sequence[str], *, step: float, columns: bool, room: Room = SCREEN) -> Any:
     """Return an axis that writes names at 0, 1, 2 and so on.
 
     Parameters
@@ -28,11 +30,13 @@ def name_axis(alt: Any, names: Sequence[str], *, step: float, columns: bool) -> 
         Pixels from one to the next.
     columns
         Whether they stand along the top; where they do not fit side by side they stand upright.
+    room
+        What room they have.
     """
-    lines = [[shortened(name, _COLUMN_LETTERS if columns else _MOST_LETTERS)] for name in names]
+    lines = [[shortened(name, _COLUMN_LETTERS, room)] for name in names] if columns else _row_lines(names, room)
     upright, deepest = False, 1
     if columns:
-        letters = int(step / _PIXELS_PER_LETTER) - 1
+        letters = int(step / PIXELS_PER_LETTER) - 1
         wrapped = [wrap(name, letters) for name in names]
         fits = letters >= 6 and all(len(w) <= 3 and max(map(len, w)) <= letters for w in wrapped)
         if fits:
@@ -41,6 +45,9 @@ def name_axis(alt: Any, names: Sequence[str], *, step: float, columns: bool) -> 
             lines = [[""] * (deepest - len(w)) + w for w in wrapped]
         else:
             upright = True
+            if room.whole:  # in lines, as many as a column is wide
+                most = max(int(step / _LINE), 1)
+                lines = [wrap(name, max(_COLUMN_LETTERS, -(-len(name) // most) + 4)) for name in names]
     return alt.Axis(
         values=list(range(len(names))),
         labelExpr=f"{json.dumps(lines)}[datum.value]",
@@ -56,18 +63,41 @@ def name_axis(alt: Any, names: Sequence[str], *, step: float, columns: bool) -> 
         labelOverlap=False,
         labelPadding=6 + (deepest - 1) * _LINE,
         labelLineHeight=_LINE,
+        # The first line of several is centred on the row; moved back, all are.
+        labelOffset=0 if columns and not upright else half_back(alt, lines),
     )
 
 
-def shortened(name: str, letters: int) -> str:
+def row_step(names: Sequence[str], step: int, room: Room) -> int:
+    """Return how high rows with these names are, `step` at least."""
+    return max(step, max(map(len, _row_lines(names, room)), default=1) * _LINE + 6)
+
+
+def _row_lines(names: Sequence[str], room: Room) -> list[list[str]]:
+    if room.whole:
+        return [wrap(name, int(room.width * _LEFT_SHARE / PIXELS_PER_LETTER)) for name in names]
+    return [[shortened(name, _MOST_LETTERS, room)] for name in names]
+
+
+def shortened(name: str, letters: int, room: Room = SCREEN) -> str:
     """Return a name on one line, its middle left out where it is too long: beginnings and ends tell names apart."""
     name = " ".join(drawable(name).split()) or "(no name)"
-    if len(name) <= letters:
+    if len(name) <= letters or room.whole:
         return name
     end = letters // 3
     return f"{name[: letters - end - 1]}…{name[-end:]}"
 
 
-def left_room(names: Sequence[str]) -> int:
+def legend_labels(names: Sequence[str], letters: int, room: Room) -> tuple[list[list[str]], int]:
+    """Return the lines of each name in a legend, and how many letters the longest has."""
+    if room.whole:
+        lines = [wrap(name, int((room.width - 40) / PIXELS_PER_LETTER)) for name in names]
+    else:
+        lines = [[shortened(name, letters)] for name in names]
+    return lines, max((len(line) for some in lines for line in some), default=1)
+
+
+def left_room(names: Sequence[str], room: Room = SCREEN) -> int:
     """Return how many pixels names take up at the left of a chart."""
-    return int(max((len(shortened(name, _MOST_LETTERS)) for name in names), default=0) * _PIXELS_PER_LETTER) + 14
+    letters = max((len(line) for lines in _row_lines(names, room) for line in lines), default=0)
+    return int(letters * PIXELS_PER_LETTER) + 14

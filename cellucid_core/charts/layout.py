@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-#: Width in pixels for which labels are wrapped; a wider chart only gets more air.
-_ASSUMED_WIDTH = 620
 _PIXELS_PER_LETTER = 6.6
 _MOST_COLUMNS = 8
 #: Marks side by side at most, and pixels that one among several in a row takes up.
@@ -18,6 +16,8 @@ _MARK = 22
 _MOST_LINES = 4
 _ROW_LETTERS = 26
 _ROW_LINES = 2
+#: Of a narrow chart's width, what names at the left of rows take up at most.
+_ROW_SHARE, _LEAST_ROW_LETTERS = 0.35, 10
 _LINE = 14
 _HEIGHT = 360
 #: What a word may be broken into.
@@ -25,6 +25,25 @@ _PIECE = re.compile(r"[^_\-/+|:]*[_\-/+|:]+|[^_\-/+|:]+")
 _LEAST_HEIGHT = 240
 #: What no picture's text can hold: XML has no such characters, and vl-convert ends the whole process over them.
 _UNDRAWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class Room:
+    """What room the names in a chart have.
+
+    Attributes
+    ----------
+    width
+        Of the chart in pixels, for which names are wrapped; a wider chart only gets more air.
+    whole
+        Whether long names stand whole, as on paper; on a screen they are shortened, and the tooltip has the whole.
+    """
+
+    width: float = 620
+    whole: bool = False
+
+
+SCREEN = Room()
 
 
 @dataclass(frozen=True)
@@ -49,7 +68,9 @@ class Layout:
     domain: tuple[float, float]
 
 
-def layout(names: Sequence[str], counts: Sequence[int], *, rows: bool | None = None, within: int = 1) -> Layout:
+def layout(
+    names: Sequence[str], counts: Sequence[int], *, rows: bool | None = None, within: int = 1, room: Room = SCREEN
+) -> Layout:
     """Lay out pages: side by side if every label fits under its place, else as rows.
 
     Parameters
@@ -62,10 +83,12 @@ def layout(names: Sequence[str], counts: Sequence[int], *, rows: bool | None = N
         Whether to force (True) or forbid (False) rows; None decides by the labels.
     within
         How many violins or boxes stand in each page's place.
+    room
+        What room the labels have.
     """
     n = len(names)
     slots = max(n, 4)
-    letters = int(_ASSUMED_WIDTH / slots / _PIXELS_PER_LETTER) - 1
+    letters = int(room.width / slots / _PIXELS_PER_LETTER) - 1
     lines = [wrap(name, letters) for name in names]
     whole = all(len(piece) <= letters for name in names for word in name.split() for piece in _PIECE.findall(word))
     fits = (
@@ -73,7 +96,10 @@ def layout(names: Sequence[str], counts: Sequence[int], *, rows: bool | None = N
     )
     as_rows = not fits if rows is None else rows
     if as_rows:
-        lines = [_shortened(wrap(name, _ROW_LETTERS), _ROW_LINES, _ROW_LETTERS) for name in names]
+        letters = min(_ROW_LETTERS, max(int(room.width * _ROW_SHARE / _PIXELS_PER_LETTER), _LEAST_ROW_LETTERS))
+        lines = [wrap(name, letters) for name in names]
+        if not room.whole:
+            lines = [_shortened(line, _ROW_LINES, letters) for line in lines]
     labels = [[*line, f"n = {count:,}"] for line, count in zip(lines, counts, strict=True)]
     if not as_rows:
         pad = (slots - n) / 2
@@ -141,9 +167,17 @@ def page_axis(alt: Any, plan: Layout) -> Any:
         labelPadding=8,
         labelAngle=0,
         labelBaseline="middle" if plan.rows else "top",
-        # The first of usually two lines is centred on the row; moved up, both are.
-        labelOffset=-_LINE / 2 if plan.rows else 0,
+        # The first of several lines is centred on the row; moved up, all are.
+        labelOffset=half_back(alt, plan.labels) if plan.rows else 0,
     )
+
+
+def half_back(alt: Any, labels: Sequence[Sequence[str]]) -> Any:
+    """Return how far labels are moved, so that the middle of each one's lines is where the first would be."""
+    offsets = [-(len(lines) - 1) * _LINE / 2 for lines in labels]
+    if len(set(offsets)) < 2:
+        return offsets[0] if offsets else 0
+    return alt.ExprRef(f"{json.dumps(offsets)}[datum.value]")
 
 
 def inline(alt: Any, rows: list[dict[str, Any]]) -> Any:

@@ -7,20 +7,22 @@ from typing import Any
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.charts.distributions import page_colors
-from cellucid_core.charts.labels import name_axis
-from cellucid_core.charts.layout import inline
+from cellucid_core.charts.labels import name_axis, row_step
+from cellucid_core.charts.layout import SCREEN, Room, inline
 
 _ROW = 26
 PAGE_SIZES_CAPTION = "Cells in each page; these are compared"
 
 
-def page_sizes(pages: Sequence[Page]) -> Any:
+def page_sizes(pages: Sequence[Page], *, room: Room = SCREEN) -> Any:
     """Draw a bar per page, as long as the page has cells.
 
     Parameters
     ----------
     pages
         In order.
+    room
+        What room their names have.
 
     Returns
     -------
@@ -34,7 +36,8 @@ def page_sizes(pages: Sequence[Page]) -> Any:
         for i, (page, color) in enumerate(zip(pages, page_colors(pages), strict=True))
     ]
     scale = alt.Scale(domain=[max(len(rows), 1) - 0.5, -0.5], nice=False, zero=False)
-    names = name_axis(alt, [page.name for page in pages], step=_ROW, columns=False)
+    step = row_step([page.name for page in pages], _ROW, room)
+    names = name_axis(alt, [page.name for page in pages], step=step, columns=False, room=room)
     tooltip = [alt.Tooltip("page:N", title="page"), alt.Tooltip("cells:Q", format=",", title="cells")]
     base = alt.Chart(inline(alt, rows)).encode(tooltip=tooltip)
     axis = alt.Axis(title="Cells", format=",.0f", tickMinStep=1, tickCount=6, grid=True, domain=False, ticks=False)
@@ -52,5 +55,5 @@ def page_sizes(pages: Sequence[Page]) -> Any:
         text=alt.Text("cells:Q", format=","),
     )
     size = alt.AutoSizeParams(type="fit-x", contains="padding")
-    chart = alt.layer(bars, numbers).properties(width="container", height=max(len(rows), 1) * _ROW, autosize=size)
+    chart = alt.layer(bars, numbers).properties(width="container", height=max(len(rows), 1) * step, autosize=size)
     return chart.configure_view(strokeWidth=0)

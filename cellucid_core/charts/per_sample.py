@@ -10,7 +10,7 @@ import numpy as np
 from cellucid_core.cell_pages import Page
 from cellucid_core.charts.brackets import Bracket, with_brackets
 from cellucid_core.charts.distributions import Sides, finished, page_colors
-from cellucid_core.charts.layout import inline, layout
+from cellucid_core.charts.layout import SCREEN, Room, inline, layout
 
 if TYPE_CHECKING:
     from cellucid_core.signature.statistics import Owned
@@ -27,7 +27,14 @@ _MOST_LINES = 200
 _FEW_PAGES = 4
 
 
-def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str, *, brackets: Sequence[Bracket] = ()) -> Any:
+def per_sample(
+    pages: Sequence[Page],
+    owned: Sequence[Owned],
+    title: str,
+    *,
+    brackets: Sequence[Bracket] = (),
+    room: Room = SCREEN,
+) -> Any:
     """Draw each sample's mean score in each page; lines join a sample's points.
 
     Parameters
@@ -38,7 +45,7 @@ def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str, *, bra
         The scores of each page, added up by sample.
     title
         What the score is.
-    brackets
+    brackets, room
         As for `violin`.
 
     Returns
@@ -50,7 +57,7 @@ def per_sample(pages: Sequence[Page], owned: Sequence[Owned], title: str, *, bra
 
     shades = page_colors(pages)
     means = [one.means() for one in owned]
-    plan = layout([page.name for page in pages], [len(mean) for mean in means])
+    plan = layout([page.name for page in pages], [len(mean) for mean in means], room=room)
     drawn = [value for mean in means for value in mean]
     low, high = min(drawn, default=0.0), max(drawn, default=1.0)
     sides = Sides(alt, plan, f"{title}, mean per sample", top=high if brackets else None)

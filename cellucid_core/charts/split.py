@@ -10,7 +10,7 @@ import numpy as np
 from cellucid_core.cell_pages import Page
 from cellucid_core.charts.brackets import Bracket
 from cellucid_core.charts.distributions import Drawn, Palette, draw_boxes, draw_violins, finite_sorted, page_colors
-from cellucid_core.charts.layout import Layout, layout
+from cellucid_core.charts.layout import SCREEN, Layout, Room, layout
 
 SPLIT_CAPTION = "halves: the two values"
 #: Share of a page's place that its violins or boxes take up, and of a violin's own that it fills.
@@ -37,6 +37,7 @@ def split_violin(
     *,
     points: int | None = None,
     brackets: Sequence[Bracket] = (),
+    room: Room = SCREEN,
 ) -> Any:
     """Draw each page's violins of the values of a second column: two values as halves of one, more side by side.
 
@@ -54,6 +55,8 @@ def split_violin(
         As for `violin`.
     brackets
         As for `violin`; value j of page i stands at ``i + split_places(len(values))[j]``.
+    room
+        What room names have.
 
     Returns
     -------
@@ -61,9 +64,9 @@ def split_violin(
         As wide as its container.
     """
     k = len(values)
-    drawn, plan = _plan(pages, values, scores, halves=k == 2)
+    drawn, plan = _plan(pages, values, scores, room, halves=k == 2)
     size = 6 if k < 4 else 4
-    colors = _palette(values, column)
+    colors = _palette(values, column, room)
     return draw_violins(drawn, colors, plan, title, size=size, points=points, brackets=brackets)
 
 
@@ -76,19 +79,20 @@ def split_box(
     *,
     points: int | None = None,
     brackets: Sequence[Bracket] = (),
+    room: Room = SCREEN,
 ) -> Any:
     """Draw each page's boxes of the values of a second column side by side; parameters and result as `split_violin`."""
-    drawn, plan = _plan(pages, values, scores, halves=False)
+    drawn, plan = _plan(pages, values, scores, room, halves=False)
     half = _WIDTH / len(values) * 0.4
-    return draw_boxes(drawn, _palette(values, column), plan, title, half=half, points=points, brackets=brackets)
+    return draw_boxes(drawn, _palette(values, column, room), plan, title, half=half, points=points, brackets=brackets)
 
 
-def _palette(values: Sequence[Page], column: str) -> Palette:
-    return Palette(tuple(page_colors(values)), tuple(value.name for value in values), column)
+def _palette(values: Sequence[Page], column: str, room: Room) -> Palette:
+    return Palette(tuple(page_colors(values)), tuple(value.name for value in values), column, room)
 
 
 def _plan(
-    pages: Sequence[Page], values: Sequence[Page], scores: Sequence[Sequence[np.ndarray]], *, halves: bool
+    pages: Sequence[Page], values: Sequence[Page], scores: Sequence[Sequence[np.ndarray]], room: Room, *, halves: bool
 ) -> tuple[list[Drawn], Layout]:
     """Give each value of each page a place and its finite scores."""
     k = len(values)
@@ -114,4 +118,4 @@ def _plan(
                 half = _WIDTH / k / 2 * _FILLED
                 drawn.append(Drawn(i + offsets[j], j, page.name, valid, half=half, value=value.name))
     counts = [sum(len(one.valid) for one in drawn[i * k : (i + 1) * k]) for i in range(len(pages))]
-    return drawn, layout([page.name for page in pages], counts, within=k)
+    return drawn, layout([page.name for page in pages], counts, within=k, room=room)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.charts.embedding import SEQUENTIAL
-from cellucid_core.charts.labels import left_room, name_axis
-from cellucid_core.charts.layout import inline
+from cellucid_core.charts.labels import PIXELS_PER_LETTER, left_room, name_axis, row_step
+from cellucid_core.charts.layout import SCREEN, Room, inline, wrap
 
 #: Blue to orange through a grey that is seen on light and on dark.
 DIVERGING = ("#2166AC", "#6BA3D0", "#B8BCC2", "#E8A25C", "#C2570C")
@@ -19,11 +19,12 @@ HEATMAP_CAPTION = "Colour: mean score of a page, z-scored over each signature's 
 MEANS_CAPTION = "Colour: mean score of a page"
 _ROW = 20
 _DOT_ROW = 24
-_ASSUMED_WIDTH = 620
+#: Below this width, four sizes of dots do not stand in one row.
+_NARROW = 480
 _MOST_GENES, _MOST_SIGNATURES = 50, 100
 
 
-def dot_plot(by_page: pd.DataFrame) -> Any:
+def dot_plot(by_page: pd.DataFrame, *, room: Room = SCREEN) -> Any:
     """Draw genes × pages: mean as colour, share of cells above 0 as size.
 
     Parameters
@@ -31,6 +32,8 @@ def dot_plot(by_page: pd.DataFrame) -> Any:
     by_page
         Columns ``gene``, ``page``, ``mean``, ``share``, from `signature_quality`; genes and pages in order. Of more
         than 50 genes the first 50 are drawn.
+    room
+        What room names have.
 
     Returns
     -------
@@ -57,12 +60,12 @@ def dot_plot(by_page: pd.DataFrame) -> Any:
         "titleOrient": "top",
     }
     # No dot is wider than its column or its row.
-    widest = 0.86 * min(_DOT_ROW, _column_width(shown, pages))
+    widest = 0.86 * min(_DOT_ROW, _column_width(shown, pages, room))
     chart = (
         alt.Chart(inline(alt, rows))
         .mark_circle(opacity=1, stroke="#8C939A", strokeWidth=0.6)
         .encode(
-            **_axes(alt, shown, pages, _DOT_ROW),
+            **_axes(alt, shown, pages, _DOT_ROW, room),
             color=alt.Color(
                 "mean:Q",
                 scale=scale,
@@ -72,7 +75,12 @@ def dot_plot(by_page: pd.DataFrame) -> Any:
                 "share:Q",
                 scale=alt.Scale(domain=[0, 1], range=[0, widest * widest]),
                 legend=alt.Legend(
-                    title="Cells above 0", format=".0%", values=[0.1, 0.25, 0.5, 1], symbolFillColor="#8C939A", **legend
+                    title="Cells above 0",
+                    format=".0%",
+                    values=[0.1, 0.25, 0.5, 1],
+                    symbolFillColor="#8C939A",
+                    columns=2 if room.width < _NARROW else 4,
+                    **legend,
                 ),
             ),
             tooltip=[
@@ -83,10 +91,10 @@ def dot_plot(by_page: pd.DataFrame) -> Any:
             ],
         )
     )
-    return _finish(alt, chart, len(shown), _DOT_ROW)
+    return _finish(alt, chart, shown, _DOT_ROW, room)
 
 
-def signature_heatmap(long: pd.DataFrame, *, standardized: bool = True) -> Any:
+def signature_heatmap(long: pd.DataFrame, *, standardized: bool = True, room: Room = SCREEN) -> Any:
     """Draw signatures × pages: colour is the mean score, z-scored over the pages of each signature.
 
     Parameters
@@ -96,6 +104,8 @@ def signature_heatmap(long: pd.DataFrame, *, standardized: bool = True) -> Any:
         100 signatures the first 100 are drawn.
     standardized
         Whether the colour is ``z``, each signature's means z-scored over its pages; else the means.
+    room
+        What room names have.
 
     Returns
     -------
@@ -121,12 +131,14 @@ def signature_heatmap(long: pd.DataFrame, *, standardized: bool = True) -> Any:
         if s < _MOST_SIGNATURES
     ]
     shown = names[:_MOST_SIGNATURES]
+    title = "Mean score, z-scored over the pages" if standardized else "Mean score"
+    most = int(0.4 * room.width / PIXELS_PER_LETTER)
     field = "z" if standardized else "mean"
     known = [row[field] for row in rows if row[field] is not None]
     reach = max(map(abs, known), default=1.0) or 1.0
     for row in rows:
         row |= {"x1": row["x"] - 0.5, "x2": row["x"] + 0.5, "y1": row["y"] - 0.5, "y2": row["y"] + 0.5}
-    axes = _axes(alt, shown, pages, _ROW)
+    axes = _axes(alt, shown, pages, _ROW, room)
     if standardized or min(known, default=0.0) < 0:
         domain, colors = [-reach, -reach / 2, 0, reach / 2, reach], list(DIVERGING)
         scale = alt.Scale(domain=domain, range=colors, interpolate="lab", clamp=True)
@@ -146,11 +158,11 @@ def signature_heatmap(long: pd.DataFrame, *, standardized: bool = True) -> Any:
                     f"{field}:Q",
                     scale=scale,
                     legend=alt.Legend(
-                        title="Mean score, z-scored over the pages" if standardized else "Mean score",
+                        title=title if len(title) <= most else wrap(title, most),
                         orient="bottom",
                         direction="horizontal",
                         titleLimit=300,
-                        gradientLength=200,
+                        gradientLength=min(200, 0.4 * room.width),
                         gradientThickness=10,
                         tickCount=5,
                     ),
@@ -166,7 +178,7 @@ def signature_heatmap(long: pd.DataFrame, *, standardized: bool = True) -> Any:
             ],
         )
     )
-    return _finish(alt, chart, len(shown), _ROW)
+    return _finish(alt, chart, shown, _ROW, room)
 
 
 def _places(table: pd.DataFrame, key: str) -> tuple[list[str], list[str], list[int], list[int]]:
@@ -192,26 +204,26 @@ def _in_blocks(pages: Sequence[str], names: Sequence[str], n: int) -> bool:
     )
 
 
-def _axes(alt: Any, rows: Sequence[str], columns: Sequence[str], step: int) -> dict[str, Any]:
+def _axes(alt: Any, rows: Sequence[str], columns: Sequence[str], step: int, room: Room) -> dict[str, Any]:
     """Return both axes, rows from the top."""
-    width = _column_width(rows, columns)
+    width = _column_width(rows, columns, room)
     return {
         "x": alt.X(
             "x:Q",
             scale=alt.Scale(domain=[-0.5, max(len(columns), 1) - 0.5], nice=False, zero=False),
-            axis=name_axis(alt, columns, step=width, columns=True),
+            axis=name_axis(alt, columns, step=width, columns=True, room=room),
         ),
         "y": alt.Y(
             "y:Q",
             scale=alt.Scale(domain=[max(len(rows), 1) - 0.5, -0.5], nice=False, zero=False),
-            axis=name_axis(alt, rows, step=step, columns=False),
+            axis=name_axis(alt, rows, step=step, columns=False, room=room),
         ),
     }
 
 
-def _column_width(rows: Sequence[str], columns: Sequence[str]) -> float:
+def _column_width(rows: Sequence[str], columns: Sequence[str], room: Room) -> float:
     """Return the pixels of a column where the chart is as narrow as it gets on a usual screen."""
-    return max(_ASSUMED_WIDTH - left_room(rows), 100) / max(len(columns), 1)
+    return max(room.width - left_room(rows, room), 100) / max(len(columns), 1)
 
 
 def _edge(alt: Any, encoded: Any, field: str) -> Any:
@@ -225,9 +237,9 @@ def _plain(value: Any) -> float | None:
     return float(f"{value:.6g}") if np.isfinite(value) else None
 
 
-def _finish(alt: Any, chart: Any, rows: int, step: int) -> Any:
+def _finish(alt: Any, chart: Any, rows: Sequence[str], step: int, room: Room) -> Any:
     return chart.properties(
         width="container",
-        height=max(rows, 1) * step,
+        height=max(len(rows), 1) * row_step(rows, step, room),
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
     ).configure_view(strokeWidth=0)

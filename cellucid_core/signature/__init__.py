@@ -30,7 +30,7 @@ from cellucid_core.signature.reporting import (
     write_h5ad,
     write_parquet,
 )
-from cellucid_core.signature.run import SignatureRun, run_signature, score_title
+from cellucid_core.signature.run import PageOrder, SignatureRun, run_signature, score_title
 from cellucid_core.signature.scoring import (
     ABOUT,
     DEFAULT_OPTIONS,
@@ -83,6 +83,7 @@ __all__ = [
     "Method",
     "MethodOptions",
     "Normalization",
+    "PageOrder",
     "SignatureQuality",
     "SignatureRun",
     "Split",

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
 ALL_CELLS = "All cells"
+PageOrder = Literal["chosen", "highest", "lowest"]
 
 _NORMALIZATION_WORDS: dict[Normalization, str] = {
     "none": "",
@@ -133,6 +134,24 @@ class SignatureRun:
         samples = None if self.sample_key is None else view.obs(self.sample_key)
         split = split_pages(view, self.pages, self.scores, key, samples=samples, p_adjust=self.p_adjust)
         return replace(self, split=split)
+
+    def in_order(self, order: PageOrder) -> SignatureRun:
+        """Return the run with its pages as chosen, or by their mean score; what has no mean comes last."""
+        if order == "chosen":
+            return self
+        means = self.summary["mean"].to_numpy(dtype=float)
+        at = np.argsort(-means if order == "highest" else means, kind="stable").tolist()
+        split = self.split
+        return replace(
+            self,
+            pages=[self.pages[i] for i in at],
+            scores=[self.scores[i] for i in at],
+            summary=self.summary.iloc[at].reset_index(drop=True),
+            owned=None if self.owned is None else [self.owned[i] for i in at],
+            split=None
+            if split is None
+            else replace(split, scores=[split.scores[i] for i in at], tests=[split.tests[i] for i in at]),
+        )
 
     def table(self, view: View) -> pd.DataFrame:
         """Return one row per page and cell, see `scores_table`."""

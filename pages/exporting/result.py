@@ -24,12 +24,12 @@ from cellucid_core.prepared import PreparedExport
 from cellucid_core.serving.jobs import Job, JobProgress, export_job, submit
 from cellucid_core.serving.workspaces import KeptExport, files_in_use
 from pages.exporting.collection import collection_box
+from pages.session.figure import draw_chart
 from pages.session.jobs import follow, is_news, latest, my_job, told
 from pages.session.owner import owner
 from pages.session.server_file import SUFFIXES, Finished
 from pages.session.state import counted, dataset_source, in_time, literal, show_error, workspace
 from pages.widgets.download import download_link
-from pages.widgets.figure import draw_chart
 from pages.widgets.turning import draw_cloud
 
 #: Exports that no workspace refers to are kept for their links for a day.

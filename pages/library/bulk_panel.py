@@ -11,8 +11,8 @@ from cellucid_core.cache import scratch_folder
 from cellucid_core.errors import CellucidError
 from cellucid_core.library import Bulk, BulkCheck, Entry, Level, Logged, Method, check_bulk, deconvolve, read_bulk
 from pages.library.entry import entry_labels, signature_of
+from pages.session.figure import draw_chart
 from pages.session.state import literal, show_error
-from pages.widgets.figure import draw_chart
 from pages.widgets.remembered import remembered
 from pages.widgets.style import CARDS
 

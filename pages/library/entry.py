@@ -22,9 +22,9 @@ from cellucid_core.library import (
     write_signature,
 )
 from pages.library.label_columns import label_columns
+from pages.session.figure import draw_chart
 from pages.session.state import counted, literal, show_error, widget_key, workspace
 from pages.signature.gene_box import use_gene_sets
-from pages.widgets.figure import draw_chart
 from pages.widgets.remembered import remembered
 
 _MOST_GENES = 200

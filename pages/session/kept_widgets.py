@@ -32,6 +32,10 @@ def _number(value: object) -> bool:
     return isinstance(value, float)
 
 
+def _number_or_none(value: object) -> bool:
+    return value is None or _number(value)
+
+
 def _truth(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -64,14 +68,27 @@ KNOWN: dict[str, Check] = {
     # Gene Signature
     "genes": _text,
     **dict.fromkeys(
-        ("signature", "group_by", "method", "normalization", "p_adjust", "chart", "library_measure", "lines"), _choice
+        (
+            "signature",
+            "group_by",
+            "method",
+            "normalization",
+            "p_adjust",
+            "chart",
+            "library_measure",
+            "lines",
+        ),
+        _choice,
     ),
-    "embedding_shown": _choice,
+    **dict.fromkeys(("embedding_shown", "page_order"), _choice),
     "repeats": _truth,
     **dict.fromkeys(("brackets", "brackets_within"), _texts),
     "seed": _whole,
     **dict.fromkeys(("chance_sets", "max_rank", "ctrl_size", "n_bins"), _whole),
     "top_share": _number,
+    **dict.fromkeys(("figure_size", "figure_unit", "figure_ground"), _choice),
+    "figure_font": _number,
+    "figure_dpi": _whole,
     "gene_pool": _text,
     **dict.fromkeys(
         ("points", "mixed_model", "several_ordered", "several_standardized", "several_tested", "several_highest"),
@@ -91,6 +108,9 @@ BEGINNINGS: dict[str, Check] = {
     "rest ": _choice,
     "sample ": _choice,
     "split ": _choice,
+    "figure_width ": _number,
+    "figure_height ": _number_or_none,
+    **dict.fromkeys(("figure_title ", "figure_word "), _text),
     "export_without_": _truth,
 }
 

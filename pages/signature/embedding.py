@@ -12,8 +12,8 @@ import streamlit as st
 from cellucid_core import charts
 from cellucid_core.dataset import View
 from cellucid_core.signature import SignatureRun
+from pages.session.figure import figure
 from pages.session.state import kept, widget_key
-from pages.widgets.figure import figure
 from pages.widgets.remembered import remembered
 from pages.widgets.style import PAIR
 from pages.widgets.turning import draw_cloud
@@ -51,20 +51,26 @@ def show_embedding(view: View, run: SignatureRun, key: Hashable) -> None:
         draw_cloud(made, run.title)
         return
 
-    def draw() -> Any:
+    def draw(room: charts.Room) -> Any:
         assert flat is not None
         xy = view.embedding(flat)
         if kind != _FLAT[0]:
-            return charts.embedding(xy, run.raw, run.title, outline=outline)
+            return charts.embedding(xy, run.raw, run.title, outline=outline, room=room)
         codes = np.full(view.n_cells, -1)
         for code, page in enumerate(run.spoken):
             codes[page.cells] = code
         groups = pd.Series(pd.Categorical.from_codes(codes, pd.Index(list(pages))))
         colors = {page.name: page.color for page in run.spoken if page.color}
-        return charts.embedding_pair(xy, [(run.title, run.raw), ("page", groups)], colors=colors, outline=outline)
+        return charts.embedding_pair(
+            xy, [(run.title, run.raw), ("page", groups)], colors=colors, outline=outline, room=room
+        )
 
     colours = tuple(page.color for page in run.spoken)
-    chart = remembered("signature embedding", (key, kind, outline and outline.name, colours), draw)
     alone = f"; {charts.LEGEND_CAPTION}" if kind == _FLAT[0] else ""
     with st.container(key=PAIR if kind == _FLAT[0] else None):
-        figure(chart, f"Each cell at its place. {charts.EMBEDDING_CAPTION}{alone}", "signature_embedding")
+        figure(
+            draw,
+            f"Each cell at its place. {charts.EMBEDDING_CAPTION}{alone}",
+            "signature_embedding",
+            made_of=(key, kind, outline and outline.name, colours),
+        )

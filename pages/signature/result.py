@@ -32,11 +32,11 @@ from cellucid_core.signature.reporting import (
     tests_table,
 )
 from cellucid_core.signature.statistics import library_size, mixed_model
+from pages.session.figure import figure
 from pages.session.state import counted, kept, literal, show_error
 from pages.signature.inputs import ADJUSTMENTS
 from pages.signature.scores_chart import draw_scores
 from pages.signature.take_home import download
-from pages.widgets.figure import figure
 from pages.widgets.remembered import known, remembered
 
 MEASURES = {"total": "Total expression of the cell", "detected": "Detected genes of the cell"}
@@ -69,7 +69,7 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
         st.caption(f":material/rule: {literal(found.sentence)}")
     if run.split is not None:
         st.markdown(literal(split_sentence(run.split, run.pages)))
-    draw_scores(run, key)
+    shown = draw_scores(run, key)
     if run.warnings:  # one box, the most serious first
         lines = [literal(one) for one in run.warnings[:_WARNINGS_SHOWN]]
         st.warning(lines[0] if len(lines) == 1 else "\n".join(f"- {one}" for one in lines), icon=":material/warning:")
@@ -77,7 +77,7 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
         with st.expander(f"{len(more)} more to keep in mind", icon=":material/warning:"):
             for warning in more:
                 st.markdown(f"- {literal(warning)}")
-    _show_summary(run)
+    _show_summary(shown)
 
 
 def _show_summary(run: SignatureRun) -> None:
@@ -203,7 +203,7 @@ def _show_mixed_model(view: View, run: SignatureRun, samples: str, key: Hashable
 def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
     """Draw what each gene does, which genes carry a difference, and library size."""
     quality = remembered("signature quality", key, lambda: signature_quality(view, run.match, run.spoken))
-    figure(charts.dot_plot(quality.by_page), charts.DOTS_CAPTION, "signature_genes")
+    figure(lambda room: charts.dot_plot(quality.by_page, room=room), charts.DOTS_CAPTION, "signature_genes")
     st.dataframe(
         quality.genes.assign(share=quality.genes["share"] * 100),
         hide_index=True,
@@ -225,7 +225,9 @@ def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
             "signature contributions", (key, page.name, words), lambda: contributions(view, run.match, page, other)
         )
         figure(
-            charts.contribution_bars(table, page.name, words), charts.CONTRIBUTION_CAPTION, "signature_contributions"
+            lambda room: charts.contribution_bars(table, page.name, words, room=room),
+            charts.CONTRIBUTION_CAPTION,
+            "signature_contributions",
         )
         with st.expander("As a table"):
             st.dataframe(table, hide_index=True, width="stretch")
@@ -243,7 +245,9 @@ def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
         required=True,
     )
     figure(
-        charts.library_trend(size.trend, measure, MEASURES[measure], run.title), charts.TREND_CAPTION, "signature_size"
+        lambda _: charts.library_trend(size.trend, measure, MEASURES[measure], run.title),
+        charts.TREND_CAPTION,
+        "signature_size",
     )
     looked = "" if size.n_used == size.n_cells else f", over {size.n_used:,} of {size.n_cells:,} cells"
     st.caption(f"Spearman's correlation: {size.total:.2f} with total, {size.detected:.2f} with detected genes{looked}.")
@@ -347,6 +351,10 @@ def show_chance(view: View, run: SignatureRun, key: Hashable) -> None:
         f"{beyond:.1%} of {len(random):,} random sets of {counted(found.n_genes, 'gene')} separate them as much "
         f"(empirical p = {found.p_value:.3g})."
     )
-    figure(charts.chance_histogram(found.d, found.random, found.p_value), charts.CHANCE_CAPTION, "signature_chance")
+    figure(
+        lambda _: charts.chance_histogram(found.d, found.random, found.p_value),
+        charts.CHANCE_CAPTION,
+        "signature_chance",
+    )
     for note in found.notes:
         st.caption(literal(note))

@@ -9,11 +9,10 @@ from typing import Any
 import streamlit as st
 
 from cellucid_core import charts
-from cellucid_core.signature import SignatureRun, TestResult
+from cellucid_core.signature import PageOrder, SignatureRun, TestResult
 from cellucid_core.signature.reporting import brackets_caption, deciding_pairs
+from pages.session.figure import figure
 from pages.session.state import kept, widget_key
-from pages.widgets.figure import figure
-from pages.widgets.remembered import remembered
 
 CHARTS = {
     "Violin": (charts.violin, charts.VIOLIN_CAPTION),
@@ -23,12 +22,17 @@ CHARTS = {
 }
 SPLIT_CHARTS = {"Violin": charts.split_violin, "Box": charts.split_box}
 PER_SAMPLE = "Per sample"
+ORDERS: dict[PageOrder, str] = {
+    "chosen": "Pages as chosen",
+    "highest": "Highest mean first",
+    "lowest": "Lowest mean first",
+}
 #: More brackets than this leave no room for what they stand over.
 MOST_BRACKETS = 12
 
 
-def draw_scores(run: SignatureRun, key: Hashable) -> None:
-    """Draw the chart with the controls beside it.
+def draw_scores(run: SignatureRun, key: Hashable) -> SignatureRun:
+    """Draw the chart with the controls beside it, and return the run with its pages in the order that is shown.
 
     Parameters
     ----------
@@ -50,18 +54,31 @@ def draw_scores(run: SignatureRun, key: Hashable) -> None:
             "Cells as points", **kept("points"), help="Up to 2,000 cells of each page, drawn with the seed of the run."
         ):
             seed = run.seed
+        if len(run.pages) > 1:
+            order = st.selectbox(
+                "Order of pages",
+                list(ORDERS),
+                format_func=ORDERS.__getitem__,
+                label_visibility="collapsed",
+                width=190,
+                **kept("page_order"),
+            )
+            run = run.in_order(order)
+            split = run.split
     pairs = _chosen_pairs(run) if kind in (*SPLIT_CHARTS, PER_SAMPLE) else []
     brackets = [bracket for bracket, _ in pairs]
     with_brackets: dict[str, Any] = {"brackets": brackets} if brackets else {}
 
-    def draw() -> Any:
+    def draw(room: charts.Room) -> Any:
         if split is not None:
             build = SPLIT_CHARTS[kind]
-            return build(run.spoken, split.values, split.scores, run.title, split.key, points=seed, brackets=brackets)
+            return build(
+                run.spoken, split.values, split.scores, run.title, split.key, points=seed, brackets=brackets, room=room
+            )
         if kind == PER_SAMPLE and run.owned is not None:
-            return charts.per_sample(run.spoken, run.owned, run.title, **with_brackets)
+            return charts.per_sample(run.spoken, run.owned, run.title, **with_brackets, room=room)
         with_points: dict[str, Any] = {} if seed is None else {"points": seed}
-        return CHARTS[kind][0](run.spoken, run.scores, run.title, **with_points, **with_brackets)
+        return CHARTS[kind][0](run.spoken, run.scores, run.title, **with_points, **with_brackets, room=room)
 
     drawn = run.scores if split is None else [scores for some in split.scores for scores in some]
     halves = split is not None and len(split.values) == 2 and kind == "Violin"
@@ -71,14 +88,16 @@ def draw_scores(run: SignatureRun, key: Hashable) -> None:
         "" if seed is None else charts.points_caption(drawn),
         brackets_caption([test for _, test in pairs]),
     ]
-    colors = tuple(page.color for page in run.pages)
-    made_of = (key, split.key if split else None, kind, colors, seed, tuple(brackets))
+    looks = tuple((page.name, page.color) for page in run.pages)
+    made_of = (key, split.key if split else None, kind, looks, seed, tuple(brackets))
     figure(
-        remembered("signature chart", made_of, draw),
+        draw,
         " · ".join(filter(None, caption)),
         f"signature_{kind.lower().replace(' ', '_')}",
+        made_of=made_of,
         alt=run.headline,
     )
+    return run
 
 
 def _chosen_pairs(run: SignatureRun) -> list[tuple[charts.Bracket, TestResult]]:

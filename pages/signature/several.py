@@ -21,11 +21,11 @@ from cellucid_core.signature import (
     wide_csv,
     wide_parquet,
 )
+from pages.session.figure import figure
 from pages.session.state import counted, kept, literal, show_error, widget_key, workspace
 from pages.signature.gene_box import CHOSEN
 from pages.signature.inputs import Inputs
 from pages.signature.new_page import add_pages
-from pages.widgets.figure import figure
 from pages.widgets.remembered import remembered
 
 _PICKED = "several_picked"
@@ -116,15 +116,14 @@ def _show_heatmap(many: ManySignatures, called: dict[str, str], prefix: str, key
             help="Over its pages, for the colours.",
         )
 
-    def draw() -> Any:
+    def draw(room: charts.Room) -> Any:
         long = clustered(many.long) if ordered else many.long
         long = long.assign(page=long["page"].replace(called), signature=long["signature"].str.removeprefix(prefix))
-        return charts.signature_heatmap(long, standardized=standardized)
+        return charts.signature_heatmap(long, standardized=standardized, room=room)
 
-    chart = remembered("signature heatmap", (key, ordered, standardized), draw)
     caption = charts.HEATMAP_CAPTION if standardized else charts.MEANS_CAPTION
     left_away = f" · every name begins with {prefix}" if prefix else ""
-    figure(chart, caption + left_away, "signatures_heatmap")
+    figure(draw, caption + left_away, "signatures_heatmap", made_of=(key, ordered, standardized))
 
 
 def _show_comparison(view: View, many: ManySignatures, inputs: Inputs, called: dict[str, str], key: Hashable) -> None:

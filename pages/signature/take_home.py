@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import asdict
 from typing import Any
 
 import streamlit as st
@@ -25,6 +26,7 @@ from cellucid_core.signature import (
     write_parquet,
 )
 from cellucid_core.signature.reporting import split_csv
+from pages.session.figure import figure_style
 from pages.session.server_file import offer_file
 from pages.session.state import kept, show_error, workspace
 from pages.widgets.remembered import known
@@ -121,4 +123,5 @@ def _of_session(run: SignatureRun, key: Hashable) -> dict[str, Any]:
         "replaced": {old: new for old, new in work.replaced.items() if new in set(run.match.found)},
         "every_method": known("signature every method", key),
         "mixed_model": known("signature mixed model", key),
+        "figure": asdict(figure_style()),
     }

@@ -50,6 +50,7 @@ def test_exhaustion_from_the_list_to_a_figure(browser, file, tmp_path):
         chart(page)  # of the pages: the first run has come to its end
         at_rest(page)
         page.get_by_role("button", name="Ready sets").click()
+        at_rest(page)
         chosen = page.get_by_role("combobox", name="Set", exact=True)
         chosen.fill("Exhaustion")
         expect(page.get_by_role("option", name="Exhaustion").first).to_be_visible()
@@ -74,7 +75,8 @@ def test_exhaustion_from_the_list_to_a_figure(browser, file, tmp_path):
             page.get_by_role("button", name="Save as SVG").click()
         saved.value.save_as(tmp_path / "violin.svg")
         assert "Exhausted" in (tmp_path / "violin.svg").read_text(encoding="utf-8")
-        page.keyboard.press("Escape")
+        page.get_by_role("dialog").get_by_role("button", name="Close").click()
+        at_rest(page)
         page.get_by_role("tab", name="Export").click()
         with page.expect_download() as saved:
             page.get_by_role("button", name="Record (JSON)").click()

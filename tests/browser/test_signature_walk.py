@@ -44,9 +44,9 @@ def test_a_file_of_signatures_one_row_shown_and_a_picture_saved(page, tmp_path):
     assert lines[0] == '"cell_id","cell_index","page","T cells","B cells","Monocytes"'
     assert len(lines) == 701
     chart(page)
-    page.get_by_role("button", name="image").first.click()
+    page.locator(".st-key-save_signature_violin button").first.click()
     with page.expect_download() as saved:
-        page.get_by_role("button", name="Save as PNG").first.click()
+        page.get_by_role("button", name="Save as PNG").click()
     assert saved.value.suggested_filename == "signature_violin.png"
     assert saved.value.path().read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
@@ -78,9 +78,9 @@ def test_a_condition_within_each_cell_type_with_points_and_a_bracket(page, tmp_p
     lines = saved.value.path().read_text().splitlines()
     assert lines[0].startswith("column,page,value_a,value_b,test,unit")
     assert len(lines) == 1 + 3 * 2
-    page.get_by_role("button", name="image").first.click()
+    page.locator(".st-key-save_signature_violin button").first.click()
     with page.expect_download() as saved:
-        page.get_by_role("button", name="Save as SVG").first.click()
+        page.get_by_role("button", name="Save as SVG").click()
     picture = saved.value.path().read_text()
     assert "treated" in picture
     assert "p = " in picture

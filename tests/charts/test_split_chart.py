@@ -77,7 +77,7 @@ def test_the_legend_names_the_values_in_their_colours(build, k):
     for color in legends:
         assert color["legend"]["title"] == "dose"
         assert json.loads(re.fullmatch(r"(\[.*\])\[datum\.value\]", color["legend"]["labelExpr"])[1]) == [
-            f"dose {j}" for j in range(k)
+            [f"dose {j}"] for j in range(k)
         ]
         assert color["scale"]["domain"] == list(range(k))
         assert color["scale"]["range"][0] == "#0072B2"

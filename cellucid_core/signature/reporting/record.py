@@ -28,6 +28,7 @@ def run_record(
     replaced: Mapping[str, str] | None = None,
     every_method: EveryMethod | None = None,
     mixed_model: Sequence[MixedPair] | None = None,
+    figure: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the record of a run.
 
@@ -43,6 +44,8 @@ def run_record(
         Genes as first written → the proposals that were accepted for them.
     every_method, mixed_model
         What the other methods say, and the fit, if they were asked for.
+    figure
+        How its figures are saved: width, height, letters and so on.
 
     Returns
     -------
@@ -53,7 +56,8 @@ def run_record(
         ``repeats``, ``seed``, ``p_adjust``, ``sample_column``, ``pages`` (with counts and how they were made),
         ``summary``, ``tests``, ``split`` (the second column, its values and their tests within each page, or None),
         ``every_method`` (sentence, the page that each puts highest, d by method and page, why one has no score) and
-        ``mixed_model`` (one row per pair of pages), or None, ``warnings``, ``headline``, ``versions``.
+        ``mixed_model`` (one row per pair of pages), or None, ``figure``, ``warnings``,
+        ``headline``, ``versions``.
     """
     match, mapping, dataset = run.match, view.mapping, view.dataset
     result = run.to_json()
@@ -110,6 +114,7 @@ def run_record(
         "split": None if run.split is None else run.split.to_json(run.pages),
         "every_method": None if every_method is None else _every_method(every_method),
         "mixed_model": None if mixed_model is None else [asdict(pair) for pair in mixed_model],
+        "figure": None if figure is None else dict(figure),
         "warnings": run.warnings,
         "headline": run.headline,
         "versions": versions(),

@@ -1,0 +1,173 @@
+"""A chart with its caption, and a dialog that saves it in the size and the letters of a paper or a slide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import streamlit as st
+from altair.utils.schemapi import disable_debug_mode
+
+from cellucid_core import charts
+from cellucid_core.errors import CellucidError
+from pages.session.state import kept, show_error, widget_key
+from pages.widgets.remembered import remembered
+
+# Altair checks every part of a chart when it is made. Tests do so once; a server would do it for every drawing.
+disable_debug_mode()
+
+_USUAL = charts.FigureStyle()
+_OWN = "Another width"
+#: Widths that journals ask for, in millimetres.
+_SIZES: dict[str, float | None] = {
+    "Two columns, 180 mm": _USUAL.width,
+    "One and a half, 120 mm": 120.0,
+    "One column, 85 mm": 85.0,
+    _OWN: None,
+}
+_UNITS = {"mm": 1.0, "inch": 25.4}
+_GROUNDS: dict[charts.Ground, str] = {"white": "White", "transparent": "None", "dark": "Dark"}
+_DPI = (150, 300, 600, 1200)
+#: Of the screen, as style sheets count.
+_SCREEN_DPI, _WIDE = 96, 300
+
+
+def figure(
+    draw: Callable[[charts.Room], Any],
+    caption: str,
+    file_name: str,
+    *,
+    made_of: Hashable = None,
+    alt: str | None = None,
+) -> None:
+    """Draw a chart, its caption, and the button of the dialog that saves it.
+
+    Parameters
+    ----------
+    draw
+        Returns the chart for the room that names have: on the screen, or in a figure.
+    caption
+        What its marks mean.
+    file_name
+        Of the picture, without its ending; tells the figures of a page apart.
+    made_of
+        What the chart was made of: as long as that is the same, the one of before is drawn. None: it is made each time.
+    alt
+        What the chart shows, for those who cannot see it.
+    """
+    make = partial(draw, charts.SCREEN)
+    chart = make() if made_of is None else remembered(f"chart {file_name}", made_of, make)
+    draw_chart(chart, alt=alt or caption)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(caption, width="stretch")
+        if st.button("", icon=":material/image:", type="tertiary", help="Save the figure", key=f"save_{file_name}"):
+            _save(draw, file_name, charts.titles(chart))
+
+
+def draw_chart(chart: Any, *, alt: str | None = None) -> None:
+    """Draw a chart as wide as its place; charts side by side have their own width."""
+    spec = charts.specification(chart)
+    st.vega_lite_chart(spec=spec, width="content" if "hconcat" in spec else "stretch", alt=alt)
+
+
+def figure_style(file_name: str = "", titles: tuple[str, ...] | list[str] = ()) -> charts.FigureStyle:
+    """Return how figures are saved, as it was chosen here; of one figure with its own titles."""
+
+    def chosen(name: str, usual: Any) -> Any:
+        value = st.session_state.get(widget_key(f"figure_{name}"))
+        return usual if value is None else value
+
+    unit = chosen("unit", "mm")
+    factor = _UNITS[unit]
+    width = _SIZES.get(chosen("size", ""), _USUAL.width)
+    height = chosen(f"height {unit}", None)
+    words = {title: chosen(f"word {file_name} {title}", title) for title in titles}
+    return charts.FigureStyle(
+        width=chosen(f"width {unit}", _USUAL.width / factor) * factor if width is None else width,
+        height=None if height is None else height * factor,
+        font_size=chosen("font", _USUAL.font_size),
+        ground=chosen("ground", _USUAL.ground),
+        dpi=chosen("dpi", _USUAL.dpi),
+        title=chosen(f"title {file_name}", ""),
+        words={title: word for title, word in words.items() if word != title},
+    )
+
+
+@st.dialog("Save the figure", width="large")
+def _save(draw: Callable[[charts.Room], Any], file_name: str, titles: list[str]) -> None:
+    look, choices = st.columns([3, 2], gap="large")
+    with choices:
+        _choose(file_name, titles)
+    style = figure_style(file_name, titles)
+    with look:
+        try:
+            style.check()
+            chart = draw(style.room)
+            # As large as it will be, where there is room, and twice as fine, as screens are.
+            fine = 2 * _SCREEN_DPI if style.width <= _WIDE else _SCREEN_DPI
+            preview = charts.chart_image(chart, "png", replace(style, dpi=fine))
+            st.image(preview, width=int(style.width / 25.4 * _SCREEN_DPI))
+        except CellucidError as error:
+            show_error(error)
+            return
+    with choices, st.container(horizontal=True):
+        for kind, mime in charts.MIME.items():
+            st.download_button(
+                f"Save as {kind.upper()}",
+                # Made in a thread that knows no session.
+                data=partial(charts.chart_image, chart, kind, style),
+                file_name=f"{file_name}.{kind}",
+                mime=mime,
+                icon=":material/download:",
+                key=f"save_{file_name}_{kind}",
+                on_click="ignore",
+            )
+
+
+def _choose(file_name: str, titles: list[str]) -> None:
+    """Draw the choices; all but the titles hold for every figure of the dataset."""
+    with st.container(horizontal=True):
+        sized = st.selectbox("Size", list(_SIZES), width=230, **kept("figure_size"))
+        unit = st.segmented_control("Unit", list(_UNITS), default="mm", required=True, **kept("figure_unit"))
+    factor = _UNITS[unit]
+    if sized == _OWN:
+        st.number_input(
+            f"Width ({unit})",
+            20 / factor,
+            1000 / factor,
+            _USUAL.width / factor,
+            format="%.4g",
+            **kept(f"figure_width {unit}"),
+        )
+    st.number_input(
+        f"Height ({unit})",
+        20 / factor,
+        1000 / factor,
+        None,
+        placeholder="As the chart needs",
+        format="%.4g",
+        **kept(f"figure_height {unit}"),
+    )
+    letters, dpi = st.columns(2)
+    letters.number_input("Letters (pt)", 3.0, 48.0, _USUAL.font_size, step=1.0, format="%.3g", **kept("figure_font"))
+    dpi.selectbox("PNG (dpi)", _DPI, index=_DPI.index(_USUAL.dpi), **kept("figure_dpi"))
+    st.segmented_control(
+        "Background",
+        list(_GROUNDS),
+        format_func=_GROUNDS.__getitem__,
+        default=_USUAL.ground,
+        required=True,
+        **kept("figure_ground"),
+    )
+    st.text_input("Title", placeholder="None", **kept(f"figure_title {file_name}"))
+    for title in titles:
+        name = f"figure_word {file_name} {title}"
+        st.text_input(f"Instead of “{title}”", **_said(name, title))
+
+
+def _said(name: str, usual: str) -> dict[str, Any]:
+    """Return the arguments of a kept text that begins as what it replaces."""
+    arguments = kept(name)
+    return arguments if arguments["key"] in st.session_state else {**arguments, "value": usual}
