@@ -13,13 +13,14 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from cellucid_core.atomic import write_file
 from cellucid_core.cell_pages import Page, choose_pages
 from cellucid_core.dataset import SAMPLE, ColumnKind, Join, Openable, View, choose, default_mapping, open_dataset
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.export import ExportResult, ExportSettings, VerifyReport, parse_gene_choice, write
 from cellucid_core.export import verify as verify_export
 from cellucid_core.genes import GeneSet
-from cellucid_core.preflight import PreflightReport, Scope, apply_fixes, report_html, require_ready
+from cellucid_core.preflight import PreflightReport, Scope, apply_fixes, require_ready
 from cellucid_core.preflight import preflight as check
 from cellucid_core.reading import write_demo
 from cellucid_core.signature import (
@@ -187,7 +188,9 @@ class Preflight:
 
     def to_html(self, path: str | Path) -> None:
         """Write the report as a page to print."""
-        Path(path).write_text(report_html(self.view, self.report), encoding="utf-8")
+        from cellucid_core.reports import preflight_html
+
+        write_file(path, preflight_html(self.view, self.report))
 
     def __repr__(self) -> str:
         lines = [f"{self.view.dataset.name}: {'ready' if self.ready else 'not ready'} to export"]
@@ -331,7 +334,13 @@ class Score:
 
     def to_csv(self, path: str | Path) -> None:
         """Write one row per page and cell, which joins back to the cells by their ids."""
-        write_csv(self.run.table(self.view), Path(path))
+        write_file(path, lambda draft: write_csv(self.run.table(self.view), draft))
+
+    def to_html(self, path: str | Path) -> None:
+        """Write the analysis as one HTML file: figures, tables, genes, settings; it opens offline and prints."""
+        from cellucid_core.reports import signature_html
+
+        write_file(path, signature_html(self.view, self.run))
 
     def __repr__(self) -> str:
         found = f"{len(self.run.match.found)} genes found, {len(self.run.match.missing)} missing"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from cellucid_core.errors import InputError
 
 
 @contextmanager
@@ -34,3 +36,28 @@ def complete_or_absent(target: Path, *, mode: int = 0o644) -> Iterator[Path]:
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_file(target: str | Path, content: str | Callable[[Path], object]) -> None:
+    """Write a file that a user named: it is complete or as it was.
+
+    Parameters
+    ----------
+    target
+        The file.
+    content
+        Its text (UTF-8), or what writes a file of another name.
+
+    Raises
+    ------
+    InputError
+        There is no such folder.
+    """
+    target = Path(target)
+    if not target.parent.is_dir():
+        raise InputError(f"There is no folder {target.parent}.", "Make it first, or name another file.")
+    with complete_or_absent(target) as draft:
+        if callable(content):
+            content(draft)
+        else:
+            draft.write_text(content, encoding="utf-8")

@@ -70,7 +70,7 @@ def show(view: View, inputs: Inputs, place: DeltaGenerator) -> None:
         if workspace().gene_sets is not None:  # the file's other signatures may be found
             show_several(view, inputs)
         return
-    show_run(view, run, key)
+    chart = show_run(view, run, key)
     draw: list[Callable[[], None]] = [
         partial(show_tests, view, run, key),
         partial(show_genes, view, run, key),
@@ -78,7 +78,7 @@ def show(view: View, inputs: Inputs, place: DeltaGenerator) -> None:
         partial(show_every_method, view, run, key),
         partial(show_chance, view, run, key),
         partial(show_several, view, inputs),
-        partial(show_files, view, run, key),
+        partial(show_files, view, run, key, chart),
     ]
     for tab, show_tab in zip(st.tabs(TABS, key="signature_tabs", on_change="rerun"), draw, strict=True):
         if tab.open:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from cellucid_core.atomic import complete_or_absent
 from cellucid_core.cli.terminal import end_bar, say, shared
 from cellucid_core.errors import InputError
 
@@ -234,11 +232,3 @@ def dataset_json(view: Any) -> dict[str, Any]:
 def fixes_json(view: Any) -> list[dict[str, str]]:
     """Return the fixes that were applied."""
     return [{"rule": fix.rule, "sentence": fix.sentence} for fix in view.mapping.fixes]
-
-
-def write_atomically(write: Callable[[Path], object], target: Path) -> None:
-    """Write a file so that the target is complete or as it was."""
-    if not target.parent.is_dir():
-        raise InputError(f"There is no folder {target.parent}.", "Make it first, or name another file.")
-    with complete_or_absent(target) as draft:
-        write(draft)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from cellucid_core.cli.arguments import DONE, REFUSED, add_command, dataset_arguments, open_view, show, write_atomically
+from cellucid_core.atomic import write_file
+from cellucid_core.cli.arguments import DONE, REFUSED, add_command, dataset_arguments, open_view, show
 
 
 def add(commands: Any) -> None:
@@ -18,7 +18,8 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     """Run the command; return its status and its JSON object."""
-    from cellucid_core.preflight import preflight, report_html, report_json
+    from cellucid_core.preflight import preflight, report_json
+    from cellucid_core.reports import preflight_html
 
     view = open_view(options.dataset, options)
     report = preflight(view)
@@ -31,6 +32,6 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
             show(f"         or:  {does} (--fix {finding.rule}={name})", options)
     result = report_json(view, report)
     if options.html is not None:
-        write_atomically(lambda path: path.write_text(report_html(view, report), encoding="utf-8"), Path(options.html))
+        write_file(options.html, preflight_html(view, report))
         result["path"] = options.html
     return (REFUSED if report.status == "blocked" else DONE), result

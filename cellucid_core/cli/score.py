@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cellucid_core.atomic import write_file
 from cellucid_core.cli.arguments import (
     DONE,
     add_command,
@@ -15,7 +16,6 @@ from cellucid_core.cli.arguments import (
     names,
     open_view,
     show,
-    write_atomically,
 )
 from cellucid_core.cli.terminal import say
 from cellucid_core.errors import InputError
@@ -50,6 +50,7 @@ def add(commands: Any) -> None:
     score.add_argument("--rest-of", metavar="A", help="compare a page with all other cells")
     score.add_argument("--seed", type=int, default=0)
     score.add_argument("--out", metavar="FILE.csv", help="write one row per page and cell")
+    score.add_argument("--html", metavar="FILE", help="also write the analysis as one HTML page; of one signature")
     score.add_argument("--force", action="store_true", help="replace the file of --out if it is there")
 
 
@@ -68,6 +69,8 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     together = options.pairs == "together"
     sets = None
     if options.gene_sets is not None and options.gene_set is None:
+        if options.html is not None:
+            raise InputError("--html is the analysis of one signature.", "Add --gene-set NAME.")
         sets = read_gene_sets(Path(options.gene_sets), pairs=together)
     else:
         argument = options.genes if options.gene_sets is None else f"@{options.gene_sets}"
@@ -95,7 +98,11 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     )
     notes = [*notes, *run.match.notes]
     if options.out is not None:
-        write_atomically(lambda path: write_csv(run.table(view), path), Path(options.out))
+        write_file(options.out, lambda draft: write_csv(run.table(view), draft))
+    if options.html is not None:
+        from cellucid_core.reports import signature_html
+
+        write_file(options.html, signature_html(view, run))
     show(run.headline, options)
     if run.match.missing:
         show(f"Not found: {', '.join(run.match.missing)}", options)
@@ -157,7 +164,7 @@ def _score_sets(view: Any, sets: Any, pages: Any, options: argparse.Namespace) -
     )
     if options.out is not None:
         text = "".join(wide_csv(view, many, cells_only=True))
-        write_atomically(lambda path: path.write_text(text, encoding="utf-8"), Path(options.out))
+        write_file(options.out, text)
     show(many.table.to_string(index=False), options)
     for note in sets.notes:
         say(f"Note: {note}")

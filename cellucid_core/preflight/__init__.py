@@ -11,7 +11,6 @@ from cellucid_core.preflight.columns import column_table
 from cellucid_core.preflight.finding import Finding, Light, PreflightReport, Scope, Severity
 from cellucid_core.preflight.fixing import ALL, apply_fixes, fix_all, overrule
 from cellucid_core.preflight.report import report_json
-from cellucid_core.preflight.report_html import report_html
 
 __all__ = [
     "ALL",
@@ -26,7 +25,6 @@ __all__ = [
     "fix_all",
     "overrule",
     "preflight",
-    "report_html",
     "report_json",
     "require_ready",
 ]

@@ -11,7 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cellucid_core.dataset import AppliedFix
 from cellucid_core.errors import CellucidError
-from cellucid_core.preflight import Finding, report_html, report_json
+from cellucid_core.preflight import Finding, report_json
+from cellucid_core.reports import preflight_html
 from pages.session.changes import ERROR, SAID, pending_change
 from pages.session.state import literal, show_error, workspace
 
@@ -73,7 +74,7 @@ def findings_panel() -> DeltaGenerator:
     with st.popover("Download the report", icon=":material/download:"):
         name = work.view.dataset.id
         for label, suffix, mime, make in (
-            ("To read and print (HTML)", "html", "text/html", lambda: report_html(work.view, report)),
+            ("To read and print (HTML)", "html", "text/html", lambda: preflight_html(work.view, report)),
             ("For programs (JSON)", "json", "application/json", lambda: json.dumps(report_json(work.view, report))),
         ):
             st.download_button(

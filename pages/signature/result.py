@@ -12,6 +12,7 @@ from cellucid_core import charts
 from cellucid_core.cell_pages import Page
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
+from cellucid_core.reports import ReportFigure
 from cellucid_core.signature import (
     EveryMethod,
     SignatureRun,
@@ -49,7 +50,7 @@ _DECIDING = ("comparison", "effect", "effect type", "p-value", "units")
 _MANY_PAGES = 4
 
 
-def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
+def show_run(view: View, run: SignatureRun, key: Hashable) -> ReportFigure:
     """Draw the sentence, the chart with its cautions, and the pages' numbers.
 
     Parameters
@@ -58,6 +59,11 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
         What was computed, and on what.
     key
         What tells this run from any other.
+
+    Returns
+    -------
+    ReportFigure
+        The chart, for a report.
     """
     st.subheader(literal(run.headline), anchor=False)
     matrix = view.mapping.matrix or ""
@@ -69,7 +75,7 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
         st.caption(f":material/rule: {literal(found.sentence)}")
     if run.split is not None:
         st.markdown(literal(split_sentence(run.split, run.pages)))
-    shown = draw_scores(run, key)
+    shown, chart = draw_scores(run, key)
     if run.warnings:  # one box, the most serious first
         lines = [literal(one) for one in run.warnings[:_WARNINGS_SHOWN]]
         st.warning(lines[0] if len(lines) == 1 else "\n".join(f"- {one}" for one in lines), icon=":material/warning:")
@@ -78,6 +84,7 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> None:
             for warning in more:
                 st.markdown(f"- {literal(warning)}")
     _show_summary(shown)
+    return chart
 
 
 def _show_summary(run: SignatureRun) -> None:

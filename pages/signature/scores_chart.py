@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from cellucid_core import charts
+from cellucid_core.reports import ReportFigure
 from cellucid_core.signature import PageOrder, SignatureRun, TestResult
 from cellucid_core.signature.reporting import brackets_caption, deciding_pairs
 from pages.session.figure import figure
@@ -31,8 +32,8 @@ ORDERS: dict[PageOrder, str] = {
 MOST_BRACKETS = 12
 
 
-def draw_scores(run: SignatureRun, key: Hashable) -> SignatureRun:
-    """Draw the chart with the controls beside it, and return the run with its pages in the order that is shown.
+def draw_scores(run: SignatureRun, key: Hashable) -> tuple[SignatureRun, ReportFigure]:
+    """Draw the chart with the controls beside it.
 
     Parameters
     ----------
@@ -40,6 +41,11 @@ def draw_scores(run: SignatureRun, key: Hashable) -> SignatureRun:
         What was computed.
     key
         What tells this run from any other.
+
+    Returns
+    -------
+    tuple
+        The run with its pages in the order that is shown, and the chart.
     """
     split = run.split
     kinds = [*SPLIT_CHARTS] if split is not None else [*([PER_SAMPLE] if run.owned is not None else []), *CHARTS]
@@ -90,14 +96,15 @@ def draw_scores(run: SignatureRun, key: Hashable) -> SignatureRun:
     ]
     looks = tuple((page.name, page.color) for page in run.pages)
     made_of = (key, split.key if split else None, kind, looks, seed, tuple(brackets))
+    shown = ReportFigure(run.headline, " · ".join(filter(None, caption)), draw)
     figure(
         draw,
-        " · ".join(filter(None, caption)),
+        shown.caption,
         f"signature_{kind.lower().replace(' ', '_')}",
         made_of=made_of,
         alt=run.headline,
     )
-    return run
+    return run, shown
 
 
 def _chosen_pairs(run: SignatureRun) -> list[tuple[charts.Bracket, TestResult]]:

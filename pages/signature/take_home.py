@@ -12,6 +12,7 @@ from cellucid_core.cache import scratch_folder
 from cellucid_core.csv_safety import NOTE
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
+from cellucid_core.reports import ReportFigure, signature_html
 from cellucid_core.signature import (
     SignatureRun,
     api_code,
@@ -35,8 +36,20 @@ from pages.widgets.remembered import known
 LINES = ("cellucid_core", "scanpy and scipy")
 
 
-def show_files(view: View, run: SignatureRun, key: Hashable) -> None:
-    """Draw the downloads of a run."""
+def show_files(view: View, run: SignatureRun, key: Hashable, chart: ReportFigure) -> None:
+    """Draw the downloads of a run; `chart` is that of its scores."""
+    told, choices = _of_session(run, key), workspace().choices
+    st.markdown(
+        "All of this page in one HTML file: figures, tables, genes, settings and the record. It opens without a "
+        "network, and prints."
+    )
+    download(
+        "Download this analysis (HTML)",
+        lambda: signature_html(view, run, scores=chart, choices=choices, **told).encode(),
+        "gene_signature.html",
+        "text/html",
+        type="primary",
+    )
     st.markdown(
         "One row per page and cell: `cell_id` exactly as in the file, so that it joins back, `page`, `score`, "
         "`raw_score` before scaling, `genes_used`, and `cell_index`, the row in the file."
@@ -48,7 +61,6 @@ def show_files(view: View, run: SignatureRun, key: Hashable) -> None:
             lambda: "".join(csv_chunks(run.table(view))).encode(),
             "gene_signature_scores.csv",
             "text/csv",
-            type="primary",
         )
         download("Scores (Parquet)", lambda: _parquet(view, run), "gene_signature_scores.parquet")
     st.markdown("The cell table with the score and the page of every cell, and the numbers of this page.")
@@ -69,7 +81,6 @@ def show_files(view: View, run: SignatureRun, key: Hashable) -> None:
                 "gene_signature_within_pages.csv",
                 "text/csv",
             )
-        told = _of_session(run, key)
         download(
             "Record (JSON)",
             lambda: record_json(run_record(view, run, **told)).encode(),
@@ -91,7 +102,7 @@ def show_files(view: View, run: SignatureRun, key: Hashable) -> None:
         else:
             st.caption("These lines compute the same numbers from the file, with the field's own packages.")
         try:
-            code = api_code(view, run, choices=workspace().choices) if with_ours else python_code(view, run)
+            code = api_code(view, run, choices=choices) if with_ours else python_code(view, run)
         except CellucidError as error:
             show_error(error)
         else:

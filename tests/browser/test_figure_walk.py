@@ -29,15 +29,24 @@ def open_dialog(page):
     return dialog
 
 
+def seen(dialog):
+    """What the preview shows."""
+    return dialog.get_by_role("img").first.get_attribute("src")
+
+
 def test_one_column_of_a_paper(page):
     open_demo(page)
     go(page, "Gene Signature", "Gene Signature")
     chart(page)
     dialog = open_dialog(page)
+    before = seen(dialog)
     choose(page, "Size", "One column, 85 mm")
+    expect(dialog.get_by_role("img").first).not_to_have_attribute("src", before)
+    before = seen(dialog)
     title = dialog.get_by_role("textbox", name="Title", exact=True)
     title.fill("Cytotoxic cells")
     title.press("Enter")
+    expect(dialog.get_by_role("img").first).not_to_have_attribute("src", before)
     at_rest(page)
     drawing = save(page, "SVG").decode()
     assert 'width="85mm"' in drawing
@@ -56,3 +65,26 @@ def test_one_column_of_a_paper(page):
     dialog = open_dialog(page)
     expect(dialog.get_by_role("textbox", name="Title", exact=True)).to_have_value("Cytotoxic cells")
     assert 'width="85mm"' in save(page, "SVG").decode()
+
+
+def test_the_analysis_opens_without_a_network(page, browser, tmp_path):
+    open_demo(page)
+    go(page, "Gene Signature", "Gene Signature")
+    chart(page)
+    at_rest(page)
+    page.get_by_role("tab", name="Export").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download this analysis (HTML)").click()
+    saved.value.save_as(tmp_path / "analysis.html")
+    offline = browser.new_context(offline=True, viewport={"width": 800, "height": 1000})
+    reader = offline.new_page()
+    asked = []
+    reader.on("request", lambda request: asked.append(request.url))
+    reader.goto((tmp_path / "analysis.html").as_uri())
+    expect(reader.get_by_role("heading", level=1)).to_contain_text("scores highest")
+    sizes = reader.evaluate("[...document.images].map((one) => one.complete && one.naturalWidth)")
+    assert len(sizes) == 3
+    assert all(size > 300 for size in sizes)
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert reader.evaluate("document.documentElement.scrollWidth") <= 800
+    offline.close()

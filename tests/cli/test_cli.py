@@ -430,3 +430,16 @@ def test_tables_and_modalities_from_the_command_line(tmp_path, command):
     assert "genes × cells" in messages
     assert command("preflight", tmp_path / "x.csv", "--modality", "rna")[0] == 2
     assert command("preflight", tmp_path / "x.csv", "--cell-metadata", tmp_path / "nowhere.csv")[0] == 2
+
+
+def test_an_analysis_as_one_page(command, tmp_path):
+    page = tmp_path / "analysis.html"
+    options = ("score", "demo", "--genes", "CD3D,CD3E", "--group-by", "louvain")
+    assert command(*options, "--html", page)[0] == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    assert "data:image/svg+xml;base64," in text
+    assert command(*options, "--html", tmp_path / "nowhere" / "a.html")[0] == 2
+    sets = tmp_path / "two.gmt"
+    sets.write_text("A\t\tCD3D\nB\t\tCD3E\n", encoding="utf-8")
+    assert command("score", "demo", "--gene-sets", sets, "--html", page)[0] == 2

@@ -441,9 +441,10 @@ def test_hostile_names_everywhere_open_and_export(tmp_path):
     dataset = open_dataset(tmp_path / "x.h5ad")
     view = View(dataset, default_mapping(dataset))
     assert view.gene_ids.tolist() == NAMES
-    from cellucid_core.preflight import Scope, fix_all, preflight, report_html
+    from cellucid_core.preflight import Scope, fix_all, preflight
+    from cellucid_core.reports import preflight_html
 
-    page = report_html(view, preflight(view))
+    page = preflight_html(view, preflight(view))
     assert "<script>alert" not in page
     assert "<img src=x" not in page
     short = tuple(key for key in view.obs_keys if len(key) < 200)

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import json
-from html.parser import HTMLParser
 
 import numpy as np
 
 from cellucid_core.dataset import View
-from cellucid_core.preflight import RULES, apply_fixes, preflight, report_html, report_json
+from cellucid_core.preflight import RULES, apply_fixes, preflight, report_json
+from cellucid_core.reports import preflight_html
 from tests.making import make_adata
-
-
-class Tags(HTMLParser):
-    """Checks that tags nest, and collects them and the text."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.seen, self.text = [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
+from tests.reports.parsing import Tags
 
 
 def broken(viewed):
@@ -42,7 +24,7 @@ def broken(viewed):
 def test_html_is_escaped_complete_and_loads_nothing(viewed):
     view = broken(viewed)
     report = preflight(view)
-    page = report_html(view, report)
+    page = preflight_html(view, report)
     tags = Tags()
     tags.feed(page)
     assert tags.open == []
@@ -63,7 +45,7 @@ def test_html_lists_what_was_fixed_with_its_code(viewed):
     view = broken(viewed)
     fixed = View(view.dataset, apply_fixes(view.dataset, view.mapping, ["all"]))
     tags = Tags()
-    tags.feed(report_html(fixed, preflight(fixed)))
+    tags.feed(preflight_html(fixed, preflight(fixed)))
     text = "".join(tags.text)
     assert "1 cell left out: embedding not finite" in text
     assert "adata = adata[keep].copy()" in text

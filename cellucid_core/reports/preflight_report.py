@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from cellucid_core.dataset import View
-from cellucid_core.preflight.finding import PreflightReport
+from cellucid_core.preflight import PreflightReport
+from cellucid_core.reports.page import render
 
 _HEADINGS = {"error": "Blocks the export", "warning": "Worth fixing", "info": "Notes"}
 _LIGHTS = {"red": "Not ready to export", "amber": "Ready, with warnings", "green": "Ready"}
 
 
-def report_html(view: View, report: PreflightReport) -> str:
+def preflight_html(view: View, report: PreflightReport) -> str:
     """Return the report as a self-contained HTML page (UTF-8).
 
     Every word that comes from the data is escaped.
@@ -21,13 +22,8 @@ def report_html(view: View, report: PreflightReport) -> str:
     report
         What was found.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    # Every value is escaped by the template engine; the file's own name ends in .jinja, so it is said here.
-    environment = Environment(
-        loader=PackageLoader("cellucid_core.preflight", ""), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("report.html.jinja").render(
+    return render(
+        "preflight.html.jinja",
         name=view.dataset.name,
         report=report,
         state=_state(report),
