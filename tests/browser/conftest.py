@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -49,8 +50,20 @@ def browser() -> Iterator[object]:
 
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=FLAGS, headless=True)
+        running.new_context, running.new_page = _patient(running.new_context), _patient(running.new_page)
         yield running
         running.close()
+
+
+def _patient(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Have what a browser opens wait as long as everything else."""
+
+    def made(**options: Any) -> Any:
+        opened = make(**options)
+        opened.set_default_timeout(PATIENCE)
+        return opened
+
+    return made
 
 
 @contextmanager
@@ -158,7 +171,6 @@ def address(home: Path, demo: object) -> Iterator[str]:
 def page(browser, address):
     """A fresh page on the start page of the dashboard; fails on any traceback that reached the user."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
-    context.set_default_timeout(PATIENCE)
     tab = context.new_page()
     tab.goto(address)
     tab.get_by_role("heading", name="Check, export and score single-cell data").wait_for()

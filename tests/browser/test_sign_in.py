@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from cellucid_core.library import write_signature
-from tests.browser.conftest import PATIENCE, at_rest, serve
+from tests.browser.conftest import at_rest, serve
 from tests.browser.test_walk import go, open_demo
 from tests.library.signatures_made import make_signature
 from tests.state import rows
@@ -108,7 +108,6 @@ def visitor(browser, closed):
 
     def visit(address=closed, heading=DOOR):
         context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
-        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.goto(address)

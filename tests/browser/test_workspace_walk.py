@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PATIENCE, at_rest, press, serve
+from tests.browser.conftest import at_rest, press, serve
 from tests.browser.test_walk import go
 from tests.making import make_adata
 
@@ -44,7 +44,6 @@ def test_work_survives_and_others_need_the_link(browser, tmp_path):
     adata.obsm["X_umap"][4] = np.nan
     adata.write_h5ad(tmp_path / "broken.h5ad")
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(PATIENCE)
     with serve(tmp_path) as address:
         page = visit(context, address)
         page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(tmp_path / "broken.h5ad")
