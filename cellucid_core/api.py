@@ -7,7 +7,7 @@ order of arguments are scanpy's where it has a word for the thing.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -190,7 +190,7 @@ class Preflight:
         """Write the report as a page to print."""
         from cellucid_core.reports import preflight_html
 
-        write_file(path, preflight_html(self.view, self.report))
+        _write(self.view, path, preflight_html(self.view, self.report))
 
     def __repr__(self) -> str:
         lines = [f"{self.view.dataset.name}: {'ready' if self.ready else 'not ready'} to export"]
@@ -334,13 +334,13 @@ class Score:
 
     def to_csv(self, path: str | Path) -> None:
         """Write one row per page and cell, which joins back to the cells by their ids."""
-        write_file(path, lambda draft: write_csv(self.run.table(self.view), draft))
+        _write(self.view, path, lambda draft: write_csv(self.run.table(self.view), draft))
 
     def to_html(self, path: str | Path) -> None:
         """Write the analysis as one HTML file: figures, tables, genes, settings; it opens offline and prints."""
         from cellucid_core.reports import signature_html
 
-        write_file(path, signature_html(self.view, self.run))
+        _write(self.view, path, signature_html(self.view, self.run))
 
     def __repr__(self) -> str:
         found = f"{len(self.run.match.found)} genes found, {len(self.run.match.missing)} missing"
@@ -481,3 +481,10 @@ def _with_settings() -> inspect.Signature:
 
 
 export.__signature__ = _with_settings()  # type: ignore[attr-defined]
+
+
+def _write(view: View, path: str | Path, content: str | Callable[[Path], object]) -> None:
+    """Write a file, but never one that the dataset is read from."""
+    if Path(path).resolve() in {Path(one).resolve() for one in view.dataset.paths}:
+        raise InputError(f"{path} is what is read.", "Choose another file; the input is never replaced.")
+    write_file(path, content)

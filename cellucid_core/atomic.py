@@ -38,6 +38,12 @@ def complete_or_absent(target: Path, *, mode: int = 0o644) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+def need_folder(target: Path) -> None:
+    """Raise `InputError` where the folder of a file is not there."""
+    if not target.parent.is_dir():
+        raise InputError(f"There is no folder {target.parent}.", "Make it first, or name another file.")
+
+
 def write_file(target: str | Path, content: str | Callable[[Path], object]) -> None:
     """Write a file that a user named: it is complete or as it was.
 
@@ -54,8 +60,7 @@ def write_file(target: str | Path, content: str | Callable[[Path], object]) -> N
         There is no such folder.
     """
     target = Path(target)
-    if not target.parent.is_dir():
-        raise InputError(f"There is no folder {target.parent}.", "Make it first, or name another file.")
+    need_folder(target)
     with complete_or_absent(target) as draft:
         if callable(content):
             content(draft)

@@ -211,3 +211,18 @@ def test_the_lines_of_a_run_keep_kinds_and_name_the_adata(adata):
     names = {"adata": adata}
     exec(code, names)
     assert list(names["score"].summary["page"]) == ["0.5", "1.5"]
+
+
+def test_a_report_and_a_table_are_written_whole_and_never_over_the_input(tmp_path):
+    file = tmp_path / "data.h5ad"
+    make_adata().write_h5ad(file)
+    before = file.read_bytes()
+    score = cc.score(file, ["GENE1", "GENE2"], groupby="cell_type")
+    score.to_html(tmp_path / "a.html")
+    assert score.run.headline in (tmp_path / "a.html").read_text(encoding="utf-8")
+    for write in (score.to_html, score.to_csv, cc.preflight(file).to_html):
+        with pytest.raises(InputError, match="never replaced"):
+            write(file)
+        with pytest.raises(InputError, match="no folder"):
+            write(tmp_path / "nowhere" / "x")
+    assert file.read_bytes() == before

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from cellucid_core.atomic import need_folder
 from cellucid_core.cli.terminal import end_bar, say, shared
 from cellucid_core.errors import InputError
 
@@ -232,3 +235,10 @@ def dataset_json(view: Any) -> dict[str, Any]:
 def fixes_json(view: Any) -> list[dict[str, str]]:
     """Return the fixes that were applied."""
     return [{"rule": fix.rule, "sentence": fix.sentence} for fix in view.mapping.fixes]
+
+
+def check_target(target: str, read: Sequence[str]) -> None:
+    """Raise `InputError` for a file that cannot be written, or that is one of those that are read."""
+    need_folder(Path(target))
+    if os.path.realpath(target) in map(os.path.realpath, read):
+        raise InputError(f"{target} is what is read.", "Choose another file; the input is never replaced.")

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from cellucid_core.atomic import write_file
-from cellucid_core.cli.arguments import DONE, REFUSED, add_command, dataset_arguments, open_view, show
+from cellucid_core.cli.arguments import DONE, REFUSED, add_command, check_target, dataset_arguments, open_view, show
 
 
 def add(commands: Any) -> None:
@@ -21,6 +21,8 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     from cellucid_core.preflight import preflight, report_json
     from cellucid_core.reports import preflight_html
 
+    if options.html is not None:
+        check_target(options.html, options.dataset)
     view = open_view(options.dataset, options)
     report = preflight(view)
     show(f"{view.dataset.name}: {view.n_cells:,} cells, {view.n_genes:,} genes: {report.status}", options)

@@ -11,6 +11,7 @@ from cellucid_core.atomic import write_file
 from cellucid_core.cli.arguments import (
     DONE,
     add_command,
+    check_target,
     dataset_arguments,
     dataset_json,
     names,
@@ -48,6 +49,7 @@ def add(commands: Any) -> None:
     score.add_argument("--group-by", metavar="COLUMN")
     score.add_argument("--pages", metavar="A,B,…", help="categories of the column, in the order to compare")
     score.add_argument("--rest-of", metavar="A", help="compare a page with all other cells")
+    score.add_argument("--split", metavar="COLUMN", help="compare its values, two to eight, within each page")
     score.add_argument("--seed", type=int, default=0)
     score.add_argument("--out", metavar="FILE.csv", help="write one row per page and cell")
     score.add_argument("--html", metavar="FILE", help="also write the analysis as one HTML page; of one signature")
@@ -59,9 +61,9 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     from cellucid_core.cell_pages import choose_pages
     from cellucid_core.genes import gene_set_argument, read_gene_sets
     from cellucid_core.signature import run_signature, write_csv
-    from cellucid_core.signature.reporting import tests_table
+    from cellucid_core.signature.reporting import split_sentence, split_table, tests_table
 
-    _check_scores_file(options)
+    _check_files(options)
     if not 0 <= options.seed < 2**32:
         raise InputError(f"The seed cannot be {options.seed}.", "Use a whole number from 0 to 4294967295.")
     if (options.genes is None) == (options.gene_sets is None):
@@ -69,8 +71,8 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     together = options.pairs == "together"
     sets = None
     if options.gene_sets is not None and options.gene_set is None:
-        if options.html is not None:
-            raise InputError("--html is the analysis of one signature.", "Add --gene-set NAME.")
+        if options.html is not None or options.split is not None:
+            raise InputError("--html and --split are of one signature.", "Add --gene-set NAME.")
         sets = read_gene_sets(Path(options.gene_sets), pairs=together)
     else:
         argument = options.genes if options.gene_sets is None else f"@{options.gene_sets}"
@@ -81,6 +83,8 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         pages = choose_pages(view, options.group_by, names(options.pages), options.rest_of)
     elif options.pages is not None or options.rest_of is not None:
         raise InputError("--pages and --rest-of name categories of a column.", "Add --group-by COLUMN.")
+    elif options.split is not None:
+        raise InputError("--split compares values within pages.", "Add --group-by COLUMN.")
     if sets is not None:
         return _score_sets(view, sets, pages, options)
     run = run_signature(
@@ -91,6 +95,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         repeats=options.repeats,
         pages=pages,
         sample_key=_replicates(view, options),
+        split_key=options.split,
         seed=options.seed,
         options=_method_options(options),
         # A ready set has human symbols: what the dataset calls them is taken, and said.
@@ -113,11 +118,16 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     show(run.summary.to_string(index=False), options)
     if run.tests:
         show(tests_table(run.tests, run.pages).to_string(index=False), options)
+    if run.split is not None:
+        show(f"Within each page: {split_sentence(run.split, run.pages)}", options)
+        show(split_table(run.split, run.pages).to_string(index=False), options)
     for note in notes:
         say(f"Note: {note}")
     for warning in run.warnings:
         say(f"Warning: {warning}")
     result = run.to_json()
+    if run.split is not None:
+        result["split"] = run.split.to_json(run.pages)
     result["dataset"] = dataset_json(view)
     if options.out is not None:
         result["path"] = options.out
@@ -212,15 +222,15 @@ def _score_sets(view: Any, sets: Any, pages: Any, options: argparse.Namespace) -
     return DONE, result
 
 
-def _check_scores_file(options: argparse.Namespace) -> None:
+def _check_files(options: argparse.Namespace) -> None:
+    read = [*options.dataset, *([options.gene_sets] if options.gene_sets else [])]
+    if (options.genes or "").startswith("@"):
+        read.append(options.genes[1:])
+    for target in filter(None, (options.out, options.html)):
+        check_target(target, read)
     if options.out is None:
         return
     if Path(options.out).suffix.lower() != ".csv":
         raise InputError(f"{options.out} does not end in .csv.", "Name the file scores.csv, for example.")
-    read = [*options.dataset, *([options.gene_sets] if options.gene_sets else [])]
-    if (options.genes or "").startswith("@"):
-        read.append(options.genes[1:])
-    if os.path.realpath(options.out) in map(os.path.realpath, read):
-        raise InputError(f"{options.out} is what is read.", "Choose another file; the input is never replaced.")
     if os.path.lexists(options.out) and not options.force:
         raise InputError(f"{options.out} exists already.", "Choose another place, or use --force to replace it.")

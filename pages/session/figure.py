@@ -63,7 +63,7 @@ def figure(
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(caption, width="stretch")
         if st.button("", icon=":material/image:", type="tertiary", help="Save the figure", key=f"save_{file_name}"):
-            _save(draw, file_name, charts.titles(chart))
+            _save(draw, file_name, charts.titles(chart), alt or caption)
 
 
 def draw_chart(chart: Any, *, alt: str | None = None) -> None:
@@ -96,7 +96,7 @@ def figure_style(file_name: str = "", titles: tuple[str, ...] | list[str] = ()) 
 
 
 @st.dialog("Save the figure", width="large")
-def _save(draw: Callable[[charts.Room], Any], file_name: str, titles: list[str]) -> None:
+def _save(draw: Callable[[charts.Room], Any], file_name: str, titles: list[str], alt: str) -> None:
     look, choices = st.columns([3, 2], gap="large")
     with choices:
         _choose(file_name, titles)
@@ -108,7 +108,7 @@ def _save(draw: Callable[[charts.Room], Any], file_name: str, titles: list[str])
             # As large as it will be, where there is room, and twice as fine, as screens are.
             fine = 2 * _SCREEN_DPI if style.width <= _WIDE else _SCREEN_DPI
             preview = charts.chart_image(chart, "png", replace(style, dpi=fine))
-            st.image(preview, width=int(style.width / 25.4 * _SCREEN_DPI))
+            st.image(preview, width=int(style.width / 25.4 * _SCREEN_DPI), alt=alt)
         except CellucidError as error:
             show_error(error)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tests.browser.conftest import PATIENCE, at_rest, serve
 from tests.browser.test_walk import chart, open_demo
@@ -61,5 +62,12 @@ def test_nothing_serious(browser, address, scheme, width):
             page.get_by_role("textbox", name="Signature genes").press("Control+Enter")
             chart(page)
         found += serious(page, name)
+        if name == "Gene Signature":
+            page.locator(".st-key-save_signature_violin button").first.click()
+            dialog = page.get_by_role("dialog", name="Save the figure")
+            expect(dialog.get_by_role("img").first).to_be_visible()
+            found += serious(page, "Save the figure")
+            dialog.get_by_role("button", name="Close").click()
+            expect(dialog).to_have_count(0)
     context.close()
     assert found == []

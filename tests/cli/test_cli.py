@@ -443,3 +443,29 @@ def test_an_analysis_as_one_page(command, tmp_path):
     sets = tmp_path / "two.gmt"
     sets.write_text("A\t\tCD3D\nB\t\tCD3E\n", encoding="utf-8")
     assert command("score", "demo", "--gene-sets", sets, "--html", page)[0] == 2
+
+
+def test_values_within_pages(command, tmp_path):
+    options = ("score", "demo", "--genes", "CD3D,CD3E", "--group-by", "bulk_labels")
+    status, result, _ = command(*options, "--split", "phase", "--html", tmp_path / "a")
+    assert status == 0
+    assert result["split"]["column"] == "phase"
+    assert result["split"]["values"] == ["G1", "G2M", "S"]
+    assert "phase within each page" in (tmp_path / "a").read_text(encoding="utf-8")
+    assert "split" not in command(*options)[1]
+    assert command("score", "demo", "--genes", "CD3D", "--split", "phase")[0] == 2
+    assert command("score", "demo", "--genes", "CD3D", "--group-by", "phase", "--split", "bulk_labels")[0] == 2
+
+
+def test_no_report_replaces_what_is_read(command, tmp_path):
+    file = tmp_path / "data.h5ad"
+    make_adata().write_h5ad(file)
+    before = file.read_bytes()
+    genes = tmp_path / "genes.txt"
+    genes.write_text("GENE1\n", encoding="utf-8")
+    assert command("preflight", file, "--html", file)[0] == 2
+    assert command("score", file, "--genes", "GENE1", "--html", file)[0] == 2
+    assert command("score", file, "--genes", f"@{genes}", "--html", genes)[0] == 2
+    assert command("preflight", file, "--html", tmp_path / "nowhere" / "a.html")[0] == 2
+    assert file.read_bytes() == before
+    assert genes.read_text(encoding="utf-8") == "GENE1\n"
