@@ -60,6 +60,7 @@ def draw_scores(run: SignatureRun, key: Hashable) -> tuple[SignatureRun, ReportF
             "Cells as points", **kept("points"), help="Up to 2,000 cells of each page, drawn with the seed of the run."
         ):
             seed = run.seed
+    with st.container(horizontal=True):
         if len(run.pages) > 1:
             order = st.selectbox(
                 "Order of pages",
@@ -71,7 +72,7 @@ def draw_scores(run: SignatureRun, key: Hashable) -> tuple[SignatureRun, ReportF
             )
             run = run.in_order(order)
             split = run.split
-    pairs = _chosen_pairs(run) if kind in (*SPLIT_CHARTS, PER_SAMPLE) else []
+        pairs = _chosen_pairs(run) if kind in (*SPLIT_CHARTS, PER_SAMPLE) else []
     brackets = [bracket for bracket, _ in pairs]
     with_brackets: dict[str, Any] = {"brackets": brackets} if brackets else {}
 
