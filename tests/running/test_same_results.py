@@ -113,6 +113,23 @@ def test_results_are_those_of_this_machine(files, on_the_cluster, tmp_path, monk
             assert value == there[name], name
 
 
+def test_cells_are_summed_over_the_genes_that_are_taken(counts, on_the_cluster, tmp_path):
+    paths = []
+    for number, genes in enumerate([slice(0, 30), slice(10, 40), slice(0, 40)]):
+        paths.append(tmp_path / f"{number}.h5ad")
+        counts[number::3, genes].copy().write_h5ad(paths[-1])
+    X = np.concatenate([counts.X[number::3, 10:30].toarray() for number in range(3)])
+
+    def check():
+        expression = view_of(paths).expression
+        np.testing.assert_array_equal(expression.cell_total, X.sum(axis=1))
+        np.testing.assert_array_equal(expression.cell_detected, (X > 0).sum(axis=1))
+
+    check()
+    on_the_cluster()
+    check()
+
+
 def test_cells_and_genes_that_were_left_out(files, on_the_cluster):
     def scores():
         dataset = open_dataset(files)
