@@ -206,6 +206,22 @@ def test_what_is_computed_gene_by_gene_is_one_number(values, left_out, tmp_path,
             assert results[name].dtype == numbers.dtype
 
 
+def test_a_caller_who_gives_up_leaves_nothing(counts, tmp_path, on_the_cluster):
+    from cellucid_core.cache import scratch_folder
+    from cellucid_core.errors import InputError
+
+    on_the_cluster()
+    view = view_of(parted(counts, 2, tmp_path))
+
+    def give_up(done, total):
+        raise InputError("Cancelled.", "Start it again.")
+
+    with pytest.raises(InputError, match="Cancelled"):
+        variability(view.expression, rule=log_rule_of(view), report=give_up)
+    with scratch_folder() as another:
+        assert [path for path in another.parent.iterdir() if path.is_dir()] == [another]
+
+
 @pytest.mark.parametrize("layout", ["csr", "dense", "chunked"])
 def test_a_large_file_is_parted_by_rows(whole, layout, tmp_path, on_the_cluster, monkeypatch):
     adata = whole.copy()
