@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cellucid_core.dataset.computed import READ_AT_ONCE, Derived, NotComputed, derived
 from cellucid_core.dataset.expression import Expression, ExpressionPart
+from cellucid_core.dataset.gene_by_gene import over_genes
 from cellucid_core.dataset.joining import JOINS, MAX_SAMPLES, SAMPLE
 from cellucid_core.dataset.log_rule import NO_LOGS, LogRule, log_rule_of
 from cellucid_core.dataset.mapping import (
@@ -61,6 +62,7 @@ __all__ = [
     "log_rule_of",
     "natural_kind",
     "open_dataset",
+    "over_genes",
     "sample_names",
     "scale_of",
 ]

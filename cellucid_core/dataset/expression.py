@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cellucid_core.dataset.gene_by_gene import over_genes
 from cellucid_core.running import on_cluster
-from cellucid_core.store import GeneStats, JoinedStore, Store, dense_gene_stats, join_stats, sparse_gene_stats
+from cellucid_core.store import GeneStats, JoinedStore, Store, dense_gene_stats, missing_gene_stats, sparse_gene_stats
 
 
 class Expression:
@@ -180,14 +181,11 @@ class Expression:
             if self._genes is None:
                 return whole
             return GeneStats(**{name: values[self._genes] for name, values in vars(whole).items()})
-        parts = []
-        for position in range(self.n_genes):
-            _, values = self.gene_stored(position)
-            if self.is_sparse:
-                parts.append(sparse_gene_stats(values, np.array([0, len(values)]), self.n_cells))
-            else:
-                parts.append(dense_gene_stats(values[None, :]))
-        return join_stats(parts)
+        found = np.zeros((self.n_genes, len(fields(GeneStats))))
+        for block, values in over_genes(_gene_stats, self):
+            found[block] = values
+        kept = zip(vars(missing_gene_stats(0)).items(), found.T, strict=True)
+        return GeneStats(**{name: values.astype(like.dtype) for (name, like), values in kept})
 
     @property
     def cell_total(self) -> np.ndarray:
@@ -200,6 +198,16 @@ class Expression:
         """Genes above 0 in each cell, over all genes of the source matrix, (n_cells,) int64."""
         detected = self._store.cell_detected
         return detected if self._cells is None else detected[self._cells]
+
+
+def _gene_stats(expression: Expression, position: int) -> list[float]:
+    """Return one gene's `GeneStats`; counts of cells are exact as float64."""
+    _, values = expression.gene_stored(position)
+    if expression.is_sparse:
+        stats = sparse_gene_stats(values, np.array([0, len(values)]), expression.n_cells)
+    else:
+        stats = dense_gene_stats(values[None, :])
+    return [float(value[0]) for value in vars(stats).values()]
 
 
 @dataclass(frozen=True, eq=False)

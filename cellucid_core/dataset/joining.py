@@ -410,9 +410,11 @@ def _joined_obs(opened: list[_Opened], sample_column: str, notes: list[str]) -> 
     sample = pd.Categorical.from_codes(
         np.repeat(np.arange(len(names)), sizes), categories=pd.Index(names, dtype=object)
     )
-    repeated = pd.Index(barcodes).has_duplicates
+    places, distinct = pd.factorize(barcodes, use_na_sentinel=False)
+    repeated = len(distinct) < len(barcodes)
     ids = barcodes
     if repeated:
+        barcodes = distinct[places]  # samples share the texts that are the same: they are most of what a cell takes
         ids = np.array(
             [f"{name}:{barcode}" for name, barcode in zip(np.asarray(sample), barcodes, strict=True)], object
         )
@@ -472,13 +474,11 @@ def _joined_graphs(opened: list[_Opened], turn: Turn, notes: list[str]) -> dict[
     if left_out := [key for key in every if key not in common]:
         notes.append(f"Left out, because not all samples have it: {listed([f'the graph {key}' for key in left_out])}.")
     n_cells = sum(part.dataset.n_cells for part in opened)
+    parts = [(part.name, part.reopen, part.dataset.content_hash) for part in opened]  # not their tables, too
 
     def read(key: str) -> sparse.csr_matrix:
         return sparse.csr_matrix(
-            sparse.block_diag(
-                [_again(p.name, p.reopen, p.dataset.content_hash).turned(turn).graphs[key].read() for p in opened],
-                format="csr",
-            )
+            sparse.block_diag([_again(*part).turned(turn).graphs[key].read() for part in parts], format="csr")
         )
 
     return {key: Graph(key, (n_cells, n_cells), partial(read, key)) for key in common}

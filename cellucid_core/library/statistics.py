@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cellucid_core.dataset import over_genes
+
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
-
-#: How often progress is told, in genes.
-_STEP = 64
 
 
 def type_statistics(
@@ -37,7 +36,7 @@ def type_statistics(
     factor
         (n_cells,) what values are multiplied by before log1p is taken of them; None for values that are logs already.
     progress
-        Called with genes done and in all; an exception that it raises ends the work.
+        Called with (genes done, all genes); it may raise to cancel.
     genes
         Positions of the genes to read, in the order of the result; None for all.
 
@@ -48,18 +47,39 @@ def type_statistics(
         out; a gene without a finite value in a type has 0.
     """
     groups, n_cells_of = _groups([codes for codes, _ in levels])
-    n_groups = len(n_cells_of)
-    members = [_members(groups, codes, n_groups) for codes, _ in levels]
-    positions = range(expression.n_genes) if genes is None else [int(gene) for gene in genes]
-    n_genes = len(positions)
-    results = [(np.zeros((n_genes, n)), np.zeros((n_genes, n))) for _, n in levels]
-    for row, gene in enumerate(positions):
-        count, mean, squares = _gene(expression, gene, groups, n_cells_of, factor)
-        for (means, variances), member, (_, n_types) in zip(results, members, levels, strict=True):
-            means[row], variances[row] = _together(count, mean, squares, member, n_types)
-        if progress is not None and (row % _STEP == 0 or row == n_genes - 1):
-            progress(row + 1, n_genes)
-    return results
+    members = np.array([_members(groups, codes, len(n_cells_of)) for codes, _ in levels])
+    n_types = [n for _, n in levels]
+    n_genes = expression.n_genes if genes is None else len(genes)
+    both = np.zeros((n_genes, 2 * sum(n_types)))
+    for block, found in over_genes(
+        _of_types,
+        expression,
+        groups,
+        n_cells_of,
+        factor,
+        members,
+        n_types,
+        genes=genes,
+        report=progress,
+    ):
+        both[block] = found
+    each = np.split(both, np.cumsum(np.repeat(n_types, 2))[:-1], axis=1)
+    return list(zip(each[::2], each[1::2], strict=True))
+
+
+def _of_types(
+    expression: Expression,
+    gene: int,
+    groups: np.ndarray,
+    n_cells_of: np.ndarray,
+    factor: np.ndarray | None,
+    members: np.ndarray,
+    n_types: Sequence[int],
+) -> np.ndarray:
+    """Return means and variances of one gene in each level's types, one behind the other."""
+    count, mean, squares = _gene(expression, gene, groups, n_cells_of, factor)
+    levels = zip(members, n_types, strict=True)
+    return np.concatenate([values for level in levels for values in _together(count, mean, squares, *level)])
 
 
 def _groups(codes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -72,9 +92,9 @@ def _groups(codes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _members(groups: np.ndarray, codes: np.ndarray, n_groups: int) -> np.ndarray:
-    """Return the type that each group belongs to in one level, −1 for none."""
-    member = np.full(n_groups, -1, np.int64)
-    member[groups] = codes
+    """Return the type that each group belongs to in one level, counted from 1, 0 for none."""
+    member = np.zeros(n_groups, np.int64)
+    member[groups] = codes + 1
     return member
 
 
@@ -108,11 +128,8 @@ def _gene(
 def _together(
     count: np.ndarray, mean: np.ndarray, squares: np.ndarray, member: np.ndarray, n_types: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Put groups together to types; return their means and variances."""
-    used = member >= 0
-    of = member[used]
-    count, mean, squares = count[used], mean[used], squares[used]
-    total = np.maximum(np.bincount(of, weights=count, minlength=n_types), 1)
-    means = np.bincount(of, weights=count * mean, minlength=n_types) / total
-    about = squares + count * np.square(mean - means[of])
-    return means, np.bincount(of, weights=about, minlength=n_types) / total
+    """Put groups together to types; return their means and variances. Groups without a type are dropped at the end."""
+    total = np.maximum(np.bincount(member, weights=count, minlength=n_types + 1), 1)
+    means = np.bincount(member, weights=count * mean, minlength=n_types + 1) / total
+    about = squares + count * np.square(mean - means[member])
+    return means[1:], np.bincount(member, weights=about, minlength=n_types + 1)[1:] / total[1:]

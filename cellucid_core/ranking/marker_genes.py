@@ -8,20 +8,19 @@ matrix twice for every group. The tests compare with scanpy. What is not logged 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellucid_core.dataset import LogRule
+from cellucid_core.dataset import LogRule, over_genes
 from cellucid_core.errors import WorkRefused
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
 
-#: Scores that are held while the best are sought: groups × genes of a block.
-_BLOCK_SCORES = 2**21
+#: Scores that are held before the best of them are taken: groups × genes.
+_HELD_SCORES = 2**21
 
 
 def marker_genes(
@@ -79,27 +78,31 @@ def marker_genes(
     cells_of = np.bincount(places, minlength=n_groups + 1).astype(np.float64)
     best = [np.zeros(0, np.int64)] * n_groups
     best_scores = [np.zeros(0)] * n_groups
-    with ThreadPoolExecutor(threads) as pool:
-        for block in _blocks(expression.n_genes, n_groups):
-            scores = np.array(list(pool.map(lambda g: _scores(expression, g, places, cells_of, rule.factor), block)))
-            for group in np.flatnonzero(usable):
-                found = np.concatenate([best_scores[group], scores[:, group]])
-                genes = np.concatenate([best[group], np.arange(block.start, block.stop)])
-                kept = np.argsort(-found, kind="stable")[:n]
-                kept = kept[found[kept] > 0]
-                best[group], best_scores[group] = genes[kept], found[kept]
-            if report is not None:
-                report(block.stop, expression.n_genes)
+    found = over_genes(_scores, expression, places, cells_of, rule.factor, threads=threads, report=report)
+    for positions, scores in _together(found, max(1, _HELD_SCORES // max(1, n_groups))):
+        for group in np.flatnonzero(usable):
+            genes, scored = np.append(best[group], positions), np.append(best_scores[group], scores[:, group])
+            kept = np.lexsort([genes, -scored])[:n]
+            kept = kept[scored[kept] > 0]
+            best[group], best_scores[group] = genes[kept], scored[kept]
     alone = int((sizes[~usable] > 0).sum())
     if alone:
         warnings.append(f"Groups with fewer than two cells, or all but one, have no marker genes ({alone:,} left out).")
     return best, warnings
 
 
-def _blocks(n_genes: int, n_groups: int) -> Iterator[range]:
-    step = int(np.clip(_BLOCK_SCORES // max(1, n_groups), 64, 2048))
-    for start in range(0, n_genes, step):
-        yield range(start, min(start + step, n_genes))
+def _together(found: Iterable[tuple[slice, np.ndarray]], n_genes: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Put blocks of genes together to `n_genes` and more; yield the positions of each lot and its scores."""
+    positions: list[np.ndarray] = []
+    scores: list[np.ndarray] = []
+    for block, values in found:
+        positions.append(np.arange(block.start, block.stop))
+        scores.append(values)
+        if sum(map(len, scores)) >= n_genes:
+            yield np.concatenate(positions), np.concatenate(scores)
+            positions, scores = [], []
+    if scores:
+        yield np.concatenate(positions), np.concatenate(scores)
 
 
 def _scores(

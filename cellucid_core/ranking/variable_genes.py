@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from cellucid_core.dataset import NO_LOGS, LogRule
+from cellucid_core.dataset import NO_LOGS, LogRule, over_genes
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.names import listed
 
@@ -35,8 +34,6 @@ FLAVORS: tuple[Flavor, ...] = get_args(Flavor)
 _BINS = 20
 #: Fewest varying genes that a trend is fitted to.
 _LEAST_GENES = 20
-#: Genes between two reports.
-_BLOCK = 512
 #: The normal distribution's third quartile: a median absolute deviation over it is a standard deviation.
 _QUARTILE = 0.6744897501960817
 
@@ -111,16 +108,12 @@ def variability(
     if flavor == "seurat_v3":
         return _standardized_variance(expression, threads, rule, report), []
     refuse_without_logs(rule)
-    moments: list[tuple[float, float]] = []
-    with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, expression.n_genes, _BLOCK):
-            block = range(start, min(start + _BLOCK, expression.n_genes))
-            moments += pool.map(lambda g: _moments(expression, g, rule, flavor), block)
-            if report is not None:
-                report(block.stop, expression.n_genes)
+    moments = np.zeros((expression.n_genes, 2))
+    how = (rule.factor, rule.base, flavor)
+    for block, found in over_genes(_moments, expression, *how, threads=threads, report=report):
+        moments[block] = found
     dispersion = normalized_dispersion if flavor == "seurat" else cell_ranger_dispersion
-    score = dispersion(np.array([m for m, _ in moments]), np.array([v for _, v in moments]))
-    return score, rule.done("highly variable genes")
+    return dispersion(moments[:, 0], moments[:, 1]), rule.done("highly variable genes")
 
 
 def _standardized_variance(
@@ -157,24 +150,24 @@ def _standardized_variance(
         trend.fit()
     except ValueError as error:
         raise WorkRefused("seurat_v3 finds no trend in these counts.", "Use another flavour.") from error
-    deviation = np.sqrt(10.0**trend.outputs.fitted_values)
-    positions = np.flatnonzero(varies)
+    deviation = np.full(len(mean), np.nan)
+    deviation[varies] = np.sqrt(10.0**trend.outputs.fitted_values)
     score = np.full(len(mean), np.nan)
-
-    def work(at: int) -> None:
-        gene = int(positions[at])
-        values = expression.gene_stored(gene)[1].astype(np.float64)
-        values = np.minimum(values[np.isfinite(values)], deviation[at] * math.sqrt(n) + mean[gene])
-        left = n * mean[gene] ** 2 + float(values @ values) - 2 * float(values.sum()) * mean[gene]
-        score[gene] = left / ((n - 1) * deviation[at] ** 2)
-
-    with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(positions), _BLOCK):
-            stop = min(start + _BLOCK, len(positions))
-            list(pool.map(work, range(start, stop)))
-            if report is not None:
-                report(stop, len(positions))
+    genes = np.flatnonzero(varies)
+    for block, found in over_genes(
+        _clipped_variance, expression, mean, deviation, genes=genes, threads=threads, report=report
+    ):
+        score[genes[block]] = found
     return score
+
+
+def _clipped_variance(expression: Expression, position: int, mean: np.ndarray, deviation: np.ndarray) -> float:
+    """Return the variance of one gene's counts in units of what its trend gives, none farther away than √N of it."""
+    n, middle, unit = expression.n_cells, mean[position], deviation[position]
+    values = expression.gene_stored(position)[1].astype(np.float64)
+    values = np.minimum(values[np.isfinite(values)], unit * math.sqrt(n) + middle)
+    left = n * middle**2 + float(values @ values) - 2 * float(values.sum()) * middle
+    return float(left / ((n - 1) * unit**2))
 
 
 def refuse_without_logs(rule: LogRule, others: Sequence[str] = ()) -> None:
@@ -224,7 +217,9 @@ def most_variable(score: np.ndarray, n: int, flavor: Flavor = "seurat") -> tuple
     return best, said
 
 
-def _moments(expression: Expression, position: int, rule: LogRule, flavor: Flavor) -> tuple[float, float]:
+def _moments(
+    expression: Expression, position: int, factor: np.ndarray | None, base: float, flavor: Flavor
+) -> tuple[float, float]:
     """Mean and sample variance of one gene: ``seurat`` of normalized counts, ``cell_ranger`` of their logarithms."""
     cells, values = expression.gene_stored(position)
     n = expression.n_cells
@@ -233,14 +228,14 @@ def _moments(expression: Expression, position: int, rule: LogRule, flavor: Flavo
         n -= int((~finite).sum())
         cells, values = cells[finite], values[finite]
     with np.errstate(over="ignore", invalid="ignore"):
-        if rule.factor is not None:
-            level = values.astype(np.float64) * rule.factor[cells]
+        if factor is not None:
+            level = values.astype(np.float64) * factor[cells]
             level = np.log1p(level) if flavor == "cell_ranger" else level
         elif flavor == "cell_ranger":  # to the same result, whatever the base
             level = values.astype(np.float64)
         else:
             # scanpy takes expm1 in the matrix's own type; a later sum in float64 must start from the same numbers.
-            natural = values if rule.base == math.e else values * values.dtype.type(math.log(rule.base))
+            natural = values if base == math.e else values * values.dtype.type(math.log(base))
             level = np.expm1(natural).astype(np.float64)
     if n < 2:
         return 0.0, 0.0

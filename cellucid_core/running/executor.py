@@ -82,7 +82,7 @@ class Local:
                 for task in as_completed(tasks):
                     if task.exception() is not None:  # of several, the first one is told
                         raise next(filter(None, (one.exception() for one in tasks)))
-                    yield tasks[task], task.result()
+                    yield tasks.pop(task), task.result()  # not held any longer: of many calls it would be much
             except BaseException:
                 self.cancel()
                 for task in tasks:

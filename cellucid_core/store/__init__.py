@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from cellucid_core.store.build import place_rows
 from cellucid_core.store.gene_major import Store, has_store, open_store, store_folder
-from cellucid_core.store.gene_stats import GeneStats, dense_gene_stats, gather_stats, join_stats, sparse_gene_stats
+from cellucid_core.store.gene_stats import (
+    GeneStats,
+    dense_gene_stats,
+    gather_stats,
+    missing_gene_stats,
+    sparse_gene_stats,
+)
 from cellucid_core.store.joined import JoinedStore
 
 __all__ = [
@@ -14,7 +20,7 @@ __all__ = [
     "dense_gene_stats",
     "gather_stats",
     "has_store",
-    "join_stats",
+    "missing_gene_stats",
     "open_store",
     "place_rows",
     "sparse_gene_stats",

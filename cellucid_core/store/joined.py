@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cellucid_core.cache import bytes_hash, home_folder, sealed_folder
+from cellucid_core.cache import bytes_hash, home_folder, is_complete, sealed_folder
+from cellucid_core.running import Share, executor
 from cellucid_core.store.gene_major import Store
 from cellucid_core.store.gene_stats import GeneStats, missing_gene_stats, sum_stats
 
@@ -96,19 +99,40 @@ class JoinedStore:
 
     @cached_property
     def _per_cell(self) -> tuple[np.ndarray, np.ndarray]:
-        both = [_per_cell(store, columns) for store, columns in zip(self._stores, self._columns, strict=True)]
-        totals, detected = zip(*both, strict=True)
+        folders = [_sums_of(store, columns) for store, columns in zip(self._stores, self._columns, strict=True)]
+        missing = [
+            (store.folder, columns, folder)
+            for store, columns, folder in zip(self._stores, self._columns, folders, strict=True)
+            if folder != store.folder and not is_complete(folder)
+        ]
+        for _ in executor().map(_sum_cells, missing):
+            pass
+        for folder in folders:
+            with suppress(OSError):
+                os.utime(folder)  # it is in use, see `cache.sealed_folder`
+        totals, detected = (
+            [np.load(folder / f"{name}.npy") for folder in folders] for name in ("cell_total", "cell_detected")
+        )
         return np.concatenate([np.zeros(0), *totals]), np.concatenate([np.zeros(0, np.int64), *detected])
 
 
-def _per_cell(store: Store, columns: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return a part's sums and detected genes over the genes that are taken of it, kept on the disk once computed."""
+def _sums_of(store: Store, columns: np.ndarray | None) -> Path:
+    """Return the folder with a part's sums and detected genes over the genes that are taken of it."""
     if columns is None:
-        return store.cell_total, store.cell_detected
-    taken = np.sort(columns[columns >= 0])
+        return store.folder
+    taken = _taken(columns)
     if len(taken) == store.n_genes:
-        return store.cell_total, store.cell_detected
-    folder = home_folder("stores") / f"{store.folder.name}-{bytes_hash(taken.astype(np.int64).tobytes())[:16]}"
+        return store.folder
+    return home_folder("stores") / f"{store.folder.name}-{bytes_hash(taken.tobytes())[:16]}"
+
+
+def _taken(columns: np.ndarray) -> np.ndarray:
+    return np.sort(columns[columns >= 0]).astype(np.int64)
+
+
+def _sum_cells(part: Path, columns: np.ndarray, folder: Path, report: Share) -> None:
+    """Sum a part's cells over the genes that are taken of it where this runs; keep the sums in a folder."""
+    store, taken = Store(part), _taken(columns)
 
     def build(draft: Path) -> None:
         total, detected = np.zeros(store.n_cells), np.zeros(store.n_cells, np.int64)
@@ -120,9 +144,9 @@ def _per_cell(store: Store, columns: np.ndarray | None) -> tuple[np.ndarray, np.
             total[cells] += values
             detected[cells] += values > 0
             if count % 256 == 255:
+                report(count / len(taken))
                 store.forget()
         np.save(draft / "cell_total.npy", total)
         np.save(draft / "cell_detected.npy", detected)
 
     sealed_folder(folder, build)
-    return np.load(folder / "cell_total.npy"), np.load(folder / "cell_detected.npy")

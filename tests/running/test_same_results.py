@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from cellucid_core.cli import main
-from cellucid_core.dataset import View, default_mapping, log_rule_of, open_dataset
+from cellucid_core.dataset import Expression, View, default_mapping, log_rule_of, open_dataset
 from cellucid_core.export import ExportSettings, write
 from cellucid_core.genes import GeneSet
+from cellucid_core.library import BuildSettings, build_signature
 from cellucid_core.preflight import apply_fixes, preflight
-from cellucid_core.ranking import highly_variable
+from cellucid_core.ranking import FLAVORS, kept_markers, variability
 from cellucid_core.running import Local
 from cellucid_core.signature import METHODS, match_in_view, run_signature, score_cells, score_many
 from tests.making import make_adata
@@ -31,28 +35,38 @@ def whole():
     return adata
 
 
-@pytest.fixture(params=[1, 2, 5])
-def files(request, whole, tmp_path):
+def parted(adata, n_parts, folder):
+    """Write an AnnData as files of some of its cells each."""
     paths = []
-    for number, rows in enumerate(np.array_split(np.arange(whole.n_obs), request.param)):
-        part = whole[rows].copy()
+    for number, rows in enumerate(np.array_split(np.arange(adata.n_obs), n_parts)):
+        part = adata[rows].copy()
         if number % 2:  # another order of the genes, and a dense one
             part = part[:, ::-1].copy()
             part.X = part.X.toarray()
-        paths.append(tmp_path / f"part{number}.h5ad")
+        paths.append(folder / f"part{number} of {n_parts}.h5ad")
         part.write_h5ad(paths[-1])
     return paths
 
 
+@pytest.fixture(params=[1, 2, 5])
+def files(request, whole, tmp_path):
+    return parted(whole, request.param, tmp_path)
+
+
 @pytest.fixture
 def on_the_cluster(running, certificates, monkeypatch, tmp_path):
-    """Return a function after which everything is computed on the cluster, in a folder that knows nothing yet."""
+    """Return a function after which all that has parts is computed on the cluster, in a folder that is empty."""
+    here = Local.map
+
+    def whole_matrices(self, function, calls, progress=None):
+        assert all(isinstance(call[1], Expression) and not call[1].spread for call in calls)
+        return here(self, function, calls, progress)
 
     def switch():
         monkeypatch.setenv("CELLUCID_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("CELLUCID_CLUSTER", running.address)
         monkeypatch.setenv("CELLUCID_CLUSTER_CERTS", str(certificates))
-        monkeypatch.setattr(Local, "map", None)
+        monkeypatch.setattr(Local, "map", whole_matrices)
 
     return switch
 
@@ -78,7 +92,6 @@ def results(view, folder):
         found[f"{method} many"] = many.scores
     found["stats"] = np.array([*vars(view.expression.stats).values()], dtype=float)
     found["cells"] = np.array([view.expression.cell_total, view.expression.cell_detected])
-    found["variable"] = highly_variable(view.expression, 12, rule=log_rule_of(view))[0]
     run = run_signature(view, GENES, method="ucell", normalize="zscore")
     found["run"] = json.dumps(run.to_json())
     found["preflight"] = repr(preflight(view).findings)
@@ -100,9 +113,24 @@ def test_results_are_those_of_this_machine(files, on_the_cluster, tmp_path, monk
             assert value == there[name], name
 
 
-def test_cells_and_genes_that_were_left_out(files, on_the_cluster):
-    from dataclasses import replace
+def test_cells_are_summed_over_the_genes_that_are_taken(counts, on_the_cluster, tmp_path):
+    paths = []
+    for number, genes in enumerate([slice(0, 30), slice(10, 40), slice(0, 40)]):
+        paths.append(tmp_path / f"{number}.h5ad")
+        counts[number::3, genes].copy().write_h5ad(paths[-1])
+    X = np.concatenate([counts.X[number::3, 10:30].toarray() for number in range(3)])
 
+    def check():
+        expression = view_of(paths).expression
+        np.testing.assert_array_equal(expression.cell_total, X.sum(axis=1))
+        np.testing.assert_array_equal(expression.cell_detected, (X > 0).sum(axis=1))
+
+    check()
+    on_the_cluster()
+    check()
+
+
+def test_cells_and_genes_that_were_left_out(files, on_the_cluster):
     def scores():
         dataset = open_dataset(files)
         mapping = replace(
@@ -117,6 +145,81 @@ def test_cells_and_genes_that_were_left_out(files, on_the_cluster):
     here = scores()
     on_the_cluster()
     np.testing.assert_array_equal(np.array(here), np.array(scores()))
+
+
+@pytest.fixture(scope="module")
+def counts():
+    """What every sum of is exact, so that it is one number however a file is parted."""
+    adata = make_adata(200, 40, seed=3)
+    X = np.random.default_rng(5).poisson(np.geomspace(0.2, 20, adata.n_vars), adata.shape).astype(np.float32)
+    X[:, :8] = 0
+    X[::9, :8] = 3  # eight genes that are the same: their order is tested, too
+    adata.X = sparse.csr_matrix(X)
+    del adata.obsp["connectivities"]
+    return adata
+
+
+def of_genes(view):
+    """Return everything that is computed gene by gene, as plain values."""
+    rule = log_rule_of(view)
+    flavors = FLAVORS if rule.scale.kind == "counts" else ("seurat", "cell_ranger")
+    found = {flavor: variability(view.expression, rule=rule, flavor=flavor)[0] for flavor in flavors}
+    codes = view.obs("cell_type").cat.codes.to_numpy()
+    for group, genes in enumerate(kept_markers(view, codes, 3, 15)[0]):
+        found[f"markers {group}"] = genes
+    settings = BuildSettings(generations=5, n_hvg=20, n_degs=6)
+    for level in build_signature(view, ["cell_type", "donor"], settings).levels:
+        found |= {f"{level.name} mean": level.mean.to_numpy(), f"{level.name} variance": level.variance.to_numpy()}
+        found |= {f"{level.name} genes": np.array([*level.hvgs, *level.degs])}
+    for name, values in vars(view.expression.stats).items():
+        found[name] = values
+    return found
+
+
+@pytest.fixture(params=["logs", "counts"])
+def values(request):
+    return request.getfixturevalue({"logs": "whole", "counts": "counts"}[request.param])
+
+
+@pytest.mark.parametrize("left_out", [0, 60])
+def test_what_is_computed_gene_by_gene_is_one_number(values, left_out, tmp_path, on_the_cluster, monkeypatch):
+    """In 1, 2 and 5 parts, here and on a cluster: the same bits."""
+
+    def opened(n_parts):
+        dataset = open_dataset(parted(values, n_parts, tmp_path))
+        mapping = replace(
+            default_mapping(dataset), cells_out=np.arange(0, 3 * left_out, 3), genes_kept=np.arange(1, 40)
+        )
+        return View(dataset, mapping)
+
+    monkeypatch.setattr("cellucid_core.dataset.gene_by_gene._BLOCK", 7)
+    expected = of_genes(opened(1))
+    found = {f"{n} parts here": of_genes(opened(n)) for n in (2, 5)}
+    on_the_cluster()
+    found |= {f"{n} parts there": of_genes(opened(n)) for n in (1, 2, 5)}
+    for where, results in found.items():
+        assert list(results) == list(expected)
+        for name, numbers in expected.items():
+            sums = name in ("total", "square_total")  # of parts, which are rounded
+            same = partial(np.testing.assert_allclose, rtol=1e-12) if sums else np.testing.assert_array_equal
+            same(results[name], numbers, err_msg=f"{name}, {where}")
+            assert results[name].dtype == numbers.dtype
+
+
+def test_a_caller_who_gives_up_leaves_nothing(counts, tmp_path, on_the_cluster):
+    from cellucid_core.cache import scratch_folder
+    from cellucid_core.errors import InputError
+
+    on_the_cluster()
+    view = view_of(parted(counts, 2, tmp_path))
+
+    def give_up(done, total):
+        raise InputError("Cancelled.", "Start it again.")
+
+    with pytest.raises(InputError, match="Cancelled"):
+        variability(view.expression, rule=log_rule_of(view), report=give_up)
+    with scratch_folder() as another:
+        assert [path for path in another.parent.iterdir() if path.is_dir()] == [another]
 
 
 @pytest.mark.parametrize("layout", ["csr", "dense", "chunked"])

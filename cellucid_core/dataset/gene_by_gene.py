@@ -1,0 +1,132 @@
+"""What is computed gene by gene: in threads here, on a cluster by the workers, from all parts of a gene at once.
+
+A worker that reads a gene from every part gets the numbers that this machine gets, to the last bit, however many parts
+there are; sums over parts would be put together in another order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cellucid_core.cache import scratch_folder
+from cellucid_core.running import Executor, Local, Share, executor
+
+if TYPE_CHECKING:
+    from cellucid_core.dataset.expression import Expression
+
+#: Genes of one call.
+_BLOCK = 64
+#: Genes after which a block looks whether it is still wanted.
+_STEP = 16
+
+
+def over_genes(
+    kernel: Callable[..., Any],
+    expression: Expression,
+    *arguments: Any,
+    genes: Sequence[int] | np.ndarray | None = None,
+    threads: int = 1,
+    report: Callable[[int, int], None] | None = None,
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield ``kernel(expression, gene, *arguments)`` of many genes, block by block, in the order in which they end.
+
+    Parameters
+    ----------
+    kernel
+        A function of a module; returns numbers of one shape for every gene.
+    expression
+        The matrix; if it is `spread`, the cluster computes.
+    arguments
+        Plain values and arrays, which are not to be written to.
+    genes
+        Positions; None for all.
+    threads
+        How many blocks are worked on at a time here.
+    report
+        Called with (genes done, all genes) in the caller's thread; it may raise to cancel.
+
+    Yields
+    ------
+    tuple
+        Which of `genes` these are, and what the kernel returned of each, (genes of the block, …).
+
+    Raises
+    ------
+    CellucidError
+        What the kernel raises, or why the cluster cannot compute it.
+    """
+    positions = np.arange(expression.n_genes) if genes is None else np.asarray(genes, np.int64)
+    n = len(positions)
+    blocks = [slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK)]
+    tell, done = report or (lambda done, total: None), 0
+    with ExitStack() as held:
+        engine: Executor = Local(threads)
+        matrix: Any = expression
+        waiting = None
+        if expression.spread:
+            engine, shared = executor(), held.enter_context(scratch_folder())
+            matrix, arguments = _laid_down(expression, arguments, shared)
+
+            def waiting(_: float) -> None:  # a cluster asks in this thread whether it is still wanted; threads do not
+                tell(done, n)
+
+        calls = [(kernel, matrix, positions[block].tolist(), arguments) for block in blocks]
+        for number, found in engine.map(_block, calls, waiting):
+            yield blocks[number], found
+            done += len(found)
+            tell(done, n)
+
+
+class _Lying(NamedTuple):
+    """Something in a file of the shared folder, and how it is read."""
+
+    read: Callable[[Path], Any]
+    path: Path
+
+
+def _laid_down(expression: Expression, arguments: tuple[Any, ...], folder: Path) -> tuple[_Lying, tuple[Any, ...]]:
+    """Write the matrix' whereabouts and the arrays once; every call then names the files."""
+    expression.save(folder / "expression.npz")
+    told = list(arguments)
+    for number, argument in enumerate(arguments):
+        if isinstance(argument, np.ndarray) and argument.size:  # nothing cannot be mapped
+            path = folder / f"{number}.npy"
+            np.save(path, argument)
+            told[number] = _Lying(_mapped, path)
+    return _Lying(type(expression).read, folder / "expression.npz"), tuple(told)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    array: np.ndarray = np.load(path, mmap_mode="r")
+    return array.view(np.ndarray)  # a memmap pays for its class on every slice
+
+
+@lru_cache(maxsize=2)  # a worker gets many blocks of one matrix
+def _matrix(lying: _Lying) -> Any:
+    return lying.read(lying.path)
+
+
+def _block(
+    kernel: Callable[..., Any],
+    matrix: Expression | _Lying,
+    genes: Sequence[int],
+    arguments: tuple[Any, ...],
+    report: Share,
+) -> np.ndarray:
+    expression: Expression = _matrix(matrix) if isinstance(matrix, _Lying) else matrix
+    given = [argument.read(argument.path) if isinstance(argument, _Lying) else argument for argument in arguments]
+    found = []
+    for done, gene in enumerate(genes):
+        if done % _STEP == 0:
+            report(done / len(genes))
+        found.append(kernel(expression, gene, *given))
+    if expression is not matrix:  # a worker may hold little; here what was read is the system's to give up
+        expression.forget()
+    report(1.0)
+    return np.array(found)
