@@ -12,7 +12,7 @@ from altair.utils.schemapi import disable_debug_mode
 
 from cellucid_core import charts
 from cellucid_core.errors import CellucidError
-from pages.session.state import kept, show_error, widget_key
+from pages.session.state import kept, literal, show_error, widget_key
 from pages.widgets.remembered import remembered
 
 # Altair checks every part of a chart when it is made. Tests do so once; a server would do it for every drawing.
@@ -29,7 +29,7 @@ _SIZES: dict[str, float | None] = {
 }
 _UNITS = {"mm": 1.0, "inch": 25.4}
 _GROUNDS: dict[charts.Ground, str] = {"white": "White", "transparent": "None", "dark": "Dark"}
-_DPI = (150, 300, 600, 1200)
+_DPI = (150, 300, 600)
 #: Of the screen, as style sheets count.
 _SCREEN_DPI, _WIDE = 96, 300
 
@@ -80,7 +80,7 @@ def figure_style(file_name: str = "", titles: tuple[str, ...] | list[str] = ()) 
         return usual if value is None else value
 
     unit = chosen("unit", "mm")
-    factor = _UNITS[unit]
+    factor = _UNITS.get(unit, 1.0)
     width = _SIZES.get(chosen("size", ""), _USUAL.width)
     height = chosen(f"height {unit}", None)
     words = {title: chosen(f"word {file_name} {title}", title) for title in titles}
@@ -164,7 +164,7 @@ def _choose(file_name: str, titles: list[str]) -> None:
     st.text_input("Title", placeholder="None", **kept(f"figure_title {file_name}"))
     for title in titles:
         name = f"figure_word {file_name} {title}"
-        st.text_input(f"Instead of “{title}”", **_said(name, title))
+        st.text_input(f"Instead of “{literal(title)}”", **_said(name, title))
 
 
 def _said(name: str, usual: str) -> dict[str, Any]:
