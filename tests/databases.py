@@ -56,7 +56,7 @@ def postgres_running() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
+def postgres(tmp_path_factory) -> Iterator[str]:
     """Return the address of a PostgreSQL of this run's own, with a migrated database to copy from."""
     if _programs() is None and not _REQUIRED:
         pytest.skip("PostgreSQL is not installed")
@@ -64,6 +64,7 @@ def postgres() -> Iterator[str]:
         _command(address, "CREATE DATABASE prepared")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CELLUCID_DATABASE", f"{address}/prepared")
+            patch.setenv("CELLUCID_HOME", str(tmp_path_factory.mktemp("nothing-to-take-over")))
             with reading():
                 pass
             close_databases()

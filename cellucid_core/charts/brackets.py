@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from cellucid_core.charts.distributions import Sides
 
 _LINE = "#8C939A"
+#: Streamlit gives text no colour of its theme: this grey is as far from white as from the dark ground, 4.3 : 1.
+_TEXT = "#767D85"
 #: Pixels from one bracket to the next, and of a letter.
 _STEP = 24
 _LETTER = 6.8
@@ -105,9 +107,8 @@ def with_brackets(
     marks = [
         line.encode(**sides.place("left:Q", "right:Q"), **sides.value("score:Q")),
         *(line.encode(**sides.place(f"{end}:Q"), **sides.value("foot:Q", "score:Q")) for end in ("left", "right")),
-        # Streamlit gives text no colour of its theme: this one reads on light and on dark.
         base.mark_text(
-            color=_LINE, fontSize=12, fontWeight=600, baseline="middle", angle=90 if plan.rows else 0
+            color=_TEXT, fontSize=12, fontWeight=600, baseline="middle", angle=90 if plan.rows else 0
         ).encode(**sides.place("middle:Q"), **sides.value("over:Q"), text="text:N"),
     ]
     return marks, plan if plan.rows else replace(plan, height=plan.height + room)

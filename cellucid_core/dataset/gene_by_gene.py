@@ -71,7 +71,7 @@ def over_genes(
         waiting = None
         if expression.spread:
             engine, shared = executor(), held.enter_context(scratch_folder())
-            matrix, arguments = _laid_down(expression, arguments, shared)
+            matrix, arguments = _in_files(expression, arguments, shared)
 
             def waiting(_: float) -> None:  # a cluster asks in this thread whether it is still wanted; threads do not
                 tell(done, n)
@@ -83,23 +83,23 @@ def over_genes(
             tell(done, n)
 
 
-class _Lying(NamedTuple):
-    """Something in a file of the shared folder, and how it is read."""
+class _InFile(NamedTuple):
+    """Something that is in a file of the shared folder, and how it is read."""
 
     read: Callable[[Path], Any]
     path: Path
 
 
-def _laid_down(expression: Expression, arguments: tuple[Any, ...], folder: Path) -> tuple[_Lying, tuple[Any, ...]]:
-    """Write the matrix' whereabouts and the arrays once; every call then names the files."""
+def _in_files(expression: Expression, arguments: tuple[Any, ...], folder: Path) -> tuple[_InFile, tuple[Any, ...]]:
+    """Write where the matrix is, and the arrays, once: every call then names the files."""
     expression.save(folder / "expression.npz")
     told = list(arguments)
     for number, argument in enumerate(arguments):
         if isinstance(argument, np.ndarray) and argument.size:  # nothing cannot be mapped
             path = folder / f"{number}.npy"
             np.save(path, argument)
-            told[number] = _Lying(_mapped, path)
-    return _Lying(type(expression).read, folder / "expression.npz"), tuple(told)
+            told[number] = _InFile(_mapped, path)
+    return _InFile(type(expression).read, folder / "expression.npz"), tuple(told)
 
 
 def _mapped(path: Path) -> np.ndarray:
@@ -108,19 +108,19 @@ def _mapped(path: Path) -> np.ndarray:
 
 
 @lru_cache(maxsize=2)  # a worker gets many blocks of one matrix
-def _matrix(lying: _Lying) -> Any:
-    return lying.read(lying.path)
+def _matrix(file: _InFile) -> Any:
+    return file.read(file.path)
 
 
 def _block(
     kernel: Callable[..., Any],
-    matrix: Expression | _Lying,
+    matrix: Expression | _InFile,
     genes: Sequence[int],
     arguments: tuple[Any, ...],
     report: Share,
 ) -> np.ndarray:
-    expression: Expression = _matrix(matrix) if isinstance(matrix, _Lying) else matrix
-    given = [argument.read(argument.path) if isinstance(argument, _Lying) else argument for argument in arguments]
+    expression: Expression = _matrix(matrix) if isinstance(matrix, _InFile) else matrix
+    given = [argument.read(argument.path) if isinstance(argument, _InFile) else argument for argument in arguments]
     found = []
     for done, gene in enumerate(genes):
         if done % _STEP == 0:

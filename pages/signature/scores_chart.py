@@ -108,6 +108,12 @@ def draw_scores(run: SignatureRun, key: Hashable) -> tuple[SignatureRun, ReportF
     return run, shown
 
 
+def chart_choices() -> dict[str, Any]:
+    """Return how the chart of the scores is drawn, for a record: what was never chosen is None."""
+    names = ("chart", "points", "page_order", "brackets", "brackets_within")
+    return {name: st.session_state.get(widget_key(name)) for name in names}
+
+
 def _chosen_pairs(run: SignatureRun) -> list[tuple[charts.Bracket, TestResult]]:
     """Draw the choice of pairs that get a bracket, and return those with their tests."""
     options = _pairs_within(run) if run.split is not None else _pairs_of_pages(run)

@@ -30,6 +30,7 @@ from cellucid_core.signature.reporting import split_csv
 from pages.session.figure import figure_style
 from pages.session.server_file import offer_file
 from pages.session.state import kept, show_error, workspace
+from pages.signature.scores_chart import chart_choices
 from pages.widgets.remembered import known
 
 #: With what the Python lines work.
@@ -134,5 +135,5 @@ def _of_session(run: SignatureRun, key: Hashable) -> dict[str, Any]:
         "replaced": {old: new for old, new in work.replaced.items() if new in set(run.match.found)},
         "every_method": known("signature every method", key),
         "mixed_model": known("signature mixed model", key),
-        "figure": asdict(figure_style()),
+        "figure": {**asdict(figure_style()), **chart_choices()},
     }

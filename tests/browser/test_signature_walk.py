@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from playwright.sync_api import expect
 
@@ -84,3 +86,11 @@ def test_a_condition_within_each_cell_type_with_points_and_a_bracket(page, tmp_p
     picture = saved.value.path().read_text()
     assert "treated" in picture
     assert "p = " in picture
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    at_rest(page)
+    page.get_by_role("tab", name="Export").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Record (JSON)").click()
+    record = json.loads(saved.value.path().read_text(encoding="utf-8"))
+    assert record["figure"]["brackets_within"] == ['["NK cell", "False", "True"]']
+    assert record["figure"]["points"] is True

@@ -14,6 +14,7 @@ import pandas as pd
 from cellucid_core.dataset import natural_kind
 from cellucid_core.dataset.log_rule import log_rule
 from cellucid_core.dataset.scale import scale_of
+from cellucid_core.errors import InputError
 
 
 class ArrayExpression:
@@ -84,10 +85,12 @@ class ArrayView:
         )
 
     def obs(self, key):
+        if key not in self._obs:
+            raise InputError(f"The cell table has no column {key!r}.")
         return self._obs[key]
 
     def kind(self, key):
-        return natural_kind(self._obs[key])
+        return natural_kind(self.obs(key))
 
     def exported_name(self, key):
         return self.renamed.get(key, key)

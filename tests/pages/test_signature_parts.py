@@ -118,6 +118,7 @@ def test_take_home(open_app):
     app = open_app("gene_signature.py")
     open_tab(app, "Export")
     assert [b.label for b in app.get("download_button") if "(" in b.label] == [
+        "Download this analysis (HTML)",
         "Download the scores (CSV)",
         "Scores (Parquet)",
         "Cell table (CSV)",
@@ -196,7 +197,8 @@ def test_many_pages_have_a_matrix_of_pairs_before_the_tests(open_app):
 
 def chart_rows(app, key):
     """All data rows of the scores' chart that have a key."""
-    spec = app.session_state["remembered signature chart"][1].to_dict()
+    kind = widget(app, "button_group", "Chart").value
+    spec = app.session_state[f"remembered chart signature_{kind.lower().replace(' ', '_')}"][1].to_dict()
     return [row for data in spec["datasets"].values() for row in data if key in row]
 
 

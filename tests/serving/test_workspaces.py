@@ -278,7 +278,8 @@ def test_a_workspace_that_is_open_is_marked_in_time(monkeypatch, lifetime, minut
     changed(name, opened=before)
     mark_opened(name)
     with reading() as connection:
-        assert (connection.scalar(select(workspaces.c.opened)) > before + 1) == noted
+        opened = connection.scalar(select(workspaces.c.opened).where(workspaces.c.name == name))
+    assert (opened > before + 1) == noted
 
 
 def test_only_the_servers_account_reads_a_workspace(home):

@@ -45,7 +45,7 @@ def run_record(
     every_method, mixed_model
         What the other methods say, and the fit, if they were asked for.
     figure
-        How its figures are saved: width, height, letters and so on.
+        How its figures are drawn and saved: width, height, letters, pairs with a bracket and so on.
 
     Returns
     -------
