@@ -32,7 +32,12 @@ from cellucid_core.charts.evidence import (
 from cellucid_core.charts.image import MIME, FigureStyle, Ground, ImageKind, chart_image, titles
 from cellucid_core.charts.layout import SCREEN, Room
 from cellucid_core.charts.page_sizes import PAGE_SIZES_CAPTION, page_sizes
-from cellucid_core.charts.per_sample import PER_SAMPLE_CAPTION, per_sample
+from cellucid_core.charts.per_sample import (
+    PER_SAMPLE_CAPTION,
+    SPLIT_PER_SAMPLE_CAPTION,
+    per_sample,
+    split_per_sample,
+)
 from cellucid_core.charts.points import points_caption
 from cellucid_core.charts.signatures import (
     FRONT_CAPTION,
@@ -64,6 +69,7 @@ __all__ = [
     "PER_SAMPLE_CAPTION",
     "SCREEN",
     "SPLIT_CAPTION",
+    "SPLIT_PER_SAMPLE_CAPTION",
     "TREE_CAPTION",
     "TREND_CAPTION",
     "VIOLIN_CAPTION",
@@ -96,6 +102,7 @@ __all__ = [
     "signature_heatmap",
     "specification",
     "split_box",
+    "split_per_sample",
     "split_places",
     "split_violin",
     "stacked_fractions",

@@ -106,17 +106,7 @@ def signature_html(
         lines = api_code(view, run, choices=choices)
     except CellucidError as error:  # pages that were drawn or made elsewhere are not in the file
         lines = f"# {error.what} {error.fix}"
-    figures = [scores or _scores(run)]
-    if run.owned is not None and scores is None:
-        owned = run.owned
-        figures.insert(
-            0,
-            ReportFigure(
-                "Mean score of each sample",
-                charts.PER_SAMPLE_CAPTION,
-                lambda room: charts.per_sample(run.spoken, owned, run.title, room=room),
-            ),
-        )
+    figures = [scores] if scores is not None else [*_samples(run), _scores(run)]
     genes = ReportFigure(
         "Each gene in each page", charts.DOTS_CAPTION, lambda room: charts.dot_plot(quality.by_page, room=room)
     )
@@ -155,6 +145,28 @@ def _pairs(run: SignatureRun) -> Table:
     table = pairs_table(run.tests, run.pages)
     words = table.words().rename_axis("Cohen's d").reset_index()
     return Table([str(name) for name in words.columns], words.astype(str).values.tolist(), [False] * words.shape[1])
+
+
+def _samples(run: SignatureRun) -> list[ReportFigure]:
+    """Return the chart of the samples, where there are some."""
+    title, owned, split = "Mean score of each sample", run.owned, run.split
+    if split is not None and (within := split.owned) is not None:
+        return [
+            ReportFigure(
+                title,
+                charts.SPLIT_PER_SAMPLE_CAPTION,
+                lambda room: charts.split_per_sample(run.spoken, split.values, within, run.title, split.key, room=room),
+            )
+        ]
+    if owned is None:
+        return []
+    return [
+        ReportFigure(
+            title,
+            charts.PER_SAMPLE_CAPTION,
+            lambda room: charts.per_sample(run.spoken, owned, run.title, room=room),
+        )
+    ]
 
 
 def _scores(run: SignatureRun) -> ReportFigure:

@@ -148,9 +148,7 @@ class SignatureRun:
             scores=[self.scores[i] for i in at],
             summary=self.summary.iloc[at].reset_index(drop=True),
             owned=None if self.owned is None else [self.owned[i] for i in at],
-            split=None
-            if split is None
-            else replace(split, scores=[split.scores[i] for i in at], tests=[split.tests[i] for i in at]),
+            split=None if split is None else split.in_order(at),
         )
 
     def table(self, view: View) -> pd.DataFrame:

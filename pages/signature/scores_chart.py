@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -48,7 +49,7 @@ def draw_scores(run: SignatureRun, key: Hashable) -> tuple[SignatureRun, ReportF
         The run with its pages in the order that is shown, and the chart.
     """
     split = run.split
-    kinds = [*SPLIT_CHARTS] if split is not None else [*([PER_SAMPLE] if run.owned is not None else []), *CHARTS]
+    kinds = [*([PER_SAMPLE] if run.owned is not None else []), *(CHARTS if split is None else SPLIT_CHARTS)]
     if st.session_state.get(widget_key("chart")) not in kinds:  # there is no sample column any more, or a split
         st.session_state.pop(widget_key("chart"), None)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -74,29 +75,21 @@ def draw_scores(run: SignatureRun, key: Hashable) -> tuple[SignatureRun, ReportF
             split = run.split
         pairs = _chosen_pairs(run) if kind in (*SPLIT_CHARTS, PER_SAMPLE) else []
     brackets = [bracket for bracket, _ in pairs]
-    with_brackets: dict[str, Any] = {"brackets": brackets} if brackets else {}
-
-    def draw(room: charts.Room) -> Any:
-        if split is not None:
-            build = SPLIT_CHARTS[kind]
-            return build(
-                run.spoken, split.values, split.scores, run.title, split.key, points=seed, brackets=brackets, room=room
-            )
-        if kind == PER_SAMPLE and run.owned is not None:
-            return charts.per_sample(run.spoken, run.owned, run.title, **with_brackets, room=room)
-        with_points: dict[str, Any] = {} if seed is None else {"points": seed}
-        return CHARTS[kind][0](run.spoken, run.scores, run.title, **with_points, **with_brackets, room=room)
-
     drawn = run.scores if split is None else [scores for some in split.scores for scores in some]
     halves = split is not None and len(split.values) == 2 and kind == "Violin"
+    if kind == PER_SAMPLE:
+        marks = charts.PER_SAMPLE_CAPTION if split is None else charts.SPLIT_PER_SAMPLE_CAPTION
+    else:
+        marks = CHARTS[kind][1]
     caption = [
-        charts.PER_SAMPLE_CAPTION if kind == PER_SAMPLE else CHARTS[kind][1],
+        marks,
         charts.SPLIT_CAPTION if halves else "",
         "" if seed is None else charts.points_caption(drawn),
         brackets_caption([test for _, test in pairs]),
     ]
     looks = tuple((page.name, page.color) for page in run.pages)
     made_of = (key, split.key if split else None, kind, looks, seed, tuple(brackets))
+    draw = partial(_chart, run, kind, seed, brackets)
     shown = ReportFigure(run.headline, " · ".join(filter(None, caption)), draw)
     figure(
         draw,
@@ -106,6 +99,24 @@ def draw_scores(run: SignatureRun, key: Hashable) -> tuple[SignatureRun, ReportF
         alt=run.headline,
     )
     return run, shown
+
+
+def _chart(run: SignatureRun, kind: str, seed: int | None, brackets: list[charts.Bracket], room: charts.Room) -> Any:
+    """Build the chart; `seed` is None where cells are not drawn as points."""
+    split = run.split
+    points: dict[str, Any] = {} if seed is None else {"points": seed}
+    over: dict[str, Any] = {"brackets": brackets} if brackets else {}
+    if kind == PER_SAMPLE:
+        if split is not None and split.owned is not None:
+            return charts.split_per_sample(
+                run.spoken, split.values, split.owned, run.title, split.key, **over, room=room
+            )
+        assert run.owned is not None
+        return charts.per_sample(run.spoken, run.owned, run.title, **over, room=room)
+    if split is not None:
+        build = SPLIT_CHARTS[kind]
+        return build(run.spoken, split.values, split.scores, run.title, split.key, **points, **over, room=room)
+    return CHARTS[kind][0](run.spoken, run.scores, run.title, **points, **over, room=room)
 
 
 def chart_choices() -> dict[str, Any]:

@@ -252,10 +252,13 @@ def test_pages_are_split_by_a_second_column(open_app, opened):
         split_key="treated",
     ).split
     assert found.tests == want.tests
+    assert widget(app, "button_group", "Chart").options == ["Per sample", "Violin", "Box"]
+    assert {row["value"] for row in chart_rows(app, "sample")} == {"False", "True"}
+    assert "line: the same sample within a page" in texts(app)
+    widget(app, "button_group", "Chart").set_value("Violin").run()
     assert {row["value"] for row in chart_rows(app, "mark")} == {"False", "True"}
     assert "halves: the two values" in texts(app)
     assert "within a page" in texts(app) or "strongest difference" in texts(app) or "about the same" in texts(app)
-    assert widget(app, "button_group", "Chart").options == ["Violin", "Box"]
     pairs = widget(app, "multiselect", "Show p-values of")
     assert pairs.options[0] == f"{before.pages[0].name}: False − True"
     pairs.select(pairs.options[0]).run()

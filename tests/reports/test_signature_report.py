@@ -71,8 +71,11 @@ def test_the_chart_that_is_shown_and_values_within_pages(run_of):
     assert "Box: middle half" in text
     assert "treated within each page" in text
     assert [attrs["alt"] for tag, attrs in tags.seen if tag == "img"][:2] == ["Boxes", "Each gene in each page"]
-    plain = Tags.of(signature_html(view, run))
-    assert charts.SPLIT_CAPTION in " ".join(plain.text)
+    plain = " ".join(Tags.of(signature_html(view, run)).text)
+    assert charts.SPLIT_CAPTION in plain
+    assert charts.SPLIT_PER_SAMPLE_CAPTION not in plain
+    view, run = run_of(split_key="treated", sample_key="donor")
+    assert charts.SPLIT_PER_SAMPLE_CAPTION in " ".join(Tags.of(signature_html(view, run)).text)
 
 
 def test_many_pages_have_a_matrix_of_pairs(run_of):

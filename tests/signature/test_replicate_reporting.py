@@ -91,6 +91,36 @@ def test_the_chart_of_samples_has_a_point_per_sample_and_page(view):
     assert one["page"] in ("treated True", "treated False")
 
 
+def test_the_chart_of_samples_within_pages_joins_a_sample_within_a_page(view):
+    pages = pages_from_column(view, "leiden")
+    run = run_signature(view, ["GENE1", "GENE2"], pages=pages, sample_key="donor", split_key="treated")
+    split = run.split
+    chart = charts.split_per_sample(run.spoken, split.values, split.owned, run.title, split.key)
+    line, bar, points = (layer.data.values for layer in chart.layer)
+    places = {at + offset for at in range(len(pages)) for offset in charts.split_places(2)}
+    assert {row["at"] for row in line} <= places
+    assert len(bar) == 2 * len(pages)
+    for row in points:
+        page = pages[[one.name for one in run.spoken].index(row["page"])]
+        value = next(one for one in split.values if one.name == row["value"])
+        donor = np.flatnonzero((view.obs("donor") == row["sample"]).to_numpy())
+        cells = np.intersect1d(np.intersect1d(page.cells, value.cells), donor)
+        assert row["cells"] == len(cells)
+        assert row["score"] == pytest.approx(run.raw[cells].mean(), rel=1e-6)
+    assert {(row["sample"], row["joined"]) for row in line} == {
+        (row["sample"], row["joined"]) for row in points if row["joined"] is not None
+    }
+    turned = run.in_order("lowest")
+    means = turned.summary["mean"].tolist()
+    assert means == sorted(means)
+    assert [page.name for page in turned.pages] == turned.summary["page"].tolist()
+    at = [pages.index(page) for page in turned.pages]
+    assert turned.split.owned == [split.owned[i] for i in at]
+    assert turned.split.tests == [split.tests[i] for i in at]
+    assert turned.owned == [run.owned[i] for i in at]
+    assert run.in_order("chosen") is run
+
+
 def test_the_table_of_the_mixed_model(view):
     pages = pages_from_column(view, "leiden")
     run = run_signature(view, ["GENE1"], pages=pages, sample_key="donor")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from cellucid_core.cell_pages import Page, choose_pages, group_colors
 from cellucid_core.errors import InputError
 from cellucid_core.signature.statistics.compare import compare_samples
 from cellucid_core.signature.statistics.effects import Sample
-from cellucid_core.signature.statistics.replicates import by_owner, owned_by, sample_codes
+from cellucid_core.signature.statistics.replicates import Owned, by_owner, owned_by, sample_codes
 from cellucid_core.signature.statistics.result import Adjustment, TestResult, adjust
 
 if TYPE_CHECKING:
@@ -39,12 +39,25 @@ class Split:
         One list per page: its values compared in pairs, an effect being the first less the second. By sample where
         there is a sample column, else by cell. p-values are adjusted over the pairs of all pages together, t-tests and
         rank tests apart.
+    owned
+        With a sample column: one list per page with the scores of each value, added up by sample.
     """
 
     key: str
     values: list[Page]
     scores: list[list[np.ndarray]]
     tests: list[list[TestResult]]
+    owned: list[list[Owned]] | None = None
+
+    def in_order(self, order: Sequence[int]) -> Split:
+        """Return the split of the same pages in another order."""
+        owned = self.owned
+        return replace(
+            self,
+            scores=[self.scores[i] for i in order],
+            tests=[self.tests[i] for i in order],
+            owned=None if owned is None else [owned[i] for i in order],
+        )
 
     def to_json(self, pages: Sequence[Page]) -> dict[str, Any]:
         """Return the object that a record holds; `pages` are those that were split."""
@@ -120,6 +133,7 @@ def split_pages(
     owners = None if samples is None else sample_codes(samples)
     split: list[list[np.ndarray]] = []
     tests: list[list[TestResult]] = []
+    owned: list[list[Owned]] = []
     for page, all_scores in zip(pages, scores, strict=True):
         here = place[page.cells]
         masks = [here == j for j in range(len(values))]
@@ -128,10 +142,11 @@ def split_pages(
             results = compare_samples(names, [Sample.of(some) for some in split[-1]])
         else:
             parts = [Page(name, page.cells[mask]) for name, mask in zip(names, masks, strict=True)]
-            results = by_owner(names, owned_by(parts, split[-1], *owners))
+            owned.append(owned_by(parts, split[-1], *owners))
+            results = by_owner(names, owned[-1])
         # Of three and more values there are tests of all together, too; pairs are what can be compared over pages.
         tests.append([test for test in results if len(test.pages) == 2])
-    return Split(key, values, split, _adjusted_together(tests, p_adjust))
+    return Split(key, values, split, _adjusted_together(tests, p_adjust), None if owners is None else owned)
 
 
 def _adjusted_together(tests: list[list[TestResult]], how: Adjustment) -> list[list[TestResult]]:
