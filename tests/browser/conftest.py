@@ -34,9 +34,10 @@ FLAGS = [
 
 
 def chromium() -> str | None:
-    """Return the browser's path: CHROMIUM, or the first one on the PATH."""
+    """Return the browser's path: CHROMIUM, or the first one on the PATH; first the one without windows, the fastest."""
     named = os.environ.get("CHROMIUM")
-    return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    known = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    return named or next(filter(None, map(shutil.which, known)), None)
 
 
 @pytest.fixture(scope="session")
