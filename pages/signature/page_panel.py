@@ -42,7 +42,7 @@ class PageChoice:
 def page_panel(view: View) -> PageChoice:
     """Draw the panel and return what was chosen."""
     columns = page_columns(view)
-    of, against = st.columns(2, gap="small")
+    of, against = st.columns(2, gap="small", vertical_alignment="bottom")
     column = of.selectbox(
         "Compare pages from",
         columns,
