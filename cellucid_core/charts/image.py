@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cellucid_core.charts.layout import Room, drawable
+from cellucid_core.charts.specification import specification
 from cellucid_core.errors import InputError
 
 ImageKind = Literal["pdf", "png", "svg"]
@@ -132,8 +133,6 @@ def chart_image(chart: Any, kind: ImageKind = "png", style: FigureStyle | None =
 
 def titles(chart: Any) -> list[str]:
     """Return the titles of a chart's axes and legends, each once, as `FigureStyle.words` replaces them."""
-    from cellucid_core.charts.specification import specification
-
     found: dict[str, None] = {}
     for guide in _guides(specification(chart)):
         if title := _title(guide):
@@ -150,7 +149,7 @@ def _drawing(chart: Any, style: FigureStyle) -> tuple[str, float, float]:
     """Return a chart as SVG, and its width and height in pixels of Vega."""
     import vl_convert
 
-    spec = _drawable(chart.to_dict())
+    spec = _drawable(specification(chart))
     for guide in _guides(spec):
         if (title := _title(guide)) in style.words:
             guide["title"] = drawable(style.words[title]) or None

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from cellucid_core import charts, dataset
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
@@ -23,6 +21,7 @@ from cellucid_core.signature import (
     signature_quality,
 )
 from cellucid_core.signature.reporting import (
+    MANY_PAGES,
     mixed_model_table,
     overall_sentence,
     pairs_table,
@@ -35,9 +34,6 @@ from cellucid_core.signature.statistics import MixedPair
 _STYLE = charts.FigureStyle(width=180, font_size=9, dpi=200)
 #: A drawing that is larger (a mark per cell) is put in as a picture.
 _MOST_DRAWN = 1_000_000
-#: Among more pages, the effects of all pairs stand in a matrix, and the tests can be unfolded.
-_MANY_PAGES = 4
-_SCALES = {"none": "as stored", "zscore": "z-score over the pages", "minmax": "0 to 1 over the pages"}
 
 
 @dataclass(frozen=True)
@@ -130,11 +126,11 @@ def signature_html(
             )
         ),
         overall=overall_sentence(run.tests) if run.tests else "",
-        pairs=_pairs(run) if len(run.pages) > _MANY_PAGES and run.tests else None,
+        pairs=_pairs(run) if len(run.pages) > MANY_PAGES and run.tests else None,
         tests=Table.of(tests_table(run.tests, run.pages)) if run.tests else None,
         within=None if split is None else Table.of(split_table(split, run.pages)),
         within_sentence="" if split is None else split_sentence(split, run.pages),
-        methods=None if every_method is None else Table.of(_effects(every_method)),
+        methods=None if every_method is None else Table.of(every_method.effects(run.spoken).reset_index()),
         every_method=every_method,
         mixed=None if mixed_model is None else Table.of(mixed_model_table(mixed_model)),
         facts=_facts(view, run, record),
@@ -193,11 +189,6 @@ def _embedding(view: View, run: SignatureRun) -> ReportFigure:
     )
 
 
-def _effects(found: EveryMethod) -> pd.DataFrame:
-    wide = found.table.pivot_table(index="method", columns="page", values="d", dropna=False)
-    return wide.loc[list(found.highest)].reset_index()
-
-
 def _facts(view: View, run: SignatureRun, record: Mapping[str, Any]) -> dict[str, str]:
     """Return the settings in words."""
     mapping = record["mapping"]
@@ -205,8 +196,7 @@ def _facts(view: View, run: SignatureRun, record: Mapping[str, Any]) -> dict[str
     facts = {
         "Dataset": f"{view.dataset.name}: {view.n_cells:,} cells{left_out} × {view.n_genes:,} genes",
         "Matrix": f"{mapping['matrix']}: {mapping['matrix_holds']}",
-        "Score": f"{ABOUT[run.method].label}. {ABOUT[run.method].sentence}",
-        "Scale": _SCALES[run.normalization],
+        "Score": f"{run.title}. {ABOUT[run.method].sentence}",
         "Genes": f"{len(run.match.found):,} of {run.match.n_asked:,} found; a repeated gene counts "
         + record["genes"]["counted"],
         "p-values": f"{record['p_adjust']}, " + (f"by {run.sample_key}" if run.sample_key else "by cell"),

@@ -54,6 +54,11 @@ class EveryMethod:
     sentence: str
     notes: list[str]
 
+    def effects(self, pages: Sequence[Page]) -> pd.DataFrame:
+        """Return Cohen's d, methods × pages in their order; float64, NaN where a method has no score."""
+        wide = self.table.pivot_table(index="method", columns="page", values="d", dropna=False)
+        return wide.loc[list(self.highest), [page.name for page in pages if page.name in wide.columns]]
+
 
 def every_method(
     view: View,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -72,7 +72,7 @@ def draw_chart(chart: Any, *, alt: str | None = None) -> None:
     st.vega_lite_chart(spec=spec, width="content" if "hconcat" in spec else "stretch", alt=alt)
 
 
-def figure_style(file_name: str = "", titles: tuple[str, ...] | list[str] = ()) -> charts.FigureStyle:
+def figure_style(file_name: str = "", titles: Sequence[str] = ()) -> charts.FigureStyle:
     """Return how figures are saved, as it was chosen here; of one figure with its own titles."""
 
     def chosen(name: str, usual: Any) -> Any:

@@ -23,6 +23,7 @@ from cellucid_core.signature import (
     signature_quality,
 )
 from cellucid_core.signature.reporting import (
+    MANY_PAGES,
     STARS,
     mixed_model_table,
     overall_sentence,
@@ -45,9 +46,8 @@ _REST = "all other cells"
 #: No name of a page; not None, beside which a box offers to clear the choice.
 _ALL_OTHERS = "\x1f"
 _WARNINGS_SHOWN = 3
-#: Columns of the table of tests that decide; more pages than this get a matrix of pairs; limits of p for stars.
+#: Columns of the table of tests that decide.
 _DECIDING = ("comparison", "effect", "effect type", "p-value", "units")
-_MANY_PAGES = 4
 
 
 def show_run(view: View, run: SignatureRun, key: Hashable) -> ReportFigure:
@@ -114,7 +114,7 @@ def show_tests(view: View, run: SignatureRun, key: Hashable) -> None:
         return
     if sentence := overall_sentence(run.tests):
         st.markdown(literal(sentence))
-    if len(run.pages) > _MANY_PAGES:
+    if len(run.pages) > MANY_PAGES:
         _show_pairs(run)
     _show_table(tests_table(run.tests, run.pages), _DECIDING)
     st.caption(
@@ -305,9 +305,9 @@ def show_every_method(view: View, run: SignatureRun, key: Hashable) -> None:
     bar.empty()
     st.markdown(f"**{literal(found.sentence)}**")
     st.caption("Cohen's d of each page against the other compared cells; the highest of each method is marked.")
-    wide = found.table.pivot_table(index="method", columns="page", values="d", dropna=False)
-    wide = wide.loc[list(found.highest), [page.name for page in run.spoken if page.name in wide.columns]]
-    st.dataframe(wide.style.highlight_max(axis=1, color="#4C6FFF55").format("{:.2f}"), width="stretch")
+    st.dataframe(
+        found.effects(run.spoken).style.highlight_max(axis=1, color="#4C6FFF55").format("{:.2f}"), width="stretch"
+    )
     st.caption("How alike the scores are (Spearman's correlation over the cells).")
     st.dataframe(found.correlation.style.format("{:.2f}"), width="stretch")
     for note in found.notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -145,6 +146,16 @@ def choose(page: Page, label: str, option: str, *, exact: bool = True) -> None:
             page.keyboard.press("Escape")
         else:
             return at_rest(page)
+
+
+def record_of(page: Page) -> dict[str, Any]:
+    """Download the record of the score that is shown."""
+    at_rest(page)
+    page.get_by_role("tab", name="Export").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Record (JSON)").click()
+    record: dict[str, Any] = json.loads(saved.value.path().read_text(encoding="utf-8"))
+    return record
 
 
 def _gate(home: Path) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import anndata
 import numpy as np
 import pandas as pd
@@ -12,7 +10,7 @@ from playwright.sync_api import expect
 from scipy import sparse
 
 from cellucid_core.genes import ready_set
-from tests.browser.conftest import at_rest, serve
+from tests.browser.conftest import at_rest, record_of, serve
 from tests.browser.test_walk import chart
 
 pytestmark = pytest.mark.browser
@@ -76,11 +74,7 @@ def test_exhaustion_from_the_list_to_a_figure(browser, file, tmp_path):
         saved.value.save_as(tmp_path / "violin.svg")
         assert "Exhausted" in (tmp_path / "violin.svg").read_text(encoding="utf-8")
         page.get_by_role("dialog").get_by_role("button", name="Close").click()
-        at_rest(page)
-        page.get_by_role("tab", name="Export").click()
-        with page.expect_download() as saved:
-            page.get_by_role("button", name="Record (JSON)").click()
-        record = json.loads(saved.value.path().read_text(encoding="utf-8"))
+        record = record_of(page)
         assert record["method"] == "mean"
         assert "put Exhausted highest" in record["every_method"]["sentence"]
         assert {one["name"] for one in record["pages"]} == {"Exhausted", "Memory", "Naive"}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import at_rest, choose
+from tests.browser.conftest import at_rest, choose, record_of
 from tests.browser.test_walk import chart, go, open_demo
 
 pytestmark = pytest.mark.browser
@@ -55,11 +54,7 @@ def test_one_column_of_a_paper(page):
     assert float(wide[1]) == pytest.approx(85 / 25.4 * 72, abs=1)
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_have_count(0)
-    at_rest(page)
-    page.get_by_role("tab", name="Export").click()
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Record (JSON)").click()
-    assert json.loads(saved.value.path().read_text(encoding="utf-8"))["figure"]["width"] == 85
+    assert record_of(page)["figure"]["width"] == 85
     page.reload()
     chart(page)
     dialog = open_dialog(page)

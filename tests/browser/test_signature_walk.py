@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import at_rest, choose
+from tests.browser.conftest import at_rest, choose, record_of
 from tests.browser.test_walk import chart, go, open_demo
 from tests.making import make_adata
 
@@ -91,10 +89,6 @@ def test_a_condition_within_each_cell_type_with_points_and_a_bracket(page, tmp_p
     assert "treated" in picture
     assert "p = " in picture
     page.get_by_role("dialog").get_by_role("button", name="Close").click()
-    at_rest(page)
-    page.get_by_role("tab", name="Export").click()
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Record (JSON)").click()
-    record = json.loads(saved.value.path().read_text(encoding="utf-8"))
+    record = record_of(page)
     assert record["figure"]["brackets_within"] == ['["NK cell", "False", "True"]']
     assert record["figure"]["points"] is True

@@ -13,6 +13,8 @@ from cellucid_core.signature.statistics import TestResult
 
 #: An adjusted p below each of these is a star more.
 STARS = (0.05, 0.01, 0.001)
+#: Among more pages than this, the square table says more than the list of all pairs.
+MANY_PAGES = 4
 
 
 @dataclass(frozen=True, eq=False)
