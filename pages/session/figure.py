@@ -28,7 +28,7 @@ _SIZES: dict[str, float | None] = {
     _OWN: None,
 }
 _UNITS = {"mm": 1.0, "inch": 25.4}
-_GROUNDS: dict[charts.Ground, str] = {"white": "White", "transparent": "None", "dark": "Dark"}
+_GROUNDS: dict[charts.Ground, str] = {"white": "White", "transparent": "Transparent", "dark": "Dark"}
 _DPI = (150, 300, 600)
 #: Of the screen, as style sheets count.
 _SCREEN_DPI, _WIDE = 96, 300
