@@ -16,22 +16,22 @@ from cellucid_core.cache import alone_with
 from cellucid_core.configuration import format_size, read_configuration
 from cellucid_core.errors import InputError
 
-#: Most entries; a zarr folder of a large atlas has some hundred thousand.
+#: Most entries of one archive; a zarr folder of a large atlas has some hundred thousand.
 MAX_ENTRIES = 2_000_000
-#: Free space that unpacking leaves on the disk.
+#: Bytes of free space that unpacking leaves on the disk.
 _SPARE = 2**30
 _CHUNK = 4 * 2**20
 _AGAIN = "Copy or download it again, then open it."
 
 
 def checked_entries(archive: zipfile.ZipFile, file_name: str) -> list[str]:
-    """Return the names of a zip's files after checking that they are harmless.
+    """Return the names of a zip's files, without those that macOS adds, after checking that they are harmless.
 
     Raises
     ------
     InputError
-        If a name leads outside or stands for a link, if something is encrypted, or if the declared
-        sizes exceed ``CELLUCID_UNPACKED_LIMIT``.
+        If a name leads outside or stands for a link, if something is encrypted, if there are more than `MAX_ENTRIES`,
+        or if the declared sizes exceed ``CELLUCID_UNPACKED_LIMIT``.
     """
     total, names = 0, []
     entries = archive.infolist()
@@ -54,17 +54,26 @@ def checked_entries(archive: zipfile.ZipFile, file_name: str) -> list[str]:
     limit = read_configuration().unpacked_limit
     if total > limit:
         raise InputError(f"{file_name} unpacks to {format_size(total)}.", f"At most {format_size(limit)} are unpacked.")
-    # A name that stands twice (zarr's ZipStore writes metadata again) is one file: what was written last.
+    # zarr's ZipStore writes metadata again under the same name: that is one file, as it was written last.
     return list(dict.fromkeys(names))
 
 
 def unpack_entry(path: Path, name: str, target: Path, file_name: str) -> None:
-    """Unpack one file of a zip to the folder ``unpacked`` of the home, if nobody has yet; complete or absent.
+    """Unpack one file of a zip to `target`, unless that is there already; complete or absent.
+
+    Parameters
+    ----------
+    path, file_name
+        The zip, and what the user calls it.
+    name
+        The file in it.
+    target
+        A file in the folder ``unpacked`` of the home, whose locks `cache.alone_with` knows.
 
     Raises
     ------
     InputError
-        If it is damaged, or too large; if the disk is full.
+        If the zip is damaged or too large, or the disk is full.
     """
     with alone_with(target):
         if not target.exists():
@@ -91,12 +100,12 @@ def unpack_folder(path: Path, inside: str, folder: Path, file_name: str) -> None
     inside
         The folder within the zip, ending in ``/``, or empty for its root.
     folder
-        An existing folder that gets them.
+        The existing folder that they are written to.
 
     Raises
     ------
     InputError
-        If something is damaged, or too large.
+        If the zip is damaged or too large, or the disk is full.
     """
     with zipfile.ZipFile(path) as archive:
         names = [name for name in checked_entries(archive, file_name) if name.rpartition("/")[0] == inside.rstrip("/")]
@@ -106,12 +115,12 @@ def unpack_folder(path: Path, inside: str, folder: Path, file_name: str) -> None
 
 
 def gunzip(path: Path, target: Path, file_name: str) -> None:
-    """Decompress a gzip file to the folder ``unpacked`` of the home, if nobody has yet; complete or absent.
+    """Decompress a gzip file to `target` (see `unpack_entry`), unless that is there already; complete or absent.
 
     Raises
     ------
     InputError
-        If it is damaged, or too large; if the disk is full.
+        If it is damaged or too large, or the disk is full.
     """
     with alone_with(target):
         if not target.exists():
@@ -128,7 +137,7 @@ def _gunzip(path: Path, target: Path, file_name: str) -> None:
 
 
 def require_room(folder: Path, size: int, file_name: str) -> None:
-    """Refuse what the disk has no room for."""
+    """Raise an `InputError` if a folder's disk has no room for so many bytes."""
     free = shutil.disk_usage(folder).free - _SPARE
     if size > free:
         raise InputError(
@@ -138,7 +147,20 @@ def require_room(folder: Path, size: int, file_name: str) -> None:
 
 
 def copy_bounded(source: Any, target: Path, limit: int, file_name: str) -> None:
-    """Copy a stream to a file that is complete or absent, refusing what is longer than it should be."""
+    """Copy a stream to a file that is complete or absent.
+
+    Parameters
+    ----------
+    limit
+        Most bytes that the stream may have.
+
+    Raises
+    ------
+    InputError
+        If the stream is longer, or the disk is full.
+    OSError
+        Without ``errno``, if the content of the stream is damaged.
+    """
     written = 0
     try:
         with complete_or_absent(target) as draft, draft.open("wb") as file:
@@ -148,7 +170,7 @@ def copy_bounded(source: Any, target: Path, limit: int, file_name: str) -> None:
                     raise InputError(f"{file_name} unpacks to more than it should.", "Pack it again.")
                 file.write(piece)
     except OSError as error:
-        if error.errno is None:  # gzip's own, about the content
+        if error.errno is None:  # gzip raises these for damaged content
             raise
         raise InputError(
             f"{file_name} could not be unpacked ({os.strerror(error.errno)}).",

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from cellucid_core.reading.matrix import FileMatrix
 
-#: The column of cells, where a file of all barcodes says which ones the pipeline took for cells.
+#: The obs column that says which barcodes the pipeline called cells, where a file holds all barcodes.
 FILTERED = "filtered_barcode"
 
 
@@ -26,7 +26,7 @@ class Graph:
     shape
         As the file declares it.
     read
-        Returns it as `scipy.sparse.csr_matrix`.
+        Reads it from the file; raises `InputError` if that fails.
     """
 
     key: str
@@ -41,7 +41,7 @@ class Contents:
     Attributes
     ----------
     content_hash
-        `cache.content_hash` of the file; with a chosen modality or cell metadata, a hash of these too. Equal for
+        `cache.content_hash` of the file, combined with what was chosen of it (a modality, cell metadata). Equal for
         equal data.
     obs
         One row per cell; the index holds the cell ids.
@@ -60,7 +60,7 @@ class Contents:
     modality, modalities
         The part that was opened, and all parts, where a file holds several (RNA and ATAC; genes and antibodies).
     varm
-        Name → array with a row for each gene; obsm of a dataset that turns out to be transposed.
+        Name → array with a row for each gene; becomes obsm where the dataset turns out to be transposed.
     """
 
     content_hash: str

@@ -14,13 +14,13 @@ from cellucid_core.cache import home_folder
 from cellucid_core.errors import InputError
 from cellucid_core.hdf5_file import Hdf5Writing, put_anndata
 
-#: Raised when the demo's content changes, so that older copies in the cache are not used.
+#: Increased when the demo's content changes, so that older copies in the cache are not used.
 _VERSION = 1
 _UMAP_3D = Path(__file__).with_name("demo_umap_3d.npy")
 
 
 def demo_file() -> Path:
-    """Return the demo as an ``.h5ad`` file in the cache folder, written on first use."""
+    """Return the demo as an ``.h5ad`` file in the cache folder, written on first use (see `write_demo`)."""
     folder = home_folder("demo", f"v{_VERSION}")
     path = folder / "pbmc68k_reduced.h5ad"
     if not path.exists():
@@ -43,7 +43,7 @@ def write_demo(path: Path) -> Path:
     Raises
     ------
     InputError
-        If the disk is full.
+        If the file cannot be written.
     """
     import anndata
 

@@ -31,17 +31,17 @@ def read_elements(group: Any, source: Source) -> Contents:
     group
         An open `h5py.Group` or `zarr.Group` with ``obs`` and ``var`` in the layout of anndata 0.7 or later.
     source
-        Where it comes from.
+        The file that the group is in.
 
     Returns
     -------
     Contents
-        With obs, var and obsm in memory, matrices and graphs left in the group.
+        With obs, var, obsm and varm in memory; matrices and graphs stay in the group, which must stay open.
 
     Raises
     ------
     InputError
-        If it is no AnnData, or its cell or gene table cannot be read.
+        If it is no AnnData, its cell or gene table cannot be read, or X is not a matrix of numbers.
     """
     for table in ("obs", "var"):
         if table not in group:
@@ -67,7 +67,7 @@ def read_elements(group: Any, source: Source) -> Contents:
 
 
 def read_arrays(group: Any, section: str, unreadable: dict[str, str]) -> dict[str, np.ndarray]:
-    """Return the numeric arrays of ``obsm`` (or a section like it); what cannot be read goes to `unreadable`."""
+    """Return the numeric arrays of ``obsm`` or ``varm``; what cannot be read goes to `unreadable`, with the reason."""
     from anndata.io import read_elem
 
     arrays = {}
@@ -166,12 +166,16 @@ def _table(element: Any, what: str) -> pd.DataFrame:
 
 
 def as_array(value: Any) -> np.ndarray:
-    """Return an obsm element as a numeric array of as many dimensions as it has.
+    """Return an obsm element (an array, a table or a sparse matrix) as a dense numeric array of the same shape.
 
     Raises
     ------
     TypeError
         If it does not hold numbers.
+    ValueError
+        If it is a sparse matrix that contradicts itself.
+    InputError
+        If a sparse matrix would take too much memory as a dense array.
     """
     if isinstance(value, pd.DataFrame):
         value = value.to_numpy()
@@ -201,7 +205,7 @@ def _read_graph(element: Any) -> sparse.csr_matrix:
 
 
 def _check_sparse(value: Any) -> None:
-    """Check all indices; what scipy computes with one that is out of range, nobody knows.
+    """Check all indices: what scipy computes with one that is out of range is undefined.
 
     Raises
     ------

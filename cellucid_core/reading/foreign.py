@@ -1,4 +1,4 @@
-"""Files that people open by mistake, or have because another tool wrote them: what each is, and how to convert it."""
+"""Formats that are not opened: what each is, and what to open instead or how to convert it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class Foreign:
     Attributes
     ----------
     what
-        "an R object (.rds)".
+        What a file of it is, with its article: "an R object (.rds)".
     fix
-        How to get something that is.
+        How to get a file that can be opened.
     """
 
     what: str
     fix: str
 
     def error(self, file_name: str) -> InputError:
-        """Return the error that says so of a file."""
+        """Return the error for a file of this format."""
         return InputError(f"{file_name} is {self.what}, which is not a dataset that can be opened.", self.fix)
 
 
@@ -108,7 +108,7 @@ _PAGES = (b"<!doctype html", b"<html")
 
 
 def foreign_by_name(file_name: str) -> Foreign | None:
-    """Return the foreign format that a name's ending stands for, or None."""
+    """Return the format that a name's ending stands for, or None if it may be opened or is unknown."""
     low = file_name.lower()
     if low.endswith((".tar.bz2", ".tar.xz")):
         return None
@@ -116,7 +116,7 @@ def foreign_by_name(file_name: str) -> Foreign | None:
 
 
 def foreign_by_content(head: bytes) -> Foreign | None:
-    """Return the foreign format that a file's first bytes stand for, or None."""
+    """Return the format that a file's first bytes stand for, or None if it may be opened or is unknown."""
     if head.lstrip()[:64].lower().startswith(_PAGES):
         return foreign_by_name("x.html")
     return next((foreign_by_name(f"x{ending}") for magic, ending in _BY_CONTENT if head.startswith(magic)), None)

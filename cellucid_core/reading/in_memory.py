@@ -1,7 +1,7 @@
-"""An AnnData in memory: read where it is, never copied as a whole, never changed.
+"""An AnnData in memory: never copied as a whole, never changed.
 
-A backed AnnData that is open for reading stays on disk. Tables and embeddings are copied when it is opened; matrices
-are read when they are needed, and must then still be what they were.
+Tables and embeddings are copied when it is opened; matrices are read when they are needed, and it is an error if they
+have changed by then. Matrices of a backed AnnData that is open only for reading stay on disk.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LAYOUTS: dict[str, Layout] = {"csr": "csr", "csc": "csc"}
 
 
 class Lent:
-    """An array of the caller's, read as a file is: every read gives a copy, so nothing that is done to it gets back.
+    """The caller's array, read like one in a file: every read returns a copy, so the caller's array cannot be changed.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Lent:
         return np.array(self._array[key], copy=True)
 
     def feed(self, state: Any) -> None:
-        """Feed a hash with the values."""
+        """Add the values to a hash."""
         _feed(state, self._array)
 
 
@@ -69,12 +69,12 @@ def read_adata(adata: AnnData) -> Contents:
     Returns
     -------
     Contents
-        As the same AnnData gives it that was written as ``.h5ad``.
+        As of the same AnnData in an ``.h5ad`` file, apart from the hash.
 
     Raises
     ------
     InputError
-        If a matrix is of a kind that cannot be read (dask, GPU).
+        If a matrix is of a kind that cannot be read (dask, GPU, masked).
     """
     unreadable: dict[str, str] = {}
     var = _table(adata.var)
@@ -135,7 +135,7 @@ def _arrays(section: Mapping[str, Any], what: str, unreadable: dict[str, str]) -
             # The array of a view of an AnnData also calls itself sparse.
             plain = np.asarray(value) if isinstance(value, np.ndarray) else value
             arrays[str(key)] = np.array(as_array(plain), copy=True)
-        except Exception as error:  # as of a file: the others still serve
+        except Exception as error:  # as in a file, a broken array does not hide the others
             unreadable[f"{what}['{key}']"] = first_line(error)
     return arrays
 
@@ -167,7 +167,10 @@ def _matrix(name: str, element: Any) -> FileMatrix:
 
 
 def _on_disk(name: str, element: Any) -> FileMatrix | None:
-    """Return a matrix of a backed AnnData that nobody can write to; None for anything else."""
+    """Return a matrix of a backed AnnData: left on disk if its file is open only for reading, else as in memory.
+
+    None for anything that is not on disk.
+    """
     import h5py
     from anndata.abc import CSCDataset, CSRDataset
 
@@ -199,7 +202,7 @@ def _digest(layout: Layout, shape: tuple[int, int], parts: Mapping[str, Lent]) -
 
 
 def _unchanged(name: str, known: str, digest: Callable[[], str]) -> str:
-    """Return the hash of a matrix as it was opened; what is kept under it must not come from other values."""
+    """Return the hash that a matrix had when it was opened, after checking that its values are still the same."""
     if digest() != known:
         raise InputError(
             f"The matrix {name} of the AnnData has changed since it was opened.", "Open it again: cc.open(adata)."
@@ -248,7 +251,7 @@ def _feed_table(state: Any, table: pd.DataFrame) -> None:
 
 
 def _feed(state: Any, *items: str | np.ndarray) -> None:
-    """Feed a hash with words and arrays, each with its length, so that no two lists give the same bytes."""
+    """Add words and arrays to a hash, each with its length, so that no two lists give the same bytes."""
     for item in items:
         if isinstance(item, str):
             array: np.ndarray = np.frombuffer(item.encode("utf-8", "surrogatepass"), np.uint8)

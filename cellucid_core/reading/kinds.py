@@ -1,6 +1,6 @@
 """What a file is, told from its content: which reader opens it, or why none does and how to convert it.
 
-The name decides only where the content cannot: text is a table if its name says so.
+The name decides only where the content cannot: a text is a table if its name ends as one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FileKind = Literal[
 ]
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-#: Endings of names under which text is taken for a table; "" and ``.gz`` because uploads may have lost the rest.
+#: Endings of names under which a text is taken for a table; "" and ``.gz`` because uploads may have lost the rest.
 TABLE_ENDINGS = frozenset([".csv", ".tsv", ".txt", ".tab", ".gz", ""])
 #: What a file or folder must hold to be opened, for messages.
 SUPPORTED = (
@@ -52,12 +52,13 @@ class Recognised:
     Attributes
     ----------
     kind
-        The format.
+        The format; None where it is known only after unpacking.
     packed
-        ``"gzip"`` or ``"zip file"`` if one file has to be unpacked first, ``"zip folder"`` if a folder has;
-        ``"samples"`` if it is to be told from the names in it (`samples`) what it holds.
+        ``"gzip"`` or ``"zip file"`` if one file has to be unpacked first, ``"zip folder"`` if a folder has to be;
+        ``"samples"`` if the names in a folder or archive have to tell what it holds (`samples_of`).
     inside
-        Within a zip: the folder (ending in ``/``, or empty) or the file that is meant.
+        Of a zip: the folder in it (ending in ``/``, or empty) or the file that is read. Of a gzip file: the name of
+        the file in it.
     container
         With ``"samples"``: what they are in.
     """
@@ -69,12 +70,12 @@ class Recognised:
 
 
 def check_file_name(file_name: str) -> None:
-    """Refuse a name that promises a format nobody here can open, before the file is even sent.
+    """Refuse a name whose ending stands for a format that cannot be opened, before the file is uploaded.
 
     Raises
     ------
     InputError
-        Saying what the file is and how to convert it.
+        If it is such a name; says how to convert the file.
     """
     foreign = foreign_by_name(file_name)
     if foreign is not None:
@@ -112,7 +113,7 @@ def recognise(path: Path, file_name: str) -> Recognised:
         ) from error
     if not head:
         raise InputError(f"{file_name} is empty (0 bytes).", "Save or download it again, then open it.")
-    # First: in a tar archive of one HDF5 file, that file begins where HDF5 may begin.
+    # Tar before HDF5: in a tar archive of one HDF5 file, that file begins at a place where HDF5 may begin.
     if _is_tar(path, head):
         return Recognised(None, "samples", container="tar")
     # The HDF5 signature may stand at 0, 512, 1024, 2048 … (HDF5 File Format Specification, II.A).
@@ -137,7 +138,7 @@ def _is_tar(path: Path, head: bytes) -> bool:
 
 
 def _plain(head: bytes, file_name: str) -> FileKind:
-    """Tell what is neither HDF5 nor packed: text, or nothing that can be opened."""
+    """Return ``"table"`` for a text that is one; raise an `InputError` for any other file (none is HDF5 or packed)."""
     foreign = foreign_by_content(head)
     if foreign is not None:
         raise foreign.error(file_name)
@@ -173,36 +174,36 @@ def _is_text(head: bytes) -> bool:
 
 
 def recognise_remote(file: RemoteFile) -> Recognised | None:
-    """Tell what a file or folder elsewhere is, if it can be read there; None if it has to be copied.
+    """Tell what a remote file or folder is, if it can be read where it is; None if it has to be copied to this disk.
 
     Raises
     ------
     InputError
-        If it cannot be reached, or is damaged.
+        If it cannot be reached, is damaged, or holds nothing that can be opened.
     """
     if file.is_dir():
         return Recognised("zarr") if file.is_zarr() else Recognised(None, "samples")
     if file.head(len(HDF5_SIGNATURE)) != HDF5_SIGNATURE or file.identity() is None:
         return None
     kind = hdf5_kind(file, file.name)
-    if kind == "loom":  # read several times over
+    if kind == "loom":  # its reader opens the file several times
         return None
     with hdf5_file(file) as content:
         return None if kind == "h5ad" and is_old_layout(content) else Recognised(kind)
 
 
 def hdf5_kind(path: Path | RemoteFile, file_name: str) -> FileKind:
-    """Tell what an HDF5 file holds.
+    """Tell what an HDF5 file holds, after checking that it is safe to read (`reading.safety`).
 
     Raises
     ------
     InputError
-        If it is damaged, or holds nothing that can be opened.
+        If it is damaged or unsafe, or holds nothing that can be opened.
     """
     import h5py
 
     try:
-        if isinstance(path, Path):  # elsewhere it would be read whole for that
+        if isinstance(path, Path):  # a remote file would have to be read whole for this
             once_per_content(path, "heaps", lambda: check_heaps(path, file_name))
         with hdf5_file(path) as file:
             check_hdf5(file, file_name)  # before any link is followed
@@ -316,12 +317,12 @@ def _holds_data(name: str) -> bool:
 
 
 def may_hold_data(name: str) -> bool:
-    """Tell by its name whether a file may be one that can be opened (a zip only by its content)."""
+    """Tell by its name whether a file may be one that can be opened; an archive may be, whatever it holds."""
     return _holds_data(name) or name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"))
 
 
 def is_openable_folder(path: Path) -> bool:
-    """Tell whether a folder is a dataset as a whole."""
+    """Tell by the names in it whether a folder is one dataset: a prepared export, a zarr store or a 10x matrix."""
     names = {entry.name for entry in path.iterdir()}
     return _IDENTITY in names or bool(names & set(_ZARR)) or any(is_matrix_market(name) for name in names)
 

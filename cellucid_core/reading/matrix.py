@@ -1,4 +1,4 @@
-"""Expression matrices as a file keeps them: cells × genes, read in blocks, never whole."""
+"""Expression matrices in their files: cells × genes, read in blocks, never whole."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FileMatrix:
     name
         ``"X"``, ``"raw"`` or the layer's name.
     element
-        The h5py (or zarr) group or dataset that holds it.
+        The h5py or zarr group or array that holds it, or what stands in for one (`Lent`, `TurnedArray`).
     layout
         ``"dense"``, ``"csr"`` (rows are cells) or ``"csc"``.
     shape
@@ -37,11 +37,11 @@ class FileMatrix:
     columns
         csr only: the columns of the element that are taken, ascending, or None for all.
     stored_columns
-        With `columns`: how many the element has.
+        With `columns`: how many columns the element has.
     digest
-        Returns the hash of the matrix alone, where it is not of a file: of a matrix in memory.
+        For matrices of an AnnData in memory: returns the hash of this matrix. None for a matrix of a file.
     first, stored_rows
-        Of some rows (`rows`): the first one, and how many the element has.
+        For a range of rows (`rows`): its first row in the element, and how many rows the element has.
     """
 
     name: str
@@ -56,7 +56,7 @@ class FileMatrix:
     stored_rows: int | None = None
 
     def rows(self, start: int, stop: int) -> FileMatrix:
-        """Return some of its rows, as a matrix of their own (dense and csr)."""
+        """Return the rows start…stop as a matrix (dense and csr only)."""
         return replace(
             self,
             shape=(stop - start, self.shape[1]),
@@ -72,12 +72,12 @@ class FileMatrix:
         return self.shape[1] if self.columns is None else self.stored_columns
 
     def indptr(self) -> np.ndarray:
-        """Return the sparse layout's pointers, int64, checked against the stored entries.
+        """Return where each row (csr) or column (csc) begins among the entries, (n + 1,) int64, checked.
 
         Raises
         ------
         InputError
-            If the pointers do not fit the matrix.
+            If the pointers do not fit the matrix or its stored entries.
         """
         self.check_parts()
         pointers = self.stored("indptr", slice(None)).astype(np.int64)
@@ -95,7 +95,7 @@ class FileMatrix:
         return pointers if self.stored_rows is None else pointers[self.first : self.first + self.shape[0] + 1]
 
     def check_parts(self) -> None:
-        """Check that the parts of a sparse matrix are lists of numbers, pointers and indices whole ones.
+        """Check that the parts of a sparse matrix are 1D arrays: pointers and indices of integers, data of numbers.
 
         Raises
         ------
@@ -106,15 +106,15 @@ class FileMatrix:
             try:
                 array = self.element[part]
                 fits = len(array.shape) == 1 and np.dtype(array.dtype).kind in kinds
-            except (KeyError, AttributeError, TypeError, OSError):  # not there, or a group
+            except (KeyError, AttributeError, TypeError, OSError):  # missing, or a group
                 fits = False
             if not fits:
                 raise self.damaged(f"its {part} are not as a sparse matrix has them")
 
     def stored(self, part: str | None, *selections: Any) -> np.ndarray:
-        """Return what the file keeps: selections of a dense matrix (part None), or of one part of a sparse one.
+        """Return stored values: selections of a dense matrix (part None), or of one part of a sparse one.
 
-        Several selections come one after the other.
+        Several selections are concatenated.
 
         Raises
         ------
@@ -148,7 +148,13 @@ class FileMatrix:
             start = stop
 
     def read_indices(self, pointers: np.ndarray, start: int, stop: int) -> np.ndarray:
-        """Return the minor indices of rows (csr) or columns (csc) start…stop, checked to be in range."""
+        """Return the indices of the entries of rows (csr) or columns (csc) start…stop, checked to be in range.
+
+        Raises
+        ------
+        InputError
+            If one is out of range, or they cannot be read.
+        """
         return self._indices(slice(int(pointers[start]), int(pointers[stop])))
 
     def _indices(self, *places: slice) -> np.ndarray:
@@ -161,7 +167,13 @@ class FileMatrix:
         return self.damaged(f"an entry lies outside its {self.shape[0]:,} × {self.shape[1]:,}")
 
     def count_by_column(self, pointers: np.ndarray, start: int, stop: int) -> np.ndarray:
-        """Return how many entries rows start…stop of a csr matrix store in each column, (n_genes,) int64."""
+        """Return how many entries rows start…stop of a csr matrix store in each column, (n_genes,) int64.
+
+        Raises
+        ------
+        InputError
+            As `read_indices`.
+        """
         size = int(pointers[stop]) - int(pointers[start])
         if size < COMPILED_FROM:
             counts = np.bincount(self.read_indices(pointers, start, stop), minlength=self._minor)
@@ -173,12 +185,18 @@ class FileMatrix:
         return counts if self.columns is None else counts[self.columns]
 
     def read_major(self, pointers: np.ndarray, start: int, stop: int) -> sparse.csr_matrix:
-        """Return rows (csr) or, transposed, columns (csc) start…stop: sorted, without repeats or stored zeros.
+        """Return rows (csr) or, transposed, columns (csc) start…stop.
 
         Returns
         -------
         scipy.sparse.csr_matrix
-            (stop − start, n_genes) for csr, (stop − start, n_cells) for csc.
+            (stop − start, n_genes) for csr, (stop − start, n_cells) for csc; indices are sorted, entries that repeat
+            are summed, stored zeros are left out.
+
+        Raises
+        ------
+        InputError
+            As `read_indices`.
         """
         return self._read_runs(pointers, [(start, stop)])
 
@@ -199,7 +217,7 @@ class FileMatrix:
         return block
 
     def dense_blocks(self) -> Iterator[tuple[int, int]]:
-        """Yield (start, stop) of rows of a dense matrix, whole file chunks where there are any."""
+        """Yield (start, stop) of rows of a dense matrix, about `BLOCK_BYTES` each, in whole chunks of the file."""
         row_bytes = max(1, self.shape[1] * self.dtype.itemsize)
         rows = max(1, BLOCK_BYTES // row_bytes)
         chunks = getattr(self.element, "chunks", None)
@@ -209,7 +227,7 @@ class FileMatrix:
             yield start, min(self.shape[0], start + rows)
 
     def read_dense(self, start: int, stop: int) -> np.ndarray:
-        """Return rows start…stop of a dense matrix, as stored."""
+        """Return rows start…stop of a dense matrix, (stop − start, n_genes), with the stored type."""
         return self.stored(None, slice(self.first + start, self.first + stop))
 
     def sample_rows(self, rows: np.ndarray) -> sparse.csr_matrix | np.ndarray:
@@ -223,7 +241,7 @@ class FileMatrix:
         Returns
         -------
         scipy.sparse.csr_matrix or numpy.ndarray
-            (len(rows), n_genes), as stored.
+            (len(rows), n_genes), dense as the matrix is dense, with the stored type.
         """
         if self.layout == "dense":
             return self.stored(None, (rows if len(rows) else slice(0), slice(None)))
@@ -231,7 +249,7 @@ class FileMatrix:
         if self.layout == "csr":
             if not len(rows):
                 return sparse.csr_matrix((0, self.shape[1]), dtype=self.dtype)
-            runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)  # neighbours are read at once
+            runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)  # adjacent rows are read together
             return self._read_runs(pointers, [(int(run[0]), int(run[-1]) + 1) for run in runs])
         columns = [self.read_major(pointers, start, stop)[:, rows] for start, stop in self.major_blocks(pointers)]
         if not columns:
@@ -240,14 +258,16 @@ class FileMatrix:
 
 
 def count_into(indices: np.ndarray, counts: np.ndarray) -> bool:
-    """Count how often each index occurs, or return False if one has no place (to be `compiled`).
+    """Count how often each index occurs; return False, with counts half done, if one is out of range.
+
+    Written to be `compiled`.
 
     Parameters
     ----------
     indices
-        Whole numbers.
+        Integers.
     counts
-        int64, added to.
+        int64; each occurrence adds 1 to it in place.
     """
     size = len(counts)
     for index in indices:
@@ -265,7 +285,7 @@ def exact_float(dtype: np.dtype[Any], blocks: Iterator[np.ndarray]) -> np.dtype[
     dtype
         The stored type.
     blocks
-        All stored values; read only if the type alone does not decide.
+        All stored values; read only where the type alone does not decide.
     """
     if dtype.kind == "b" or (dtype.kind in "iu" and dtype.itemsize <= 2):
         return np.dtype(np.float32)

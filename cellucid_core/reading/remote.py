@@ -1,7 +1,7 @@
-"""Files on object storage and the web: HDF5 is read by ranges, zarr piece by piece, everything else is copied once.
+"""Files on object storage and the web: HDF5 is read by ranges, zarr chunk by chunk, everything else is copied once.
 
-Addresses are opened only where whoever runs the program wrote them: on the command line, in Python, in its
-configuration. Nothing that a user of the dashboard types gets here.
+Only addresses given by whoever runs the program are opened: on the command line, in Python, in its configuration.
+Nothing that a user of the dashboard types reaches this module.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     import h5py
 
 SCHEMES = ("s3://", "gs://", "gcs://", "https://", "http://")
-#: What is asked for at a time, and how many such pieces are kept of a file.
+#: Bytes that are asked for at a time, and how many such pieces of a file are kept in memory.
 _PIECE, _KEPT = 4 * 2**20, 16
-#: What tells one content from another, in what file systems say of a file.
+#: Keys of what file systems say about a file whose values change with its content.
 _VALIDATORS = ("ETag", "etag", "md5Hash", "generation", "Content-MD5", "LastModified", "Last-Modified", "mtime")
 _ZARR = ("zarr.json", ".zgroup")
 
 
 def is_remote(source: object) -> bool:
-    """Tell whether something is an address of a file elsewhere."""
+    """Tell whether something is the address of a file on object storage or the web."""
     return isinstance(source, str) and source.lower().startswith(SCHEMES)
 
 
 class RemoteFile:
-    """A file or folder elsewhere.
+    """A file or folder on object storage or the web.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class RemoteFile:
     Raises
     ------
     InputError
-        It is not there, cannot be reached, or what reads such addresses is not installed.
+        If it is not there, cannot be reached, or the package that reads such addresses is not installed.
     """
 
     def __init__(self, address: str) -> None:
@@ -64,7 +64,7 @@ class RemoteFile:
                 "Install it: pip install 'cellucid-dashboard[remote]'.",
             ) from error
         except FileNotFoundError as error:
-            if "Connect" in type(error.__cause__).__name__:  # fsspec says so of a server that does not answer, too
+            if "Connect" in type(error.__cause__).__name__:  # fsspec raises it also if the server does not answer
                 raise unreachable(address, error.__cause__ or error) from error
             raise InputError(
                 f"There is no file {address}.", "Check the address, and whether you may read it."
@@ -80,7 +80,7 @@ class RemoteFile:
         return dict(self.fs.info(self.path))
 
     def _zarr_documents(self) -> dict[str, bytes]:
-        """Return the documents of a zarr store; on the web, folders can be told by them only."""
+        """Return the metadata documents of a zarr store by name; on the web only they tell that it is a folder."""
         names = (*_ZARR, ".zmetadata")
         found = self.fs.cat([f"{self.path.rstrip('/')}/{name}" for name in names], on_error="omit")
         return {key.rpartition("/")[2]: value for key, value in found.items()}
@@ -90,11 +90,11 @@ class RemoteFile:
         return str(self.info.get("type")) == "directory"
 
     def is_zarr(self) -> bool:
-        """Tell whether it is a folder with a zarr store."""
+        """Tell whether it is a zarr store."""
         return self.is_dir() and bool(set(_ZARR) & set(self._zarr_documents()))
 
     def identity(self) -> str | None:
-        """Return what changes whenever the content does, as 64 hexadecimal digits; None where nothing tells."""
+        """Return 64 hexadecimal digits that change with the content; None for a file of which nothing tells it."""
         if self.is_dir():
             try:
                 listed = self.fs.find(self.path, detail=True)
@@ -112,18 +112,18 @@ class RemoteFile:
 
     @cached_property
     def content(self) -> io.RawIOBase:
-        """The file, read by ranges, and what was read kept; one that changes meanwhile is an error, never a mixture."""
+        """The file, read by ranges, the latest of which are kept; a read fails if the content has changed (ETag)."""
         more: dict[str, Any] = {}
         tag = str(self.info.get("ETag", ""))
         if self.address.lower().startswith("http") and tag and not tag.startswith("W/"):
-            more["headers"] = {"If-Range": tag}  # another content comes whole, which is refused
+            more["headers"] = {"If-Range": tag}  # if the content has changed, all of it is sent, and fsspec refuses it
         kept = {"maxblocks": _KEPT}
         return _Ranges(
             self.fs.open(self.path, "rb", block_size=_PIECE, cache_type="blockcache", cache_options=kept, **more)
         )
 
     def head(self, size: int) -> bytes:
-        """Return the first bytes."""
+        """Return the first `size` bytes; raises an `InputError` if they cannot be read."""
         try:
             self.content.seek(0)
             return self.content.read(size) or b""
@@ -131,7 +131,7 @@ class RemoteFile:
             raise unreachable(self.address, error) from error
 
     def copied(self) -> Path:
-        """Return a copy on this disk, made once as long as the content is the same.
+        """Return a copy on this disk, made once per `identity`; one without an identity is copied every time.
 
         Raises
         ------
@@ -154,7 +154,12 @@ class RemoteFile:
         Parameters
         ----------
         depth
-            How many folders deep.
+            How many folders deep to look; 1 is the folder itself.
+
+        Raises
+        ------
+        InputError
+            If it cannot be listed.
         """
         try:
             listed = self.fs.find(self.path, maxdepth=depth + 1, detail=True)
@@ -172,14 +177,14 @@ class RemoteFile:
         return sorted([*files, *((store, None) for store in dict.fromkeys(stores))])
 
     def zarr_store(self) -> Any:
-        """Return it as a store that zarr reads."""
+        """Return it as a read-only store of the package zarr."""
         from zarr.storage import FsspecStore
 
         return FsspecStore.from_url(self.address.rstrip("/"), read_only=True)
 
 
 class _Ranges(io.RawIOBase):
-    """A file elsewhere whose every failure is an `OSError`, which readers of files know; storages have their own."""
+    """A remote file that raises an `OSError`, which readers of files know, where its storage raises its own types."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -217,7 +222,7 @@ def unreachable(address: str, error: BaseException) -> InputError:
 
 
 def hdf5_file(path: Any) -> h5py.File:
-    """Return a file on this disk, or elsewhere, as HDF5 that is read."""
+    """Return a file on this disk (a path) or a `RemoteFile`, opened as HDF5 for reading."""
     import h5py
 
     if isinstance(path, RemoteFile):

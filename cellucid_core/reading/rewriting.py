@@ -1,4 +1,4 @@
-"""Formats that cannot be read in pieces are rewritten once as AnnData files, in the cache, one per content."""
+"""Formats that cannot be read in pieces are rewritten in the cache as AnnData files, once per content."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from cellucid_core.reading.contents import Contents
 from cellucid_core.reading.elements import read_elements
 from cellucid_core.reading.source import Source
 
-#: Raised when a reader changes what it makes of the same content.
+#: Increased when a reader changes what it makes of the same content.
 _VERSION = 2
-#: Stands for "/" in the names of columns, which anndata does not write; from Unicode's private use area.
+#: Stands for "/" in names of columns, since anndata writes no name with "/"; from Unicode's private use area.
 _SLASH = "\ue02f"
 
 
 def read_rewritten(source: Source, identity: str, write: Callable[[Path], Iterable[str]]) -> Contents:
     """Return the contents of a file that is rewritten as ``.h5ad`` on its first opening.
 
-    Two processes that open the same file at once: one writes, the other waits.
+    If two processes open the same file at once, one writes it and the other waits.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def read_rewritten(source: Source, identity: str, write: Callable[[Path], Iterab
                             notes_draft.write_text(json.dumps(notes), encoding="utf-8")
                     seal([target, notes_file], record)
                 except OSError as error:
-                    if error.errno is None:  # h5py's own, about the content
+                    if error.errno is None:  # h5py raises these for damaged content
                         raise
                     raise InputError(
                         f"{source.file_name} could not be rewritten ({os.strerror(error.errno)}).",
@@ -78,13 +78,15 @@ def read_rewritten(source: Source, identity: str, write: Callable[[Path], Iterab
 
 
 def restore_names(contents: Contents) -> None:
-    """Give the columns of tables that `write_adata` wrote their own names back, in place."""
+    """Put "/" back into the names of columns that `write_adata` wrote, in place."""
     for table in (contents.obs, *contents.variables.values()):
         table.columns = [str(column).replace(_SLASH, "/") for column in table.columns]
 
 
 def write_adata(adata: Any, path: Path) -> None:
-    """Write a whole AnnData, without warnings about names that preflight judges.
+    """Write a whole AnnData, without its ``uns`` and without warnings about names, which preflight judges.
+
+    The AnnData itself loses its ``uns`` and gets the names of columns that are written.
 
     Raises
     ------
@@ -98,7 +100,7 @@ def write_adata(adata: Any, path: Path) -> None:
 def _put(adata: Any, file: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # Nothing here reads uns, and old files keep things there that today's writer refuses.
+        # Nothing here reads uns, and uns of old files may hold what today's anndata refuses to write.
         adata.uns.clear()
         for table in (adata.obs, adata.var):
             table.columns = [str(column).replace("/", _SLASH) for column in table.columns]
@@ -118,7 +120,7 @@ class GrowingFile:
     Raises
     ------
     OSError
-        With ``errno``, by everything here, if the disk is full.
+        With ``errno``, also by every method, if the disk is full.
     """
 
     def __init__(self, path: Path, tables: Any) -> None:
@@ -130,7 +132,7 @@ class GrowingFile:
             self._closing = closing.pop_all()
 
     def append(self, block: sparse.csr_matrix | sparse.csc_matrix) -> None:
-        """Append cells (a CSR block, all genes) or genes (a CSC block, all cells)."""
+        """Append cells (a CSR block, n × n_genes) or genes (a CSC block, n_cells × n)."""
         from anndata.io import sparse_dataset, write_elem
 
         file = self._writing.file
@@ -142,7 +144,7 @@ class GrowingFile:
         self._writing.check()
 
     def replace(self, name: str, table: pd.DataFrame) -> None:
-        """Write ``obs`` or ``var`` again."""
+        """Replace the table ``obs`` or ``var``."""
         from anndata.io import write_elem
 
         write_elem(self._writing.file, name, table)
@@ -158,7 +160,7 @@ class GrowingFile:
 
 
 def as_categories(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose repeating texts are categories, as anndata keeps them when it writes."""
+    """Return a copy of a table in which columns of text that repeats are categories, as anndata writes them."""
     table = table.copy()
     for column in table.columns:
         values = table[column]

@@ -1,7 +1,7 @@
-"""The samples of a folder or an archive, each put where a reader takes it: one file, or one folder of a matrix.
+"""The samples of a folder or an archive, each put where a reader finds it: one file, or a folder of a matrix.
 
-An archive is unpacked once per sample, streamed, with the limits of `archives`; a matrix and its lists get the names
-that 10x gives them, whatever tool wrote them.
+Each sample of an archive is unpacked once, streamed, with the limits of `archives`; a matrix and its lists get the
+names that 10x gives them, whatever tool wrote them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def samples_of(path: Path, container: Container, file_name: str) -> list[Sample]
     Raises
     ------
     InputError
-        If it is damaged or dangerous, or holds no dataset.
+        If it holds no dataset, or is an archive that is damaged or unsafe.
     """
     if container == "folder":
         names = list_folder(path)
@@ -57,26 +57,26 @@ def samples_of(path: Path, container: Container, file_name: str) -> list[Sample]
 def place_sample(
     path: Path, container: Container, sample: Sample, file_name: str, digest: Callable[[], str]
 ) -> tuple[Path, bool]:
-    """Return where a sample can be read, after unpacking it if it must be.
+    """Return where a sample can be read; one in an archive is unpacked, a matrix is linked or copied under 10x's names.
 
     Parameters
     ----------
     path, container, file_name
         The folder or archive, as in `samples_of`.
     sample
-        One of those.
+        One of those that `samples_of` returned.
     digest
         Returns the hash of the archive.
 
     Returns
     -------
     tuple
-        The file or folder; whether it is a copy of ours.
+        The file or folder; whether it is a copy in our cache.
 
     Raises
     ------
     InputError
-        If it is damaged, or larger than what may be unpacked.
+        If it is damaged or larger than what may be unpacked, or the disk is full.
     """
     if container == "folder" and sample.kind != "matrix":
         return path / sample.files[0], False
@@ -164,12 +164,14 @@ def _files(path: Path, container: Container, file_name: str, wanted: set[str]) -
 
 
 def _tar_files(path: Path, file_name: str) -> Iterator[tuple[str, int, Callable[[], IO[bytes]]]]:
-    """Yield the files of a tar archive, packed or not: name, size, and what opens it before the next one is asked for.
+    """Yield the files of a tar archive, compressed or not: name, bytes, and a function that opens it.
+
+    A file can be opened only until the next one is asked for.
 
     Raises
     ------
     InputError
-        If it is damaged; if a name leads outside, is a link or a device; if there is too much.
+        If it is damaged, a name leads outside, an entry is a link or a device, or there are too many entries or bytes.
     """
     limit, total, count = read_configuration().unpacked_limit, 0, 0
     try:
@@ -208,12 +210,12 @@ def _opened(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:
 
 
 def chosen_samples(found: Sequence[Sample], asked: Sequence[str] | None, file_name: str) -> list[Sample]:
-    """Return the samples that were asked for by name, in that order; all, if none was.
+    """Return the samples whose names (or files) were asked for, in that order; all if `asked` is None.
 
     Raises
     ------
     InputError
-        If there is none of a name.
+        If no sample has one of the names.
     """
     if asked is None:
         return list(found)

@@ -1,6 +1,6 @@
 """Which samples a folder or an archive holds, told from the names of its files: GEO's, 10x's and those of other tools.
 
-Nothing is opened here: names come in, samples come out. Whether sizes fit is said when a sample is read.
+Nothing is opened here: names come in, samples come out. Whether the files of a sample fit is checked when it is read.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from cellucid_core.names import unique
 SampleKind = Literal["file", "matrix", "zarr"]
 Role = Literal["matrix", "cells", "genes", "symbols"]
 
-#: What makes a folder a zarr store.
+#: Files whose presence makes a folder a zarr store.
 ZARR = frozenset(["zarr.json", ".zgroup"])
-#: How far below a folder is looked, and at how many files at most.
+#: How many folders deep a folder is searched, and how many files it may hold.
 MAX_LEVELS, MAX_FILES = 8, 200_000
 
-#: Files of one dataset each, by their ends.
+#: Endings of files that are one dataset each, or an archive.
 _DATA = (".h5ad", ".h5mu", ".h5", ".hdf5", ".loom", ".zarr.zip", ".zip", ".tar", ".tgz", ".tar.bz2", ".tar.xz")
 _TABLES = (".csv", ".tsv", ".txt", ".tab", ".xlsx")
 _TEXTS = (".tsv", ".csv", ".txt", "")
@@ -36,19 +36,19 @@ _ABOUT = re.compile(
     r"|file_?list|md5|checksum|pheno|sample_?(info|sheet|table)|projection|differential|tissue_positions|obs$|var$",
     re.I,
 )
-#: Ends of names, without .gz and the ending, and what such a file holds. Kallisto, alevin-fry and Parse among them.
+#: What a file holds, and how its name, without .gz and the ending, ends: also those of kallisto, alevin-fry and Parse.
 _ROLES: tuple[tuple[Role, re.Pattern[str]], ...] = (
     ("symbols", re.compile(r"(^|[._\- ])genes?[._]names?$", re.I)),
     ("cells", re.compile(r"(^|[._\- ])(cell[_\-]?)?(barcodes?|cells?|metadata|mat_rows|ids?|names?)$", re.I)),
     ("genes", re.compile(r"(^|[._\- ])((all_)?(genes?|features?)|mat_cols|gene_?(ids?|names?|symbols?))$", re.I)),
 )
-#: What names of matrices say besides the sample.
+#: What the name of a matrix says besides the sample.
 _MATRIX_WORDS = re.compile(
     r"(^|(?<=[._\- ]))((count|expression|gene)[_\-]?)?(matrix|counts?|cells_x_(genes|features|tcc)|quants(?=_mat)|mat"
     r"|dge|mtx|umis?|(un)?spliced|ambiguous|mature|nascent|total|uniqueandmult.*)$",
     re.I,
 )
-#: What 10x and other tools call every matrix, and folders that name no sample.
+#: What 10x calls the forms of a matrix; and below, names of folders that name no sample.
 _FORM = re.compile(
     r"(^|[._\- ])(sample[_\-])?(filtered|raw)([_\-](feature|gene|peak|tf|probe)[_\-](bc|barcode|cell))?"
     r"([_\-](matrix|matrices))?([_\-]mex|[_\-]h5)?$",
@@ -78,8 +78,8 @@ class Sample:
     files
         Names within the folder or archive, with ``/``; of a zarr store its folder, ending in ``/`` or empty.
     others
-        The same cells in other forms (raw beside filtered, a folder beside ``.h5``), of which this one is preferred.
-        They are found by their names, too.
+        The same cells in other forms (raw beside filtered, a folder beside ``.h5``); this one is preferred to them, but
+        `chosen_samples` finds them by their names.
     """
 
     name: str
@@ -91,9 +91,9 @@ class Sample:
 def find_samples(names: Iterable[str]) -> list[Sample]:
     """Find the samples among the files of a folder or an archive.
 
-    Files of one dataset each count first (``.h5ad``, ``.h5``, ``.loom``, archives in the archive), zarr stores and
-    Matrix Market files with the lists of cells and genes beside them, paired by what their names begin with; a list of
-    genes that stands alone, beside them or in a folder above, serves all. Tables count where there is nothing else.
+    Samples are files of one dataset each (``.h5ad``, ``.h5``, ``.loom``, archives in the archive), zarr stores, and
+    Matrix Market files with the lists of cells and genes beside them, paired by how their names begin; a single list
+    of genes, beside them or in a folder above, serves all. Tables are samples only where there is nothing else.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def find_samples(names: Iterable[str]) -> list[Sample]:
     Returns
     -------
     list of Sample
-        In the order of their names. A matrix without its lists is there with the files that it has.
+        In the order of their names. A matrix that lacks a list is among them, with the files that it has.
 
     Examples
     --------
@@ -125,12 +125,12 @@ def find_samples(names: Iterable[str]) -> list[Sample]:
 
 
 def list_folder(folder: Path) -> list[str]:
-    """Return the paths of the files of a folder, with ``/``, without links; of zarr stores only what tells them.
+    """Return the paths of the files in a folder, with ``/``, without links; of a zarr store only the files of `ZARR`.
 
     Raises
     ------
     InputError
-        If there are too many.
+        If there are more than `MAX_FILES`.
     """
     names: list[str] = []
     for parent, folders, files in os.walk(folder):
@@ -148,7 +148,7 @@ def list_folder(folder: Path) -> list[str]:
 
 
 def role_of(name: str) -> Role | None:
-    """Tell by its name what a file beside a Matrix Market file, or that file itself, holds."""
+    """Tell by its name what a Matrix Market file, or a file beside one, holds; None if the name does not tell."""
     if is_matrix_market(name):
         return "matrix"
     stem = _stem(name, _TEXTS)
@@ -203,7 +203,7 @@ def _matrices(names: Sequence[str]) -> list[tuple[str, ...]]:
             for role in _LISTS:
                 partner = _partner(matrix, beside.get(role, ()))
                 above = folder
-                # Lists that all samples share may lie above their folders (STARsolo keeps none there, GEO does).
+                # A list of genes that all samples share may lie above their folders (on GEO, not from STARsolo).
                 while partner is None and role == "genes" and not beside.get(role) and above:
                     above = above.rpartition("/")[0]
                     partner = _partner(matrix, folders[above].get(role, ()) if above in folders else ())
@@ -213,16 +213,16 @@ def _matrices(names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _partner(matrix: str, lists: Sequence[str]) -> str | None:
-    """Return the list that goes with a matrix: of the same beginning, else the only one that is of no other."""
+    """Return the list that goes with a matrix: one whose name begins alike, else the only one there is, or None."""
     key = _key(matrix)
     same = [name for name in lists if _key(name) == key]
-    if not same:  # 'GSM1_A' beside 'GSM1_A_hg19', not beside 'GSM1_AB'; the longest beginning
+    if not same:  # 'GSM1_A' goes with 'GSM1_A_hg19', not with 'GSM1_AB'; the longest common beginning wins
         begins = [name for name in lists if _begins(key, _key(name)) or _begins(_key(name), key)]
         most = max((len(_key(name)) for name in begins), default=0)
         same = [name for name in begins if len(_key(name)) == most]
     if not same and len(lists) == 1:
         same = list(lists)
-    # Cell Ranger 3's features before the genes of version 2; Parse's all_genes.csv before what else there is.
+    # Cell Ranger 3's features are preferred to the genes of version 2, Parse's all_genes.csv to its other lists.
     return min(same, key=lambda name: (not re.search(r"features|all_genes|barcodes", name, re.I), name), default=None)
 
 
@@ -231,7 +231,7 @@ def _begins(key: str, with_key: str) -> bool:
 
 
 def _key(name: str) -> str:
-    """Return what a file's name says of the sample: without what it holds."""
+    """Return the part of a file's name that names the sample, in lower case."""
     if is_matrix_market(name):
         return _without_words(str(_stem(name, (".mtx",)))).lower()
     stem = str(_stem(name, _TEXTS))
@@ -248,7 +248,7 @@ def _without_words(stem: str) -> str:
 
 
 def _sample_words(sample: Sample) -> list[str]:
-    """Return the words that tell a sample from others, the folder farthest out first."""
+    """Return the words that tell a sample from others, the outermost folder first."""
     path = sample.files[0].rstrip("/")
     if sample.kind == "matrix":
         own = _without_words(str(_stem(path, (".mtx",))))
@@ -276,7 +276,11 @@ def _merged(found: Sequence[Sample]) -> list[Sample]:
 
 
 def _rank(sample: Sample) -> tuple[bool, bool, bool, bool, bool, str]:
-    """Return what puts the best form first: filtered, genes, the whole matrix, one file."""
+    """Return a key that sorts the best form first.
+
+    Filtered before raw, genes before other features, all counts before spliced ones, complete before incomplete
+    matrices, one file before a matrix with lists.
+    """
     name = sample.files[0].lower()
     return (
         bool(re.search(r"(^|[_\-/.])(raw|unfiltered)([_\-/.]|$)|_unfiltered", name)),
@@ -289,7 +293,7 @@ def _rank(sample: Sample) -> tuple[bool, bool, bool, bool, bool, str]:
 
 
 def _named(found: Sequence[Sample]) -> list[Sample]:
-    """Give every sample the shortest name that is its own, and the others among its forms theirs."""
+    """Give every sample the shortest name that is unique, and its other forms the names of their files."""
     words = [_sample_words(sample) for sample in found]
     short = [_ACCESSION.sub("", word[-1]) if word else "" for word in words]
     longer = [word[-1] if word else "" for word in words]

@@ -1,4 +1,4 @@
-"""What a reader is told: the file, and what the user chose to see of it."""
+"""What a reader is given: the file, and what the user chose of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Source:
     file_name
         What the user calls the file, for messages.
     hashing
-        Returns the hash of its content, waiting for it if need be.
+        Returns the hash of its content; waits where it is still being computed.
     inside
         Folder within a zip that is read in place, ending in ``/``, or the empty string.
     modality
@@ -53,7 +53,7 @@ class Source:
         Raises
         ------
         InputError
-            If the one asked for is not there, or there is none.
+            If the one asked for is not available, or none is.
         """
         if not available:
             raise InputError(f"{self.file_name} holds no modality.", "Write it again from your pipeline.")
@@ -66,5 +66,5 @@ class Source:
         return next((name for name in preferred if name in available), available[0])
 
     def part(self, *choices: str) -> str:
-        """Return the identity of this content seen through choices."""
+        """Return a hash of the content and of the choices that change what is read of it."""
         return combined_hash(self.digest, *choices)

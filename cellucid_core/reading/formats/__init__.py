@@ -19,7 +19,7 @@ from cellucid_core.reading.formats.zarr_store import read_zarr
 from cellucid_core.reading.kinds import FileKind
 from cellucid_core.reading.source import Source
 
-#: Format → reader. A reader may raise anything; `open_dataset` makes a sentence of it.
+#: Format → reader. A reader may raise anything; `open_dataset` turns it into an `InputError`.
 READERS: dict[FileKind, Callable[[Source], Contents]] = {
     "h5ad": read_h5ad,
     "zarr": read_zarr,

@@ -34,7 +34,7 @@ def open_hdf5(source: Source) -> Any:
 
 
 def read_h5ad(source: Source) -> Contents:
-    """Open an AnnData file; one in a layout from before anndata 0.7 is rewritten by anndata first."""
+    """Open an AnnData file; anndata first rewrites one in the layout from before its version 0.7."""
     file = open_hdf5(source)
     try:
         if not is_old_layout(file):

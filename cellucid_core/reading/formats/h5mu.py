@@ -1,4 +1,4 @@
-"""``.h5mu``: several AnnData (modalities) of the same cells in one HDF5 file, of which one is opened."""
+"""``.h5mu``: several AnnData (modalities) of the same cells in one HDF5 file; one of them is opened."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _EXPRESSION = ("rna", "RNA", "gex", "GEX", "Gene Expression")
 
 
 def read_h5mu(source: Source) -> Contents:
-    """Open one modality: the one asked for, else ``rna``, else the first.
+    """Open one modality: the one asked for, else gene expression (``rna`` and its other names), else the first.
 
-    Embeddings and cell columns that belong to all modalities together come along for the cells of this one; where both
-    have the same name, the modality's own stays.
+    Embeddings and cell columns that belong to all modalities together are added for the cells of this one, except
+    where the modality has its own of that name.
     """
     file = open_hdf5(source)
     try:
@@ -31,7 +31,7 @@ def read_h5mu(source: Source) -> Contents:
 
 
 def read_modality(file: Any, source: Source) -> Contents:
-    """Return one modality of an open MuData, an HDF5 file or a zarr group."""
+    """Return one modality, as `read_h5mu`, of an open MuData: an HDF5 file or a zarr group."""
     names = [str(name) for name in file["mod"].attrs.get("mod-order", ())]
     names = [name for name in names if name in file["mod"]] or sorted(file["mod"].keys())
     modality = source.choose(names, _EXPRESSION)
@@ -50,7 +50,7 @@ def read_modality(file: Any, source: Source) -> Contents:
 
 
 def _with_joint(contents: Contents, file: Any, modality: str, modalities: list[str]) -> Contents:
-    """Add what the file has for all modalities together."""
+    """Add the embeddings and cell columns that the file has for all modalities together."""
     from anndata.io import read_elem
 
     rows = _rows(contents, file, modality)
@@ -60,7 +60,7 @@ def _with_joint(contents: Contents, file: Any, modality: str, modalities: list[s
     obsm = dict(contents.obsm)
     joint = read_elem(file["obs"])
     for key, array in read_arrays(file, "obsm", unreadable).items():
-        # mudata keeps, under each modality's name, which cells it has.
+        # Under each modality's name mudata keeps which cells that modality has: no embedding.
         if key not in obsm and key not in modalities and len(array) == len(joint):
             obsm[key] = array[rows]
     obs = contents.obs

@@ -18,7 +18,7 @@ from cellucid_core.reading.source import Source
 #: Attributes that hold ids, best first: loom's own conventions, then what other writers use.
 _CELLS = ("CellID", "obs_names", "cell_names", "cell_id", "Barcode", "barcode", "barcodes")
 _GENES = ("Gene", "var_names", "gene_names", "gene_name", "GeneName", "gene", "Accession")
-#: Pairs of column attributes that are an embedding → its name.
+#: Embedding → pairs of column attributes that may hold it, best first.
 _EMBEDDINGS = {
     "X_umap": [("_UMAP1", "_UMAP2"), ("UMAP_1", "UMAP_2"), ("umap_1", "umap_2"), ("UMAP1", "UMAP2")],
     "X_tsne": [("_tSNE1", "_tSNE2"), ("tSNE_1", "tSNE_2"), ("_X", "_Y"), ("_tSNE_1", "_tSNE_2")],

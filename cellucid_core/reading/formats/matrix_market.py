@@ -10,18 +10,18 @@ from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import InputError
 from cellucid_core.reading.safety import require_memory
 
-#: Bytes that an entry takes while a matrix is read: two indices and a value, and again as rows.
+#: Bytes of memory that an entry takes while a matrix is read: as coordinates and, at the same time, as rows.
 _ENTRY_BYTES = 40
-#: Bytes of memory per byte of text that pandas takes for it.
+#: Bytes of memory that pandas takes for a byte of text.
 _TEXT_FACTOR = 6
 #: Most bytes of the lines above the entries.
 _MAX_HEADER = 2**20
-#: What deflate can compress a byte to at best.
+#: Most bytes that one byte of a deflate stream can unpack to.
 _DEFLATE = 1032
 
 
 def check_header(path: Path, file_name: str, expected: tuple[int, int]) -> None:
-    """Refuse a matrix that declares another shape than its names have, or more entries than its file can hold.
+    """Refuse a matrix whose declared shape differs from its lists of names, or that declares too many entries.
 
     Parameters
     ----------
@@ -30,12 +30,13 @@ def check_header(path: Path, file_name: str, expected: tuple[int, int]) -> None:
     file_name
         For messages.
     expected
-        How many features and barcodes there are.
+        (n_features, n_barcodes); the matrix may have either order.
 
     Raises
     ------
     InputError
-        If it is no matrix of numbers, or its header cannot be true.
+        If it is no Matrix Market file, has another shape, declares more entries than its file can hold, or would take
+        too much memory.
     """
     damaged = InputError(f"{file_name} is damaged or was cut off.", "Copy or download it again, then open it.")
     try:
@@ -65,18 +66,19 @@ def check_header(path: Path, file_name: str, expected: tuple[int, int]) -> None:
             "The three files are of different samples, or one is cut off: copy or download them again.",
         )
     entries = numbers[0] * numbers[1] if dense else numbers[2]
-    if entries * (2 if dense else 4) > (path.stat().st_size + 2) * (_DEFLATE if packed else 1):  # "1 1" and a line end
+    # The shortest entry is "1 1" with a line end (a pattern), the shortest dense value "1" with one.
+    if entries * (2 if dense else 4) > (path.stat().st_size + 2) * (_DEFLATE if packed else 1):
         raise damaged
     require_memory(entries * float(_ENTRY_BYTES), file_name)
 
 
 def require_text(path: Path, file_name: str) -> None:
-    """Refuse a text that is too long to be read whole, once it is unpacked.
+    """Refuse a text file, plain or gzipped, whose unpacked text is too long to be read whole.
 
     Raises
     ------
     InputError
-        If it is; or a gzip file that is damaged.
+        If it is too long, or a gzip file that is damaged.
     """
     size = path.stat().st_size
     limit = read_configuration().memory // _TEXT_FACTOR

@@ -1,4 +1,4 @@
-"""Are the rows of a table cells or genes? Decided from the names in it."""
+"""Whether the rows of a table are cells or genes, told from the names in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cellucid_core.genes import share_of_genes
 
 Axis = Literal["cells", "genes"]
 
-#: Names that are looked at per axis.
+#: Most names that are looked at per axis.
 SAMPLE = 2000
 
 _BARCODE = re.compile(r"(?:^|[_:.\-#])[ACGTN]{8,}(?:[-._]\d+)?(?:[_-]\w+)?$")
@@ -48,12 +48,12 @@ def rows_are(
     corner
         The cell above the row names; writers put there what the rows are ("gene", "barcode").
     known_cells
-        Ids in the table of cell metadata, where the user gave one. They decide.
+        Ids in the table of cell metadata, where the user gave one. They decide, if more of them are on one axis.
 
     Returns
     -------
     str or None
-        None if nothing tells.
+        None if neither the names nor the corner tell.
     """
     rows, columns = list(row_names[:SAMPLE]), list(column_names[:SAMPLE])
     if known_cells:
@@ -69,10 +69,7 @@ def rows_are(
 
 
 def _likeness(names: list[str]) -> float:
-    """Return how much names look like cells rather than genes, −1 … 1.
-
-    One gene name in twenty is enough to know genes by: the tables hold man and mouse only.
-    """
+    """Return how much names look like cells rather than genes, −1 … 1: the share of cell names less that of genes."""
     cells = _share(names, lambda name: bool(_BARCODE.search(name) or _CELL_NAME.match(name)))
     genes = max(share_of_genes(names), _share(names, lambda name: bool(_GENE_NAME.match(name))))
     return cells - genes

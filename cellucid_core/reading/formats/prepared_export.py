@@ -1,7 +1,7 @@
-"""A Cellucid prepared export, zip or folder: what anybody wrote, also cellucid 0.0.9, to be inspected and scored.
+"""A Cellucid prepared export, zip or folder, of whatever program (also cellucid 0.0.9), to be inspected and scored.
 
 Genes and numbers are decoded, so they are exact within half a quantization step. What an export does not keep is lost:
-cell ids, the matrix's zeros (a decoded value), the coordinates' scale, the graph's weights.
+cell ids, which values were absent from a sparse matrix, the coordinates' scale, the graph's weights.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from cellucid_core.reading.rewriting import GrowingFile, read_rewritten
 from cellucid_core.reading.safety import require_disk, require_memory
 from cellucid_core.reading.source import Source
 
-#: Bytes of decoded genes that are held before they are written.
+#: Bytes of decoded genes that are held in memory before they are written.
 _BLOCK_BYTES = 64 * 2**20
 _AGAIN = "Copy or download the export again, or export it again."
 
 
 def read_prepared_export(source: Source) -> Contents:
-    """Open a prepared export, rewriting it once."""
+    """Open a prepared export; it is rewritten once as ``.h5ad``."""
     return read_rewritten(source, source.digest, lambda target: _write(source, target))
 
 

@@ -20,8 +20,13 @@ from cellucid_core.reading.source import Source
 def read_table(source: Source) -> Contents:
     """Open a table of expression values.
 
-    Text columns become annotations of what the rows are: cell types in a table of cells × genes, symbols in one of
+    Text columns become annotations of the rows: cell types in a table of cells × genes, symbols in one of
     genes × cells. Where no name tells what the rows are, they are taken for cells, as AnnData has them.
+
+    Raises
+    ------
+    InputError
+        If it is no table, or has no column of numbers.
     """
     layout = read_layout(source.path, source.file_name)
     numeric = _numeric(layout)
@@ -49,7 +54,7 @@ def _numeric(layout: Layout) -> list[str]:
 
 
 def _write(source: Source, layout: Layout, axis: Axis, target: Path) -> list[str]:
-    """Stream the table; the names of its rows are only known at the end, so its tables are written last."""
+    """Stream the values; the row names are only known at the end, so obs and var are written last."""
     import anndata
 
     columns = _numeric(layout)

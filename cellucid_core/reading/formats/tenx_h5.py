@@ -1,7 +1,7 @@
 """10x ``.h5``: Cell Ranger's feature-barcode matrix, version 2 and 3.
 
-What it stores as CSC of genes × cells is CSR of cells × genes, so it is read in blocks where it lies. Names of columns
-are those of `scanpy.read_10x_h5`, which loads the file whole and is the oracle of the tests.
+CSC of genes × cells, as it is stored, is CSR of cells × genes, so the matrix is read in blocks from the file. Names of
+columns are those of `scanpy.read_10x_h5`, which loads the file whole and is the oracle of the tests.
 """
 
 from __future__ import annotations
@@ -23,7 +23,15 @@ _FIX = "Copy or download it again, or run Cell Ranger's aggregation again."
 
 
 def read_tenx_h5(source: Source) -> Contents:
-    """Open the gene expression of a 10x file; antibodies, guides, peaks (version 3) or genomes (2) are modalities."""
+    """Open the modality asked for, else gene expression, else the first.
+
+    Kinds of features (genes, antibodies, guides, peaks) are the modalities of version 3, genomes those of version 2.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, contradicts itself, or lacks the modality asked for.
+    """
     file = open_hdf5(source)
     try:
         return _read(file, source)
@@ -89,7 +97,7 @@ def _features(group: Any) -> pd.DataFrame:
         names["id"] = "probe_ids"
     columns: dict[str, np.ndarray] = {}
     for key in ("gene_id", "id", "feature_type", *sorted(group.keys())):
-        # _all_tag_keys names the columns that follow; it has another length.
+        # _all_tag_keys lists the names of the other columns: it does not have one value for each feature.
         if key in ("name", "_all_tag_keys") or names.get(key, key) in columns or key not in group:
             continue
         if not hasattr(group[key], "dtype"):  # target_sets, a group that lists features by their places

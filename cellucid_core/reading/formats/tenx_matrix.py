@@ -1,7 +1,7 @@
 """A 10x matrix folder: ``matrix.mtx``, ``barcodes.tsv``, ``features.tsv`` or ``genes.tsv``, each also gzipped.
 
-As `scanpy.read_10x_mtx` reads them, but also where another tool wrote them: plain files of version 3 (STARsolo), names
-with a prefix (GEO), one column only, cells × genes.
+Read as `scanpy.read_10x_mtx` does, and also where another tool wrote them: version 3 without gzip (STARsolo), names
+with a prefix (GEO), features of one column, matrices of cells × genes.
 """
 
 from __future__ import annotations
@@ -32,12 +32,18 @@ _FEATURES = ("features.tsv", "genes.tsv", "features.txt", "genes.txt", "features
 _SYMBOLS = "symbols.tsv"
 #: What alevin-fry adds to the names of unspliced and ambiguous counts of a gene.
 _UNSPLICED, _AMBIGUOUS = "-U", "-A"
-#: What the columns of the features hold; the second, the symbols, become the index.
+#: Names of the columns of ``features.tsv``; its second column, the symbols, becomes the index.
 _NAMED = {0: "gene_ids", 2: "feature_types"}
 
 
 def read_tenx_matrix(source: Source) -> Contents:
-    """Open a folder, or a zip of one, rewriting it once; kinds of features are modalities."""
+    """Open a folder, or a zip of one; it is rewritten once as ``.h5ad``. Kinds of features are modalities.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, damaged or does not fit the others, or the modality asked for is not there.
+    """
     if source.path.is_dir():
         return _read(source, source.path)
     with scratch_folder() as folder:
@@ -95,7 +101,7 @@ def _is_csv(path: Path) -> bool:
 
 
 def _rows(path: Path, file_name: str) -> pd.DataFrame:
-    """Read a list without a header, separated by tabs; one that is a CSV (Parse's) has a header, which is kept."""
+    """Read a list: without a header and separated by tabs, or a CSV with a header (as Parse writes them)."""
     require_text(path, file_name)
     try:
         if _is_csv(path):
@@ -137,9 +143,9 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 
 def _alevin_thirds(var: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Return where spliced, unspliced and ambiguous counts of the same genes stand, if a third of the names each is.
+    """Return the places of the spliced, unspliced and ambiguous counts of the same genes, or None if there are none.
 
-    Source: alevin-fry's USA mode, whose ``quants_mat_cols.txt`` names each gene plainly, with -U and with -A.
+    Source: alevin-fry's USA mode, whose ``quants_mat_cols.txt`` names each gene three times: plain, with -U, with -A.
     """
     names = var.index.to_numpy(dtype=object)
     if len(names) < 3 or len(names) % 3:
@@ -166,7 +172,7 @@ def _write(
     check_header(matrix, f"{matrix.name} of {source.file_name}", (len(var), len(barcodes)))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # which class it will return; ours is said below
+            warnings.simplefilter("ignore", DeprecationWarning)  # about the class it will return; it is converted below
             counts: Any = mmread(matrix)
     except Exception as error:  # scipy raises many types for broken content
         raise InputError(

@@ -1,4 +1,4 @@
-"""Delimited text in pieces, strictly: every line has as many fields as the header, or it is said which does not."""
+"""Delimited text, read in pieces and strictly: a line with more or fewer fields than the header is an error."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ import pandas as pd
 from cellucid_core.csv_safety import exact_floats
 from cellucid_core.errors import InputError
 
-#: Text of one piece; what pandas makes of it takes several times as much.
+#: Characters of one piece; what pandas makes of it takes several times as much memory.
 PIECE_CHARS = 16 * 2**20
-#: Longest line that is read: a million cells in one row, twenty characters each, and some room.
+#: Characters of the longest line that is read: `MAX_FIELDS` fields of about fifty characters.
 MAX_LINE = 256 * 2**20
 _SEPARATORS = ("\t", ",", ";", "|")
 _SAMPLE_LINES = 50
-#: Text of the first lines that is looked at, beyond two.
+#: Characters of the first lines that are looked at; two lines are looked at in any case.
 _SAMPLE_CHARS = 32 * 2**20
 #: Most fields of a line; each takes some hundred bytes while a table is read.
 MAX_FIELDS = 5_000_000
@@ -41,17 +41,17 @@ class Layout:
     Attributes
     ----------
     encoding, separator, decimal
-        As pandas takes them.
+        As `pandas.read_csv` takes them.
     corner
         The header's field above the row names; None if there are no row names.
     columns
         The other fields of the header.
     text_columns
-        Positions (among `columns`) that hold texts rather than numbers, by the first lines.
+        Positions (among `columns`) of columns that hold texts rather than numbers in the first lines.
     sample
         Row names of the first lines.
     above
-        Lines before the first one of values, comments among them.
+        How many lines, header and comments, are above the first line of values.
     """
 
     encoding: str
@@ -70,7 +70,7 @@ def read_layout(path: Path, file_name: str) -> Layout:
     Raises
     ------
     InputError
-        If it is no table.
+        If it is no table, or a line has too many fields.
     """
     encoding = _encoding(path)
     lines = []
@@ -107,7 +107,7 @@ def read_layout(path: Path, file_name: str) -> Layout:
     corner: str | None = "" if short else header[0]
     named = short or not header[0].strip() or len(set(names)) == len(names)
     if not named and all(_is_number(name, decimal) for name in names):
-        corner = None  # numbers that repeat under a heading: a column like the others
+        corner = None  # numbers that repeat, below a heading, name no rows: it is a column like the others
     heading = header if short or corner is None else header[1:]
     if corner is None and text:
         text = [at + 1 for at in text]
@@ -121,12 +121,13 @@ def pieces(path: Path, layout: Layout, file_name: str) -> Iterator[tuple[list[st
     Yields
     ------
     tuple
-        Row names (None without), the text columns, and the numbers, (rows, numeric columns) float64.
+        Row names (None if the table has none), the text columns, by their positions, and the numbers,
+        (n_rows, n_numeric_columns) float64.
 
     Raises
     ------
     InputError
-        If a line has another number of fields, or a text where numbers are.
+        If a line has another number of fields than the header, or text in a column of numbers.
     """
     n_fields = len(layout.columns) + (layout.corner is not None)
     offset = layout.corner is not None
@@ -182,7 +183,10 @@ def _piece(
 
 
 def _regularity(separator: str, lines: list[str]) -> tuple[bool, int, int]:
-    """Return how well a character separates fields: the header fits, lines as long as the first, that length."""
+    """Return how well a character separates fields.
+
+    Whether the header fits the first line, how many lines have as many separators as that, and how many these are.
+    """
     count = lines[1].count(separator)
     fits = count > 0 and count - lines[0].count(separator) in (0, 1)
     return fits, sum(line.count(separator) == count for line in lines[1:]), count
@@ -209,7 +213,7 @@ def _is_number(text: str, decimal: str) -> bool:
 
 
 def _fields(line: str, separator: str, number: int, file_name: str) -> list[str]:
-    if '"' not in line:  # as csv does it; csv also limits a field's length, which only the whole process can change
+    if '"' not in line:  # as csv does it, but csv limits a field's length, and that limit is one for the whole process
         return line.split(separator)
     try:
         return next(csv.reader([line], delimiter=separator, strict=True), []) or [""]
@@ -241,7 +245,7 @@ def _opened(path: Path) -> Any:
 
 
 def _table_lines(path: Path, encoding: str, file_name: str) -> Generator[str, None, None]:
-    """Yield a table's lines from its header on: comments (``#``) before it are left out, unless the last one is it."""
+    """Yield a table's lines, the header first: of the comments (``#``) above it only one that is itself the header."""
     with closing(_lines(path, encoding, file_name)) as lines:
         comment: str | None = None
         for line in lines:
@@ -274,7 +278,7 @@ def _is_header(comment: str, line: str) -> bool:
 
 
 def _lines(path: Path, encoding: str, file_name: str) -> Generator[str, None, None]:
-    """Yield lines without their ends; empty ones at the end are left out, elsewhere they are ragged."""
+    """Yield lines without their line ends; empty ones at the end of the file are left out."""
     try:
         with _opened(path) as raw, io.TextIOWrapper(raw, encoding=encoding) as file:
             empty = 0

@@ -1,4 +1,4 @@
-"""``.xlsx``: a sheet of expression values, read as the CSV that it would be saved as; sheets are a choice."""
+"""``.xlsx``: a sheet of expression values, read as the CSV that Excel would save of it; sheets are modalities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from cellucid_core.spreadsheet import MAX_UNPACKED, workbook_rows
 
 
 def read_workbook(source: Source) -> Contents:
-    """Open a sheet: the one asked for, else the first that holds anything."""
+    """Open a sheet: the one asked for, else the first that is not empty.
+
+    Raises
+    ------
+    InputError
+        If the workbook is damaged or too large, lacks the sheet asked for, or the sheet is no table of numbers.
+    """
     if source.path.stat().st_size > MAX_UNPACKED:
         raise InputError(f"{source.file_name} is too large for a workbook.", "Save the sheet as CSV.")
     sheets = workbook_rows(source.path.read_bytes(), source.file_name)
@@ -26,7 +32,7 @@ def read_workbook(source: Source) -> Contents:
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([*row, *[""] * (width - len(row))] for row in rows if any(row))
         identity = source.part("sheet", sheet)
-        # The table is streamed into a file of its own before the sheet is gone.
+        # `read_table` copies the values to a file of its own, so the CSV need not outlive this block.
         contents = read_table(replace(source, path=path, hashing=lambda: identity))
     if len(sheets) < 2:
         return contents

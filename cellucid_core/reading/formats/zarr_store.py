@@ -1,4 +1,4 @@
-"""``.zarr``: AnnData or MuData in a folder of chunks, or in a zip of it that is read in place."""
+"""``.zarr``: AnnData or MuData in a folder of chunks, or in a zip of one, which is read without unpacking."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from cellucid_core.reading.source import Source
 
 
 def read_zarr(source: Source) -> Contents:
-    """Open an AnnData in zarr format 2 or 3, or one modality of a MuData."""
+    """Open an AnnData in zarr format 2 or 3, or one modality of a MuData.
+
+    Raises
+    ------
+    InputError
+        If it is another zarr store (SpatialData), or `check_zarr` refuses it.
+    """
     import zarr
 
     group: Any = zarr.open_group(guarded_store(source.path), mode="r", path=source.inside.rstrip("/"))

@@ -1,4 +1,4 @@
-"""Files from strangers: what they declare is checked before anything is read."""
+"""Files from strangers: what they declare (sizes, links, codecs) is checked before it is read."""
 
 from __future__ import annotations
 

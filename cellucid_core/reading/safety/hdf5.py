@@ -1,7 +1,7 @@
-"""An HDF5 file from a stranger: nothing in it may lead to another file, and no piece of it may be enormous.
+"""An HDF5 file from a stranger: nothing in it may lead to another file, and no chunk of it may be enormous.
 
-HDF5 follows three things out of a file by itself: external links, raw data in external files, and virtual datasets.
-A dataset's pieces (chunks) are decompressed whole, however little of them is wanted.
+HDF5 opens other files by itself for three things: external links, raw data in external files, and virtual datasets.
+It decompresses a whole chunk, however little of it is asked for.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from cellucid_core.configuration import format_size, read_configuration
 from cellucid_core.errors import InputError
 from cellucid_core.reading.safety.limits import MAX_DEPTH, MAX_OBJECTS
 
-#: Share of the memory for a dataset that one piece may take.
+#: One chunk may take one in so many bytes of the memory for a dataset.
 _PIECE_SHARE = 8
-#: An array of more values than this of which only one in so many was ever written takes hours to read, for nothing.
+#: An array of more than so many values of which fewer than one in so many are in the file: see `check_written`.
 _LARGE, _OFTEN = 1_000_000, 100
 
 
 def check_hdf5(file: Any, file_name: str) -> None:
-    """Look at every link and every dataset of an open file, following no link out of it.
+    """Check every link and every dataset of an open file, without following a link to another file.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def check_hdf5(file: Any, file_name: str) -> None:
     Raises
     ------
     InputError
-        If something leads to another file, or is too large, too deep or too much.
+        If something leads to another file, a chunk is too large, or there are too many or too deeply nested objects.
     """
     import h5py
     from h5py import h5g, h5l, h5o
@@ -47,7 +47,7 @@ def check_hdf5(file: Any, file_name: str) -> None:
         for name in names:
             link = group.links.get_info(name)
             if link.type == h5l.TYPE_SOFT:
-                continue  # leads to something in this file, which is looked at where it lies
+                continue  # it leads to something in this file, which is checked at its own place
             if link.type != h5l.TYPE_HARD:
                 raise _leaves(file_name, name)
             found = h5o.get_info(group, name)
@@ -65,17 +65,19 @@ def check_hdf5(file: Any, file_name: str) -> None:
 
 
 def check_written(array: Any, what: str) -> None:
-    """Refuse a large array that hardly anything was ever written to: reading it takes hours, for nothing.
+    """Refuse a large array of which hardly anything was ever written: reading it would take hours, for nothing.
 
     Parameters
     ----------
     array
-        An h5py dataset; another array is passed.
+        An h5py dataset; any other array is not checked.
+    what
+        Its name, for the message.
 
     Raises
     ------
     InputError
-        Of more than `_LARGE` values, less than one in `_OFTEN` is in the file.
+        If it has more than `_LARGE` values, and fewer than one in `_OFTEN` of them are in the file.
     """
     if getattr(array, "chunks", None) is None or not hasattr(getattr(array, "id", None), "get_num_chunks"):
         return
@@ -88,7 +90,7 @@ def check_written(array: Any, what: str) -> None:
 
 
 def largest_piece() -> int:
-    """Return the bytes that one chunk may decompress to."""
+    """Return the most bytes that one chunk may decompress to."""
     return read_configuration().memory // _PIECE_SHARE
 
 

@@ -1,8 +1,8 @@
-"""Heaps of an HDF5 file that its library would read for ever.
+"""Damaged heaps of an HDF5 file, which the HDF5 library would read forever.
 
-Texts of variable length lie in "global heap collections". In a damaged one, an object of no kind and no size makes the
+Texts of variable length lie in "global heap collections". In a damaged one, a free-space object of length 0 makes the
 library look for the next object in the same place, again and again, and nothing can interrupt it. Names lie in "local
-heaps", whose list of free blocks may lead back to itself. So both are looked at before a file is opened. Source: HDF5
+heaps", whose list of free blocks may lead back to itself. So both are checked before a file is opened. Source: HDF5
 File Format Specification 3.0, III.D and III.E.
 """
 
@@ -17,34 +17,36 @@ import numpy as np
 from cellucid_core.compiled import compiled
 from cellucid_core.errors import InputError
 
-#: What a collection begins with; then version 1 and three reserved bytes, and its length.
+#: A collection begins with this; then come version 1, three reserved bytes, and its length.
 _SIGNATURE, _VERSION = b"GCOL", b"\x01\x00\x00\x00"
-#: What a file begins with.
+#: A file begins with this.
 _FILE = b"\x89HDF\r\n\x1a\n"
-#: What a local heap begins with; then version 0 and three reserved bytes, its length, its first free block, its place.
+#: A local heap begins with this; then come version 0, three reserved bytes, and the length, the offset of the first
+#: free block and the address of its data.
 _LOCAL = b"HEAP"
-#: In place of a free block: none.
+#: Offset that means that there is no further free block.
 _NO_BLOCK = 1
-#: Objects lie at whole words of a collection, their heads and its own are of two words each.
+#: Bytes of a word, at which objects of a collection are aligned, and words of a head (an object's or a collection's).
 _WORD, _HEAD = 8, 2
-_PIECE = 2**18  # fits into a core's cache
-#: Bytes of a file that may hold so many texts that it pays to load a compiler.
+_PIECE = 2**18  # bytes; fits into a core's cache
+#: Bytes of a file from which on it may hold so many texts that compiling `walk_objects` pays.
 _LARGE = 64 * 2**20
-#: In place of a distance: none, for ever; and beyond the end of any file.
+#: Distances (words) that mean: the walk never gets on; the next object is beyond the end of any file.
 _NOWHERE, _FAR = 0, 2**60
-#: In place of a number of bytes.
+#: Number of bytes that means: the collection never ends.
 _ENDLESS = -1
-#: Collections lie side by side. Ones that are in each other would have a file read any number of times.
+#: Sound collections lie side by side, so they are at most as long as the file. Damaged ones may overlap: no more than
+#: this many times the file is read.
 _OFTEN = 2
 
 
 def check_heaps(path: Path, file_name: str) -> None:
-    """Look at every global heap collection of a file.
+    """Check every global heap collection and every local heap of a file.
 
     Raises
     ------
     InputError
-        If one would never end.
+        If reading one would never end, or collections overlap so much that they are longer than the file (`_OFTEN`).
     """
     size = path.stat().st_size
     left = _OFTEN * size + _PIECE
@@ -67,7 +69,7 @@ def _damaged(file_name: str, what: str) -> InputError:
 
 
 def _base(file: IO[bytes]) -> int:
-    """Return where a file begins, from which places are counted: before it there may be a block of the user's."""
+    """Return the byte at which HDF5 begins, from which its addresses count: a user block may stand before it."""
     at = 0
     while file.seek(at) == at and (head := file.read(len(_FILE))):
         if head == _FILE:
@@ -90,13 +92,13 @@ def _free_list_is_endless(file: IO[bytes], at: int, base: int) -> bool:
         try:
             file.seek(base + place + free)
             free = int.from_bytes(file.read(_WORD), "little")
-        except (OSError, OverflowError, ValueError):  # beyond every file
+        except (OSError, OverflowError, ValueError):  # an address that no file has
             return False
     return False
 
 
 def _heaps(file: IO[bytes]) -> Iterator[tuple[bool, int]]:
-    """Yield where signatures stand, at any byte, and whether they are those of local heaps."""
+    """Yield whether a signature is that of a local heap, and the byte at which it is, for all signatures."""
     known = [(False, int.from_bytes(_SIGNATURE, "little")), (True, int.from_bytes(_LOCAL, "little"))]
     start = 0
     while True:
@@ -104,7 +106,7 @@ def _heaps(file: IO[bytes]) -> Iterator[tuple[bool, int]]:
         piece = file.read(_PIECE)
         if len(piece) < len(_SIGNATURE):
             return
-        # Four comparisons of whole words are several times as fast as `bytes.find`.
+        # Comparing words of four bytes at the four possible shifts is several times as fast as `bytes.find`.
         for shift in range(4):
             words = np.frombuffer(piece, "<u4", (len(piece) - shift) // 4, shift)
             for local, word in known:
@@ -114,7 +116,7 @@ def _heaps(file: IO[bytes]) -> Iterator[tuple[bool, int]]:
 
 
 def _read_through(file: IO[bytes], at: int, most: int, walk: Callable[[memoryview], int]) -> int:
-    """Go through a collection of at most so many bytes; return how many had to be read, or `_ENDLESS`."""
+    """Walk through a collection of at most `most` bytes; return how many bytes were read, or `_ENDLESS`."""
     file.seek(at + len(_SIGNATURE))
     if file.read(len(_VERSION)) != _VERSION:
         return 0
@@ -125,7 +127,7 @@ def _read_through(file: IO[bytes], at: int, most: int, walk: Callable[[memoryvie
         piece = file.read(min(_PIECE, (stop - place) * _WORD))  # thousands of objects
         seen += len(piece)
         size = len(piece) // _WORD
-        if size < _HEAD:  # somebody cut it off meanwhile
+        if size < _HEAD:  # the file became shorter meanwhile
             break
         distance = walk(memoryview(piece)[: size * _WORD].cast("q"))
         if distance == _NOWHERE:
@@ -135,24 +137,24 @@ def _read_through(file: IO[bytes], at: int, most: int, walk: Callable[[memoryvie
 
 
 def walk_objects(words: memoryview) -> int:
-    """Go from object to object and return how far it is to the first one whose head is not among the words.
+    """Walk from object to object and return the distance, in words, to the first one whose head is not among `words`.
 
-    To be `compiled`. `_NOWHERE` if one of them leads to none.
+    `_NOWHERE` if the walk would never get on from one of them. Written to be `compiled`.
 
     Parameters
     ----------
     words
-        int64, from the head of an object on, at least two.
+        int64, at least two; the first two are the head of an object.
     """
     place = 0
     while place <= len(words) - 2:
         length = words[place + 1]
-        if not 0 <= length < _FAR:  # the library notices
+        if not 0 <= length < _FAR:  # the library itself refuses such a length
             return _FAR
-        # Free space (index 0) is as long as it says; objects have a head besides, and fill up their last word.
+        # The length of free space (index 0) includes its head; that of an object does not, and is padded to a word.
         if words[place] & 0xFFFF:
             place += 2 + (length + 7) // 8
-        elif length == 0 or length % 8:  # the library leaves whole words
+        elif length == 0 or length % 8:  # the library writes free space of whole words only
             return _NOWHERE
         else:
             place += length // 8

@@ -1,7 +1,7 @@
 """Texts of an HDF5 file that claim to be longer than the file.
 
-A text of variable length is kept as its length and its place. The library takes memory for the length before it looks
-at the place, so a damaged length takes gigabytes. Source: HDF5 File Format Specification 3.0, IV.B and VIII.
+A text of variable length is stored as its length and its place. The library allocates the length before it reads the
+place, so a damaged length takes gigabytes. Source: HDF5 File Format Specification 3.0, IV.B and VIII.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from cellucid_core.errors import InputError
 if TYPE_CHECKING:
     import h5py
 
-#: How a text is kept in its array: its length, then the collection and the object that it is in.
+#: How an array stores a text: its length, the address of the heap collection and the number of the object in it.
 _REFERENCE = np.dtype([("length", "<u4"), ("collection", "<u8"), ("object", "<u4")])
-#: References that are looked at together.
+#: References that are read at a time.
 _AT_ONCE = 2**18
-#: Texts may be used several times, but not so that they are this many times the file.
+#: An array may refer to the same text several times, but all its texts together are at most this many times the file.
 _OFTEN = 4
 _DEFLATE, _SHUFFLE = 1, 2
 
 
 def check_texts(file: h5py.File, file_name: str) -> None:
-    """Look at the lengths of all texts, and of all lists of any length.
+    """Check the lengths in every array of texts, or of lists, of variable length.
 
     Parameters
     ----------
     file
-        Whose links `check_hdf5` has checked.
+        A file whose links `check_hdf5` has checked.
     file_name
         For messages.
 
     Raises
     ------
     InputError
-        If those of an array are longer than the file.
+        If the texts of one array are together more than `_OFTEN` times as long as the file.
     """
     file.visititems(lambda name, member: _check(member.id, name, file_name) if hasattr(member, "dtype") else None)
 
@@ -70,7 +70,7 @@ def _check(dataset: Any, name: str, file_name: str) -> None:
 
 
 def _lengths(dataset: Any) -> Iterator[np.ndarray]:
-    """Yield the lengths that are kept, piece by piece; nothing where they are packed in a way not known here."""
+    """Yield the stored lengths, piece by piece; none where a filter other than deflate and shuffle packs them."""
     from h5py import h5d
 
     created = dataset.get_create_plist()
@@ -96,7 +96,7 @@ def _lengths(dataset: Any) -> Iterator[np.ndarray]:
             kept = [one for bit, one in enumerate(filters) if not mask >> bit & 1]
             try:
                 yield _read(_unpacked(piece, kept, most))
-            except zlib.error:  # told when it is read
+            except zlib.error:  # damaged; reading it says so
                 return
 
 
@@ -117,7 +117,7 @@ def _read(piece: bytes) -> np.ndarray:
 
 
 def _path(dataset: Any) -> Path | None:
-    """Return the file on this disk; None of one elsewhere."""
+    """Return the path of the file that holds a dataset; None of a remote file."""
     import h5py
 
     file = h5py.h5i.get_file_id(dataset)

@@ -1,4 +1,4 @@
-"""How much a file may make us allocate: what it declares is checked before anything is read.
+"""How much memory and disk a file may take: what it declares is checked before anything is read.
 
 A few bytes can declare an array of a million times a million values, and every library allocates it when asked.
 """
@@ -16,7 +16,7 @@ from cellucid_core.errors import InputError
 
 #: Bytes that a text takes in memory at least, as a Python object and its place in an array.
 TEXT_BYTES = 64
-#: Free space that is left on the disk.
+#: Bytes of free space that are left on the disk.
 SPARE = 2**30
 #: Deepest nesting and most objects of one file.
 MAX_DEPTH, MAX_OBJECTS = 32, 1_000_000
@@ -35,7 +35,7 @@ def require_memory(size: float, what: str) -> None:
     Raises
     ------
     InputError
-        If it is too much.
+        If it is more.
     """
     limit = read_configuration().memory
     if size > limit:
@@ -46,12 +46,21 @@ def require_memory(size: float, what: str) -> None:
 
 
 def require_disk(size: float, folder: Path, what: str) -> None:
-    """Refuse what would take more of the disk than ``CELLUCID_UNPACKED_LIMIT``, or than is free.
+    """Refuse what would take more of the disk than ``CELLUCID_UNPACKED_LIMIT``, or than is free less `SPARE`.
+
+    Parameters
+    ----------
+    size
+        Bytes.
+    folder
+        An existing folder on the disk.
+    what
+        Its name, for the message.
 
     Raises
     ------
     InputError
-        If it is too much.
+        If it is more.
     """
     limit = read_configuration().unpacked_limit
     if size > limit:
@@ -67,12 +76,12 @@ def require_disk(size: float, folder: Path, what: str) -> None:
 
 
 def declared_size(element: Any) -> float:
-    """Return the bytes that reading an HDF5 or zarr group or array whole would take, by what it declares.
+    """Return the bytes of memory that all values of an HDF5 or zarr group or array would take, as it declares them.
 
     Parameters
     ----------
     element
-        An h5py or zarr group or array, whose links `check_hdf5` has checked.
+        An h5py or zarr group or array, checked by `check_hdf5` or `check_zarr`.
     """
     return sum(_array_size(array.shape, array.dtype) for array in _arrays(element, MAX_DEPTH))
 
@@ -84,7 +93,7 @@ def _arrays(element: Any, depth: int) -> Iterable[Any]:
         for key in element:
             try:
                 member = element[key]
-            except (KeyError, ValueError, OSError):  # a link to nothing; whoever reads it says so
+            except (KeyError, ValueError, OSError):  # a link to nothing; reading it says so
                 continue
             yield from _arrays(member, depth - 1)
 

@@ -1,6 +1,7 @@
-"""A zarr store from a stranger: no codec that runs code, no array or chunk that is enormous.
+"""A zarr store from a stranger: no codec that runs code, no chunk that is enormous.
 
-A chunk's compressor writes what its header says, whatever the array declares; so headers are read first.
+Decompressing a chunk writes as many bytes as the chunk's header says, whatever the array declares; so the header is
+read first.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ _METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 
 
 def check_zarr(group: Any, file_name: str) -> None:
-    """Look at the metadata of every array of an open group.
+    """Check the metadata of every array of an open group.
 
     Raises
     ------
     InputError
-        If an array uses a codec that is not known to be harmless, or has enormous chunks; or there are too many.
+        If an array uses a codec that is not in `CODECS` or has too large chunks, or there are too many or too deeply
+        nested groups and arrays.
     """
     largest, count = largest_piece(), 0
     waiting = [(group, 0)]
@@ -76,7 +78,18 @@ def codec_names(metadata: Any) -> list[str]:
 
 
 def guarded_store(path: Any) -> Any:
-    """Return a read-only zarr store of a folder or a zip that refuses documents and chunks that would explode."""
+    """Return a read-only zarr store that refuses documents and chunks that are, or unpack to something, too large.
+
+    Parameters
+    ----------
+    path
+        A folder, a zip, or a `RemoteFile`.
+
+    Returns
+    -------
+    zarr.storage.WrapperStore
+        Its ``get`` raises an `InputError` for what is too large.
+    """
     import zipfile
     from pathlib import Path
 
@@ -95,7 +108,7 @@ def guarded_store(path: Any) -> Any:
         inner, lengths = zarr.storage.LocalStore(path, read_only=True), None
 
     class Guarded(WrapperStore):  # type: ignore[type-arg]
-        """Looks at every value before it is handed on."""
+        """Checks every value before it returns it."""
 
         async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
             is_metadata = key.rpartition("/")[2] in _METADATA
@@ -107,7 +120,7 @@ def guarded_store(path: Any) -> Any:
                 _check_value(key, value.to_bytes())
             return value
 
-        # Other ways to read, which some versions have, would pass the wrapped store's `get` by.
+        # Some versions of zarr have other ways to read, which would bypass `get`.
         _supports_sync_io = False
 
         async def get_partial_values(self, prototype: Any, key_ranges: Any) -> list[Any]:
@@ -116,7 +129,7 @@ def guarded_store(path: Any) -> Any:
         async def _length(self, key: str) -> int:
             if lengths is not None:
                 return lengths.get(key, 0)
-            if remote:  # another question for every piece
+            if remote:  # it would be one more request for every chunk
                 return 0
             try:
                 return int((path / key).stat().st_size)
@@ -136,9 +149,9 @@ def _check_value(key: str, value: bytes) -> None:
 
 
 def unpacked_size(value: bytes) -> int:
-    """Return what a compressed chunk says, or must be assumed, to unpack to; 0 if it is of no known kind.
+    """Return the bytes that a compressed chunk unpacks to, or at most could; 0 if it is of no known kind.
 
-    Sources: RFC 8878, 3.1.1.1 (zstd); RFC 1952 (gzip); blosc's "chunk format" (bytes 4 … 8).
+    Sources: RFC 8878, 3.1.1.1 (zstd); RFC 1950 (zlib); RFC 1952 (gzip); blosc's "chunk format" (bytes 4 … 8).
     """
     if value[:4] == b"\x28\xb5\x2f\xfd" and len(value) > 14:
         flags = value[4]
@@ -155,7 +168,10 @@ def unpacked_size(value: bytes) -> int:
 
 
 def _inflated(value: bytes) -> int:
-    """Return the length of what a deflate stream unpacks to, found out without keeping it."""
+    """Return the bytes that a zlib or gzip stream unpacks to, or at most could where that is within the limit.
+
+    Stops once the limit (`largest_piece`) is passed; 0 if the stream is damaged.
+    """
     if len(value) * 1032 <= largest_piece():  # deflate cannot do better
         return len(value) * 1032
     engine, size, limit = zlib.decompressobj(47), 0, largest_piece()
