@@ -1,7 +1,7 @@
 """Open single-cell data: any supported file becomes a `Dataset`, seen through a `Mapping` as a `View`.
 
-Tables are kept in memory; an expression matrix is turned once into a gene-major store on disk (`store`), because
-everything the product does reads whole genes.
+Tables are kept in memory; an expression matrix is rewritten once as a gene-major store on disk (`store`), because
+everything that is done with it reads whole genes.
 """
 
 from __future__ import annotations

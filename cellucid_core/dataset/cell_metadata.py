@@ -1,4 +1,4 @@
-"""A table of cell metadata beside a dataset: read it, and give every cell its row."""
+"""A file of cell metadata beside a dataset: read it, and join its columns to the cell table by cell id."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_cell_metadata(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If it is no table, or names a cell twice.
+        If it does not exist, is no table or too long, or names a cell twice.
     """
     if not path.is_file():
         raise InputError(f"There is no file {path}.", "Check the path of the cell metadata.")
@@ -56,7 +56,7 @@ def read_cell_metadata(path: Path) -> pd.DataFrame:
 
 
 def with_cell_metadata(dataset: Dataset, table: pd.DataFrame, path: Path, digest: str) -> Dataset:
-    """Return a dataset whose cell table has the columns of a metadata table, joined by cell id.
+    """Return the dataset with the columns of a metadata table in its cell table; they replace columns of their names.
 
     Parameters
     ----------
@@ -65,12 +65,12 @@ def with_cell_metadata(dataset: Dataset, table: pd.DataFrame, path: Path, digest
     path
         What it was read from.
     digest
-        The dataset's identity with this table.
+        Hash of the dataset with this table: the new `Dataset.content_hash`.
 
     Raises
     ------
     InputError
-        If not a single cell is in it.
+        If not a single cell of the dataset is in the table.
     """
     file_name = path.name
     found = dataset.obs.index.isin(table.index)

@@ -1,7 +1,7 @@
-"""What is computed of a dataset and takes long, kept on disk: undoing a fix, another session and a restart find it.
+"""Results that take long to compute, kept on disk: they are found again after an undone fix or a restart, by anyone.
 
-A result is a folder ``CELLUCID_HOME/computed/<key>`` of ``.npy`` files and their words; the key is a hash of all that
-the result depends on, so nothing ever has to be invalidated.
+A result is a folder ``CELLUCID_HOME/computed/<key>`` of ``.npy`` files and words for the user; the key is a hash of all
+that the result depends on, so nothing ever has to be invalidated.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from cellucid_core.cache import home_folder, is_complete, sealed_folder
 from cellucid_core.errors import InputError, WorkRefused
 
 _WORDS = "words.json"
-#: Bytes.
+#: Bytes of an array file from which on it is memory-mapped instead of read.
 _MAPPED_FROM = 2**20
-#: Stored values of a matrix that are read in less time than it takes to ask another process for it.
+#: Stored values of a matrix up to which reading them takes less time than asking another process to do it.
 READ_AT_ONCE = 30_000_000
 
 
 class NotComputed(WorkRefused):
-    """What takes long was not computed before, and was not to be begun."""
+    """A result that takes long was not computed before, and must not be computed now."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}: this has not been computed yet.", "Ask for it once more.")
@@ -38,9 +38,9 @@ class Derived:
     Attributes
     ----------
     arrays
-        By name; the names are ours and make file names. Not to be written to.
+        By name; each name is chosen by our code, since it becomes a file name. Must not be written to.
     words
-        What to say about it.
+        What to tell the user about it.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -55,27 +55,27 @@ def derived(
     ready_only: bool = False,
     waiting: Callable[[], None] = lambda: None,
 ) -> Derived:
-    """Return a result, computing it if nobody has yet; while another process does, it is waited for.
+    """Return a result, computing it if nobody has yet; if another process is computing it, wait for that.
 
     Parameters
     ----------
     key
         From `View.key_of`.
     what
-        What it is, for people.
+        What it is, for messages.
     make
         Computes it.
     ready_only
-        Whether it is not to be computed here and now.
+        Whether only a result that was computed before may be returned.
     waiting
         Called now and then while another process computes it; raises to give up.
 
     Raises
     ------
     NotComputed
-        If it is not there and `ready_only`.
+        With `ready_only`, if it was not computed before.
     InputError
-        If it cannot be kept, and what `make` raises.
+        If it cannot be written to disk; and whatever `make` raises.
     """
     folder = home_folder("computed") / key
     if ready_only and not is_complete(folder):
@@ -101,5 +101,5 @@ def _read(folder: Path) -> Derived:
     arrays = {}
     for file in sorted(folder.glob("*.npy")):
         array: np.ndarray = np.load(file, mmap_mode="r" if file.stat().st_size > _MAPPED_FROM else None)
-        arrays[file.stem] = array.view(np.ndarray)  # a mapped one is shared by all sessions
+        arrays[file.stem] = array.view(np.ndarray)  # mapped arrays are shared by all sessions
     return Derived(arrays, tuple(json.loads((folder / _WORDS).read_text(encoding="utf-8"))))

@@ -1,4 +1,4 @@
-"""Are there whole counts behind values that were normalized and logged? Undo it and look at each cell's ratios.
+"""Whether values that were normalized and logged come from whole counts, told from the ratios within each cell.
 
 Normalizing multiplies a cell's counts by one factor, so all its values are whole multiples of one unit; a logarithm
 hides that, and only undoing the right one shows it again. So whole ratios tell the transform and its base.
@@ -24,7 +24,7 @@ INVERSES: dict[str, Transform] = {
     "ee": lambda v: np.expm1(np.expm1(v)),
     "22": lambda v: np.expm1(_LN2 * np.expm1(v * _LN2)),
 }
-#: How fast the undone value grows with the stored one, as a function of the undone value: carries rounding over.
+#: The derivative of the undone value by the stored one, as a function of the undone value: it converts rounding errors.
 _SLOPES: dict[str, Transform] = {
     "linear": np.ones_like,
     "e": lambda y: y + 1,
@@ -33,7 +33,7 @@ _SLOPES: dict[str, Transform] = {
     "ee": lambda y: (y + 1) * (np.log1p(y) + 1),
     "22": lambda y: _LN2 * _LN2 * (y + 1) * (np.log2(y + 1) + 1),
 }
-#: Ratios that can tell: small ones are of one kind, large ones drown in rounding.
+#: Ratios that can tell: smaller ones are mostly 1 with any transform, larger ones drown in rounding.
 _SMALLEST_RATIO, _LARGEST_RATIO = 1.5, 400.0
 _SLACK, _LARGEST_ERROR = 0.02, 0.2
 _RATIOS_OF_A_CELL, _SHARE_OF_RATIOS, _SHARE_OF_CELLS = 3, 0.98, 0.9
@@ -50,7 +50,7 @@ class CountsBehind:
     totals
         Undone total of each cell, (n_cells,) float64.
     unit_share
-        Share of cells whose smallest undone value is 1: nothing was normalized.
+        Share of non-empty cells whose smallest undone value is 1, as in counts that were not normalized.
     """
 
     transform: str
@@ -59,14 +59,14 @@ class CountsBehind:
 
 
 def counts_behind(rows: sparse.csr_matrix, *, half_precision: bool = False) -> CountsBehind | None:
-    """Return the transform whose undoing shows whole counts in 9 of 10 cells, or None.
+    """Return the transform whose undoing shows whole counts in the most cells, at least 9 of 10; None if none does.
 
     Parameters
     ----------
     rows
         Some whole cells, (n_cells, n_genes) float64, all entries finite and above 0.
     half_precision
-        Whether the values were stored with 11 bits.
+        Whether the values were stored as float16 (11 bits of precision).
     """
     rounding = _rounding(rows.data, half_precision)
     best: tuple[float, CountsBehind] | None = None
@@ -78,7 +78,7 @@ def counts_behind(rows: sparse.csr_matrix, *, half_precision: bool = False) -> C
 
 
 def _rounding(values: np.ndarray, half_precision: bool) -> np.ndarray:
-    """Return how far each stored value may lie from what was computed."""
+    """Return how far each stored value may lie from the exact one: by its type's precision, or by saved decimals."""
     relative = values * (2.0**-11 if half_precision else 2.0**-23)
     some = values[:: max(1, len(values) // 20_000)]
     for decimals in range(1, 6):  # tables that were saved with a few decimals

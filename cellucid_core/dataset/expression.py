@@ -1,4 +1,4 @@
-"""One expression matrix as the user sees it: genes in order, cells and genes that were left out are gone."""
+"""One expression matrix as the user sees it: only the cells and genes that are kept, genes in the user's order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Expression:
     cells
         Rows of the source that are kept, ascending, or None for all.
     genes
-        Columns of the source that are kept, or None for all.
+        Columns of the source that are kept, in the order of this matrix, or None for all.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Expression:
 
     @property
     def n_stored(self) -> int:
-        """Values on disk, also of cells and genes that are left out: what reading all of it costs."""
+        """Number of values on disk, also those of cells and genes that are left out: what reading all of them costs."""
         return self._store.n_stored if self.is_sparse else self._store.n_cells * self._store.n_genes
 
     @property
@@ -58,12 +58,12 @@ class Expression:
 
     @property
     def is_sparse(self) -> bool:
-        """Whether absent entries are left out on disk (and never stored as 0)."""
+        """Whether zeros are left out on disk."""
         return self._store.is_sparse
 
     @cached_property
     def _place(self) -> np.ndarray | None:
-        """Where a cell of the source stands among the kept ones, −1 if left out; None if all are kept."""
+        """Position of each cell of the source among the kept ones, −1 if left out; None if all are kept."""
         if self._cells is None:
             return None
         place = np.full(self._store.n_cells, -1, np.int32)
@@ -76,12 +76,12 @@ class Expression:
         return position if self._genes is None else int(self._genes[position])
 
     def gene_stored(self, position: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return what is stored of one gene.
+        """Return the stored values of one gene.
 
         Returns
         -------
         tuple
-            Cells (ascending, int32) and their values. Cells that are not named have 0. A dense store names all.
+            Cells (ascending, int32) and their values. Cells that are not listed have 0; a dense store lists all.
         """
         cells, values = self._store.gene(self._source_gene(position))
         if self._place is None or self._cells is None:
@@ -102,7 +102,7 @@ class Expression:
         return values
 
     def block(self, positions: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Return several genes, (len(positions), n_cells), C order."""
+        """Return several genes in every cell, (len(positions), n_cells), C order."""
         block = np.zeros((len(positions), self.n_cells), self.dtype)
         for row, position in enumerate(positions):
             if self.is_sparse:
@@ -114,29 +114,29 @@ class Expression:
 
     @property
     def own_stats(self) -> GeneStats:
-        """Statistics over the cells that are here, also where `stats` are those of a larger whole."""
+        """Statistics over the cells of this matrix, also where `stats` are over the whole that it is a part of."""
         return self.stats
 
     def gene_major(self) -> GeneMajor | None:
-        """Return the arrays of a sparse matrix of one file whose cells are all kept, for loops over many genes."""
+        """Return the arrays of the store, for loops over many genes; None for a dense or joined one, or some cells."""
         store = self._store
         if self._cells is not None or isinstance(store, JoinedStore) or not store.is_sparse:
             return None
         return GeneMajor(store.indptr, store.indices, store.data, self._genes)
 
     def once(self, what: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return what was computed of this matrix before under a name, computing it the first time."""
+        """Return a result that is kept under a name as long as this object, computing it the first time."""
         if what not in self._known:
             self._known[what] = compute()
         return self._known[what]
 
     @property
     def spread(self) -> bool:
-        """Whether a cluster is named, and the matrix lies in parts that it can work on."""
+        """Whether a cluster is configured and the matrix lies in several parts, so that the cluster computes on it."""
         return on_cluster() and isinstance(self._store, JoinedStore) and len(self._store.parts) > 1
 
     def parts(self) -> list[ExpressionPart]:
-        """Return what a machine needs that computes the cells of one part; parts without a kept cell are left out."""
+        """Return what another machine needs to compute on one part, for each part that has kept cells."""
         if not isinstance(self._store, JoinedStore):
             return []
         parts = []
@@ -152,7 +152,7 @@ class Expression:
         return parts
 
     def save(self, path: Path) -> None:
-        """Write where the parts of a `spread` matrix lie and what is kept of it, for `read`: no values."""
+        """Write where the parts of a `spread` matrix lie and which cells and genes are kept, for `read`; no values."""
         assert isinstance(self._store, JoinedStore)
         columns = {f"columns{i}": columns for i, (_, columns, _) in enumerate(self._store.parts) if columns is not None}
         kept = {"cells": self._cells, "genes": self._genes}
@@ -162,7 +162,7 @@ class Expression:
 
     @classmethod
     def read(cls, path: Path) -> Expression:
-        """Return what `save` has written, as long as its stores are there."""
+        """Return the matrix that `save` has written; its stores must still exist."""
         with np.load(path) as found:
             stores = [Store(Path(folder)) for folder in found["folders"].tolist()]
             columns = [found.get(f"columns{i}") for i in range(len(stores))]
@@ -170,7 +170,7 @@ class Expression:
             return cls(store, found.get("cells"), found.get("genes"))
 
     def forget(self) -> None:
-        """Give back the memory of genes that were read: whoever walks all genes calls this now and then."""
+        """Give back the memory of genes that were read; code that reads all genes calls this now and then."""
         self._store.forget()
 
     @cached_property
@@ -212,7 +212,7 @@ def _gene_stats(expression: Expression, position: int) -> list[float]:
 
 @dataclass(frozen=True, eq=False)
 class GeneMajor:
-    """A matrix as its store has it: CSC arrays, memory-mapped, and the genes that are kept (None: all)."""
+    """The memory-mapped CSC arrays of a store (rows are cells), and the columns that are kept (None: all)."""
 
     indptr: np.ndarray
     indices: np.ndarray
@@ -220,24 +220,24 @@ class GeneMajor:
     kept: np.ndarray | None
 
     def genes(self, positions: np.ndarray) -> np.ndarray:
-        """Return where kept genes are in the arrays, int64."""
+        """Return the columns of kept genes in the arrays, int64."""
         return np.asarray(positions if self.kept is None else self.kept[positions], dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class ExpressionPart:
-    """The kept cells of one part, in plain values.
+    """The kept cells of one part, as plain values that can be sent to another machine.
 
     Attributes
     ----------
     folder
-        Of its store.
+        Folder of the part's store.
     columns, n_genes
-        Where each of the whole's `n_genes` is in it, see `JoinedStore`.
+        The column of the part in which each of the whole's `n_genes` is, see `JoinedStore`.
     cells, genes
         What is kept: cells of the part, genes of the whole; None for all.
     stats
-        Of the whole: methods choose genes by them.
+        Statistics over the whole, by which methods choose genes.
     """
 
     folder: str
@@ -248,13 +248,13 @@ class ExpressionPart:
     stats: GeneStats
 
     def open(self) -> Expression:
-        """Return its matrix; its `stats` are those of the whole."""
+        """Return the part's matrix, whose `stats` are those of the whole."""
         store = JoinedStore([Store(Path(self.folder))], [self.columns], self.n_genes)
         return _OfWhole(store, self.cells, self.genes, self.stats)
 
 
 class _OfWhole(Expression):
-    """The cells of a part, which know the genes of the whole."""
+    """The cells of a part, with the gene statistics of the whole."""
 
     def __init__(
         self, store: JoinedStore, cells: np.ndarray | None, genes: np.ndarray | None, stats: GeneStats

@@ -1,7 +1,7 @@
-"""What is computed gene by gene: in threads here, on a cluster by the workers, from all parts of a gene at once.
+"""Computations gene by gene: in threads here or by the workers of a cluster, each gene from all parts at once.
 
-A worker that reads a gene from every part gets the numbers that this machine gets, to the last bit, however many parts
-there are; sums over parts would be put together in another order.
+A worker that reads a gene from every part gets the same numbers as this machine, to the last bit, however many parts
+there are; sums per part would be added in another order.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Genes of one call.
 _BLOCK = 64
-#: Genes after which a block looks whether it is still wanted.
+#: Genes after which a block checks whether the work was cancelled.
 _STEP = 16
 
 
@@ -39,11 +39,11 @@ def over_genes(
     Parameters
     ----------
     kernel
-        A function of a module; returns numbers of one shape for every gene.
+        A function at the top of a module (so that it can be sent); returns numbers of the same shape for every gene.
     expression
         The matrix; if it is `spread`, the cluster computes.
     arguments
-        Plain values and arrays, which are not to be written to.
+        Plain values and arrays, which the kernel must not write to.
     genes
         Positions; None for all.
     threads
@@ -84,18 +84,18 @@ def over_genes(
 
 
 class _InFile(NamedTuple):
-    """Something that is in a file of the shared folder, and how it is read."""
+    """Something that is in a file of the shared folder, and the function that reads it."""
 
     read: Callable[[Path], Any]
     path: Path
 
 
 def _in_files(expression: Expression, arguments: tuple[Any, ...], folder: Path) -> tuple[_InFile, tuple[Any, ...]]:
-    """Write where the matrix is, and the arrays, once: every call then names the files."""
+    """Write where the matrix is, and the arrays, to files once, so that every call only names the files."""
     expression.save(folder / "expression.npz")
     told = list(arguments)
     for number, argument in enumerate(arguments):
-        if isinstance(argument, np.ndarray) and argument.size:  # nothing cannot be mapped
+        if isinstance(argument, np.ndarray) and argument.size:  # an empty file cannot be mapped
             path = folder / f"{number}.npy"
             np.save(path, argument)
             told[number] = _InFile(_mapped, path)
@@ -126,7 +126,7 @@ def _block(
         if done % _STEP == 0:
             report(done / len(genes))
         found.append(kernel(expression, gene, *given))
-    if expression is not matrix:  # a worker may hold little; here what was read is the system's to give up
+    if expression is not matrix:  # a worker's memory is limited; on this machine the system gives the memory back
         expression.forget()
     report(1.0)
     return np.array(found)

@@ -1,4 +1,4 @@
-"""A column of several cell tables as one: numbers stay numbers, categories are united, what clashes becomes words."""
+"""A column of several cell tables as one: numbers stay numbers, categories are united, clashing kinds become text."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pandas as pd
 
 
 def joined_column(pieces: list[pd.Series | None], sizes: list[int]) -> tuple[Any, bool]:
-    """Return a column of the cell table of all parts, and whether its kinds clash.
+    """Return a column of the joined cell table, and whether its kinds (numbers, text, …) clash between parts.
 
     Parameters
     ----------
     pieces
-        Of each part; None where it lacks the column: its cells have no value then.
+        The column of each part; None where a part lacks it, whose cells then have no value.
     sizes
-        Cells of each part.
+        Number of cells of each part.
     """
     there = [piece for piece in pieces if piece is not None and len(piece)]
     if not there:
@@ -68,7 +68,7 @@ def _word_kind(series: pd.Series) -> str:
 
 
 def _words(series: pd.Series, as_text: bool) -> pd.Categorical:
-    """Return a column as categories, of text where kinds clash: whole numbers without ".0"."""
+    """Return a column as categories; with `as_text` these are text, whole numbers without ".0"."""
     if as_text:
         values = series.astype(object)
         there = values.notna()

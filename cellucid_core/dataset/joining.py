@@ -1,6 +1,7 @@
 """Several opened datasets as one: tables are joined by name, genes by id; matrices stay in their files.
 
-As `anndata.concat` with ``label`` and ``join``, without its copies; what parts do not have alike is left out, and said.
+As `anndata.concat` with ``label`` and ``join``, without its copies; what not all parts have in the same form is left
+out, and a note says so.
 """
 
 from __future__ import annotations
@@ -27,16 +28,17 @@ from cellucid_core.names import listed
 from cellucid_core.reading import FileMatrix, Graph
 from cellucid_core.running import Local, Share, executor
 
-#: Ids of genes, unlike each other.
+#: Unique ids of genes.
 Ids: TypeAlias = "pd.Index[Any]"
 JOINS: tuple[Join, ...] = ("shared", "all")
-#: Samples that one dataset may have.
+#: Most samples that one dataset may have.
 MAX_SAMPLES = 10_000
 
+#: Default name of the column that says which sample a cell is of.
 SAMPLE = "sample"
 #: Files that are opened at the same time.
 _AT_ONCE = 4
-#: Parts that share fewer of the smaller one's genes than this are looked at for other names of their genes.
+#: If a part shares a smaller share of its gene names than this with the largest one, other columns are tried as names.
 _FEW_SHARED = 0.1
 #: Columns of gene tables that may hold ids, besides those for symbols.
 _ID_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensembl", "feature_id", "ensgene", "id")
@@ -57,7 +59,7 @@ class _Opened:
     turned: bool
 
     def how(self, turn: Turn) -> Turn:
-        """How its matrices are turned, where all parts are turned so."""
+        """Return how the matrices of this part are turned, given how all parts are turned."""
         return "matrix" if self.turned else turn
 
 
@@ -75,9 +77,9 @@ def join_datasets(
     Parameters
     ----------
     openers
-        Each sample's name and what opens its file; called now, and again where a matrix or a graph is read.
+        Each sample's name and a function that opens it; called now, and again whenever a matrix or a graph is read.
     name
-        What to call the whole.
+        Name of the joined dataset.
     join
         ``"shared"``: the genes that all have; ``"all"``: every gene, with 0 in the cells of parts that lack it.
     sample_column
@@ -90,13 +92,14 @@ def join_datasets(
     Returns
     -------
     Dataset
-        Cells one part after the other. Where ids of cells repeat, they become ``sample:id`` and the original stays in
-        the column ``barcode``.
+        With the cells of one part after those of another. Where ids of cells repeat, they become ``sample:id``, and the
+        original ids are in the column ``barcode``.
 
     Raises
     ------
     InputError
-        If a part cannot be opened, two samples have one name, or they share no gene.
+        If a part cannot be opened or its matrices do not fit its tables, two samples have one name, or the samples
+        share no matrix or no gene.
     """
     names = [one for one, _ in openers]
     if not sample_column.strip():
@@ -193,7 +196,7 @@ def _same_files(opened: list[_Opened]) -> list[str]:
 
 
 def _parts(opened: list[_Opened], matrix: str | None, columns: list[str], own: list[int]) -> tuple[Part, ...]:
-    told: dict[tuple[str, ...], tuple[str | None, str | None]] = {}  # samples mostly have the same genes
+    told: dict[tuple[str, ...], tuple[str | None, str | None]] = {}  # most samples have the same genes: told once
     parts = []
     for part, column, alone in zip(opened, columns, own, strict=True):
         names = gene_ids(part.dataset.variables[matrix], column) if matrix else np.zeros(0, object)
@@ -223,7 +226,10 @@ def _parts(opened: list[_Opened], matrix: str | None, columns: list[str], own: l
 def _joined_matrices(
     opened: list[_Opened], join: Join, turn: Turn, notes: list[str], *, here: bool
 ) -> tuple[dict[str, JoinedMatrix], dict[str, pd.DataFrame], list[str], list[int]]:
-    """Return the matrices that all parts have, their gene tables, what each part was joined by, and its own genes."""
+    """Return the matrices that all parts have, their gene tables, and for each part its gene column and own genes.
+
+    The gene column names its genes as the others do (`_gene_columns`); own genes are the number that only it has.
+    """
     every = list(dict.fromkeys(key for part in opened for key in part.shapes))
     common = [key for key in every if all(key in part.shapes for part in opened)]
     if lacking := [key for key in every if key not in common]:
@@ -284,7 +290,7 @@ def _again(name: str, reopen: Callable[[], Dataset], content_hash: str) -> Datas
 
 
 def _gene_columns(opened: list[_Opened], tables: list[pd.DataFrame], notes: list[str]) -> list[str]:
-    """Return which column of each gene table names genes as the others do; the index, unless that shares hardly any."""
+    """Return the column of each gene table that names genes as the other parts do: the index if enough names match."""
     columns = ["index"] * len(tables)
     largest = max(range(len(tables)), key=lambda number: len(tables[number]))
     wanted = pd.Index(gene_ids(tables[largest], "index"))
@@ -321,7 +327,7 @@ def _share(ids: pd.Index, wanted: pd.Index) -> float:
 
 
 def _unique_ids(table: pd.DataFrame, column: str) -> Ids:
-    """Return ids of genes, the second and further ones of a name told apart by a character that no name has."""
+    """Return unique ids of genes: a name that repeats gets a NUL and a number, which no name in a file has."""
     ids = pd.Series(gene_ids(table, column), dtype=object)
     if not ids.is_unique:
         again = ids.groupby(ids).cumcount()
@@ -357,7 +363,7 @@ def _places(ids: pd.Index, genes: pd.Index) -> np.ndarray | None:
 def _joined_var(
     tables: list[pd.DataFrame], ids: list[pd.Index], genes: pd.Index, columns: list[str], notes: list[str]
 ) -> pd.DataFrame:
-    """Return the gene table: what a column says of a gene in the first part that has it, unless parts disagree."""
+    """Return the joined gene table: each value from the first part that has one; columns that disagree are left out."""
     index = pd.Index([str(gene).partition("\0")[0] for gene in genes], dtype=object, name=tables[0].index.name)
     joined: dict[str, pd.Series] = {}
     clashing = []
@@ -414,7 +420,7 @@ def _joined_obs(opened: list[_Opened], sample_column: str, notes: list[str]) -> 
     repeated = len(distinct) < len(barcodes)
     ids = barcodes
     if repeated:
-        barcodes = distinct[places]  # samples share the texts that are the same: they are most of what a cell takes
+        barcodes = distinct[places]  # equal texts become one object: texts are most of the memory that a cell takes
         ids = np.array(
             [f"{name}:{barcode}" for name, barcode in zip(np.asarray(sample), barcodes, strict=True)], object
         )
@@ -474,7 +480,8 @@ def _joined_graphs(opened: list[_Opened], turn: Turn, notes: list[str]) -> dict[
     if left_out := [key for key in every if key not in common]:
         notes.append(f"Left out, because not all samples have it: {listed([f'the graph {key}' for key in left_out])}.")
     n_cells = sum(part.dataset.n_cells for part in opened)
-    parts = [(part.name, part.reopen, part.dataset.content_hash) for part in opened]  # not their tables, too
+    # Only what reopens a part, so that `read` does not keep the tables in memory.
+    parts = [(part.name, part.reopen, part.dataset.content_hash) for part in opened]
 
     def read(key: str) -> sparse.csr_matrix:
         return sparse.csr_matrix(

@@ -1,8 +1,8 @@
-"""How a matrix' values become natural logs of normalized values: follows from what `Dataset.scale` decided.
+"""How a matrix' values become natural logs of normalized values, given what `Dataset.scale` decided that they are.
 
-Highly variable genes and marker genes are defined on log-normalized values. What is not logged is logged for them as
-scanpy's users do: counts after ``scanpy.pp.normalize_total`` (its default, the median depth of the cells), values that
-are normalized already, TPM among them, by ``scanpy.pp.log1p`` alone.
+Highly variable genes and marker genes are defined on log-normalized values. For them, values that are not logged are
+logged as scanpy's users do: counts after ``scanpy.pp.normalize_total`` (its default, the median depth of the cells),
+values that are already normalized, such as TPM, by ``scanpy.pp.log1p`` alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cellucid_core.errors import InputError
 if TYPE_CHECKING:
     from cellucid_core.dataset.view import View
 
-#: What is neither logs nor becomes logs by logging it. Dispersions of such values mean nothing.
+#: Scales whose values are no logs and cannot sensibly be logged. Dispersions of such values mean nothing.
 NO_LOGS: frozenset[ScaleKind] = frozenset(["double-log", "scaled", "log-of-scaled", "signed"])
 
 
@@ -32,8 +32,8 @@ class LogRule:
     scale
         What the matrix holds.
     factor
-        (n_cells,) what a cell's values are multiplied by before log1p is taken; None: they are logs, or are to be taken
-        as they are (`NO_LOGS`).
+        (n_cells,) what each cell's values are multiplied by before log1p is taken; None where the values are used as
+        they are: logs, or values that cannot be logged (`NO_LOGS`).
     """
 
     scale: MatrixScale
@@ -41,11 +41,14 @@ class LogRule:
 
     @property
     def base(self) -> float:
-        """The base of values that are logs; e where they do not tell it."""
+        """The base of the logarithm; e where the values do not tell it."""
         return math.e if self.scale.base in (None, "e") else float(self.scale.base or math.e)
 
     def done(self, what: str) -> list[str]:
-        """Say what was done to the values to find `what` ("Marker genes"), or what is wrong with them; else nothing."""
+        """Return a sentence on what was done to the values to find `what` ("Marker genes") or what is wrong with them.
+
+        Empty for log-normalized values.
+        """
         holds = f"The matrix holds {self.scale.words}"
         if self.factor is not None:
             of = "these" if self.scale.kind in ("normalized", "TPM") else "these after normalizing per cell"
@@ -65,7 +68,7 @@ def log_rule(scale: MatrixScale, cell_total: np.ndarray) -> LogRule:
     scale
         What the matrix holds, from `Dataset.scale`.
     cell_total
-        (n_cells,) each cell's sum, by which counts are brought to the median of the cells that have any.
+        (n_cells,) sum of each cell; counts are normalized to the median of the sums above 0.
     """
     if scale.kind not in LINEAR:
         return LogRule(scale)

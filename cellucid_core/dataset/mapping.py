@@ -1,7 +1,7 @@
-"""The user's choices: which array is the embedding, which matrix holds expression, which columns go along.
+"""The user's choices: which array is the embedding, which matrix holds expression, which columns are taken.
 
 A `Mapping` is never changed; choosing something else, and every fix, makes a new one. It says nothing about what the
-chosen things contain: that is preflight's.
+chosen things contain: preflight checks that.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ class AppliedFix:
     Attributes
     ----------
     rule
-        Id of the preflight rule it answers.
+        Id of the preflight rule whose finding it fixes or overrules.
     sentence
         What it did: "3 cells left out: UMAP not finite".
     code
         The scanpy or anndata lines that do the same in the user's own pipeline.
     choice
-        Name of the alternative that was chosen, empty for the rule's own fix.
+        Name of the chosen alternative; empty for the rule's own fix.
     overruled
         Whether the user declared the finding to be wrong, instead of fixing anything.
     """
@@ -71,20 +71,20 @@ class AppliedFix:
 
     @property
     def asked(self) -> str:
-        """What to ask for to get this again: ``RULE`` or ``RULE=CHOICE``."""
+        """The words with which `apply_fixes` applies this again: ``RULE`` or ``RULE=CHOICE``."""
         return f"{self.rule}={self.choice}" if self.choice else self.rule
 
 
 @dataclass(frozen=True, eq=False)
 class Mapping:
-    """What is taken from a dataset, as what.
+    """What is taken from a dataset, and in which role.
 
     Attributes
     ----------
     embeddings
         Dimension (1, 2, 3) → obsm key.
     latent
-        obsm key, or None: the highest embedding stands in.
+        obsm key, or None to use the embedding of most dimensions.
     matrix
         ``"X"``, ``"raw"``, a layer, or None for no expression.
     gene_id
@@ -94,9 +94,9 @@ class Mapping:
     vectors
         obsm keys of vector fields.
     obs_keys
-        obs columns that go along, in order.
+        obs columns that are taken, in order.
     kinds
-        obs column → kind, where it differs from what the column's type says.
+        obs column → kind, where it differs from the kind of the column's type (`natural_kind`).
     renamed
         obs column → name under which it is exported.
     cells_out
@@ -106,15 +106,15 @@ class Mapping:
     genes_kept
         Columns of the matrix that are kept, ascending, or None for all.
     computed
-        obsm arrays that a fix made, rows of the source.
+        obsm arrays that a fix made, with a row for each cell of the source.
     cell_ids
-        Cell ids that replace the file's, rows of the source, or None.
+        Cell ids that replace the file's, one for each cell of the source, or None.
     obs_replaced
-        obs column → values that replace the file's, rows of the source.
+        obs column → values that replace the file's, one for each cell of the source.
     vectors_renamed
         obsm key of a vector field → key under which it is exported.
     turn
-        How the file is turned before anything else is looked at (`cellucid_core.dataset.transposed`).
+        How the file is turned before all else (`cellucid_core.dataset.transposed`).
     fixes
         What was applied, in order.
     """
@@ -144,11 +144,11 @@ class Mapping:
         return frozenset(fix.rule for fix in self.fixes if fix.overruled)
 
     def with_fix(self, fix: AppliedFix, **changes: Any) -> Mapping:
-        """Return a mapping with a fix recorded and what it changes."""
+        """Return a mapping with the given changes and the fix that made them."""
         return replace(self, fixes=(*self.fixes, fix), **changes)
 
     def digest(self) -> str:
-        """Return a short hash that is equal for equal choices, for caching what depends on them."""
+        """Return a hash (24 hexadecimal digits) that is equal for equal choices, as a key of caches."""
         return self._digest
 
     @cached_property
@@ -192,8 +192,8 @@ def is_wide_vector_field(key: str, array: np.ndarray) -> bool:
 def embedding_candidates(dataset: Dataset, dimension: int) -> list[str]:
     """Return obsm keys that can be the embedding of a dimension, best first.
 
-    ``X_umap_<d>d`` is taken by its name, whatever its shape (preflight tells when it is wrong); all others by having
-    exactly `dimension` columns: ``X_umap``, ``X_tsne``, ``spatial``, then any other that is no vector field.
+    ``X_umap_<d>d`` is taken by its name, whatever its shape (preflight tells when it is wrong); all others if they have
+    exactly `dimension` columns: ``X_umap``, ``X_tsne``, ``spatial``, ``X_spatial``, then any that is no vector field.
     """
     named = f"X_umap_{dimension}d"
     result = [named] if named in dataset.obsm else []
@@ -203,7 +203,7 @@ def embedding_candidates(dataset: Dataset, dimension: int) -> list[str]:
         if key != named and array.ndim == 2 and array.shape[1] == dimension and not is_vector_field(key)
     ]
     preferred = ["X_umap", "X_tsne", "spatial", "X_spatial"]
-    # Another dimension's X_umap_<d>d of wrong shape must not slip in as this one's.
+    # An X_umap_<d>d of another dimension whose shape is wrong must not be taken for this dimension.
     fitting = [key for key in fitting if not key.startswith("X_umap_") or not _DIMENSION_SUFFIX.search(key)]
     return result + [k for k in preferred if k in fitting] + [k for k in fitting if k not in preferred]
 
@@ -211,8 +211,8 @@ def embedding_candidates(dataset: Dataset, dimension: int) -> list[str]:
 def default_mapping(dataset: Dataset) -> Mapping:
     """Return the choices that are right for most files.
 
-    Embeddings as in `embedding_candidates`, but arrays of unknown names only when no known one is there; latent space
-    ``X_pca`` or a well-known integration; matrix X, else raw, else the first layer; all obs columns.
+    The first of `embedding_candidates` per dimension, but arrays of unknown names only where no known one is there;
+    latent space ``X_pca`` or a well-known integration; matrix X, else raw, else the first layer; all obs columns.
     """
     known = {"X_umap", "X_tsne", "spatial", "X_spatial"}
     embeddings: dict[int, str] = {}
@@ -235,7 +235,7 @@ def default_mapping(dataset: Dataset) -> Mapping:
         vectors=tuple(
             key for key, array in dataset.obsm.items() if is_vector_field(key) and not is_wide_vector_field(key, array)
         ),
-        # The ids that cells had in their files, where these repeat, say nothing that cell ids do not say.
+        # The column of the ids in the files of samples adds nothing to the cell ids, which contain them.
         obs_keys=tuple(str(column) for column in dataset.obs.columns if not (dataset.parts and column == BARCODE)),
     )
 
@@ -260,18 +260,18 @@ def choose(
     embeddings
         Replaces all embeddings when given.
     latent
-        An obsm key, or ``"none"``: the highest embedding stands in.
+        An obsm key, or ``"none"`` to use the embedding of most dimensions.
     connectivities
         An obsp key, or ``"none"``.
     kinds
-        obs column → kind, where it should differ from what the column's type says.
+        obs column → kind, where it should differ from the kind of the column's type; added to those chosen before.
     vectors
         ``"none"`` leaves all vector fields out.
 
     Raises
     ------
     InputError
-        If something is named that the dataset does not have. A gene-id column is preflight's to judge.
+        If something is named that the dataset does not have; a gene-id column is left to preflight.
     """
     changes: dict[str, Any] = {}
     if embeddings:

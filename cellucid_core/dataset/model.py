@@ -26,7 +26,7 @@ class JoinedTable:
     path
         The file.
     columns
-        Its columns behind the cell ids, in order.
+        Its columns after the cell ids, in order.
     separator, decimal, encoding
         As `pandas.read_csv` takes them.
     """
@@ -40,14 +40,14 @@ class JoinedTable:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Dataset(Contents):
-    """One opened file: its contents, and what it is called.
+    """One opened file, or several joined: its contents, and what it is called.
 
     Attributes
     ----------
     id
         Safe key made from the file name; the default id of an export.
     name
-        For people.
+        Name shown to the user.
     path
         The file it was read from.
     turn
@@ -55,19 +55,20 @@ class Dataset(Contents):
     source
         The dataset as the file has it, where this one is turned.
     scales
-        What each matrix holds, as far as anyone asked (`scale`).
+        Matrix → the matrix and what it holds, filled by `scale` on first use.
     joined
         The file of cell metadata that the user gave beside it.
     parts
-        The samples that were joined to it, or none: one file.
+        The samples that were joined; empty for one file.
     sample_column
         With `parts`: the column of the cell table that says which of them a cell is of.
     join
         With `parts`: which genes were taken.
     rejoin
-        With `parts`: joins them again, each turned as told.
+        With `parts`: joins them again, each turned as asked.
     reopen
-        Without: opens it again, as it is in the file, also on another machine; None where only this process has it.
+        Without `parts`: opens the file again, without the turn, also on another machine; None where the data are only
+        in this process.
     """
 
     id: str
@@ -98,7 +99,7 @@ class Dataset(Contents):
         return tuple(dict.fromkeys(part.path for part in self.parts)) or (self.path,)
 
     def store_key(self, matrix: str) -> str:
-        """Return the identity of a matrix of one file as it is read."""
+        """Return the hash under which the store of a matrix is kept: of the content, and whether it is turned."""
         found = self.matrices[matrix]
         digest = None if isinstance(found, JoinedMatrix) else found.digest
         key = self.content_hash if digest is None else digest()
@@ -108,10 +109,17 @@ class Dataset(Contents):
     def store(self, matrix: str, report: Callable[[float], None] | None = None) -> Store | JoinedStore:
         """Return the gene-major store of a matrix, building it on first use.
 
+        Parameters
+        ----------
+        matrix
+            Key of `matrices`.
+        report
+            Called with the share that is built, 0 … 1; it may raise to cancel.
+
         Raises
         ------
         InputError
-            If the matrix cannot be turned.
+            If the matrix cannot be read or rewritten.
         """
         found = self.matrices[matrix]
         if isinstance(found, JoinedMatrix):
@@ -124,7 +132,7 @@ class Dataset(Contents):
         return open_store(key, matrix, lambda: found, report)
 
     def scale(self, matrix: str) -> MatrixScale:
-        """Return what a matrix holds, decided once per dataset.
+        """Return what a matrix holds; decided on first use.
 
         Raises
         ------
@@ -134,14 +142,14 @@ class Dataset(Contents):
         known = self.scales.get(matrix)
         if known is None or known[0] is not self.matrices[matrix]:
             found = self.matrices[matrix]
-            if isinstance(found, JoinedMatrix):  # told when it was joined
+            if isinstance(found, JoinedMatrix):  # its scale is decided when it is joined
                 raise KeyError(matrix)
             known = (found, matrix_scale(found))
             self.scales[matrix] = known
         return known[1]
 
     def turned(self, how: Turn) -> Dataset:
-        """Return this dataset turned as asked (``""``: as the file has it), whatever it is now."""
+        """Return this dataset turned as asked (``""``: as the file has it), however it is turned now."""
         if how == self.turn:
             return self
         origin = self.source or self
@@ -172,9 +180,9 @@ class Dataset(Contents):
         return {name: matrix for name, matrix in self.matrices.items() if isinstance(matrix, FileMatrix)}
 
     def _transposed(self) -> Dataset:
-        """Take the rows as genes: the gene table becomes the cell table and the reverse, and varm takes obsm's place.
+        """Swap cells and genes: the gene table becomes the cell table and the reverse; varm and obsm are swapped.
 
-        Matrices with other genes than the first (raw) and cell graphs have no place any more.
+        Matrices with other genes than the first (raw) and graphs of cells are left out.
         """
         first = next(iter(self.matrices), None)
         cells = self.variables[first] if first is not None else self.obs.iloc[:0]

@@ -1,4 +1,4 @@
-"""Open any supported input: tell what it is, unpack it if it must be, and hand it to its reader."""
+"""Open any supported input: recognise it, unpack it if necessary, and pass it to its reader."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 DEMO = "demo"
 
-#: A file in an archive in an archive is opened; deeper nesting is somebody's mistake.
+#: How many containers (gzip, zip, tar, folder of samples) may lie in each other; deeper nesting is a mistake.
 _MAX_DEPTH = 3
 _ENDINGS = (".gz", ".zip", ".h5ad", ".h5mu", ".h5", ".hdf5", ".zarr", ".loom", ".csv", ".tsv", ".txt", ".tab",
             ".xlsx", ".tar", ".tgz", ".bz2", ".xz")  # fmt: skip
@@ -69,13 +69,13 @@ class DatasetSource:
     path
         A file or folder, or ``demo``; with `parts` the empty string.
     name, modality, cell_metadata
-        As `open_dataset`.
+        As in `open_dataset`.
     content_hash
-        What it held when it was opened before, or empty.
+        Hash of what it held when it was opened before, or empty.
     left_out
-        Of a sample: that it is not opened, but may be again.
+        Of a sample: the user left it out for now, so it is not opened.
     parts
-        The samples that are joined, each with its name; `samples`, `join` and `sample_column` as `open_dataset`.
+        The samples that are joined, each with its name; `samples`, `join` and `sample_column` as in `open_dataset`.
     """
 
     path: str
@@ -91,23 +91,23 @@ class DatasetSource:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Every file and folder of data that it names, the demo aside."""
+        """Every file and folder of data that it names, except the demo."""
         own = (self.path, *(path for part in self.parts for path in part.files))
         return tuple(path for path in own if path and path != DEMO)
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Every file and folder that it names, tables about cells among them."""
+        """Every file and folder that it names, including files of cell metadata."""
         tables = (self.cell_metadata, *(part.cell_metadata for part in self.parts))
         return (*self.files, *(path for path in tables if path))
 
     def as_parts(self, dataset: Dataset) -> tuple[DatasetSource, ...]:
-        """Return the samples that it holds, each as a source of its own.
+        """Return its samples, each as a source that opens that sample alone.
 
         Parameters
         ----------
         dataset
-            What it opened as.
+            What `open` returned for it.
         """
         if self.parts:
             return self.parts
@@ -116,7 +116,7 @@ class DatasetSource:
         return tuple(DatasetSource(self.path, part.name, self.modality, samples=(part.name,)) for part in dataset.parts)
 
     def with_hashes(self, dataset: Dataset) -> DatasetSource:
-        """Return it with what its samples held, so that their files are known to be in use."""
+        """Return this source with the content hashes of its samples, by which their files are known to be in use."""
         held = {part.name: part.content_hash for part in dataset.parts}
         return replace(
             self, parts=tuple(replace(part, content_hash=held.get(part.name or "", "")) for part in self.parts)
@@ -128,7 +128,7 @@ class DatasetSource:
         Raises
         ------
         InputError
-            If it cannot be opened, or holds something else than before.
+            If it cannot be opened, every sample is left out, or the content differs from `content_hash`.
         """
         if self.parts:
             openers = [
@@ -167,19 +167,20 @@ def open_dataset(
     Parameters
     ----------
     source
-        A file or folder of any format in `formats.READERS`, told from its content; ``"demo"`` for the demo that ships
-        with scanpy; or an AnnData in memory. Several of them, or sample names with them, are opened as one dataset.
+        A file or folder of any format in `formats.READERS`, told from its content, or an archive of one; an address
+        (``s3://``, ``gs://``, ``https://``); ``"demo"`` for the demo that ships with scanpy; or an AnnData in memory.
+        Several of them in a list, or in a mapping from sample names, are opened as one dataset.
     name
         What to call it, where the file on disk has another name than the user's file had.
     modality
         Which part, where a file holds several: a modality of ``.h5mu``, a kind of feature (or genome) of 10x files.
         By default gene expression, else the first.
     cell_metadata
-        A CSV or TSV of cell annotations, cell ids in its first column, that joins the cell table.
+        A CSV or TSV of cell annotations, with the cell ids in its first column; its columns join the cell table.
     samples
-        Names of the samples that are opened, of several; by default all.
+        Where there are several samples, the names of those to open; by default all.
     join, sample_column
-        Of several: see `join_datasets`.
+        Where there are several samples: see `join_datasets`.
 
     Returns
     -------
@@ -189,7 +190,7 @@ def open_dataset(
     Raises
     ------
     InputError
-        If the file does not exist, is of an unknown kind or cannot be read.
+        If something does not exist, is of an unknown kind or cannot be read, or a choice does not apply to it.
     """
     if isinstance(source, Mapping) or (isinstance(source, Sequence) and not isinstance(source, str)):
         several = list(source.values() if isinstance(source, Mapping) else source)
@@ -224,7 +225,7 @@ def open_dataset(
         None if cell_metadata is None else str(Path(cell_metadata).absolute()),
         samples=tuple(samples or ()),
     )
-    # An upload lies on disk under its hash: messages say the user's name.
+    # An upload lies on disk under its hash; messages use the name that it has for the user.
     file_name = path.name or path.resolve().name if name is None else f"{name}{path.suffix}"
     dataset = _open(path, file_name, _How(modality, cell_metadata, samples, join, sample_column))
     if not dataset.parts:
@@ -233,14 +234,14 @@ def open_dataset(
 
 
 def _anywhere(source: Openable) -> Openable:
-    """Return a path as it means the same in every folder; what is not there stays as it was given."""
+    """Return a path made absolute, so that it can be opened from another working folder; anything else as given."""
     if isinstance(source, str | os.PathLike) and source != DEMO and os.path.exists(source):  # noqa: PTH110
         return Path(source).absolute()
     return source
 
 
 def _open_remote(address: str, name: str | None, how: _How) -> Dataset:
-    """Open a file elsewhere: in place if its format allows that, else from a copy."""
+    """Open a remote file or folder: without copying it if its format allows that, else from a copy."""
     file = RemoteFile(address)
     found = recognise_remote(file)
     if found is not None and found.packed:
@@ -260,7 +261,7 @@ def _open_remote(address: str, name: str | None, how: _How) -> Dataset:
             join=how.join,
             sample_column=how.sample_column,
         )
-    # As of an AnnData in memory: no file on this disk, and none that an export could overwrite.
+    # As for an AnnData in memory, a path at which no file is: an export to it overwrites nothing.
     place = cellucid_home() / "remote" / safe_key(file.name)
     if found is None:
         dataset = replace(_open(file.copied(), file.name, how), path=place)
@@ -274,7 +275,7 @@ def _open_remote(address: str, name: str | None, how: _How) -> Dataset:
 def _chosen(
     named: list[str], several: list[Openable], samples: Sequence[str] | None
 ) -> tuple[list[str], list[Openable]]:
-    """Return the samples that were asked for, in that order, each with what is opened."""
+    """Return the names of the samples that were asked for, in that order, and their sources."""
     if samples is None:
         return named, several
     if unknown := [name for name in samples if name not in named]:
@@ -283,7 +284,7 @@ def _chosen(
 
 
 def sample_names(sources: Sequence[Openable]) -> list[str]:
-    """Return what to call each of several sources: their files' names, with their folders' where these are the same."""
+    """Return unique names for several sources: the names of their files, with the folder's name where they repeat."""
     stems = [_stem(Path(one).resolve().name) if isinstance(one, str | os.PathLike) else "adata" for one in sources]
     named = [
         f"{Path(one).resolve().parent.name}_{stem}"
@@ -311,7 +312,7 @@ def _join(
 
 
 def joined_name(samples: Sequence[str]) -> str:
-    """Return what to call a dataset of several samples."""
+    """Return the name of a dataset of several samples: "A + B", or "A and 3 more"."""
     return " + ".join(samples) if len(samples) < 3 else f"{samples[0]} and {len(samples) - 1} more"
 
 
@@ -332,14 +333,14 @@ def _open_adata(
         )
     file = Path(adata.filename) if adata.filename else None
     name = name or ("adata" if file is None else _stem(file.name))
-    # An export must not overwrite the file of a backed one; what is only in memory has none.
+    # The file of a backed AnnData, which an export must not overwrite; one only in memory has no file.
     path = file or cellucid_home() / "in-memory" / "adata.h5ad"
     return Dataset(id=safe_key(name), name=name, path=path, **vars(read_adata(adata)))
 
 
 @dataclass(frozen=True)
 class _How:
-    """The choices of `open_dataset`, and how deep in archives a file lies."""
+    """The choices of `open_dataset`, and in how many containers the file lies."""
 
     modality: str | None = None
     cell_metadata: str | Path | None = None
@@ -356,7 +357,8 @@ def _open(path: Path, file_name: str, how: _How) -> Dataset:
         if left.is_set():
             raise InputError(f"{file_name} is not wanted any more.", "Open it again.")
 
-    # A large file can be checked and its tables be read while it is hashed; one that is refused need not be.
+    # While a large HDF5 file is hashed in a thread, it is checked and its tables are read; if it is refused, hashing
+    # ends. Other files are hashed only once they are recognised.
     hashing = ThreadPoolExecutor(1)
     try:
         early = hashing.submit(content_hash, path, go_on) if _is_hdf5(path) else None
@@ -410,14 +412,14 @@ def _open_as(
 
 
 def _open_samples(source: Source, file_name: str, container: Container, how: _How) -> Dataset:
-    """Open what a folder or archive holds: one sample, or those that were asked for, by default all, as one dataset."""
+    """Open the samples of a folder or archive that were asked for (by default all) as one dataset."""
     chosen = chosen_samples(samples_of(source.path, container, file_name), how.samples, file_name)
     within = replace(how, samples=None, cell_metadata=None)
 
     def opened(sample: Sample) -> Dataset:
         place, ours = place_sample(source.path, container, sample, file_name, source.hashing)
         inner = sample.files[0].rstrip("/").rpartition("/")[2] if sample.kind == "file" else sample.name
-        if sample.kind == "matrix":  # also where a list is missing: its reader says which
+        if sample.kind == "matrix":  # also if one of its lists is missing: the reader says which
             found = Recognised("10x matrix folder")
             dataset = _open_as(place, inner, found, partial(content_hash, place), within)
         else:
@@ -441,7 +443,7 @@ def _sample_source(path: Path, sample: Sample, how: _How) -> DatasetSource:
 
 @dataclass(frozen=True)
 class _SampleOpener:
-    """Opens a sample of an archive or folder: here with what is known of the archive, elsewhere from plain values."""
+    """Opens a sample of an archive or folder: in this process from what is known of it, elsewhere from plain values."""
 
     here: Callable[[], Dataset]
     elsewhere: DatasetSource
@@ -454,12 +456,12 @@ class _SampleOpener:
 
 
 def _is_hdf5(path: Path) -> bool:
-    if not path.is_file():  # reading a pipe would wait for ever
+    if not path.is_file():  # reading a pipe would wait forever
         return False
     try:
         with path.open("rb") as file:
             return file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
-    except OSError:  # told when it is opened
+    except OSError:  # opening it says what is wrong
         return False
 
 
@@ -473,7 +475,7 @@ def _read(kind: FileKind, source: Source) -> Contents:
     except MemoryError:
         raise InputError(f"{source.file_name} does not fit into memory.", "Open it on a larger machine.") from None
     except Exception as error:
-        # h5py, zarr, anndata and pandas raise many types for broken content; to the user they are one thing.
+        # h5py, zarr, anndata and pandas raise many types for broken content; the user gets one kind of error.
         raise InputError(
             f"{source.file_name} cannot be read as {_WORDS[kind]} ({first_line(error)}).",
             "It may be damaged or cut off: copy or download it again. " + CONVERT,

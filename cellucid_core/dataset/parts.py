@@ -1,6 +1,6 @@
 """The parts of a dataset that is read from several files: what is known of each, and their matrices seen as one.
 
-Files are not held open: a part is opened again where its matrix has to be turned or its graph be read.
+Files are not kept open: a part is opened again when its matrix or its graph has to be read.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from cellucid_core.store import JoinedStore, Store, has_store, open_store, store
 
 #: Which genes a joined dataset has: those that all parts have, or all, with 0 where a part lacks one.
 Join = Literal["shared", "all"]
-#: The column of the ids that cells had in their files, where these repeat.
+#: The obs column of a joined dataset that holds the cell ids of the files, where these repeat.
 BARCODE = "barcode"
-#: Bytes of a part of one large file, as a matrix is in memory.
+#: Bytes in memory of one part into which a large matrix of one file is cut.
 PART_BYTES = 10**9
-#: A store's key, the name of its matrix, and what opens the file again and returns the matrix.
+#: A store's key, the name of its matrix, and a function that opens the file again and returns the matrix.
 Wanted: TypeAlias = "tuple[str, str, Callable[[], FileMatrix]]"
-#: Parts whose matrices are turned at the same time; more would need more memory and be no faster.
+#: Parts whose stores are built at the same time; more would need more memory and be no faster.
 _AT_ONCE = 2
 
 
@@ -39,21 +39,21 @@ class Part:
     Attributes
     ----------
     name
-        Of the sample.
+        Name of the sample.
     path
         The file it is in.
     content_hash
-        As of the dataset that it is alone.
+        `Dataset.content_hash` of the sample opened alone.
     n_cells, n_genes
-        Its cells, and the genes of its first matrix.
+        Numbers of its cells and of the genes of its first matrix.
     own_genes
         How many of these genes no other part has.
     gene_column
-        Which names of its genes it was joined by: ``index`` or a column of its gene table.
+        Where the gene names are that it was joined by: ``index`` or a column of its gene table.
     scales
-        What each of its matrices holds.
+        Matrix → what it holds.
     species, id_kind
-        What its gene names tell, None where they do not.
+        Species and kind of id, told from its gene names; None where these do not tell.
     """
 
     name: str
@@ -75,11 +75,12 @@ class MatrixPart:
     Attributes
     ----------
     key
-        Of its gene-major store.
+        Key of its gene-major store.
     matrix
-        Opens the part again and returns the matrix as its file has it.
+        Opens the part again and returns its matrix, turned as the dataset is.
     columns
-        Where each gene of the whole is in it, −1 where it is not; None: the same genes in the same order.
+        (n_genes,) the column of the part in which each gene of the whole is, −1 where it has none; None for the same
+        genes in the same order.
     """
 
     key: str
@@ -98,11 +99,11 @@ class JoinedMatrix:
     shape
         (n_cells, n_genes) of the whole.
     dtype
-        That holds the values of every part.
+        A type that holds the values of every part.
     parts
         In the order of the cells.
     here
-        Whether a part is in this process's memory, so that nobody else can read it.
+        Whether a part is in this process's memory, so that no cluster can read it.
     """
 
     name: str
@@ -112,27 +113,36 @@ class JoinedMatrix:
     here: bool = False
 
     def store(self, report: Callable[[float], None] | None = None) -> JoinedStore:
-        """Return the gene-major stores of all parts as one, building those that nobody has built yet, two at a time.
+        """Return the gene-major stores of all parts as one, building those that are missing (see `built`).
 
         Raises
         ------
         InputError
-            If a part cannot be turned, or its file was changed.
+            If the matrix of a part cannot be read, or its file was changed.
         """
         stores = built([(part.key, self.name, part.matrix) for part in self.parts], report, here=self.here)
         return JoinedStore(stores, [part.columns for part in self.parts], self.shape[1])
 
 
 def built(wanted: Sequence[Wanted], report: Share | None = None, *, here: bool = False) -> list[Store]:
-    """Return stores in the order given, building those that are not there: two at a time `here`, or on a cluster.
+    """Return stores in the order given, building missing ones on the cluster, or else here, up to two at a time.
+
+    Parameters
+    ----------
+    wanted
+        What identifies each store, and what builds it.
+    report
+        Called with the share that is done, 0 … 1; it may raise to cancel.
+    here
+        Whether only this process can read the matrices, so that a cluster is not used.
 
     Raises
     ------
     InputError
-        If a matrix cannot be turned.
+        If a matrix cannot be read, or the cluster cannot be reached.
     """
     found: dict[int, Store] = {}
-    if on_cluster():  # what is there need not be sent for
+    if on_cluster():  # stores that exist need no call to the cluster
         found = {
             number: Store(store_folder(key, name))
             for number, (key, name, _) in enumerate(wanted)
@@ -153,16 +163,16 @@ def build(key: str, name: str, matrix: Callable[[], FileMatrix], report: Share) 
 
 
 def row_ranges(key: str, matrix: FileMatrix, reopen: Callable[[], FileMatrix]) -> list[Wanted]:
-    """Return a large matrix of one file as parts: ranges of its rows of about `PART_BYTES`; none where it is one part.
+    """Return a large matrix of one file as parts: ranges of rows of about `PART_BYTES`; empty for fewer than two.
 
     Parameters
     ----------
     key
-        Of its store.
+        Key of its store.
     matrix
-        The matrix; one that keeps genes together has no ranges.
+        The matrix; a csc one, whose rows are scattered, and one in memory have no parts.
     reopen
-        Opens the file again, on another machine, and returns it.
+        Opens the file again, also on another machine, and returns the matrix.
     """
     n_cells, n_genes = matrix.shape
     if matrix.layout == "csc" or matrix.digest is not None:
@@ -175,7 +185,7 @@ def row_ranges(key: str, matrix: FileMatrix, reopen: Callable[[], FileMatrix]) -
     number = min(-(-size // PART_BYTES), n_cells)
     if number < 2:
         return []
-    # Whole chunks of the file, so that no two parts unpack the same one.
+    # Bounds are at whole chunks of the file, so that no chunk is unpacked for two parts.
     chunks = getattr(matrix.element, "chunks", None) if matrix.layout == "dense" else None
     step = chunks[0] if chunks else 1
     bounds = np.unique(np.linspace(0, n_cells, number + 1).astype(np.int64) // step * step)
@@ -191,12 +201,12 @@ def _rows(reopen: Callable[[], FileMatrix], start: int, stop: int) -> FileMatrix
 
 
 def joined_scale(scales: list[tuple[int, MatrixScale]]) -> MatrixScale:
-    """Return what a joined matrix holds: what most cells hold, with the base and total that all of these share.
+    """Return what a joined matrix holds: the kind of most cells, with the base and total that all parts of it share.
 
     Parameters
     ----------
     scales
-        Cells of each part, and what its matrix holds.
+        Number of cells of each part, and what its matrix holds.
     """
     told = [(n, scale) for n, scale in scales if scale.kind != "empty"] or scales
     cells: dict[str, int] = {}

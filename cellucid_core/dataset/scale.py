@@ -15,14 +15,14 @@ ScaleKind = Literal[
     "counts", "fractional", "normalized", "TPM", "log", "double-log", "scaled", "log-of-scaled", "signed", "empty"
 ]
 
-#: Cells that are looked at; a few hundred decide it, and reading them takes milliseconds.
+#: Most cells that are looked at; a few hundred decide it, and reading them takes milliseconds.
 SAMPLE_CELLS = 256
-#: Genes of those cells that means and spreads are taken of.
+#: Most genes of those cells whose means and spreads are computed.
 _SAMPLE_GENES = 500
 
-#: No logged value of real data exceeds this: ln(1e13), and log2 of any count.
+#: No logged value of real data exceeds this: it is ln of 1e13, log2 of 1e9.
 _LOG_MAXIMUM = 30.0
-#: What is to be normalized and logged before it can be compared between cells.
+#: Scales whose values are not logged: counts have to be normalized and logged, normalized values only logged.
 LINEAR: frozenset[ScaleKind] = frozenset(["counts", "fractional", "normalized", "TPM"])
 
 
@@ -38,11 +38,11 @@ class MatrixScale:
         ``double-log``, ``scaled`` (genes with mean 0 and spread 1), ``log-of-scaled``, ``signed`` (other values below
         0: residuals, batch-corrected, centred) or ``empty``.
     base
-        For logs: ``e``, ``2`` or ``10`` where the values tell.
+        For logs: ``e``, ``2`` or ``10``, or None where the values do not tell.
     target_sum
-        The total that cells were normalized to, where it can be told.
+        The total per cell that values were normalized to, or None where it cannot be told.
     of_counts
-        For ``log``: of counts that were not normalized.
+        For ``log``: whether the logged values are counts that were not normalized.
     """
 
     kind: ScaleKind
@@ -103,10 +103,10 @@ def matrix_scale(matrix: FileMatrix) -> MatrixScale:
 
 
 def scale_of(sample: np.ndarray | sparse.csr_matrix) -> MatrixScale:
-    """Decide what values hold.
+    """Decide what the values of some cells are.
 
-    Counts times one factor per cell, logged or not, are known by undoing the log: each cell's values are then whole
-    multiples of its smallest (`counts_behind`). Where that fails (TPM), cells' equal totals tell.
+    Counts times one factor per cell, logged or not, are recognised by undoing the log: each cell's values are then
+    whole multiples of one unit (`counts_behind`). Where that fails (TPM), equal totals of the cells tell.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def scale_of(sample: np.ndarray | sparse.csr_matrix) -> MatrixScale:
         Some whole cells, (n_cells, n_genes).
     """
     half = sample.dtype == np.float16
-    # A copy: without, zeros would be taken out of the indices that the sample shares.
+    # Copied, since eliminating zeros would otherwise change the indices of the sample.
     rows = sparse.csr_matrix(sample, dtype=np.float64, copy=True)
     rows.data = np.where(np.isfinite(rows.data), rows.data, 0)
     lost = rows.nnz - np.count_nonzero(rows.data)
@@ -155,13 +155,13 @@ def _row_of(rows: sparse.csr_matrix) -> np.ndarray:
 
 
 def _signed(sample: np.ndarray | sparse.csr_matrix, rows: sparse.csr_matrix) -> MatrixScale:
-    """Tell scaled values from their logarithm and from other values below 0, by means and spreads of genes."""
+    """Tell scaled values from logged scaled ones and from other values below 0, by the means and spreads of genes."""
     columns = np.unique(np.linspace(0, rows.shape[1] - 1, min(rows.shape[1], _SAMPLE_GENES)).astype(np.int64))
     if isinstance(sample, np.ndarray):
         block = np.asarray(sample[:, columns], dtype=np.float64)
     else:
         block = sparse.csc_matrix(sample[:, columns], dtype=np.float64).toarray()
-    # A logarithm turns scaled values below −1 into NaN: whole genes are compared.
+    # log1p turns scaled values below −1 into NaN; only genes without NaN are compared.
     block = block[:, np.isfinite(block).all(axis=0)]
     block = block[:, np.ptp(block, axis=0) > 0] if block.size else block
     if block.size == 0:
@@ -174,7 +174,7 @@ def _signed(sample: np.ndarray | sparse.csr_matrix, rows: sparse.csr_matrix) -> 
 
 
 def _is_scaled(block: np.ndarray, *, tight: bool = False) -> bool:
-    """Tell whether the middle gene has mean 0 and spread 1, as far as a sample of cells can show."""
+    """Tell whether the median gene has mean 0 and standard deviation 1, as far as a sample of cells can show."""
     # Means of a sample of n cells scatter by 1/√n around 0.
     slack = max(0.1, 1.5 / np.sqrt(len(block)))
     off_centre = float(np.median(np.abs(block.mean(axis=0))))
@@ -184,7 +184,7 @@ def _is_scaled(block: np.ndarray, *, tight: bool = False) -> bool:
 
 
 def _common_total(totals: np.ndarray) -> float | None:
-    """Return the total that (nearly) all cells share, or None: within 1 % for at least 95 % of non-empty cells."""
+    """Return the median total if at least 95 % of the non-empty cells are within 1 % of it, else None."""
     totals = totals[np.isfinite(totals) & (totals > 0)]
     if len(totals) < 3:
         return None

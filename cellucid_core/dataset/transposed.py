@@ -1,4 +1,4 @@
-"""A matrix whose file keeps genes as rows, transposed so that rows are cells; nothing is read or copied for it."""
+"""A matrix whose file has genes as rows, transposed so that rows are cells, without reading or copying it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 
 from cellucid_core.reading import FileMatrix, Layout
 
-#: How a dataset is turned: not at all; tables and matrices; only matrices that fit their tables no other way.
+#: How a dataset is turned: not at all; tables and matrices; only matrices that fit their tables only transposed.
 Turn = Literal["", "all", "matrix"]
 
 _TURNED_LAYOUT: dict[Layout, Layout] = {"dense": "dense", "csr": "csc", "csc": "csr"}
 
 
 class TurnedArray:
-    """A dense array on disk with rows and columns swapped, read by runs of (new) rows.
+    """A dense array on disk, read with rows and columns swapped.
 
     Parameters
     ----------
     array
-        An h5py or zarr array, (n, m).
+        An h5py or zarr array, (n, m); this one has the shape (m, n).
     """
 
     def __init__(self, array: Any) -> None:
@@ -38,7 +38,7 @@ class TurnedArray:
 
 
 def turned_matrix(matrix: FileMatrix) -> FileMatrix:
-    """Return a matrix with rows and columns swapped: the entries on disk serve as they are."""
+    """Return a matrix with rows and columns swapped; the values on disk stay as they are."""
     element = TurnedArray(matrix.element) if matrix.layout == "dense" else matrix.element
     rows, columns = matrix.shape
     return replace(matrix, element=element, layout=_TURNED_LAYOUT[matrix.layout], shape=(columns, rows))

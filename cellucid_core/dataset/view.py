@@ -1,4 +1,4 @@
-"""A dataset seen through a mapping: what preflight judges, and what export and scores take their numbers from."""
+"""A dataset seen through a mapping: what preflight checks, and what exports and scores are computed from."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from cellucid_core.dataset.mapping import INDEX, ColumnKind, Mapping
 from cellucid_core.dataset.model import Dataset
 from cellucid_core.errors import InputError
 
-#: Raised when what is computed of the same content changes.
+#: Increased when what is computed from the same content changes.
 _COMPUTED_VERSION = 2
 
 
 class View:
-    """The cells, genes, columns and arrays that the user's choices and fixes leave.
+    """The cells, genes, columns and arrays of a dataset that the user's choices and fixes leave.
 
-    Nothing is copied until it is asked for, and nothing of the dataset is changed.
+    Nothing is copied before it is asked for, and the dataset is never changed.
 
     Parameters
     ----------
     dataset
-        The opened file; a mapping that says so turns it (`Dataset.turned`).
+        The opened file; it is turned as the mapping says (`Dataset.turned`).
     mapping
         The user's choices.
     report
@@ -50,7 +50,7 @@ class View:
         return f"<b>{first}</b><br>" + "<br>".join(others)
 
     def _facts(self) -> list[str]:
-        """Return what a notebook shows of it, a line each."""
+        """Return the lines that a notebook shows below the name."""
         mapping = self.mapping
         embeddings = ", ".join(f"{key} ({dimension}D)" for dimension, key in sorted(mapping.embeddings.items()))
         return [
@@ -61,16 +61,16 @@ class View:
         ]
 
     def key_of(self, *depends: object, expression: bool = True) -> str:
-        """Return a hash of what a computed result depends on (`computed`).
+        """Return the key of a computed result (see `derived`): a hash of all that it depends on.
 
-        The content, how it is turned and which cells are left out always count.
+        The content, how it is turned and which cells are left out are always part of it.
 
         Parameters
         ----------
         depends
-            What else does: arrays, or what JSON can write. The first one names the result.
+            The name of the result, then what else it depends on: arrays, or values that JSON can hold.
         expression
-            Whether the chosen matrix and its genes count.
+            Whether it depends on the chosen matrix and the kept genes.
         """
         mapping = self.mapping
         state = hashlib.sha256()
@@ -112,7 +112,7 @@ class View:
 
     @cached_property
     def repeated_ids(self) -> int:
-        """How many kept cells have an id that an earlier one has too."""
+        """How many kept cells have the id of an earlier kept cell."""
         return int(pd.Index(self.cell_ids).duplicated().sum())
 
     # ---- obs ---------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class View:
         series = self.dataset.obs[key]
         if key in self.mapping.obs_replaced:
             series = pd.Series(self.mapping.obs_replaced[key], index=self.dataset.obs.index, name=key)
-        if isinstance(series, pd.DataFrame):  # a name that stands twice: the first is meant
+        if isinstance(series, pd.DataFrame):  # two columns have this name: the first is taken
             series = series.iloc[:, 0]
         if not self.all_cells:
             series = series.iloc[self.cell_index]
@@ -155,9 +155,10 @@ class View:
         return pd.to_numeric(series, errors="coerce").astype("float64")
 
     def label_counts(self, key: str) -> pd.Series:
-        """Return how many cells have each value of a column, most frequent first; missing and unused ones are left out.
+        """Return value → number of cells, most frequent first, without missing values and unused categories.
 
-        Values that cannot be compared (lists) are taken as text. Counted once per view.
+        Values of an object column that are not all text or truth values are counted as text, since some (lists) cannot
+        be compared. Counted once per view.
         """
         if key not in self._label_counts:
             series = self.obs(key)
@@ -221,7 +222,7 @@ class View:
         return array
 
     def latent(self) -> np.ndarray:
-        """Return the latent space, (n_cells, k); the highest embedding where none is chosen.
+        """Return the latent space, (n_cells, k); where none is chosen, the embedding of most dimensions.
 
         Raises
         ------
@@ -236,7 +237,7 @@ class View:
         return self.embedding(self.dimensions[-1])
 
     def vectors(self) -> dict[str, np.ndarray]:
-        """Return the chosen vector fields: obsm key (a fix may have renamed it) → (n_cells, k)."""
+        """Return the chosen vector fields: obsm key (a fix may have renamed it) → (n_cells, k); raises as `obsm`."""
         return {self.mapping.vectors_renamed.get(key, key): self.obsm(key) for key in self.mapping.vectors}
 
     def graph(self) -> sparse.csr_matrix | None:
@@ -245,7 +246,7 @@ class View:
         Raises
         ------
         InputError
-            If its shape is not the dataset's, or it cannot be read.
+            If its shape does not fit the dataset's cells, or it cannot be read.
         """
         return self._graph
 
@@ -271,7 +272,7 @@ class View:
         Raises
         ------
         InputError
-            If the matrix cannot be read or has other cells than the dataset.
+            If the matrix cannot be read, or its shape does not fit the cell table and the gene table.
         """
         name = self.mapping.matrix
         if name is None:
@@ -355,9 +356,9 @@ def as_categories(series: pd.Series) -> pd.Series:
 
 
 def natural_kind(series: pd.Series) -> ColumnKind:
-    """Tell what a column's type makes of it: numbers are continuous, everything else is categories.
+    """Return the kind that follows from a column's type, as in cellucid 0.0.9.
 
-    As cellucid 0.0.9: categorical, bool, string, object and datetime are categorical, numeric is continuous.
+    Numbers are continuous; categories, truth values, text, objects and dates are categorical.
     """
     if pd.api.types.is_bool_dtype(series.dtype) or not pd.api.types.is_numeric_dtype(series.dtype):
         return "categorical"

@@ -1,7 +1,7 @@
 """A Cellucid prepared export, zip or folder, of whatever program (also cellucid 0.0.9), to be inspected and scored.
 
 Genes and numbers are decoded, so they are exact within half a quantization step. What an export does not keep is lost:
-cell ids, which values were absent from a sparse matrix, the coordinates' scale, the graph's weights.
+cell ids, exact zeros of genes that also have values below 0, the coordinates' scale, the graph's weights.
 """
 
 from __future__ import annotations
