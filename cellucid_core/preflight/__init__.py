@@ -1,6 +1,6 @@
 """Say what is wrong with a dataset before it is exported, and fix it without touching the file.
 
-Every rule is one function of a `View`; a fix makes a new `Mapping`, so undoing it is leaving it out.
+Every rule is one function of a `View`; a fix makes a new `Mapping`, so undoing it means applying the others again.
 """
 
 from __future__ import annotations

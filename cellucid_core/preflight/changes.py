@@ -11,14 +11,14 @@ from cellucid_core.errors import InputError
 from cellucid_core.names import listed
 from cellucid_core.preflight.finding import plural
 
-#: Rules whose fix changes gene names or genes: it means nothing for another gene table.
+#: Rules whose fix changes only gene names or genes, and so means nothing for another gene table.
 _GENE_RULES = frozenset(
     ["gene-ids-duplicate", "gene-names-excel", "genes-all-zero", "expression-size", "gene-id-column"]
 )
 
 
 def leave_out(view: View, columns: list[str], rule: str, why: str) -> Mapping:
-    """Leave columns of the cell table out."""
+    """Return the view's mapping without some columns of the cell table."""
     kept = tuple(key for key in view.obs_keys if key not in columns)
     sentence = f"{plural(len(columns), 'column')} left out: {listed(columns)} ({why})"
     code = f"adata.obs = adata.obs.drop(columns={columns!r})"
@@ -26,24 +26,24 @@ def leave_out(view: View, columns: list[str], rule: str, why: str) -> Mapping:
 
 
 def leave_cells_out(view: View, bad: np.ndarray, fix: AppliedFix) -> Mapping:
-    """Leave cells out, everywhere.
+    """Return the view's mapping without some cells.
 
     Parameters
     ----------
     bad
-        (n_cells,) bool, of the cells of the view.
+        (n_cells,) bool: which cells of the view are left out.
     """
     out = np.union1d(view.mapping.cells_out, view.cell_index[bad]).astype(np.int64)
     return view.mapping.with_fix(fix, cells_out=out)
 
 
 def keep_genes(view: View, keep: np.ndarray, fix: AppliedFix) -> Mapping:
-    """Leave genes out.
+    """Return the view's mapping with some of its genes.
 
     Parameters
     ----------
     keep
-        (n_genes,) bool, of the genes of the view.
+        (n_genes,) bool: which genes of the view are kept.
     """
     mapping = view.mapping
     source = np.arange(view.n_genes, dtype=np.int64) if mapping.genes_kept is None else mapping.genes_kept
@@ -52,7 +52,7 @@ def keep_genes(view: View, keep: np.ndarray, fix: AppliedFix) -> Mapping:
 
 
 def take_matrix(view: View, name: str, fix: AppliedFix) -> Mapping:
-    """Take expression from another matrix; fixes of genes stay where it has the same genes, and go where it has not.
+    """Return the view's mapping with another matrix; fixes of genes are dropped if its genes are not the same.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def take_matrix(view: View, name: str, fix: AppliedFix) -> Mapping:
 
 
 def matrix_code(name: str) -> str:
-    """Return the line that makes a matrix the one that is used."""
+    """Return the line of Python that makes a matrix the X of ``adata``."""
     if name == "raw":
         return "adata = adata.raw.to_adata()"
     return "# adata.X is used as it is" if name == "X" else f"adata.X = adata.layers[{name!r}].copy()"

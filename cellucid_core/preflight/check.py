@@ -122,19 +122,19 @@ _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
 def preflight(view: View, scope: Scope | None = None) -> PreflightReport:
-    """Check everything and return all that is wrong, never stopping at the first.
+    """Check every rule that was not overruled and return all findings.
 
     Parameters
     ----------
     view
         The dataset as the user's choices and fixes leave it.
     scope
-        What is about to be exported, where that matters.
+        What is about to be exported; by default all genes, with the default settings.
 
     Raises
     ------
     InputError
-        If the matrix in the file is damaged, so that nothing about it can be told.
+        If the matrix in the file is damaged, so that it cannot be checked.
     """
     found = []
     for rule in RULES:
@@ -152,16 +152,16 @@ def require_ready(view: View, scope: Scope | None = None, *, keys_are_files: boo
     Parameters
     ----------
     keys_are_files
-        Whether names become files; in an AnnData they do not.
+        Whether names of columns and genes become file names; in an AnnData they do not.
 
     Raises
     ------
     WorkRefused
-        Naming what blocks it and the fixes; its details hold all findings.
+        If findings block it: names them and their fixes; its details hold all findings.
     """
     report = preflight(view, scope)
-    # Names that differ only in letter case are a warning, but the exporter must not write them to one file. In an
-    # AnnData gene names are no files, and its writer looks at the columns itself.
+    # Names that differ only in letter case are a warning, but an export must not write them to one file. In an AnnData
+    # gene names are no file names, and its writer checks the columns itself.
     names = ("key-collision", "key-case-collision")
     errors = [f for f in (*report.of("error"), *report.of("warning")) if f.severity == "error" or f.rule == names[1]]
     errors = [f for f in errors if keys_are_files or f.rule not in names]

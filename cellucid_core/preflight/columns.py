@@ -1,4 +1,4 @@
-"""The cell table in words and small pictures, for people who decide what goes along."""
+"""A summary of each column of the cell table, for the user who decides which are exported."""
 
 from __future__ import annotations
 

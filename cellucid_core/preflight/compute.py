@@ -1,7 +1,7 @@
 """Compute what is missing (PCA, UMAP) with scanpy, from the gene-major store.
 
-Only the highly variable genes are ever in memory. What was computed is kept in the working folder under a hash of
-everything it depends on, so undoing another fix, or opening the file again, does not compute it twice.
+Only the highly variable genes are read into memory. Results are kept on disk (`derived`) under a hash of all that they
+depend on, so undoing another fix, or opening the file again, does not compute them twice.
 """
 
 from __future__ import annotations
@@ -23,51 +23,55 @@ from cellucid_core.preflight.layout import RANDOM, layouts
 from cellucid_core.ranking import highly_variable
 from cellucid_core.reading.safety import require_memory
 
-#: Cells that an embedding is computed of at a time; a million take a quarter of an hour.
+#: Most cells of which an embedding is computed; a million take a quarter of an hour.
 MAX_CELLS = 2_000_000
 #: Up to so many cells neighbours are found by measuring all distances, and UMAP begins from the spectrum of the graph.
 EXACT_CELLS = 200_000
-#: Memory that a cell takes while its neighbours and its places are computed.
+#: Bytes of memory that a cell takes while its neighbours and its coordinates are computed.
 _CELL_BYTES = 2_500.0
+#: Highly variable genes that a PCA is computed from, and the total to which cells are normalized before.
 N_HVG = 2000
 TARGET_SUM = 1e4
-#: How `scanpy.pp.neighbors` measures all distances. Of many cells it would by itself take pynndescent, which is
-#: compiled again in each process for most of a minute, and whose sparse arrays (since 0.7) scanpy 1.12 cannot read.
+#: The transformer with which `scanpy.pp.neighbors` measures all distances. For many cells its default is pynndescent,
+#: which is compiled again in each process for most of a minute, and whose sparse arrays (since 0.7) scanpy 1.12 cannot
+#: read.
 _SEARCH = "sklearn"
 _PROGRAMS = ("scanpy", "umap-learn", "numpy")
 
 
 def compute_pca(view: View, scope: Scope) -> Derived:
-    """Return a PCA of the highly variable genes (scanpy's defaults, 50 components, seed 0).
+    """Return a PCA of the highly variable genes (scanpy's defaults, up to 50 components, seed 0).
 
     Parameters
     ----------
     view
         What to compute from.
     scope
-        Told what is being done and the share that is done; says whether anything may be computed at all.
+        Its `progress` is told what is being done; with its `ready_only` nothing is computed.
 
     Returns
     -------
     Derived
-        obsm arrays with the rows of the source, float32 (NaN for cells that were left out); a sentence on what was
-        done, and the scanpy lines that do the same.
+        obsm arrays with a row for each cell of the source, float32 (NaN for cells that were left out); in words, a
+        sentence on what was done, and the scanpy lines that do the same.
 
     Raises
     ------
     InputError
-        If there is no expression, too little of it, or more than `MAX_CELLS` cells.
+        If there is no expression, too little of it, nothing that varies, too little memory, or more than `MAX_CELLS`
+        cells.
     NotComputed
-        If it was not computed before and is not to be now.
+        With ``scope.ready_only``, if it was not computed before.
     """
     _require_size(view)
     return _kept(view, scope, "The PCA", ["pca"], lambda: _pca(view, scope))
 
 
 def compute_umap(view: View, scope: Scope) -> Derived:
-    """Return a 2D and a 3D UMAP from the latent space, or from a new PCA (which comes along) where there is none.
+    """Return a 2D and a 3D UMAP from the latent space, or from a new PCA where there is none.
 
-    Parameters, returns and raises as `compute_pca`.
+    Parameters, returns and raises are as for `compute_pca`; a new PCA is among the arrays. Also raises an `InputError`
+    if the latent space is not finite.
     """
     _require_size(view)
     key = view.mapping.latent
@@ -118,7 +122,7 @@ def _umap(view: View, latent: np.ndarray, use_rep: str, scope: Scope) -> Derived
     few = view.n_cells <= EXACT_CELLS
     if not few:
         require_memory(view.n_cells * _CELL_BYTES, "An embedding of so many cells")
-    # What takes most of the time: of few cells the layouts, of many the neighbours too.
+    # Shares at which neighbours and layouts begin: with many cells, neighbours take more of the time.
     shares = (0.3, 0.5) if few else (0.1, 0.3)
     adata = AnnData(obsm={use_rep: np.asarray(latent, dtype=np.float32)}, shape=(view.n_cells, 0))
     made: dict[str, np.ndarray] = {}
@@ -177,7 +181,7 @@ def _within(scope: Scope, what: str, begin: float, end: float, share: float) -> 
 
 
 def graphics_processor() -> bool:
-    """Tell whether a CUDA device can compute neighbours and UMAP: there is one, with rapids-singlecell and cupy."""
+    """Tell whether a CUDA device can compute neighbours and UMAP: with rapids-singlecell and cupy installed."""
     if importlib.util.find_spec("rapids_singlecell") is None or importlib.util.find_spec("cupy") is None:
         return False
     import cupy
@@ -189,7 +193,7 @@ def graphics_processor() -> bool:
 
 
 def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:
-    """Return the highly variable genes as an AnnData of log values, what was done, and the lines that do it."""
+    """Return the highly variable genes as an AnnData of logged values, a sentence on it, and the lines that do it."""
     import scanpy as sc
     from anndata import AnnData
 
@@ -217,7 +221,7 @@ def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:
     genes = np.arange(expression.n_genes)
     if expression.n_genes > N_HVG:
         scope.say("Finding highly variable genes", 0.02)
-        if scale.kind in NO_LOGS:  # dispersions of them make no sense
+        if scale.kind in NO_LOGS:  # dispersions of such values mean nothing
             mean = expression.stats.mean(view.n_cells)
             variance = np.nan_to_num(expression.stats.square_total / view.n_cells - mean**2)
             genes = np.sort(np.argsort(-variance, kind="stable")[:N_HVG])
@@ -238,7 +242,7 @@ def _prepared(view: View, scope: Scope) -> tuple[Any, str, str]:
 
 
 def _require_room(expression: Expression, genes: np.ndarray) -> None:
-    """Refuse genes that do not fit into memory: they are read, arranged by cell, and logged or centred."""
+    """Refuse genes that do not fit into memory; they are there in several copies while they are arranged and logged."""
     if expression.is_sparse:
         size = 24.0 * float(expression.stats.n_nonzero[genes].sum())
     else:
@@ -252,7 +256,7 @@ def _varies(expression: Expression) -> bool:
 
 
 def _some_genes(expression: Expression, genes: np.ndarray, factor: np.ndarray | None) -> Any:
-    """Return some genes in all cells, float32, cells × genes: sparse, or dense where the store is; NaN and Inf as 0."""
+    """Return some genes in all cells, (n_cells, n_genes) float32, sparse or dense as the store; NaN and Inf are 0."""
     if not expression.is_sparse:
         block = expression.block(genes).astype(np.float32)
         block[~np.isfinite(block)] = 0

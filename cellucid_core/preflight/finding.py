@@ -1,4 +1,4 @@
-"""What preflight says: findings, and the report that holds them."""
+"""What preflight says: findings, the rules that make them, and the report that holds them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Severity = Literal["error", "warning", "info"]
 Light = Literal["red", "amber", "green"]
+#: Most examples of a finding.
 MAX_EXAMPLES = 10
 
 
@@ -23,15 +24,15 @@ class Finding:
     Attributes
     ----------
     rule
-        Id of the rule (``preflight-rules.md``).
+        Id of the rule.
     severity
         ``error`` blocks export, ``warning`` does not, ``info`` is a note.
     title
         One line.
     detail
-        What it is, with counts, and what it would do in the viewer.
+        What was found, with counts, and what it would do in the viewer.
     count
-        How many cells, genes, columns or values are concerned.
+        How many cells, genes, columns or values are affected.
     examples
         Up to ten of them by name.
     fix
@@ -53,7 +54,7 @@ class Finding:
     overrulable: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object of the command line's contract."""
+        """Return the finding as the command line's JSON has it."""
         return {
             "rule": self.rule,
             "severity": self.severity,
@@ -84,12 +85,12 @@ class Scope:
     compression
         gzip level, 0 for none.
     progress
-        Called by fixes that compute for long, with what is being done and the share that is done (0 … 1); it may raise
-        to cancel.
-    not_fixed
-        Filled by `fix_all`: rule whose fix was tried and failed → why.
+        Called by fixes that take long, with what is being done and the share that is done (0 … 1); it may raise to
+        cancel.
     ready_only
-        Whether fixes take only what was computed before, and else raise `NotComputed`.
+        Whether fixes may use only what was computed before; they raise `NotComputed` otherwise.
+    not_fixed
+        A dict that `fix_all` fills: rule whose fix was tried and failed → why.
     """
 
     categorical_dtype: str = "auto"
@@ -103,7 +104,7 @@ class Scope:
 
     @classmethod
     def of(cls, settings: ExportSettings) -> Scope:
-        """Return what an export with these settings is about to do."""
+        """Return the scope of an export with these settings."""
         named = settings.genes.named
         return cls(
             categorical_dtype=settings.categorical_dtype,
@@ -114,13 +115,13 @@ class Scope:
         )
 
     def arranging(self, share: float) -> None:
-        """Tell how much of a matrix is arranged by gene; raises `NotComputed` where that is not to be done now."""
+        """Report how much of a matrix is arranged by gene, 0 … 1; raises `NotComputed` with `ready_only`."""
         if self.ready_only:
             raise NotComputed("The matrix, arranged by gene")
         self.say("Arranging the matrix by gene", share)
 
     def say(self, what: str, share: float) -> None:
-        """Tell whoever watches what is being done."""
+        """Pass what is being done and the share that is done, 0 … 1, to `progress`."""
         if self.progress is not None:
             self.progress(what, share)
 
@@ -132,13 +133,13 @@ class Rule:
     Attributes
     ----------
     check
-        Returns a finding, or None if all is well.
+        Returns a finding, or None if nothing is wrong.
     fix
-        Returns the mapping that fixes it; only called while the check finds something.
+        Returns the mapping that fixes it; only called if the check finds something.
     choose
-        Returns the mapping for a named one of the finding's alternatives.
+        Returns the mapping for an alternative of the finding, by its name.
     safe
-        Whether "fix all" may apply the fix: quick, and losing nothing that the user could want.
+        Whether "fix all" may apply the fix: it loses nothing that the user could want.
     guess
         Whether the finding rests on a guess and can be overruled.
     """
@@ -163,12 +164,12 @@ class PreflightReport:
 
     @property
     def light(self) -> Light:
-        """Red if anything blocks export, amber if anything is doubtful, else green."""
+        """Red if there is an error, amber if there is a warning, else green."""
         return "red" if self.of("error") else "amber" if self.of("warning") else "green"
 
     @property
     def status(self) -> Literal["ready", "blocked"]:
-        """The command line's word for the light."""
+        """``blocked`` if there is an error, else ``ready``."""
         return "blocked" if self.of("error") else "ready"
 
 
@@ -178,5 +179,5 @@ def examples(names: Iterable[Any]) -> tuple[str, ...]:
 
 
 def plural(count: int, singular: str, many: str | None = None) -> str:
-    """Return "1 cell", "3 cells"."""
+    """Return a number with its noun: "1 cell", "3 cells"; `many` is the plural where it is not the singular with s."""
     return f"{count:,} {singular if count == 1 else many or singular + 's'}"

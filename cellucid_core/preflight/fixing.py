@@ -1,4 +1,4 @@
-"""Apply fixes, and record what was overruled: every step makes a new mapping, so undoing is leaving it out."""
+"""Apply fixes, and record what was overruled: every step makes a new mapping, so undoing means leaving one out."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ OVERRULE = "overrule"
 def apply_fixes(dataset: Dataset, mapping: Mapping, rules: Iterable[str], scope: Scope | None = None) -> Mapping:
     """Apply the fixes of some rules, in order; a rule that finds nothing changes nothing.
 
-    Undoing a fix is applying the others again to the mapping from before.
+    To undo a fix, apply the others again to the mapping from before.
 
     Parameters
     ----------
     rules
         For each fix ``RULE`` (its own fix), ``RULE=NAME`` (one of the finding's alternatives), ``RULE=overrule`` (see
-        `overrule`) or ``all`` (see `fix_all`). `AppliedFix.asked` gives these words back.
+        `overrule`) or ``all`` (see `fix_all`). `AppliedFix.asked` returns these words.
 
     Raises
     ------
     InputError
         If a rule does not exist, has no such fix, or its fix cannot be computed.
     NotComputed
-        If the scope says so, and something that takes long was not computed before.
+        With ``scope.ready_only``, if something that takes long was not computed before.
     """
     scope = scope or Scope()
     for asked in rules:
@@ -45,12 +45,12 @@ def apply_fixes(dataset: Dataset, mapping: Mapping, rules: Iterable[str], scope:
 
 
 def overrule(mapping: Mapping, rule: str) -> Mapping:
-    """Declare a rule's finding to be wrong: it is raised no more, and that is recorded like a fix.
+    """Declare a rule's finding to be wrong: it is not reported any more, and this is recorded like a fix.
 
     Raises
     ------
     InputError
-        If there is no such rule, or it rests on no guess.
+        If there is no such rule, or its finding does not rest on a guess.
     """
     known = _rule(rule)
     if not known.guess:
@@ -62,22 +62,27 @@ def overrule(mapping: Mapping, rule: str) -> Mapping:
 
 
 def fix_all(dataset: Dataset, mapping: Mapping, scope: Scope | None = None) -> Mapping:
-    """Apply every safe default to what is wrong (errors and warnings; notes are left to the user).
+    """Apply the safe fix of every finding that is an error or a warning; notes (info) are left to the user.
 
-    Safe is what takes no long computing and loses nothing that the user could want: cells without finite coordinates
-    and columns that cannot be shown are left out, names are made unique and safe, numbers, dates and labels get their
-    kind, wrong shapes are left out, swapped tables are turned, and matrices that were logged twice give way to sound
-    ones. A missing embedding is cut from a wider array where there is one and only else computed; a missing latent
-    space is taken from obsm, never computed. Not safe, and left to the user: `cells-unfiltered`, `expression-size`,
-    `genes-all-zero`, `expression-scale`, `gene-ids-unlike`. A fix that fails is left out; the finding then stays.
+    Safe fixes lose nothing that the user could want: cells without finite coordinates and columns that cannot be shown
+    are left out, names are made unique and safe, numbers, dates and labels get their kind, arrays of wrong shape are
+    left out, swapped tables are turned, and a sound matrix is taken instead of one that was logged twice. A missing
+    embedding is cut from a wider array, and computed only where there is none; a missing latent space is taken from
+    obsm, never computed. Not safe, and left to the user: `cells-unfiltered`, `expression-size`, `genes-all-zero`,
+    `expression-scale`, `gene-ids-unlike`, `parts-embedding`. If a fix fails, its finding stays (``scope.not_fixed``).
 
     Returns
     -------
     Mapping
         With each fix recorded by itself, so that each can be undone.
+
+    Raises
+    ------
+    NotComputed
+        With ``scope.ready_only``, if something that takes long was not computed before.
     """
     scope = scope or Scope()
-    for _ in range(2):  # a fix can lay bare another finding: text that turns out to name each cell
+    for _ in range(2):  # a fix can uncover another finding, such as text that turns out to name each cell
         before = mapping
         for rule in RULES:
             choice = _safe_choice(rule, View(dataset, mapping, scope.arranging), scope)
@@ -94,7 +99,7 @@ def fix_all(dataset: Dataset, mapping: Mapping, scope: Scope | None = None) -> M
 
 
 def _safe_choice(rule: Rule, view: View, scope: Scope) -> str | None:
-    """Return the alternative that is safe ("" for the rule's own fix), None where there is none or nothing is found."""
+    """Return the name of the safe fix ("" for the rule's own), or None if there is none or nothing is found."""
     if rule.fix is None or not (rule.safe or rule.id == "latent-missing") or rule.id in view.mapping.overruled:
         return None
     finding = rule.check(view, scope)
@@ -137,7 +142,7 @@ def _fixed(view: View, rule: Rule, choice: str, scope: Scope) -> Mapping:
 
 
 def _computed(rule: Rule, fix: Callable[[], Mapping]) -> Mapping:
-    """Return what a fix makes; scanpy and what lies below it raise many types for data that cannot be computed with."""
+    """Return the mapping that a fix makes; scanpy and the packages below it raise many types for unfit data."""
     try:
         return fix()
     except (CellucidError, MemoryError):
@@ -150,5 +155,5 @@ def _computed(rule: Rule, fix: Callable[[], Mapping]) -> Mapping:
 
 
 def _would_choose(rule: Rule, view: View, scope: Scope, choice: str) -> bool:
-    """Whether a rule's own fix is the one that is asked for by name (it records the name it chose)."""
+    """Tell whether the choice asked for is the one that the rule's own fix makes, and records."""
     return rule.fix is not None and rule.choose is not None and rule.fix(view, scope).fixes[-1].choice == choice

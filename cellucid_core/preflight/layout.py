@@ -1,4 +1,4 @@
-"""UMAP as scanpy calls it, saying how far it is; of many cells in two processes, one for 2D and one for 3D."""
+"""UMAP as scanpy calls it, with progress; for many cells 2D and 3D are computed in two processes at the same time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scipy import sparse
 from cellucid_core.cache import scratch_folder
 from cellucid_core.errors import CellucidError
 
-#: Where cells begin that have fewer dimensions than the layout.
+#: UMAP's ``init`` where the latent space has fewer dimensions than the layout.
 RANDOM = "random"
 _GRAPH, _LATENT, _FOUND = "graph.npz", "latent.npy", "found.npy"
 
@@ -31,10 +31,10 @@ def layouts(
     graph
         Connectivities, (n_cells, n_cells).
     latent
-        What the neighbours were found in, (n_cells, dimensions).
+        The space in which the neighbours were found, (n_cells, k).
     many
-        Whether cells begin at their first dimensions, and each layout has a process of its own: the spectrum of the
-        graph of a million cells takes hours, and a layout uses one processor.
+        Whether a layout starts from the first dimensions of `latent` instead of the spectrum of the graph, which takes
+        hours for a million cells, and 3D is computed in another process, since a layout uses one processor.
     report
         Called with the share that is done, 0 … 1; it may raise to cancel.
 
@@ -42,6 +42,11 @@ def layouts(
     -------
     dict
         Dimension → (n_cells, dimension) float32.
+
+    Raises
+    ------
+    CellucidError
+        If the other process ends without a result.
     """
     if not many:
         flat = umap_layout(graph, latent, 2, False, lambda share: report(share / 2))
@@ -54,7 +59,7 @@ def layouts(
 def umap_layout(
     graph: sparse.csr_matrix, latent: np.ndarray, dimension: int, many: bool, report: Callable[[float], None]
 ) -> np.ndarray:
-    """Return what ``scanpy.tl.umap`` computes with its defaults and seed 0; see `layouts`."""
+    """Return the layout that ``scanpy.tl.umap`` computes with its defaults and seed 0, float32; see `layouts`."""
     from umap.umap_ import find_ab_params, simplicial_set_embedding
 
     init: str | np.ndarray = RANDOM if many else "spectral"
@@ -84,7 +89,7 @@ def umap_layout(
 
 
 class _Listener:
-    """What tqdm writes its bars to."""
+    """The file to which tqdm writes its bars; reads the progress from them."""
 
     def __init__(self, report: Callable[[float], None]) -> None:
         self._report = report
@@ -99,12 +104,12 @@ class _Listener:
 
 @contextmanager
 def _elsewhere(graph: sparse.csr_matrix, latent: np.ndarray, dimension: int) -> Iterator[Callable[[], np.ndarray]]:
-    """Compute a layout in another process; yield what waits for it. That process ends with the block."""
+    """Compute a layout in another process, which ends with the block; yield a function that waits for the result."""
     with scratch_folder() as folder:
         sparse.save_npz(folder / _GRAPH, graph.tocsr(), compressed=False)
         np.save(folder / _LATENT, latent)
         paths = os.pathsep.join(path for path in sys.path if path)
-        # Not `multiprocessing`: a job's process may have no children of its kind.
+        # Not `multiprocessing`: a job runs in a daemonic process, which may have no children of that kind.
         child = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", __name__, str(folder), str(dimension)],
             env={**os.environ, "PYTHONPATH": paths},

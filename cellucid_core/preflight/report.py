@@ -1,4 +1,4 @@
-"""Preflight's report as JSON: the command line's object, and what the page offers for download."""
+"""Preflight's report as JSON: what the command line prints, and what the page offers for download."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 
 #: Names of alternatives.
 FIRST_COLUMNS, COMPUTE_PCA, LEAVE_OUT = "first-columns", "pca", "leave-out"
-#: A coordinate farther from the median than this many median absolute deviations may be a placeholder …
+#: A coordinate may be a placeholder if it is more than this many median absolute deviations from the median.
 _FAR = 100.0
-#: … if leaving such cells out shrinks the picture to a share smaller than one part in this many.
+#: Such coordinates are placeholders if the range of the embedding is more than this many times that of the others.
 _COLLAPSE = 50.0
 
 
@@ -67,8 +67,8 @@ def fix_embedding_missing(view: View, scope: Scope) -> Mapping:
 
     Raises
     ------
-    InputError
-        If there is nothing to compute from, or too much.
+    InputError, NotComputed
+        As `compute_umap`; or if there is no wider array.
     """
     if view.mapping.matrix is None and view.mapping.latent is None:
         return choose_embedding_missing(view, scope, "")
@@ -82,12 +82,12 @@ def fix_embedding_missing(view: View, scope: Scope) -> Mapping:
 
 
 def choose_embedding_missing(view: View, scope: Scope, choice: str) -> Mapping:
-    """Take the first 2 and 3 columns of a wider array.
+    """Take the first 2 and 3 columns of a wider array as embeddings.
 
     Raises
     ------
     InputError
-        If there is none.
+        If there is no wider array.
     """
     wide = _wider_array(view)
     if wide is None:
@@ -101,13 +101,13 @@ def choose_embedding_missing(view: View, scope: Scope, choice: str) -> Mapping:
 
 
 def _wider_array(view: View) -> str | None:
-    """Return the array whose first columns say most: the latent space, else the first wide one."""
+    """Return the array to take columns of: the latent space, else the widest, or None."""
     wide = _latent_candidates(view)
     return view.mapping.latent if view.mapping.latent in wide else (wide[0] if wide else None)
 
 
 def embedding_shape(view: View, scope: Scope) -> Finding | None:
-    """The chosen array does not have the columns of its dimension."""
+    """A chosen array that does not have as many columns as its dimension."""
     wrong = _misshapen(view)
     if not wrong:
         return None
@@ -127,7 +127,7 @@ def embedding_shape(view: View, scope: Scope) -> Finding | None:
 
 
 def fix_embedding_shape(view: View, scope: Scope) -> Mapping:
-    """Take the best array of the right shape for each dimension, or leave the dimension out."""
+    """Replace each misshapen array by the best one of the right shape, or leave its dimension out."""
     embeddings = dict(view.mapping.embeddings)
     words = []
     for dimension, key in _misshapen(view).items():
@@ -238,7 +238,7 @@ def embedding_collapsed(view: View, scope: Scope) -> Finding | None:
 
 
 def latent_missing(view: View, scope: Scope) -> Finding | None:
-    """No latent space: the embedding stands in."""
+    """No latent space, so that an embedding is used in its place."""
     if view.mapping.latent is not None or not view.dimensions or not view.n_cells:
         return None
     stand_in = view.mapping.embeddings[view.dimensions[-1]]
@@ -267,7 +267,7 @@ def fix_latent_missing(view: View, scope: Scope) -> Mapping:
 
 
 def choose_latent_missing(view: View, scope: Scope, choice: str) -> Mapping:
-    """Take a named obsm array, or compute a PCA (``pca``)."""
+    """Take a named obsm array, or compute a PCA (``pca``); raises as `compute_pca`, or if there is no such array."""
     if choice != COMPUTE_PCA:
         return _take_latent(view, "latent-missing", choice)
     made = compute_pca(view, scope)
@@ -303,7 +303,7 @@ def fix_latent_not_finite(view: View, scope: Scope) -> Mapping:
 
 
 def choose_latent_not_finite(view: View, scope: Scope, choice: str) -> Mapping:
-    """Take a named obsm array, or leave those cells out (``leave-out``)."""
+    """Take a named obsm array, or leave the cells out whose values are not finite (``leave-out``)."""
     if choice != LEAVE_OUT:
         return _take_latent(view, "latent-not-finite", choice)
     keys = [view.mapping.latent] if view.mapping.latent else []
@@ -321,13 +321,13 @@ def _take_latent(view: View, rule: str, key: str) -> Mapping:
 
 
 def _latent_candidates(view: View) -> list[str]:
-    """Return arrays that can be a latent space, widest first: finite, more than 3 columns, no displacements."""
+    """Return keys of arrays that can be a latent space, widest first: finite, more than 3 columns, no vector field."""
     found = []
     for key in {**view.dataset.obsm, **view.mapping.computed}:
         array = _array(view, key)
         if array.ndim != 2 or array.shape[1] <= 3 or len(array) != view.dataset.n_cells or is_vector_field(key):
             continue
-        if key.startswith(("X_umap", "X_tsne")):  # a picture of the wrong shape is not a latent space
+        if key.startswith(("X_umap", "X_tsne")):  # an embedding of the wrong shape is not a latent space
             continue
         # Where there is no embedding, the latent space itself is an array to cut one from.
         other = key != view.mapping.latent or not view.dimensions
@@ -389,8 +389,8 @@ def _latent_not_finite(view: View) -> np.ndarray:
 def _placeholders(view: View) -> np.ndarray:
     """Mark cells whose coordinates squeeze all others into a corner.
 
-    Distances from the median are judged by the median absolute deviation, which half of the cells being placeholders
-    does not move; all axes share the largest one, because the viewer scales all axes alike.
+    Distances from the median are compared with the median absolute deviation, which stays the same if up to half of the
+    cells are placeholders; the largest one of all axes is used, because the viewer scales all axes alike.
     """
     bad = np.zeros(view.n_cells, dtype=bool)
     for key in _usable(view).values():

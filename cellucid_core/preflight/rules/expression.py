@@ -14,15 +14,16 @@ from cellucid_core.ranking import kept_variability, most_variable
 from cellucid_core.reading import FILTERED
 
 _BROKEN = ("double-log", "log-of-scaled")
-#: Where the whole transcriptome was measured, a cell with fewer detected genes than this is an empty droplet, if
-#: there are very many cells (shallow spatial data with fewer spots is spared), …
+#: A cell with fewer detected genes than the first number is an empty droplet, if at least so many genes were measured
+#: (the whole transcriptome) in more than so many cells (shallow spatial data have fewer spots).
 _DROPLET_GENES, _TRANSCRIPTOME, _MANY_DROPLETS = 100, 5000, 50_000
-#: … surely with fewer than this, …
+#: With fewer detected genes than this it is one in any number of cells.
 _SURELY_EMPTY_GENES = 25
-#: … and in panels with fewer than this; more than this share of such cells says nobody filtered.
+#: In panels of fewer genes the limit is this; if more than this share of the cells is empty, nobody filtered them.
 _EMPTY_GENES, _EMPTY_SHARE = 10, 0.5
-#: From here on an export is worth a warning: what free hosting takes, and more genes than an annotation has.
+#: From here on an export is worth a warning: more genes than an annotation has; more bytes than free hosting takes.
 _MANY_FILES, _MANY_BYTES = 65_000, 1e9
+#: How many genes `fix_expression_size` keeps.
 N_VARIABLE = 2000
 
 
@@ -39,7 +40,7 @@ def expression_missing(view: View, scope: Scope) -> Finding | None:
 
 
 def var_length(view: View, scope: Scope) -> Finding | None:
-    """The gene table's rows do not match the matrix' columns."""
+    """A gene table whose rows do not match the matrix' columns."""
     name = view.mapping.matrix
     if name is None:
         return None
@@ -59,7 +60,7 @@ def var_length(view: View, scope: Scope) -> Finding | None:
 
 
 def expression_scale(view: View, scope: Scope) -> Finding | None:
-    """What each matrix holds, and which one each task wants."""
+    """What each matrix holds, and which one is right for which task."""
     if view.mapping.matrix is None:
         return None
     scales = {name: view.dataset.scale(name) for name in view.dataset.matrices}
@@ -132,7 +133,7 @@ def expression_double_log(view: View, scope: Scope) -> Finding | None:
 
 
 def fix_expression_double_log(view: View, scope: Scope) -> Mapping:
-    """Take the best other matrix: log-normalized, else counts or normalized ones, else any.
+    """Take the best other matrix: logged, else normalized, else counts, else scaled or signed.
 
     Raises
     ------
@@ -175,7 +176,7 @@ def expression_not_finite(view: View, scope: Scope) -> Finding | None:
 
 
 def cells_unfiltered(view: View, scope: Scope) -> Finding | None:
-    """Most cells nearly empty: an unfiltered droplet matrix."""
+    """Barcodes that the file says are no cells; else an unfiltered droplet matrix, told by most cells being empty."""
     if (told := _not_cells(view)) is not None:
         return Finding(
             "cells-unfiltered",
@@ -205,7 +206,7 @@ def cells_unfiltered(view: View, scope: Scope) -> Finding | None:
 
 
 def fix_cells_unfiltered(view: View, scope: Scope) -> Mapping:
-    """Leave out the cells below the stated number of detected genes."""
+    """Leave out the barcodes that the file says are no cells, else the cells with too few detected genes."""
     if (told := _not_cells(view)) is not None:
         sentence = f"{plural(int(told.sum()), 'barcode')} left out: not cells"
         return leave_cells_out(
@@ -221,7 +222,7 @@ def fix_cells_unfiltered(view: View, scope: Scope) -> Mapping:
 
 
 def _not_cells(view: View) -> np.ndarray | None:
-    """Return which barcodes the file says are no cells, if there are some of both."""
+    """Return which barcodes the file says are no cells, (n_cells,) bool; None unless it names some, but not all."""
     if FILTERED not in view.dataset.obs or view.dataset.obs[FILTERED].dtype != bool:
         return None
     told: np.ndarray = ~view.dataset.obs[FILTERED].to_numpy()[view.cell_index]
@@ -229,7 +230,7 @@ def _not_cells(view: View) -> np.ndarray | None:
 
 
 def genes_all_zero(view: View, scope: Scope) -> Finding | None:
-    """Genes without any value."""
+    """Genes that are 0 in every cell."""
     empty = _zero_genes(view, scope)
     if empty is None or not empty.any() or view.n_cells < 2:
         return None
@@ -247,7 +248,7 @@ def genes_all_zero(view: View, scope: Scope) -> Finding | None:
 
 
 def fix_genes_all_zero(view: View, scope: Scope) -> Mapping:
-    """Leave the genes without a value out."""
+    """Leave the genes out that are 0 in every cell."""
     empty = _zero_genes(view, scope)
     assert empty is not None
     sentence = f"{plural(int(empty.sum()), 'gene')} left out: 0 in every cell"
@@ -255,7 +256,7 @@ def fix_genes_all_zero(view: View, scope: Scope) -> Mapping:
 
 
 def expression_size(view: View, scope: Scope) -> Finding | None:
-    """What exporting this many genes at these settings writes, if that is a lot."""
+    """An export that would write very many files or bytes for its genes."""
     expression = view.expression if is_readable(view) else None
     if expression is None or not view.n_cells or not view.n_genes:
         return None
@@ -282,7 +283,7 @@ def expression_size(view: View, scope: Scope) -> Finding | None:
 
 
 def fix_expression_size(view: View, scope: Scope) -> Mapping:
-    """Keep the most variable genes (scanpy's ``seurat`` flavor)."""
+    """Keep the most variable genes (scanpy's ``seurat`` flavor); raises as `kept_variability`."""
     what = "Finding highly variable genes"
     score, _ = kept_variability(
         view, report=lambda done, total: scope.say(what, done / total), ready_only=scope.ready_only
@@ -304,7 +305,7 @@ def _use(view: View, rule: str, name: str, choice: str) -> Mapping:
 
 
 def _variable_code(rule: LogRule) -> list[str]:
-    """Return the scanpy lines that keep the most variable genes of values that a rule makes logs of."""
+    """Return the scanpy lines that keep the most variable genes, logging values for it as the rule says."""
     if rule.factor is None:
         base = [f'adata.uns["log1p"] = {{"base": {rule.scale.base}}}'] if rule.scale.base in ("2", "10") else []
         return [
@@ -332,10 +333,10 @@ def _unbroken_matrices(view: View) -> list[str]:
 
 
 def _empty_limit(view: View) -> int | None:
-    """Return the number of detected genes below which most cells lie, if there are real cells far above it.
+    """Return the limit of detected genes below which more than half of the cells are, if other cells are far above it.
 
     Panels of few genes and shallow spatial data have few genes in every cell; in unfiltered droplets the best cells
-    have at least five times the limit.
+    have at least five times the limit. None if it is no unfiltered matrix.
     """
     expression = view.expression if is_readable(view) else None
     if expression is None or not view.n_cells or expression.n_genes < _EMPTY_GENES:
@@ -366,7 +367,7 @@ def _zero_genes(view: View, scope: Scope) -> np.ndarray | None:
 
 
 def _export_size(view: View, scope: Scope) -> tuple[int, float]:
-    """Return the number of gene files and about how many bytes they are."""
+    """Return the number of gene files and an estimate of their bytes."""
     assert view.expression is not None
     n_genes = view.n_genes
     if scope.n_genes is not None:
@@ -377,7 +378,7 @@ def _export_size(view: View, scope: Scope) -> tuple[int, float]:
     raw = float(n_files) * view.n_cells * width
     if not scope.compression:
         return n_files, raw
-    # gzip: where the values stand costs their entropy, each value a bit less than its width.
+    # An estimate of gzip: the places of nonzero values cost their entropy, each value three quarters of its width.
     share = np.clip(view.expression.stats.n_nonzero / max(1, view.n_cells), 1e-6, 1 - 1e-6)
     places = -(share * np.log2(share) + (1 - share) * np.log2(1 - share)) / 8
     per_cell = np.minimum(1.2 * places + 0.75 * width * share, width)
@@ -385,7 +386,7 @@ def _export_size(view: View, scope: Scope) -> tuple[int, float]:
 
 
 def is_readable(view: View) -> bool:
-    """Whether the matrix fits the tables; rows-misaligned and var-length say so where it does not."""
+    """Tell whether there is a matrix that fits the tables; if not, rows-misaligned or var-length report it."""
     name = view.mapping.matrix
     if name is None:
         return False

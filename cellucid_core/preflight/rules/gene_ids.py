@@ -29,7 +29,7 @@ MOST_EXPRESSED = "most-expressed"
 
 
 def gene_id_column(view: View, scope: Scope) -> Finding | None:
-    """The chosen gene-id column is missing or has empty ids."""
+    """A chosen gene-id column that does not exist or has empty ids."""
     if view.mapping.matrix is None:
         return None
     column = view.mapping.gene_id
@@ -71,7 +71,7 @@ def fix_gene_id_column(view: View, scope: Scope) -> Mapping:
     Raises
     ------
     InputError
-        If no column has.
+        If no column has one.
     """
     others = _sound_columns(view)
     if not others:
@@ -80,7 +80,7 @@ def fix_gene_id_column(view: View, scope: Scope) -> Mapping:
 
 
 def choose_gene_id_column(view: View, scope: Scope, column: str) -> Mapping:
-    """Take gene ids from a named column."""
+    """Take gene ids from a named column; raises an `InputError` if there is none of that name."""
     return _switched(view, "gene-id-column", column)
 
 
@@ -116,7 +116,13 @@ def fix_gene_ids_duplicate(view: View, scope: Scope) -> Mapping:
 
 
 def choose_gene_ids_duplicate(view: View, scope: Scope, choice: str) -> Mapping:
-    """Keep the most expressed gene of each id, or take ids from a column in which they are unique."""
+    """Keep the most expressed gene of each id, or take ids from a named column.
+
+    Raises
+    ------
+    InputError
+        If there is no expression to compare, or no such column.
+    """
     if choice != MOST_EXPRESSED:
         return _switched(view, "gene-ids-duplicate", choice)
     expression = view.expression
@@ -137,7 +143,7 @@ def choose_gene_ids_duplicate(view: View, scope: Scope, choice: str) -> Mapping:
 
 
 def gene_ids_unlike(view: View, scope: Scope) -> Finding | None:
-    """Ids of a database while the gene table has symbols."""
+    """Genes named by ids of a database although the gene table also has symbols."""
     column = _symbol_column(view)
     if column is None:
         return None
@@ -190,7 +196,7 @@ def gene_names_excel(view: View, scope: Scope) -> Finding | None:
 
 
 def fix_gene_names_excel(view: View, scope: Scope) -> Mapping:
-    """Rename the damaged genes of which only one can be meant."""
+    """Rename the damaged names that can mean only one gene."""
     repairs = _repairs(view)
     new = np.array([repairs.get(gene, gene) for gene in view.gene_ids], dtype=object)
     words = [f"{old} → {name}" for old, name in repairs.items()]
@@ -205,7 +211,7 @@ def gene_species_mixed(view: View, scope: Scope) -> Finding | None:
         return None
     found = species(view.gene_ids)
     total = sum(found.values())
-    # A transgene or a spike-in makes no second species.
+    # A few genes, such as a transgene or spike-ins, are no second species.
     kinds = {kind: n for kind, n in found.items() if n >= max(2, 0.02 * total) or n >= 200}
     if len(kinds) < 2:
         return None
@@ -225,7 +231,7 @@ def gene_species_mixed(view: View, scope: Scope) -> Finding | None:
 
 
 def _candidates(view: View) -> list[str]:
-    """Return columns (and the index) of the gene table that hold text and are not chosen."""
+    """Return the index and the columns of text of the gene table, except the chosen one."""
     columns = [INDEX]
     for name in map(str, view.var.columns):
         column = view.var[name]
@@ -236,7 +242,7 @@ def _candidates(view: View) -> list[str]:
 
 
 def _sound_columns(view: View) -> list[str]:
-    """Return other columns with an id for every gene: the index, then those that are nearly unique."""
+    """Return the index and other columns that have an id for every gene and at least 90 % different ones."""
     sound = []
     for name in _candidates(view):
         ids = gene_ids(view.var, name)
@@ -278,7 +284,7 @@ def _switched(view: View, rule: str, column: str) -> Mapping:
         if column == INDEX
         else f"adata.var_names = adata.var[{column!r}].astype(str)"
     )
-    # What was renamed were the old ids.
+    # The names that this fix repaired are not used any more.
     still = tuple(fix for fix in view.mapping.fixes if fix.rule != "gene-names-excel")
     changed = replace(view.mapping, fixes=still, gene_id=column, gene_ids=None)
     return changed.with_fix(AppliedFix(rule, sentence, code, choice))

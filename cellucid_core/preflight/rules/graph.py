@@ -11,7 +11,7 @@ from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 
 
 def connectivity_shape(view: View, scope: Scope) -> Finding | None:
-    """The graph is not n_cells × n_cells, or cannot be read."""
+    """A graph that is not n_cells × n_cells, or cannot be read."""
     key = view.mapping.connectivities
     if key is None:
         return None
@@ -52,13 +52,13 @@ def fix_connectivity_shape(view: View, scope: Scope) -> Mapping:
 
 
 def connectivity_values(view: View, scope: Scope) -> Finding | None:
-    """NaN or negative weights, self-edges, edges in one direction only: what export will do with them."""
+    """NaN or negative weights, edges from a cell to itself, edges in one direction only."""
     key = view.mapping.connectivities
     if key is None or view.dataset.graphs[key].shape != (view.dataset.n_cells, view.dataset.n_cells):
         return None
     try:
         graph = view.graph()
-    except InputError:  # which `connectivity_shape` says
+    except InputError:  # reported by `connectivity_shape`
         return None
     if graph is None:
         return None
@@ -91,7 +91,7 @@ def _one_way(graph: sparse.csr_matrix, row: np.ndarray, present: np.ndarray) -> 
     """Mark the entries whose opposite is absent, (n_entries,) bool."""
     n = graph.shape[0]
     if present.all() and graph.has_canonical_format:
-        # The usual case, a symmetric graph, shows by its transpose having the same pattern.
+        # The usual case is quick to recognise: the transpose of a symmetric graph has the same pattern.
         pattern = sparse.csr_matrix((np.ones(graph.nnz, np.int8), graph.indices, graph.indptr), shape=graph.shape)
         turned = pattern.T.tocsr()
         if np.array_equal(turned.indptr, graph.indptr) and np.array_equal(turned.indices, graph.indices):

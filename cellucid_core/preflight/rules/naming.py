@@ -13,7 +13,7 @@ from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 
 
 def key_collision(view: View, scope: Scope) -> Finding | None:
-    """Two different keys of one folder that would be one file."""
+    """Different names in one folder that would get the same file name."""
     pairs = _obs_collisions(view) + _gene_collisions(view, scope)
     if not pairs:
         return None
@@ -77,7 +77,7 @@ def key_reserved_name(view: View, scope: Scope) -> Finding | None:
 
 
 def fix_key_reserved_name(view: View, scope: Scope) -> Mapping:
-    """Put a number behind the device's name: CON becomes CON-1."""
+    """Add a number to the device's name: CON becomes CON-1."""
     names = _obs_names(view)
     ids = known_gene_ids(view)
     new_obs = _unreserved(names)
@@ -113,7 +113,7 @@ def _obs_collisions(view: View) -> list[str]:
 
 
 def _gene_collisions(view: View, scope: Scope) -> list[str]:
-    """Group different gene ids that share a safe key; equal ids are gene-ids-duplicate's."""
+    """Return the groups of different gene ids that share a safe key; gene-ids-duplicate reports equal ids."""
     distinct = list(dict.fromkeys(gene for gene in chosen_gene_ids(view, scope) if gene.strip()))
     return [f"{' and '.join(group)} (genes)" for group in collisions(distinct).values()]
 

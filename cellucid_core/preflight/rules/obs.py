@@ -18,7 +18,7 @@ _DISTINCT_SHARE, _DISTINCT_CELLS = 0.9, 10
 
 
 def cell_ids_duplicate(view: View, scope: Scope) -> Finding | None:
-    """Cell ids that occur more than once: exports stay valid, tables no longer join."""
+    """Cell ids that occur more than once, so that tables cannot be joined by them."""
     index = pd.Index(view.cell_ids)
     repeated = index[index.duplicated()].unique()
     if not len(repeated):
@@ -36,7 +36,7 @@ def cell_ids_duplicate(view: View, scope: Scope) -> Finding | None:
 
 
 def fix_cell_ids_duplicate(view: View, scope: Scope) -> Mapping:
-    """Number the later of equal cell ids, in all rows of the source."""
+    """Number the later of equal cell ids, also of cells that are left out."""
     given = view.mapping.cell_ids
     old = np.asarray(view.dataset.obs.index, dtype=object) if given is None else given
     new = np.array(unique(old), dtype=object)
@@ -48,7 +48,7 @@ def fix_cell_ids_duplicate(view: View, scope: Scope) -> Mapping:
 
 
 def obs_category_count(view: View, scope: Scope) -> Finding | None:
-    """More categories than a code can hold."""
+    """Columns with more categories than the exported codes can tell apart."""
     limit = MAX_UINT8 if scope.categorical_dtype == "uint8" else MAX_CATEGORIES
     counts = {key: n for key in view.obs_keys if (n := _n_categories(view, key)) > limit}
     if not counts:
@@ -74,7 +74,7 @@ def fix_obs_category_count(view: View, scope: Scope) -> Mapping:
 
 
 def obs_one_value_per_cell(view: View, scope: Scope) -> Finding | None:
-    """A text column with nearly a value of its own for every cell."""
+    """Text columns in which nearly every cell has a value of its own."""
     columns = _one_value_columns(view)
     if not columns:
         return None

@@ -14,14 +14,14 @@ from cellucid_core.names import listed
 from cellucid_core.preflight.changes import leave_out
 from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 
-#: Words of a column's name that say its numbers are labels …
+#: Words in a column's name that say that its numbers are labels.
 _LABEL_TEXT = (
     "leiden louvain cluster clusters kmeans phenograph snn res batch batches sample samples donor donors "
     "patient patients subject individual plate lane library replicate celltype celltypes annotation label "
     "labels group clone condition class category id ids "
 )
 _LABEL_WORDS = frozenset(_LABEL_TEXT.split())
-#: … or that they measure, order or count something.
+#: Words in a column's name that say that its numbers measure, order or count something.
 _NUMBER_TEXT = (
     "n num number count counts total sum mean median age day days time hour hours hpf dpf dpi week weeks "
     "pcw month year years score scores pct percent percentage frac fraction ratio log log1p log10 dose "
@@ -32,16 +32,17 @@ _NUMBER_TEXT = (
 )
 _NUMBER_WORDS = frozenset(_NUMBER_TEXT.split())
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[a-z]+\d+")
+#: Whole numbers are labels if there are few different ones and many cells of each; with a label's name, up to the last.
 _FEW_LABELS, _CELLS_PER_LABEL = 12, 10
 _MOST_LABELS = 1000
-#: A text column of whole numbers is numbers only if it has more values than clusters have, one value for few cells.
+#: Text of whole numbers is taken as numbers only if it has more different values than this, for few cells each.
 _MANY_NUMBERS, _CELLS_PER_NUMBER = 12, 3
 _MISSING_WORDS = frozenset(["", "nan", "na", "n/a", "none", "null", "<na>"])
 _ISO_DATE = re.compile(r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$")
 
 
 def obs_numeric_labels(view: View, scope: Scope) -> Finding | None:
-    """Integers that look like labels."""
+    """Columns of whole numbers that look like labels."""
     columns = _numeric_label_columns(view)
     if not columns:
         return None
@@ -70,7 +71,7 @@ def fix_obs_numeric_labels(view: View, scope: Scope) -> Mapping:
 
 
 def obs_numeric_text(view: View, scope: Scope) -> Finding | None:
-    """Text that parses as numbers."""
+    """Columns of text that hold numbers."""
     columns = numeric_text_columns(view)
     if not columns:
         return None
@@ -102,7 +103,7 @@ def fix_obs_numeric_text(view: View, scope: Scope) -> Mapping:
 
 
 def obs_datetime(view: View, scope: Scope) -> Finding | None:
-    """Dates become categories."""
+    """Columns of dates, which would become categories."""
     columns = date_columns(view)
     if not columns:
         return None
@@ -136,7 +137,7 @@ def fix_obs_datetime(view: View, scope: Scope) -> Mapping:
 
 
 def obs_mixed_types(view: View, scope: Scope) -> Finding | None:
-    """An object column that mixes types."""
+    """Columns whose values are of several types."""
     columns = _mixed_columns(view)
     if not columns:
         return None
@@ -154,7 +155,7 @@ def obs_mixed_types(view: View, scope: Scope) -> Finding | None:
 
 
 def fix_obs_mixed_types(view: View, scope: Scope) -> Mapping:
-    """Convert those columns to text; missing stays missing."""
+    """Convert those columns to text; missing values stay missing."""
     columns = _mixed_columns(view)
     replaced = {}
     for key in columns:
@@ -168,7 +169,7 @@ def fix_obs_mixed_types(view: View, scope: Scope) -> Mapping:
 
 
 def obs_all_missing(view: View, scope: Scope) -> Finding | None:
-    """No finite or no labelled value."""
+    """Columns without a single finite or labelled value."""
     columns = _empty_columns(view)
     if not columns:
         return None
@@ -189,7 +190,7 @@ def fix_obs_all_missing(view: View, scope: Scope) -> Mapping:
 
 
 def obs_not_finite(view: View, scope: Scope) -> Finding | None:
-    """NaN and Inf become the missing marker."""
+    """Columns of numbers with NaN or Inf, which become the missing marker."""
     empty = set(_empty_columns(view))
     counts = {}
     for key in view.obs_keys:
@@ -239,7 +240,7 @@ def _numeric_label_columns(view: View) -> list[str]:
 
 
 def numeric_text_columns(view: View) -> list[str]:
-    """Return the chosen columns of text that hold numbers, and not labels of digits (clusters "0", "1")."""
+    """Return the chosen columns of text that hold numbers, without labels that are digits (clusters "0", "1")."""
     return [key for key in view.obs_keys if _is_text(view, key) and _holds_numbers(view, key)]
 
 
@@ -260,7 +261,7 @@ def _holds_numbers(view: View, key: str) -> bool:
     ordered = np.sort(values)
     clusters = np.array_equal(ordered, np.arange(ordered[0], ordered[0] + len(ordered)))
     cells = int(counts.sum())
-    if clusters or len(labels) == cells:  # numbered groups, or a number for each cell: names, not amounts
+    if clusters or len(labels) == cells:  # numbered groups, or a number that names each cell
         return False
     return len(labels) * _CELLS_PER_NUMBER > cells
 
@@ -273,7 +274,7 @@ def _reads_as_number(label: str) -> bool:
 
 
 def date_columns(view: View) -> list[str]:
-    """Return the chosen columns that hold dates, as such or as text (2024-05-31)."""
+    """Return the chosen columns that hold dates, of a type of dates or as text (2024-05-31)."""
     found = []
     for key in view.obs_keys:
         if view.kind(key) != "categorical":
@@ -288,7 +289,7 @@ def date_columns(view: View) -> list[str]:
 
 
 def _labels_that(hold: Callable[[str], bool], counts: pd.Series) -> list[str] | None:
-    """Return the labels, words for "missing" left out, if there are two or more and all hold; stops at the first."""
+    """Return the labels without words for "missing", or None if there are fewer than two or `hold` refuses one."""
     labels = []
     for label in map(str, counts.index):
         label = label.strip()
@@ -319,7 +320,7 @@ def _as_times(column: pd.Series) -> pd.Series:
 
 
 def _is_text(view: View, key: str) -> bool:
-    """Whether a column's values are text (or objects), also as categories."""
+    """Tell whether a column's values, or its categories, are text or objects."""
     if view.kind(key) != "categorical" or not view.n_cells:
         return False
     series = view.obs(key)
@@ -371,7 +372,7 @@ def _numbers(series: pd.Series) -> np.ndarray:
 
 
 def source_column(view: View, key: str) -> pd.Series:
-    """Return a column for all rows of the source."""
+    """Return a column, as fixes have replaced it, for all cells of the source."""
     if key in view.mapping.obs_replaced:
         return pd.Series(view.mapping.obs_replaced[key], index=view.dataset.obs.index, name=key)
     column = view.dataset.obs[key]

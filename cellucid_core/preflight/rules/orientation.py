@@ -1,4 +1,4 @@
-"""The rule that asks whether cells and genes were swapped, and the fix that turns the dataset."""
+"""The rule that checks whether cells and genes were swapped, and its fix, which transposes the dataset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cellucid_core.preflight.finding import Finding, Scope, examples
 
 
 def expression_orientation(view: View, scope: Scope) -> Finding | None:
-    """Genes × cells: the names look swapped, or lengths fit only transposed."""
+    """A matrix of genes × cells: its shape fits the tables only transposed, or the names look swapped."""
     how = swapped(view)
     if how is None:
         return None
@@ -43,7 +43,7 @@ def expression_orientation(view: View, scope: Scope) -> Finding | None:
 
 
 def fix_expression_orientation(view: View, scope: Scope) -> Mapping:
-    """Turn the dataset; choices that still make sense stay, the others start with the defaults."""
+    """Transpose the dataset; choices that still apply stay, the others become the defaults."""
     how = swapped(view) or "all"
     if how == "matrix":
         fix = AppliedFix("expression-orientation", f"{view.mapping.matrix} transposed", "adata.X = adata.X.T")
@@ -65,10 +65,11 @@ def fix_expression_orientation(view: View, scope: Scope) -> Mapping:
 
 
 def swapped(view: View) -> Turn | None:
-    """Return how the dataset must be turned, None if it lies right or was declared to.
+    """Return how the dataset must be turned; None if it need not be, is turned already, or the rule was overruled.
 
-    Names decide only where they contradict each other: rows named like genes and columns not, or columns named like
-    cell barcodes and rows not (pseudobulks of perturbed genes, and guides named by their sequence, are no swap).
+    Names decide only if one axis is named like the other should be and the other is not: rows like genes and columns
+    not, or columns like cell barcodes and rows not. So pseudobulks of perturbed genes, and guides named by their
+    sequence, are no swap.
     """
     name = view.mapping.matrix
     if name is None or "expression-orientation" in view.mapping.overruled or view.mapping.turn:
@@ -78,7 +79,7 @@ def swapped(view: View) -> Turn | None:
     if view.dataset.matrices[name].shape != (view.dataset.n_cells, len(view.dataset.variables[name])):
         return None
     rows, columns = sampled(view.dataset.obs.index), sampled(view.dataset.variables[name].index)
-    # Symbols of other animals are known in part, so "no genes" asks for few known ones, in any letter case.
+    # Only some symbols of other animals are known, so columns are no genes only if few are known in any letter case.
     genes_as_rows = (
         len(rows) >= 3
         and look_like_genes(rows)

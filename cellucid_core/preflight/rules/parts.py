@@ -10,7 +10,7 @@ from cellucid_core.names import listed
 from cellucid_core.preflight.compute import MAX_CELLS, compute_umap
 from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 
-#: Where samples share fewer of their genes than this, what they share says little of either.
+#: If the samples share a smaller share of the smallest one's genes than this, the finding is a warning.
 _FEW_SHARED = 0.5
 
 
@@ -92,7 +92,7 @@ def parts_genes(view: View, scope: Scope) -> Finding | None:
 
 
 def parts_embedding(view: View, scope: Scope) -> Finding | None:
-    """An embedding that was put together from those of separate files."""
+    """An embedding that was joined from those of separate files."""
     keys = _from_files(view)
     if not view.dataset.parts or not keys:
         return None
@@ -114,8 +114,8 @@ def fix_parts_embedding(view: View, scope: Scope) -> Mapping:
 
     Raises
     ------
-    InputError
-        If there is nothing to compute from, or too much.
+    InputError, NotComputed
+        As `compute_umap`.
     """
     made = compute_umap(View(view.dataset, replace(view.mapping, latent=None)), scope)
     sentence, code = made.words
@@ -134,7 +134,7 @@ def _differ(view: View, matrix: str) -> bool:
 
 
 def _group(part: Part, matrix: str) -> str:
-    """Return what values may be compared with: linear ones of one kind, logs, and each other kind."""
+    """Return a name that is the same for scales whose values can be compared; "" for a matrix of zeros."""
     kind = part.scales[matrix].kind
     if kind == "empty":
         return ""

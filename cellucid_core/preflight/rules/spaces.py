@@ -1,4 +1,4 @@
-"""The rule about names that begin or end with a space: nobody sees it, and nothing finds or joins them."""
+"""The rule about names that begin or end with a space, which nobody sees and because of which names do not match."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def names_spaces(view: View, scope: Scope) -> Finding | None:
 
 
 def fix_names_spaces(view: View, scope: Scope) -> Mapping:
-    """Strip gene ids, cell ids and categories; what becomes the same is left to the rules on repeated ids."""
+    """Strip gene ids, cell ids and categories; ids that become equal are left to the rules about repeated ids."""
     changes: dict[str, Any] = {}
     words, code = [], []
     if genes := _spaced_genes(view):
@@ -72,7 +72,7 @@ def _spaced_genes(view: View) -> list[str]:
 
 
 def _spaced_columns(view: View) -> dict[str, list[str]]:
-    """Return the categorical columns that have such labels, with them."""
+    """Return the categorical columns that have labels with spaces around them → these labels."""
     found = {}
     for key in view.obs_keys:
         if view.kind(key) != "categorical":

@@ -14,7 +14,7 @@ _DIMENSION = re.compile(r"^(.*)_([123])d$")
 
 
 def vector_shape(view: View, scope: Scope) -> Finding | None:
-    """Rows are not the cells, or components are not 1, 2 or 3 (or not the number that the key names)."""
+    """Fields whose rows are not the cells, or that have other than 1, 2 or 3 columns, or than their key says."""
     wrong = _misshapen(view)
     if not wrong:
         return None
@@ -64,7 +64,7 @@ def fix_vector_id(view: View, scope: Scope) -> Mapping:
 
 
 def vector_without_points(view: View, scope: Scope) -> Finding | None:
-    """A field of a dimension without points."""
+    """Fields of a dimension that has no embedding."""
     lonely = _lonely(view)
     if not lonely:
         return None
@@ -83,7 +83,7 @@ def vector_without_points(view: View, scope: Scope) -> Finding | None:
 
 
 def fix_vector_without_points(view: View, scope: Scope) -> Mapping:
-    """Leave the fields without points out."""
+    """Leave the fields out whose dimension has no embedding."""
     return _leave_out(view, _lonely(view), "vector-without-points", "no points of that dimension")
 
 
@@ -127,7 +127,7 @@ def _renames(view: View) -> dict[str, str]:
     fields = list(dict.fromkeys(ids.values()))
     if all(safe_key(field) == field for field in fields) and not case_collisions(fields):
         return {}
-    # The first of those that clash keeps its name: the one that the viewer takes by itself, then others on the UMAP.
+    # The first of names that clash stays: the field that the viewer shows by default, then others on the UMAP.
     fields.sort(key=lambda field: (field != "velocity_umap", not field.endswith("_umap")))
     new = dict(zip(fields, separate([safe_key(field) for field in fields], fold_case=True), strict=True))
     renamed = {key: new[ids[key]] + (f"_{match[2]}d" if (match := parts[key]) else "") for key in names}
