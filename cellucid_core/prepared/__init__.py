@@ -1,6 +1,6 @@
-"""The prepared export's format: its files, its manifests and its numbers, as anybody reads them.
+"""The prepared export's format: reading its files, its manifests and its numbers.
 
-Below `dataset`, which opens such exports, and `export`, which writes and verifies them.
+Used by `reading`, which opens such exports, and `export`, which writes and verifies them.
 """
 
 from __future__ import annotations

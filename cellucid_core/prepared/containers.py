@@ -1,4 +1,4 @@
-"""Where the files of an export lie: a zip or a folder, neither of which is trusted."""
+"""The container of an export's files: a zip or a folder, neither of which is trusted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cellucid_core.errors import InputError
 
 IDENTITY = "dataset_identity.json"
 _CHUNK = 4 * 2**20
-#: What operating systems leave in folders that were looked at.
+#: Files that operating systems leave in folders that were looked at.
 _LITTER = frozenset([".DS_Store", "Thumbs.db", "desktop.ini"])
 
 #: The fixed part of an entry's local header: signature, flags, method, checksum, the two sizes (all ones where a ZIP64
@@ -26,15 +26,15 @@ _ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
 
 
 class DamagedError(ValueError):
-    """Bytes that cannot be what they should be."""
+    """Bytes that are not what the format demands; the message is the end of a sentence about the file."""
 
 
 class ExportFiles(Protocol):
-    """The files of one export: paths within the dataset's folder."""
+    """The files of one export, named by their paths within the dataset's folder."""
 
     @property
     def names(self) -> frozenset[str]:
-        """All files, also unexpected ones."""
+        """All files, also ones that do not belong to the format."""
         ...
 
     @property
@@ -47,18 +47,18 @@ class ExportFiles(Protocol):
         ...
 
     def whole(self, name: str, most: int) -> bytes | None:
-        """Return all of a file, if that is possible in one step and it has at most `most` bytes, else None.
+        """Return the whole file if it can be read in one step and has at most `most` bytes, else None.
 
-        Raises `DamagedError` if its bytes are not those that were written. For any number of threads.
+        Raises `DamagedError` if its bytes do not fit the zip's checksum. May be called by several threads at once.
         """
         ...
 
     def checksum(self, name: str) -> int:
-        """Return the CRC-32 of a file's stored bytes; of a zip the one that its directory has."""
+        """Return the CRC-32 of a file's bytes as they are in the folder; in a zip the one in the zip's directory."""
         ...
 
     def close(self) -> None:
-        """Let go of the container."""
+        """Close the container."""
         ...
 
 
@@ -99,7 +99,7 @@ class _ZipFiles:
         plain = entry.compress_type == zipfile.ZIP_STORED and not entry.flag_bits & _ENCRYPTED
         if not plain or entry.file_size != entry.compress_size or entry.file_size > most or not hasattr(os, "pread"):
             return None
-        # One call for the local header and what follows it: its extra fields are none, or short.
+        # One read for the local header and the data, since the extra fields between them are short.
         guess = _HEADER.size + len(_encoded(entry)) + _EXTRA + entry.file_size
         raw = os.pread(self._file.fileno(), guess, entry.header_offset)
         if len(raw) < _HEADER.size:
@@ -120,7 +120,7 @@ class _ZipFiles:
         return data
 
     def checksum(self, name: str) -> int:
-        return self._entries[name].CRC  # reading the entry compares it with the bytes
+        return self._entries[name].CRC  # zipfile compares it with the bytes when the entry is read
 
     def close(self) -> None:
         self._zip.close()
@@ -175,7 +175,7 @@ def _without_litter(names: Any) -> frozenset[str]:
 
 
 def _root(identities: list[str], path: Path) -> str:
-    """Return the prefix of the one dataset, from the paths of all identities."""
+    """Return the folder of the one dataset, ending in ``/`` or empty, from the paths of all identity files."""
     if not identities:
         raise InputError(
             f"{path} is not a prepared export: it has no {IDENTITY}.", "Name the zip or the dataset's folder."
@@ -193,7 +193,7 @@ def open_export(path: str | Path) -> ExportFiles:
     Raises
     ------
     InputError
-        If it is neither, or holds no export, or several.
+        If it does not exist, cannot be read, or does not hold exactly one export.
     """
     path = Path(path)
     try:

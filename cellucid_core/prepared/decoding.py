@@ -1,4 +1,4 @@
-"""Decode an export's arrays as the viewer does: what is shown from here is what the file says."""
+"""Decode an export's arrays as the viewer does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cellucid_core.prepared.structure import Categories, Numbers, read_structure
 
 
 def decode_array(files: ExportFiles, name: str, count: int, dtype: Any = "<f4") -> np.ndarray:
-    """Return a whole array; raises `DamagedError`, naming the file, if it is not as long as it should be."""
+    """Return a whole array, (count,); raises `DamagedError`, naming the file, if it is damaged or of another length."""
     kind = np.dtype(dtype)
     try:
         return np.concatenate([np.zeros(0, kind), *read_array(files, name, count, kind)])
@@ -27,7 +27,7 @@ def decode_array(files: ExportFiles, name: str, count: int, dtype: Any = "<f4") 
 
 
 def decode_numbers(spec: Numbers, files: ExportFiles, n: int) -> np.ndarray:
-    """Return a vector of numbers as float32, (n,); what is missing is NaN."""
+    """Return a vector of numbers as float32, (n,), NaN where a value is missing; raises `DamagedError`."""
     codes = decode_array(files, spec.file, n, spec.dtype)
     if spec.bits is None:
         return codes
@@ -35,13 +35,13 @@ def decode_numbers(spec: Numbers, files: ExportFiles, n: int) -> np.ndarray:
 
 
 def decode_categories(spec: Categories, files: ExportFiles, n: int) -> pd.Categorical:
-    """Return a column of categories, (n,); raises `DamagedError` for codes beyond them."""
+    """Return a column of categories, (n,); raises `DamagedError`, also for codes without a category."""
     codes = decode_array(files, spec.file, n, spec.dtype).astype(np.int64)
     codes[codes == spec.missing] = -1
     if len(codes) and int(codes.max()) >= len(spec.labels):
         raise DamagedError(f"{spec.file}: it has codes beyond its {len(spec.labels):,} categories")
     labels = pd.Index(spec.labels, dtype=object)
-    if labels.has_duplicates:  # one name, one category
+    if labels.has_duplicates:  # pandas needs unique categories: equal names become one
         unique = labels.unique()
         codes = np.append(unique.get_indexer(labels), -1)[codes]
         labels = unique
@@ -59,7 +59,7 @@ class PreparedExport:
     Raises
     ------
     InputError
-        If there is no export.
+        If it is no export that can be read; by every method that decodes, if a file is damaged.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -74,27 +74,21 @@ class PreparedExport:
 
     @cached_property
     def columns(self) -> dict[str, Numbers | Categories]:
-        """Columns of the cell table."""
+        """Columns of the cell table, by name."""
         return {column.key: column for column in self._structure.columns}
 
     @property
     def groupings(self) -> tuple[str, ...]:
-        """Those of them that hold categories."""
+        """Names of the columns that hold categories."""
         return tuple(key for key, column in self.columns.items() if isinstance(column, Categories))
 
     @cached_property
     def genes(self) -> dict[str, Numbers]:
-        """Genes."""
+        """Genes, by id."""
         return {gene.key: gene for gene in self._structure.genes}
 
     def points(self, dimension: int) -> np.ndarray:
-        """Return the points of a dimension, float32 (n_cells, dimension), in the unit box.
-
-        Raises
-        ------
-        InputError
-            As all that decodes here: if the file is damaged.
-        """
+        """Return the points of a dimension, (n_cells, dimension) float32, as the export scaled them: −1 … 1."""
         n = self._structure.n_cells
         try:
             return decode_array(self._files, self._structure.points[dimension], n * dimension).reshape(n, dimension)
@@ -102,7 +96,7 @@ class PreparedExport:
             raise self._damaged(error) from error
 
     def column(self, key: str) -> np.ndarray | pd.Categorical:
-        """Return a column: float32, or categories."""
+        """Return a column, (n_cells,): float32, or categories."""
         spec = self.columns[key]
         try:
             if isinstance(spec, Categories):
@@ -112,7 +106,7 @@ class PreparedExport:
             raise self._damaged(error) from error
 
     def gene(self, key: str) -> np.ndarray:
-        """Return a gene's expression, float32 (n_cells,)."""
+        """Return a gene's expression, (n_cells,) float32."""
         try:
             return decode_numbers(self.genes[key], self._files, self._structure.n_cells)
         except DamagedError as error:

@@ -1,4 +1,4 @@
-"""How a prepared export keeps numbers: which types there are, and what a code stands for.
+"""How a prepared export stores numbers: which types there are, and what a code stands for.
 
 Source: ``export-format.md``, "Quantization of a continuous vector" and "obs_manifest.json".
 """
@@ -12,18 +12,30 @@ import numpy as np
 
 Bits = Literal[8, 16]
 
-#: Codes run from 0 to this, per number of bits; the next higher code marks what is missing.
+#: Codes run from 0 to this, per number of bits; the next higher code, the marker, stands for a missing value.
 MAX_QUANT: dict[int, int] = {8: 254, 16: 65534}
 MARKER: dict[int, int] = {8: 255, 16: 65535}
 
 
-#: Most categories of a column, per type of its codes; the next higher code marks what is missing.
+#: Most categories of a column, per type of its codes; the code after the highest possible one marks missing values.
 MAX_CATEGORIES = {"uint8": 254, "uint16": 65_534}
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a vector is written: its file suffix, its numpy type, and the names a manifest uses for them."""
+    """How a vector is written.
+
+    Attributes
+    ----------
+    ext
+        Suffix of its file.
+    dtype
+        Type of its numbers in the file, little-endian.
+    name
+        Name of that type in a manifest.
+    bits
+        Bits of a code, or None for values that are stored as they are.
+    """
 
     ext: str
     dtype: np.dtype[Any]
@@ -32,7 +44,7 @@ class Encoding:
 
     @property
     def quantized(self) -> bool:
-        """Whether values become codes."""
+        """Whether values are stored as codes."""
         return self.bits is not None
 
 
@@ -49,7 +61,7 @@ def encoding(bits: int | None) -> Encoding:
 
 
 def dequantize(codes: np.ndarray, low: float, high: float, bits: int) -> np.ndarray:
-    """Decode as the viewer does: ``min + q · (max − min) / max_quant``, NaN for the marker.
+    """Decode codes as the viewer does: ``min + q · (max − min) / max_quant``, NaN for the marker.
 
     Returns
     -------
@@ -62,5 +74,5 @@ def dequantize(codes: np.ndarray, low: float, high: float, bits: int) -> np.ndar
         return values
     table = low + np.arange(MARKER[bits] + 1, dtype=np.float64) * (high - low) / MAX_QUANT[bits]
     table[MARKER[bits]] = np.nan
-    decoded: np.ndarray = table.take(codes, mode="clip")  # no code is beyond the marker; checking would take longer
+    decoded: np.ndarray = table.take(codes, mode="clip")  # no code is above the marker, so "clip" only saves the check
     return decoded

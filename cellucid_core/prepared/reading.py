@@ -1,4 +1,4 @@
-"""Read the files of an export without trusting them: every read is bounded by what is expected."""
+"""Read the files of an export without trusting them: no read takes more bytes than are expected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK = 4 * 2**20
 
 Buffer = bytes | bytearray
 
-#: What zlib-ng raises on bytes that are no deflate stream (its type hints do not say that it is an exception).
+#: What zlib-ng raises for bytes that are no deflate stream (its type hints do not say that it is an exception).
 DEFLATE_ERROR: type[Exception] = cast("type[Exception]", zlib_ng.error)
 
 
@@ -28,7 +28,7 @@ def read_json(files: ExportFiles, name: str) -> Any:
     Raises
     ------
     DamagedError
-        If it is too long, no UTF-8, no JSON, holds NaN or Infinity, or a name twice.
+        If it is too long, not UTF-8 or not JSON, holds NaN or Infinity, or has an object with the same name twice.
     """
     try:
         with files.open(name) as file:
@@ -46,7 +46,7 @@ def strict_json(raw: bytes) -> Any:
     Parameters
     ----------
     raw
-        UTF-8, at most `MAX_JSON` bytes.
+        UTF-8.
 
     Raises
     ------
@@ -79,27 +79,27 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def read_array(
     files: ExportFiles, name: str, count: int, dtype: np.dtype[Any], *, own: bool = False
 ) -> Iterator[np.ndarray]:
-    """Read a binary piece by piece, decompressed if its name ends in ``.gz``.
+    """Read a binary file piece by piece, decompressed if its name ends in ``.gz``.
 
     Parameters
     ----------
     count
-        Numbers that it should hold.
+        How many numbers it should hold.
     dtype
         Their type.
     own
-        Whether the stored bytes are known to be those that we wrote. Then gzip data are unpacked by libdeflate, which
-        is quicker and another program than wrote them, but does not tell whether something follows them.
+        Whether the stored bytes are known to be those that we wrote. Then short gzip files are unpacked with
+        libdeflate, which is faster and not the library that wrote them, but does not tell whether something follows.
 
     Yields
     ------
     numpy.ndarray
-        1-D, together exactly `count` numbers; at most a few MB each.
+        1D, at most 4 MiB each; together exactly `count` numbers.
 
     Raises
     ------
     DamagedError
-        As soon as it is found to be longer, shorter, cut or changed.
+        As soon as it turns out to be longer, shorter, cut off or changed.
     """
     length = count * dtype.itemsize
     short = _read_whole(files, name, length, own) if 0 < length <= _CHUNK else None
@@ -137,7 +137,7 @@ def _unpack(data: bytes, length: int) -> Buffer:
 
 
 def _even(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Cut pieces again, all but the last to one length, so that two files can be read side by side."""
+    """Recut pieces so that all but the last have `_CHUNK` bytes and two files can be read side by side."""
     held, length = [], 0
     for piece in pieces:
         held.append(piece)

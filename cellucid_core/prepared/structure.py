@@ -1,6 +1,6 @@
-"""What the manifests of an export promise: which arrays there are, in which files, of which length and type.
+"""What the manifests of an export declare: which arrays there are, in which files, of which length and type.
 
-Read without trust: whatever a manifest says is checked before it is used, and what is wrong becomes a sentence.
+Manifests are not trusted: what they say is checked before it is used, and what is wrong becomes a sentence.
 """
 
 from __future__ import annotations
@@ -20,12 +20,24 @@ from cellucid_core.prepared.reading import read_json
 
 
 class Wrong(Exception):
-    """A manifest says something that cannot be."""
+    """A manifest says something that cannot be true; the message is the end of a sentence about it."""
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """A vector of numbers: a gene, a column, outlier quantiles."""
+    """A vector of numbers: a gene, a column, or the outlier quantiles of a column of categories.
+
+    Attributes
+    ----------
+    key
+        Name of the gene or column.
+    file
+        Its file.
+    bits
+        8 or 16 for codes, None for float32 values.
+    low, high
+        The values of the lowest and the highest code.
+    """
 
     key: str
     file: str
@@ -41,7 +53,19 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Categories:
-    """A column of categories."""
+    """A column of categories.
+
+    Attributes
+    ----------
+    key, labels
+        Name of the column, and the names of its categories in the order of their codes.
+    file, dtype, missing
+        File and type of the codes, and the code of cells without a category.
+    centroids
+        Dimension → the ``category``, ``position`` and ``n_points`` of each category that is large enough.
+    outliers
+        Each cell's distance in the latent space from the mean of its category, as a quantile of the category.
+    """
 
     key: str
     labels: list[str]
@@ -54,7 +78,7 @@ class Categories:
 
 @dataclass(frozen=True)
 class Graph:
-    """Edges."""
+    """The edges of the neighbour graph: files of their two ends, the type of these indices, and counts."""
 
     sources: str
     destinations: str
@@ -69,10 +93,18 @@ class Structure:
 
     Attributes
     ----------
+    suffix
+        Ending of every binary file: ``.gz`` or empty.
+    points
+        Dimension → file.
+    vectors
+        (field, dimension) → file.
+    quantile
+        The quantile of distances beyond which cells are left out of a centroid, or None.
     problems
         What is wrong with the manifests, one sentence each.
     files
-        Every file that is accounted for.
+        Every file that the manifests name, and themselves.
     """
 
     n_cells: int = 0
@@ -88,17 +120,17 @@ class Structure:
 
     @contextmanager
     def checking(self, where: str) -> Iterator[None]:
-        """Turn what is raised inside into a problem of `where`."""
+        """Add what is raised inside to the problems, as a problem of `where`."""
         try:
             yield
         except (Wrong, DamagedError) as error:
             self.problems.append(f"{where}: {error}.")
         except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
-            # Any JSON at all can stand in a manifest: what no check foresaw is still no crash.
+            # A manifest can hold any JSON: what the checks did not foresee must not crash either.
             self.problems.append(f"{where}: it is malformed ({error}).")
 
     def claim(self, name: str) -> str:
-        """Account for a file, once."""
+        """Add a file to those that are named and return its name; raises `Wrong` if it was named before."""
         if name in self.files:
             raise Wrong(f"two things are in the file {name}")
         self.files.add(name)
@@ -106,7 +138,7 @@ class Structure:
 
 
 def read_structure(files: ExportFiles) -> Structure:
-    """Read and check all manifests."""
+    """Read and check all manifests; what is wrong is in the result's `problems`, and nothing is raised."""
     found = Structure()
     identity: dict[str, Any] = {}
     with found.checking(IDENTITY):
@@ -327,7 +359,7 @@ def _numbers(found: Structure, entry: Any, bits: int | None, folder: str) -> Num
 
 
 def _named(entry: Any) -> str:
-    """Return the key of a manifest entry, or stop if it has none."""
+    """Return the key of a manifest entry; raises `Wrong` if it has none."""
     if not isinstance(entry, list) or not entry or not isinstance(entry[0], str):
         raise Wrong(f"it has an entry without a key: {str(entry)[:80]}")
     return entry[0]
