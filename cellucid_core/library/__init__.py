@@ -1,7 +1,7 @@
-"""Signature library: build processed signatures with levels, read and write them, keep them, and use them.
+"""Processed signatures: mean and variance of genes per cell type, level by level, with marker genes.
 
-Built from the open dataset (`build_signature`), read from every format without running anything (`read_signature`),
-kept on the server (`entries`), compared with other data, and used on bulk samples for a quick deconvolution.
+They are built from the open dataset (`build_signature`), read from files without running anything in them
+(`read_signature`), kept on the server (`entries`), compared with other data, and used to deconvolve bulk samples.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from cellucid_core.ranking import FLAVORS, Flavor
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: What `scanpy.pp.normalize_total` is usually told to bring cells to.
+#: Total per cell that values are normalized to: the usual ``target_sum`` of `scanpy.pp.normalize_total`.
 TARGET = 1e4
 _N_HVG, _N_DEGS = 2000, 400
 _SHARE_OF_DEGS = 5
@@ -42,14 +42,19 @@ class BuildSettings:
         How many highly variable genes, and by which method of `scanpy.pp.highly_variable_genes`. None: 2,000, or as
         many as vary.
     n_degs
-        How many of them AutoGeneS picks. None: a fifth of them, 400 at most.
+        How many of them AutoGeneS picks. None: a fifth of them, at most 400, at least one for each cell type.
     generations, seed
-        Of the search.
+        Of the genetic search (`find_markers`).
     weights
-        By which a set is picked from the Pareto front: of correlation and of distance.
+        Weights of correlation and of distance, by which a set is picked from the Pareto front.
     normalize
-        Whether values that are not logged are brought to 10,000 per cell and logged. They are used as they are
-        otherwise, with a warning.
+        Whether values that are not logged are normalized to 10,000 per cell and logged. Otherwise they are used as they
+        are, with a warning.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range, or there is no such flavour.
     """
 
     n_hvg: int | None = None
@@ -81,7 +86,7 @@ def build_signature(
     source: str = "",
     progress: BuildProgress | None = None,
 ) -> Signature:
-    """Build a signature.
+    """Build a signature from a dataset.
 
     Parameters
     ----------
@@ -90,7 +95,7 @@ def build_signature(
     columns
         obs columns, one per level, from the broadest to the most detailed.
     settings
-        How.
+        How to build it.
     source
         Where the data come from, for the record.
     progress
@@ -99,15 +104,15 @@ def build_signature(
     Returns
     -------
     Signature
-        Warnings and what does not nest are in its ``record["warnings"]`` and ``record["nesting"]``.
+        Warnings are in its ``record["warnings"]``, sentences on types that do not nest in ``record["nesting"]``.
 
     Raises
     ------
     InputError
         If a column does not group cells, or there are too few genes for what is asked.
     WorkRefused
-        If there is no matrix, its values are neither logs nor become logs by logging them, gene names are missing or
-        stand twice, or nothing varies.
+        If there is no matrix, its values are neither logs nor can be logged, gene names are missing or repeat, or
+        nothing varies.
     """
     from cellucid_core.dataset import log_rule_of
     from cellucid_core.ranking import refuse_without_logs
@@ -238,7 +243,10 @@ def _label_warnings(labels: Sequence[Labels]) -> list[str]:
 
 
 def scaling(view: View, normalize: bool) -> tuple[np.ndarray | None, list[str]]:
-    """Return what to multiply values by before taking logs (None if they are logs), and what to say about it."""
+    """Return what each cell's values are multiplied by before log1p, (n_cells,), and sentences on the scale.
+
+    The factor is None where the values are used as they are: logs, other values, or any without `normalize`.
+    """
     from cellucid_core.dataset import LINEAR
 
     assert view.expression is not None
@@ -281,17 +289,17 @@ def _variable_genes(
 
     labelled = labels.codes >= 0
     if not labelled.all():
-        # Means and variances are of the labelled cells; so are dispersions.
+        # Means and variances are over the labelled cells, so dispersions must be too.
         out = np.union1d(view.mapping.cells_out, view.cell_index[~labelled])
         view = ViewOf(view.dataset, replace(view.mapping, cells_out=out))
     expression = view.expression
     assert expression is not None
     rule = log_rule_of(view)
-    if factor is not None:  # as the means are
+    if factor is not None:  # normalized as for the means
         rule = LogRule(rule.scale, factor[labelled])
     score, done = variability(expression, os.cpu_count() or 1, rule=rule, flavor=settings.flavor)
     positions, few = most_variable(score, settings.n_hvg or _N_HVG, settings.flavor)
-    if rule.factor is not None and factor is None:  # else it was said of all values
+    if rule.factor is not None and factor is None:  # otherwise `scaling` has said it of all values
         warnings += done
     if settings.n_hvg is not None:
         warnings += few

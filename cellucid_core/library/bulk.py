@@ -1,4 +1,4 @@
-"""A bulk matrix (genes × samples): read it, and see whether it fits a signature."""
+"""A bulk matrix (genes × samples): read it, and check whether it fits a signature."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Bulk:
     values
         Genes × samples, float64; each gene once.
     notes
-        What was noticed and done on reading.
+        Sentences on what was noticed and done while it was read.
     """
 
     values: pd.DataFrame
@@ -42,12 +42,12 @@ class Bulk:
 
     @cached_property
     def scale(self) -> MatrixScale:
-        """What the values are, decided as for the matrix of a dataset."""
+        """What the values are, decided from up to `SAMPLE_CELLS` samples as for the matrix of a dataset."""
         return scale_of(self.values.to_numpy().T[:SAMPLE_CELLS])
 
     @property
     def looks_logged(self) -> bool:
-        """Whether the values are logarithms, or anything else but counts, TPM and the like."""
+        """Whether the values are logarithms, or anything else that is not linear (counts, TPM, …)."""
         return self.scale.kind not in LINEAR | {"empty"}
 
 
@@ -68,7 +68,7 @@ class BulkCheck:
     looks_logged
         Whether the values look like logarithms.
     findings
-        All that is wrong or worth knowing, in sentences.
+        Sentences on all that is wrong or worth knowing, the matrix's notes first.
     """
 
     matched: int
@@ -88,12 +88,17 @@ def read_bulk(path: Path, file_name: str, genes: Collection[str]) -> Bulk:
     path, file_name
         The file, and what the user calls it.
     genes
-        Genes of the signature: they tell which column names genes, and whether samples stand in rows.
+        Genes of the signature: they tell which column names genes, and whether samples are in rows.
+
+    Returns
+    -------
+    Bulk
+        Rows that repeat a gene are added up, also if their Ensembl ids differ only in the version.
 
     Raises
     ------
     InputError
-        If it is no table of numbers, or values are missing, infinite or below 0.
+        If it is no table of numbers, has too many of them, or values are missing, infinite or below 0.
     """
     layout = read_layout(path, file_name)
     names: list[str] = []
@@ -131,7 +136,7 @@ def read_bulk(path: Path, file_name: str, genes: Collection[str]) -> Bulk:
 
 
 def check_bulk(bulk: Bulk, level: Level) -> BulkCheck:
-    """Say how a bulk matrix fits a level: genes in common, missing DEGs, other ids, logged values."""
+    """Check how a bulk matrix fits a level: genes in common, missing DEGs, other ids, logged values."""
     there = {_bare(str(gene)) for gene in bulk.values.index}
     matched = sum(_bare(gene) in there for gene in level.genes)
     found = [gene for gene in level.degs if _bare(gene) in there]
@@ -157,7 +162,7 @@ def check_bulk(bulk: Bulk, level: Level) -> BulkCheck:
 
 
 def matching_rows(bulk: Bulk, genes: Collection[str]) -> dict[str, int]:
-    """Return the row of each gene that a bulk matrix has; Ensembl versions are not compared."""
+    """Return gene → row for the genes that a bulk matrix has; versions of Ensembl ids are not compared."""
     place = {_bare(str(gene)): i for i, gene in enumerate(bulk.values.index)}
     return {gene: place[_bare(gene)] for gene in genes if _bare(gene) in place}
 

@@ -1,4 +1,4 @@
-"""An entry's cell types beside the open dataset's groups of cells."""
+"""A comparison of a signature's cell types with the open dataset's groups of cells."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Comparison:
     Attributes
     ----------
     correlation
-        Cell types × groups, Pearson correlation of their means over the shared genes.
+        Cell types × groups, Pearson correlation of their means over the shared genes; 0 where means are constant.
     n_genes
-        How many genes that are.
+        How many genes are shared.
     warnings
-        What to know about it.
+        Sentences on the scale of the values.
     """
 
     correlation: pd.DataFrame
@@ -40,7 +40,7 @@ class Comparison:
 
 
 def compare_types(level: Level, view: View, column: str) -> Comparison:
-    """Correlate the cell types of a level with the groups of a dataset.
+    """Correlate the mean expression of a level's cell types with that of a dataset's groups.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def compare_types(level: Level, view: View, column: str) -> Comparison:
 
 
 def _correlate(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return the Pearson correlation of each column with each; 0 with a constant."""
+    """Return the Pearson correlation of each column of one with each of the other; 0 for constant columns."""
     sides = []
     for values in (one, other):
         centred = values - values.mean(axis=0)

@@ -1,4 +1,4 @@
-"""Fractions of cell types in bulk samples: a quick look, by the two methods that AutoGeneS offers."""
+"""Fractions of cell types in bulk samples, estimated by two of the methods that AutoGeneS offers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _UNLOG: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "e": np.expm1,
     "10": lambda x: 10.0**x - 1,
 }
-#: As `autogenes` and CIBERSORT: half of the genes may be support vectors.
+#: The defaults of `autogenes`. With nu 0.5 at most half of the genes lie outside the tube, and at least half are
+#: support vectors.
 _NU, _C = 0.5, 0.5
-#: Below this share of the mean gene, a gene's noise weighs more than what it says.
+#: Added to each gene's height, as a share of the mean height: below it a gene's noise would outweigh what it tells.
 _FLOOR = 0.01
 
 
@@ -37,7 +38,7 @@ class Deconvolution:
     fractions
         Samples × cell types, float64; each sample sums to 1.
     fit
-        Sample → Pearson correlation of the bulk values with what the fractions give, over the genes used.
+        Sample → Pearson correlation of the bulk values with the mixture of the means by the fractions, over `genes`.
     genes
         DEGs that were used.
     """
@@ -48,12 +49,12 @@ class Deconvolution:
 
 
 def linear_means(level: Level, genes: list[str]) -> np.ndarray:
-    """Return the expected linear expression of genes in each cell type, (genes, types) float64.
+    """Return the expected linear expression of genes in each cell type, (n_genes, n_types) float64.
 
-    Bulk samples are sums over cells, so means of logs must not be used. Between mean m and variance v of log1p(x) and
-    the mean of x stands the shape of the distribution, which a signature does not keep. Droplet data are mostly zeros:
-    a gene is taken to be off in some cells and at one level in the others, which gives the level m + v/m in the share
-    m² / (m² + v) of the cells.
+    Bulk samples are sums over cells, so means of logs must not be used. How the mean of x follows from mean m and
+    variance v of log1p(x) depends on the shape of the distribution, which a signature does not keep. Droplet data are
+    mostly zeros, so a gene is taken to be 0 in some cells and to have one logged value in the others: m and v give that
+    value as m + v/m and the share of those cells as m² / (m² + v).
     """
     mean, variance = level.mean.loc[genes].to_numpy(), level.variance.loc[genes].to_numpy()
     height = mean + np.divide(variance, mean, out=np.zeros_like(mean), where=mean > 0)
@@ -72,18 +73,19 @@ def deconvolve(bulk: Bulk, level: Level, method: Method = "nnls", *, logged: Log
         A level with DEGs.
     method
         ``nnls``: non-negative least squares (Lawson & Hanson 1974), each gene relative to its mean over the types, so
-        that the few highest do not decide alone. ``nusvr``: nu support-vector regression with a
-        linear kernel on standardized values, weights below 0 set to 0 (Newman et al. 2015). Either way fractions are
+        that the few highest do not decide alone. ``nusvr``: nu support-vector regression with a linear kernel on
+        standardized values, weights below 0 set to 0 (CIBERSORT, Newman et al. 2015). Either way the weights are
         divided by their sum.
     logged
-        Base of the logarithm (of value + 1) to be undone, or ``none``.
+        Base of the logarithm of value + 1 that the values are and that is undone, or ``none``.
 
     Raises
     ------
     InputError
         If the method is unknown or undoing the logarithm gives no finite values.
     WorkRefused
-        If there are fewer shared DEGs than cell types, or a sample has nothing but zeros in them.
+        If there are fewer shared DEGs than cell types, a sample is 0 in all of them, or no mixture of the types
+        resembles a sample.
     """
     if method not in METHODS or logged not in _UNLOG:
         raise InputError(f"There is no method {method!r} for values logged by {logged!r}.", "Use nnls or nusvr.")

@@ -1,4 +1,4 @@
-"""The library's entries on the server: one folder each, with the portable file and a record, for everybody to use."""
+"""The library's entries on the server, which everybody can use: a folder each, with the portable file and a record."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cellucid_core.names import safe_key
 
 _FILE, _RECORD = "signature.h5", "record.json"
 _HIDDEN = "."
-#: What comes along: a folder like the others, beside this file.
+#: The entry that comes with the program: a folder like the others, beside this file.
 _EXAMPLE = "example"
 _KEY_TYPES = 6
 
@@ -38,14 +38,16 @@ class Entry:
     ----------
     id
         Name of its folder.
-    dataset, source, created_at, added_at
-        Of the signature, and when it joined the library (ISO 8601).
+    dataset, source, created_at
+        As in `Signature`.
+    added_at
+        When it was added to the library (ISO 8601).
     size
-        Of the portable file, bytes.
+        Bytes of the portable file.
     levels
         Per level: ``level``, ``cell_types`` (name → cells), ``genes``, ``hvgs``, ``degs``.
     record
-        How it was built: file hash, matrix, columns, settings, versions.
+        `Signature.record`.
     """
 
     id: str
@@ -59,17 +61,17 @@ class Entry:
     _owner: str
 
     def owned_by(self, owner: str) -> bool:
-        """Tell whether an owner added it, or has it by now."""
+        """Tell whether it belongs to an owner: who added it, or to whom it was passed."""
         with reading() as connection:
             known = connection.scalar(select(entry_owners.c.owner).where(entry_owners.c.entry == self.id))
         return self._sealed_by(owner) if known is None else known == owner_mark(owner)
 
     def _sealed_by(self, owner: str) -> bool:
-        """Tell whether the record of an entry from before the database names an owner."""
+        """Tell whether the record of an entry from before there was a database names this owner."""
         return bool(self._owner) and hmac.compare_digest(self._owner, _sealed(owner, self.id))
 
     def key_types(self, level: int) -> list[str]:
-        """Return the cell types of a level with most cells, at most six."""
+        """Return the names of a level's (up to six) cell types that have most cells."""
         cells = self.levels[level]["cell_types"]
         return sorted(cells, key=lambda name: -(cells[name] or 0))[:_KEY_TYPES]
 
@@ -82,7 +84,7 @@ def add_entry(signature: Signature, owner: str) -> Entry:
     signature
         What to keep.
     owner
-        Who adds it, and may delete it.
+        Whom the entry belongs to, and who may delete it.
 
     Raises
     ------
@@ -107,7 +109,7 @@ def add_entry(signature: Signature, owner: str) -> Entry:
             "owner": "",
         }
         (draft / _RECORD).write_text(json.dumps(content, ensure_ascii=False, indent=2), encoding="utf-8")
-        with writing() as connection:  # first, so that no entry is nobody's
+        with writing() as connection:  # before the entry appears, so that every listed entry has an owner
             connection.execute(insert(entry_owners).values(entry=name, owner=owner_mark(owner)))
         draft.rename(parent / name)
     except OSError as error:
@@ -121,7 +123,7 @@ def add_entry(signature: Signature, owner: str) -> Entry:
 
 
 def list_entries(*, but: Collection[str] = ()) -> list[Entry]:
-    """Return all entries, newest first, but those of some names; folders that hold none are passed over."""
+    """Return all entries, newest first, except those with the names in `but`; other folders are skipped."""
     found = []
     for folder in home_folder("library").iterdir():
         if folder.name.startswith(_HIDDEN) or folder.name in but:
@@ -134,7 +136,7 @@ def list_entries(*, but: Collection[str] = ()) -> list[Entry]:
 
 
 def example_entry() -> Entry:
-    """Return the entry that comes along, built from the demo; it is nobody's, and in no list."""
+    """Return the entry that comes with the program, built from the demo; it has no owner and is not listed."""
     return entry(_EXAMPLE)
 
 
@@ -144,7 +146,7 @@ def entry(name: str) -> Entry:
     Raises
     ------
     InputError
-        If there is none of that name.
+        If there is no entry of that name, or its record is damaged.
     """
     try:
         content = json.loads((_folder(name) / _RECORD).read_text(encoding="utf-8"))
@@ -185,14 +187,14 @@ def delete_entry(name: str, owner: str) -> None:
     Raises
     ------
     WorkRefused
-        If somebody else added it.
+        If it belongs to somebody else.
     InputError
-        If there is none.
+        If there is no entry of that name.
     """
     if not entry(name).owned_by(owner):
         raise WorkRefused(f"The entry {name} was added by somebody else.", "Ask them to delete it.")
     folder = _folder(name)
-    # Gone from the list at once, whatever happens to its files.
+    # Renamed first, so that it leaves the list at once even if its files cannot all be deleted.
     aside = folder.with_name(f"{_HIDDEN}{name}.deleted")
     folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
@@ -203,16 +205,16 @@ def delete_entry(name: str, owner: str) -> None:
 def pass_entries(
     connection: Connection, source: str, target: str, only: Collection[str] | None = None
 ) -> tuple[str, ...]:
-    """Give another owner the entries of one, and return the names of those that went.
+    """Pass entries from one owner to another, and return their names.
 
     Parameters
     ----------
     connection
-        With the transaction in which all goes.
+        Its transaction holds all changes.
     source, target
-        The owners.
+        The owner whose entries they are, and the one who gets them.
     only
-        Names of the entries that go; by default all.
+        Names of the entries to pass; by default all of `source`.
     """
     known = set(connection.scalars(select(entry_owners.c.entry)))
     old = [one.id for one in list_entries(but=known) if one._sealed_by(source) and (only is None or one.id in only)]
@@ -230,5 +232,5 @@ def _folder(name: str) -> Path:
 
 
 def _sealed(owner: str, name: str) -> str:
-    """Return what the records of entries kept of an owner before the database did."""
+    """Return the hash by which records of entries named their owner before there was a database."""
     return hashlib.sha256(f"{name}\0{owner}".encode()).hexdigest()

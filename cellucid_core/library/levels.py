@@ -31,9 +31,9 @@ class Labels:
     column
         The obs column.
     types
-        Cell types that have cells, in the column's category order.
+        Cell types that have cells, in the order of the column's categories.
     codes
-        (n_cells,) int32 place of each cell's type, −1 for a cell without a label.
+        (n_cells,) int32 position of each cell's type in `types`, −1 for a cell without a label.
     """
 
     column: str
@@ -42,19 +42,20 @@ class Labels:
 
     @property
     def counts(self) -> np.ndarray:
-        """Cells of each type, int64."""
+        """Number of cells of each type, (n_types,) int64."""
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.types))
 
     @property
     def unlabelled(self) -> int:
-        """Cells without a label."""
+        """Number of cells without a label."""
         return int((self.codes < 0).sum())
 
 
 def read_labels(view: View, column: str) -> Labels:
     """Return the labels of an obs column.
 
-    Missing and empty values are no labels. Whole numbers that are kept as floats read "3", not "3.0".
+    Missing and empty values are no labels, and spaces around labels are removed. Whole numbers that are kept as floats
+    become "3", not "3.0".
 
     Raises
     ------
@@ -72,7 +73,7 @@ def read_labels(view: View, column: str) -> Labels:
         categories = series.astype("category").cat
     except TypeError:
         raise InputError(f"The column {column!r} holds lists, not names.", "Choose another column.") from None
-    # Names that differ only in spaces around them are one.
+    # Names that differ only in spaces around them are the same type.
     stripped = [str(value).strip() for value in categories.categories]
     names = list(dict.fromkeys(stripped))
     place = {name: i for i, name in enumerate(names)}
@@ -88,7 +89,7 @@ def read_labels(view: View, column: str) -> Labels:
 
 
 def _without_empty(column: str, names: list[str], codes: np.ndarray) -> Labels:
-    """Leave out types without cells, and the label that is not a text."""
+    """Return labels without the types that have no cells, and without the empty label."""
     used = np.bincount(codes[codes >= 0], minlength=len(names)) > 0
     used &= np.array([bool(name) for name in names], dtype=bool)
     place = np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
@@ -97,7 +98,7 @@ def _without_empty(column: str, names: list[str], codes: np.ndarray) -> Labels:
 
 
 def nesting(levels: Sequence[Labels]) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Say which type of the level before holds each type, and where levels do not nest.
+    """Find out which type of the level above holds each type, and where levels do not nest.
 
     Parameters
     ----------
@@ -107,8 +108,8 @@ def nesting(levels: Sequence[Labels]) -> tuple[dict[str, dict[str, str]], list[s
     Returns
     -------
     tuple
-        Column → type → the type of the level before that holds most of its cells; and a sentence for each type that
-        falls into several.
+        Column → type → the type of the level above that holds most of its cells; and a sentence for each type whose
+        cells are in several.
     """
     parents: dict[str, dict[str, str]] = {}
     problems = []

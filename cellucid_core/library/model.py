@@ -1,4 +1,4 @@
-"""A signature: per level of the cell-type hierarchy, what each gene does in each cell type."""
+"""A signature: per level of the cell-type hierarchy, mean and variance of each gene in each cell type."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Level:
     Attributes
     ----------
     name
-        Of the level: usually the obs column that it was built from.
+        Usually the obs column that it was built from.
     mean, variance, std
-        Genes × cell types, float64, of log-normalized expression; over the cells of each type (ddof 0).
+        Genes × cell types, float64, of log-normalized expression over the cells of each type (ddof 0).
     hvgs, degs
         Highly variable genes, and those of them that tell the cell types apart (AutoGeneS); in the order of the genes.
     cells
         Cell type → number of cells, None where a file does not say.
     front
-        (n, 2) Pareto front of the marker search, correlation and distance, or None.
+        (n, 2) Pareto front of the marker search, correlation and distance (`MarkerSearch.front`), or None.
     chosen
         Which point of the front the DEGs are, or None.
     unlabelled
-        Cells that had no label and were left out.
+        How many cells had no label and were left out.
     """
 
     name: str
@@ -81,11 +81,11 @@ class Signature:
     levels
         From the broadest to the most detailed.
     record
-        How it was built: file hash, matrix, columns, settings, versions; empty for files of others.
+        How it was built: content hash, matrix, columns, settings, warnings, versions; empty where a file does not say.
     parents
-        Level → cell type → the cell type of the level before that holds it (`levels.nesting`).
+        Level → cell type → the cell type of the level above that holds it (`levels.nesting`).
     notes
-        What a reader noticed, in words.
+        Sentences on what the reader of a file noticed.
     """
 
     dataset: str
@@ -102,7 +102,7 @@ class Signature:
         Raises
         ------
         InputError
-            If there is none.
+            If there is no level of that name.
         """
         for level in self.levels:
             if level.name == name:
@@ -123,16 +123,17 @@ def make_level(
     where: str,
     **more: Any,
 ) -> Level:
-    """Put a level together, strictly: what makes no sense is refused in a sentence.
+    """Return a level after checking all that it is made of.
 
     Parameters
     ----------
     name
-        Of the level.
+        Name of the level.
     mean, variance, std
-        Genes × cell types in any order of rows and columns; without `std` it is the root of the variance.
+        Genes × cell types; rows and columns of the others are brought into the order of `mean`. Without `std` it is the
+        square root of the variance.
     hvgs, degs
-        Gene names; brought into the order of the genes.
+        Gene names, which are brought into the order of the genes.
     cells
         Cell type → number of cells.
     where
@@ -143,8 +144,8 @@ def make_level(
     Raises
     ------
     InputError
-        For texts in numbers, missing or infinite values, negative variances, names that stand twice or are empty,
-        tables that do not fit together, and genes that the table does not have.
+        For texts in place of numbers, missing or infinite values, negative variances, names that repeat or are empty,
+        tables that do not fit together, and genes or cell types that the tables do not have.
     """
     if std is None and _numeric(variance):
         std = variance.clip(lower=0) ** 0.5
@@ -190,12 +191,12 @@ def make_level(
 
 
 def make_signature(levels: list[Level], *, where: str, **more: Any) -> Signature:
-    """Put levels together.
+    """Return a signature of levels; `more` are other attributes of `Signature`, and `where` is the file, for messages.
 
     Raises
     ------
     InputError
-        If there is none, or far too many, or two have one name.
+        If there is no level, there are far too many, or two have the same name.
     """
     names = [level.name for level in levels]
     if not levels or len(levels) > _MOST_LEVELS:
@@ -213,7 +214,7 @@ def _numeric(table: pd.DataFrame) -> bool:
 
 
 def _numbers(table: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Return a table as float64 with names that are texts, or say what is wrong with it."""
+    """Return a table as float64 with unique text names; raises an `InputError` if it cannot be one."""
     for axis, what in ((table.index, "gene"), (table.columns, "cell type")):
         names = pd.Series([None if pd.isna(name) else str(name) for name in axis], dtype=object)
         if names.isna().any() or (names == "").any():

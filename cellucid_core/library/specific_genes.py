@@ -1,4 +1,4 @@
-"""The genes of one cell type: its markers, or those that it expresses above all others."""
+"""The genes of one cell type: those of the DEGs, or of all genes, that it expresses more than every other type."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from cellucid_core.library.model import Level
 
 
 def type_degs(level: Level, cell_type: str) -> list[str]:
-    """Return the DEGs whose mean is highest in a cell type, the most specific first.
+    """Return the DEGs whose mean is highest in a cell type, sorted by their lead over the next type.
 
     Raises
     ------
     InputError
-        If there is no such type.
+        If there is no such type, or only one.
     """
     lead = _lead(level, cell_type)
     degs = lead.loc[level.degs]
@@ -23,7 +23,7 @@ def type_degs(level: Level, cell_type: str) -> list[str]:
 
 
 def specific_genes(level: Level, cell_type: str, n: int = 20) -> list[str]:
-    """Return the genes whose mean in a cell type lies farthest above the highest mean of all others.
+    """Return up to `n` genes whose mean in a cell type is above that of all others, sorted by their lead.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def specific_genes(level: Level, cell_type: str, n: int = 20) -> list[str]:
 
 
 def _lead(level: Level, cell_type: str) -> pd.Series:
-    """Return how far each gene's mean lies above the highest of the other types."""
+    """Return the lead of each gene: its mean in a cell type minus the highest mean in another type."""
     if cell_type not in level.mean.columns:
         raise InputError(f"The level {level.name} has no cell type {cell_type!r}.", "Choose one of its cell types.")
     others = level.mean.drop(columns=cell_type)
@@ -45,12 +45,12 @@ def _lead(level: Level, cell_type: str) -> pd.Series:
 
 
 def centroid_correlation(level: Level) -> pd.DataFrame:
-    """Return the Pearson correlation of the cell types' means over the DEGs (over all genes where there are none).
+    """Return the Pearson correlation of the cell types' means over the DEGs (all genes if there are fewer than two).
 
     Returns
     -------
     pandas.DataFrame
-        Types × types; 0 with a type whose means are all the same.
+        Types × types; 0 for a type whose means are constant.
     """
     means = level.mean.loc[level.degs] if len(level.degs) > 1 else level.mean
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -23,16 +23,16 @@ def type_statistics(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return means and variances of every gene in every cell type.
 
-    Cells that agree in all levels are summed together, about the mean of their group, so that nothing is lost to
-    cancellation; the groups are then put together to types (Chan, Golub & LeVeque 1979, "Updating formulae and a
-    pairwise algorithm for computing sample variances").
+    Cells with the same labels in all levels form a group, whose squares are summed about the group's mean, so that
+    nothing is lost to cancellation; groups are then combined into types (Chan, Golub & LeVeque 1979, "Updating formulae
+    and a pairwise algorithm for computing sample variances").
 
     Parameters
     ----------
     expression
-        The matrix, whole genes at a time.
+        The matrix, which is read gene by gene.
     levels
-        For each level the (n_cells,) place of each cell's type (−1 is left out), and the number of types.
+        For each level the (n_cells,) position of each cell's type (−1: left out), and the number of types.
     factor
         (n_cells,) what values are multiplied by before log1p is taken of them; None for values that are logs already.
     progress
@@ -76,7 +76,7 @@ def _of_types(
     members: np.ndarray,
     n_types: Sequence[int],
 ) -> np.ndarray:
-    """Return means and variances of one gene in each level's types, one behind the other."""
+    """Return one gene's means and variances in the types of each level, concatenated."""
     count, mean, squares = _gene(expression, gene, groups, n_cells_of, factor)
     levels = zip(members, n_types, strict=True)
     return np.concatenate([values for level in levels for values in _together(count, mean, squares, *level)])
@@ -128,7 +128,7 @@ def _gene(
 def _together(
     count: np.ndarray, mean: np.ndarray, squares: np.ndarray, member: np.ndarray, n_types: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Put groups together to types; return their means and variances. Groups without a type are dropped at the end."""
+    """Combine groups into types and return the types' means and variances; groups without a type are left out."""
     total = np.maximum(np.bincount(member, weights=count, minlength=n_types + 1), 1)
     means = np.bincount(member, weights=count * mean, minlength=n_types + 1) / total
     about = squares + count * np.square(mean - means[member])

@@ -1,4 +1,4 @@
-"""Signature files: every format has a reader and a writer; the suffix picks the writer, the content the reader."""
+"""Signature files: every format has a reader and a writer; the suffix decides the writer, the content the reader."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cellucid_core.library.model import Level, Signature
 
 __all__ = ["SUFFIXES", "read_signature", "suffix_of", "write_h5", "write_signature"]
 
-#: Suffix → what it is, for people.
+#: Suffix → name of the format for the user.
 SUFFIXES = {
     ".pickle": "Pickle",
     ".txt": "Statescope table",
@@ -37,12 +37,12 @@ _GZIP = b"\x1f\x8b"
 
 
 def suffix_of(name: str) -> str:
-    """Return the suffix that picks the format of a file to write.
+    """Return the key of `SUFFIXES` for the name of a file to write.
 
     Raises
     ------
     InputError
-        If it is none of the known ones.
+        If the name has no known suffix.
     """
     suffix = Path(name).suffix.lower()
     suffix = _OTHER.get(suffix, suffix)
@@ -52,19 +52,19 @@ def suffix_of(name: str) -> str:
 
 
 def read_signature(path: str | Path, name: str | None = None) -> Signature:
-    """Read a signature file of any format; what it is, is told from its content, and nothing in it is ever run.
+    """Read a signature file of any format, recognised by its content; nothing in it is ever run.
 
     Parameters
     ----------
     path
-        File, or zarr folder.
+        A file or a zarr folder.
     name
-        What the user's file was called, where it has another name on disk.
+        What the user calls the file, where it has another name on disk.
 
     Raises
     ------
     InputError
-        If it does not exist, is no signature, or is not as it should be.
+        If it does not exist, cannot be read, is no signature, or is damaged.
     """
     path = Path(path)
     file_name = name or path.name
@@ -112,21 +112,22 @@ def _is_pickle(head: bytes, file_name: str, path: Path) -> bool:
 
 
 def write_signature(signature: Signature, path: str | Path, *, level: str | None = None) -> Path:
-    """Write a signature; complete or absent afterwards.
+    """Write a signature and return its path; the file is complete or absent.
 
     Parameters
     ----------
     signature
         What to write.
     path
-        Target; its suffix picks the format (`SUFFIXES`).
+        Target; its suffix decides the format (`SUFFIXES`).
     level
-        For the Statescope table, which holds one: which level, where there are several.
+        For a Statescope table, which holds only one: the name of the level, where there are several.
 
     Raises
     ------
     InputError
-        If the suffix is unknown, the folder does not exist, or a table of several levels is asked for.
+        If the suffix is unknown, its folder does not exist, something else is in its place, or a Statescope table
+        cannot hold the signature.
     """
     path = Path(path)
     suffix = suffix_of(path.name)

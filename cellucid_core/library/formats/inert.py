@@ -1,9 +1,9 @@
 """Pickles as data: every instruction is carried out on inert objects, and nothing is ever called.
 
-A pickle is a program. Python's own machine runs it: it imports what the pickle names and calls it, with whatever the
-pickle says. This one knows the same instructions but has nothing to call: a name must stand on a short list, and
-"calling" it makes a `Made` that says what was meant. `rebuild` then reads tables out of those, checking every number.
-Size, instructions, nesting and whole numbers are bounded, so that no file can fill the memory either.
+A pickle is a program. Python's own machine runs it: it imports what the pickle names and calls it with the arguments
+that the pickle gives. This machine knows the instructions that tables need but calls nothing: a name must be on a short
+list, and "calling" it makes a `Made` that describes the call. `rebuild` then reads tables from these, checking every
+shape and length. Size, instructions, nesting and integers are bounded, so that no file can fill the memory either.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from cellucid_core.errors import InputError
 
-#: Bytes of a pickle after unpacking, and its instructions; a large signature has about a million.
+#: Most bytes of a pickle after unpacking, and most instructions; a large signature has about a million.
 MAX_BYTES = 512 * 2**20
 MAX_STEPS = 4_000_000
 _MAX_DEPTH = 60
@@ -28,7 +28,7 @@ _ARROW_STRINGS = ("pandas.core.arrays.string_arrow", "pandas.arrays")
 _NUMPY = ("numpy._core.multiarray", "numpy.core.multiarray")
 _NUMERIC = ("numpy._core.numeric", "numpy.core.numeric")
 _BUILTINS = ("builtins", "__builtin__")
-#: What a pickle of tables may name: (modules by version of the library, name).
+#: Names that a pickle of tables may refer to: (their modules in different versions of the library, name).
 _KNOWN: tuple[tuple[tuple[str, ...], str], ...] = (
     (_BUILTINS, "slice"),
     (_BUILTINS, "bytearray"),
@@ -63,22 +63,22 @@ ALLOWED = frozenset((module, name) for modules, name in _KNOWN for module in mod
 
 @dataclass(frozen=True)
 class Named:
-    """A name that a pickle refers to; nothing was imported."""
+    """A name that a pickle refers to, without its module; nothing was imported."""
 
     name: str
 
 
 class Made:
-    """What calling a name would have made.
+    """A description of the object that calling a name would have made.
 
     Attributes
     ----------
     name
-        What was called, without its module.
+        The name that was called, without its module.
     args
-        With what.
+        The arguments.
     state
-        What the pickle would have filled it with, or None.
+        The state that the pickle would have given the object, or None.
     """
 
     __slots__ = ("args", "name", "state")
@@ -90,12 +90,12 @@ class Made:
 
 
 def read_inert(data: bytes, file_name: str) -> Any:
-    """Return what a pickle describes, of plain Python values, `Named` and `Made`.
+    """Return what a pickle describes as plain Python values, `Named` and `Made`.
 
     Raises
     ------
     InputError
-        If it names anything that is not on the list, is damaged, or is too large, deep or long.
+        If it names anything that is not in `ALLOWED`, is damaged, or is too large, too deeply nested or too long.
     """
     if len(data) > MAX_BYTES:
         raise InputError(f"{file_name} holds more than {MAX_BYTES // 2**20:,} MB.", "Split it by level.")
@@ -272,7 +272,7 @@ class _Machine:
         if len(keys) != len(values):
             raise ValueError("a key without a value")
         for key, value in zip(keys, values, strict=True):
-            # Only what cannot hold anything else is hashed: hashing deep nesting would end the process.
+            # Only plain values are hashed: hashing deeply nested ones could crash the process.
             if type(key) not in (str, int, float, bool, type(None)):
                 raise self.refusal("has a dict whose keys are not names")
             target[key] = value
@@ -281,7 +281,7 @@ class _Machine:
     def _push(self, made: Any, parts: Any) -> None:
         self.stack.append(made)
         self.depth[id(made)] = 1
-        self.kept.append(made)  # so that no other object ever gets its id
+        self.kept.append(made)  # kept alive, so that no other object gets its id
         self._deepen(made, parts)
 
     def _deepen(self, holder: Any, parts: Any) -> None:

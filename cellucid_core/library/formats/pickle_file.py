@@ -1,4 +1,4 @@
-"""Pickles: a dict of levels, tables with Statescope's columns, dicts of tables; read without running anything."""
+"""Pickles: a dict of levels, a table with Statescope's columns or a dict of these; read without running anything."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _TABLES = ("mean", "variance", "std")
 
 
 def read_pickle(path: Path, file_name: str) -> Signature:
-    """Read a pickle, gzipped or not; nothing that it says is ever run.
+    """Read a pickle, gzipped or not; nothing in it is ever run.
 
     Raises
     ------
     InputError
-        If it names anything but tables, or holds no signature.
+        If it is damaged, names anything that tables do not need, or holds no signature.
     """
     value = read_inert(_content(path, file_name), file_name)
     rebuild = Rebuild(file_name)
@@ -110,7 +110,7 @@ def _level(name: str, value: Any, rebuild: Rebuild, where: str) -> Level:
 
 
 def _cells(value: Any, rebuild: Rebuild) -> dict[str, Any]:
-    """Return the cell types with their numbers of cells, of a dict, a Series or a plain list."""
+    """Return cell type → number of cells, from a dict, a Series or a plain list (None as numbers)."""
     if value is None:
         return {}
     if type(value) is dict:
@@ -132,7 +132,7 @@ _EXPECTED = (
 
 
 def write_pickle(signature: Signature, path: Path) -> None:
-    """Write the dict that the seed page describes: protocol 4, of pandas and numpy types only."""
+    """Write the dict that `read_pickle` reads, with pickle protocol 4 and types of pandas and numpy only."""
     levels = {}
     for level in signature.levels:
         tables = {what: _portable(getattr(level, what)) for what in _TABLES}
@@ -154,7 +154,7 @@ def write_pickle(signature: Signature, path: Path) -> None:
 
 
 def _portable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose names are plain objects: pandas 2 cannot read those that pandas 3 keeps in arrow."""
+    """Return a table whose names are plain objects: pandas 2 cannot read the arrow strings of pandas 3."""
     made = pd.DataFrame(np.ascontiguousarray(table.to_numpy(dtype=np.float64)))
     made.index = pd.Index(np.array(list(table.index), dtype=object), dtype=object)
     made.columns = pd.Index(np.array(list(table.columns), dtype=object), dtype=object)

@@ -1,7 +1,7 @@
 """The portable form: every level an AnnData (cell types × genes) in one ``.h5`` or ``.zarr``; or CSV files in a zip.
 
-``signature`` in the file's attributes is the record as JSON. ``levels/level_1`` … are AnnData groups, readable by
-themselves: X and the layers ``variance`` and ``std``, ``obs["cells"]``, ``var["hvg"]``, ``var["deg"]``.
+The file's attribute ``signature`` holds all but the levels as JSON. ``levels/level_1`` … are AnnData groups that can be
+read by themselves: X and the layers ``variance`` and ``std``, ``obs["cells"]``, ``var["hvg"]``, ``var["deg"]``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TABLES = ("mean", "variance", "std")
 def write_h5(signature: Signature, path: Path) -> None:
     """Write an HDF5 file.
 
-    In memory first: HDF5 crashes the whole process when it closes a file that a full disk does not take.
+    It is made in memory first, because HDF5 crashes the process when it closes a file on a full disk.
     """
     import h5py
 
@@ -78,7 +78,7 @@ def read_h5(path: Path, file_name: str) -> Signature:
     Raises
     ------
     InputError
-        If it is none of ours, or is damaged.
+        If it is no signature, or is damaged.
     """
     import h5py
 
@@ -97,7 +97,7 @@ def read_zarr(path: Path, file_name: str) -> Signature:
     Raises
     ------
     InputError
-        If it is none of ours, or is damaged.
+        If it is no signature, or is damaged.
     """
     import zarr
 
@@ -168,12 +168,12 @@ def write_csv_zip(signature: Signature, path: Path) -> None:
 
 
 def read_csv_zip(path: Path, file_name: str) -> Signature:
-    """Read a zip of CSV files.
+    """Read a zip of CSV files as `write_csv_zip` writes it.
 
     Raises
     ------
     InputError
-        If it is none of ours, or is damaged.
+        If it is no signature, is damaged, or unpacks to too much.
     """
     try:
         with zipfile.ZipFile(path) as archive:

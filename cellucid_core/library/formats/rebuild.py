@@ -1,4 +1,4 @@
-"""Tables and lists out of the inert objects of a pickle, every shape and length checked."""
+"""Read tables and lists from the inert objects of a pickle, checking every shape and length."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ import pandas as pd
 from cellucid_core.errors import InputError
 from cellucid_core.library.formats.inert import Made, Named
 
-#: Values of all tables of one file together.
+#: Most values of all tables of one file together.
 MAX_VALUES = 200_000_000
 _DTYPE = re.compile(r"^[<>=|]?([biufOU]\d+)$")
 
 
 class Rebuild:
-    """Reads values out of what `read_inert` returned.
+    """Reads tables, lists and numbers from what `read_inert` returned.
 
     Parameters
     ----------
     file_name
         For messages.
+
+    Raises
+    ------
+    InputError
+        By every method that returns a value, if the objects do not describe one.
     """
 
     def __init__(self, file_name: str) -> None:
@@ -31,7 +36,7 @@ class Rebuild:
         self._values = 0
 
     def wrong(self, what: str) -> InputError:
-        """Return the error for something that tables do not look like."""
+        """Return the error for objects that describe no table."""
         return InputError(f"{self._file_name} is damaged: {what}.", "Write it again with pandas, or ask for a table.")
 
     def is_frame(self, value: Any) -> bool:
@@ -39,13 +44,7 @@ class Rebuild:
         return type(value) is Made and value.name == "DataFrame"
 
     def frame(self, value: Any) -> pd.DataFrame:
-        """Return a table.
-
-        Raises
-        ------
-        InputError
-            If it is none, or is damaged, or holds more than numbers, truth values and texts.
-        """
+        """Return a table of numbers, truth values and texts."""
         if not self.is_frame(value):
             raise self.wrong("there is no table where one is expected")
         blocks, (columns, rows) = self._manager(value, "BlockManager", 2)
@@ -79,7 +78,7 @@ class Rebuild:
         return dict(zip(labels, values.tolist(), strict=True))
 
     def names(self, value: Any) -> list[Any]:
-        """Return a list, an array or an index as a list."""
+        """Return a list, a 1D array or an index as a list."""
         if type(value) in (list, tuple):
             return [self.scalar(item) for item in value]
         if type(value) is Made and value.name == "_new_Index":
@@ -90,13 +89,7 @@ class Rebuild:
         return list(array.tolist())
 
     def scalar(self, value: Any) -> Any:
-        """Return a plain value; a numpy scalar becomes one.
-
-        Raises
-        ------
-        InputError
-            If it is none.
-        """
+        """Return a plain value (None, a text, a number or a truth value), also from a numpy scalar."""
         if value is None or type(value) in (str, int, float, bool):
             return value
         if type(value) is Made and value.name == "scalar" and len(value.args) == 2:
@@ -220,7 +213,7 @@ class Rebuild:
                 return self._bytes(value.args[0])
             if value.name == "bytearray" and not value.args:
                 return b""
-            # Protocols 0 to 2 have no bytes: they write them as text.
+            # Pickle protocols 0 to 2 have no bytes and write them as text.
             if (
                 value.name in ("encode", "bytearray")
                 and len(value.args) == 2
@@ -234,7 +227,7 @@ class Rebuild:
         raise self.wrong("an array has no bytes")
 
     def _arrow(self, value: Any) -> np.ndarray:
-        """Return a pyarrow array of texts: offsets into one run of UTF-8, and a bit per text that is there."""
+        """Return a pyarrow array of texts, which is offsets into UTF-8 and a bit per text that tells if it is there."""
         if type(value) is not Made:
             raise self.wrong("a column of texts is empty")
         if value.name == "chunked_array" and value.args and type(value.args[0]) is list:

@@ -1,4 +1,4 @@
-"""Statescope's table: one level, tab-separated; genes with their DEG mark, means, and variances plus 0.01.
+"""Statescope's table: one level, tab-separated; for each gene whether it is a DEG, its means, its variances plus 0.01.
 
 Columns: ``Gene``, ``IsMarker``, then ``scExp_<type>`` and ``scVar_<type>`` for every cell type.
 """
@@ -27,14 +27,14 @@ _TRUE, _FALSE = frozenset(["true", "1", "1.0", "yes"]), frozenset(["false", "0",
 
 
 def read_statescope(path: Path, file_name: str) -> Signature:
-    """Read a table.
+    """Read a table with Statescope's columns as a signature of one level.
 
     Raises
     ------
     InputError
-        If it is none, or is not as it should be.
+        If it is no such table, or its values make no sense.
     """
-    layout = read_layout(path, file_name)  # says in a sentence what is no table
+    layout = read_layout(path, file_name)  # also raises a good message for what is no table
     table = _table(path, layout.encoding, layout.separator, file_name)
     level = level_of_table(table, Path(file_name).stem, file_name)
     name = Path(file_name).name.removesuffix(".gz").rsplit(".", 1)[0]
@@ -42,7 +42,7 @@ def read_statescope(path: Path, file_name: str) -> Signature:
 
 
 def _table(path: Path, encoding: str, separator: str, file_name: str) -> pd.DataFrame:
-    """Read the lines as they stand: numbers to the last digit, everything else as text."""
+    """Read the lines: exact numbers in the columns of means and variances, text in all others."""
     rows: list[list[str]] = []
     try:
         with path.open("rb") as head:
@@ -72,7 +72,7 @@ def _table(path: Path, encoding: str, separator: str, file_name: str) -> pd.Data
 
 
 def _numbers(texts: list[str]) -> list[Any]:
-    """Return numbers where there are numbers, NaN where nothing stands, and the text itself elsewhere."""
+    """Return the number of each text, NaN if it stands for a missing value, or the text itself if it is no number."""
     values: list[Any] = []
     for text in texts:
         try:
@@ -83,17 +83,19 @@ def _numbers(texts: list[str]) -> list[Any]:
 
 
 def looks_like_statescope(columns: Any) -> bool:
-    """Tell whether a table's columns are Statescope's, or meant to be."""
+    """Tell whether any column of a table is named like one of Statescope's means or variances."""
     return any(str(name).startswith((_EXP, _VAR)) for name in columns)
 
 
 def level_of_table(table: pd.DataFrame, name: str, where: str) -> Level:
     """Return the level that a table with Statescope's columns holds.
 
+    `OFFSET` is subtracted from the variances if none is below it.
+
     Raises
     ------
     InputError
-        If columns are missing or make no sense.
+        If columns are missing or repeat, or values make no sense.
     """
     header = [str(column) for column in table.columns]
     table = table.set_axis(pd.Index(header, dtype=object), axis=1)
@@ -132,10 +134,10 @@ def level_of_table(table: pd.DataFrame, name: str, where: str) -> Level:
     try:
         variance = variance.astype(np.float64)
         if float(variance.to_numpy().min(initial=np.inf)) >= OFFSET:
-            # What rounding leaves below 0 is 0.
+            # Rounding can leave a value slightly below 0.
             variance = (variance - OFFSET).clip(lower=0)
     except (ValueError, TypeError):
-        pass  # `make_level` says which value is none
+        pass  # `make_level` says which value is no number
     degs = [gene for gene, is_marker in zip(table.index, marked.isin(_TRUE), strict=True) if is_marker]
     return make_level(name, mean, variance, None, degs=degs, where=where)
 
@@ -149,12 +151,12 @@ def _notes(table: pd.DataFrame, level: Level) -> list[str]:
 
 
 def write_statescope(level: Level, path: Path) -> None:
-    """Write a level; numbers read back exactly, variances to within 1e-17.
+    """Write a level; means read back exactly, variances up to the rounding of adding `OFFSET` and subtracting it.
 
     Raises
     ------
     InputError
-        If a name holds a tab or a line end.
+        If a name holds a tab, a line end or a quotation mark.
     """
     for name in (*level.genes, *level.cell_types):
         if any(letter in name for letter in '\t\r\n"'):

@@ -2,8 +2,8 @@
 
 Aliee & Theis (2021), "AutoGeneS: Automatic gene selection using multi-objective optimization for RNA-seq
 deconvolution", Cell Systems 12(7): among sets of a fixed number of genes, those with the least correlation between the
-cell types' centroids and the greatest distances between them. No set is best in both; what is found is the Pareto
-front, and the set that is used is picked from it by weights.
+cell types' centroids and the greatest distances between them. Usually no set is best in both, so the search finds the
+Pareto front, and weights pick the set that is used.
 """
 
 from __future__ import annotations

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-#: Largest table of products of pairs of cell types; with more types it is made piece by piece, every time.
+#: Most bytes of the table of products of pairs of cell types; a larger one is made piece by piece for every evaluation.
 _TABLE_BYTES = 192 * 2**20
-#: A variance below this share of the sum of squares is what rounding leaves of a constant.
+#: A sum of squares about the mean below this share of the sum of squares is a rounding error: the values are constant.
 _CONSTANT = 1e-12
 
 
 class Fitness:
-    """Correlation and distance of centroids over any selection of genes.
+    """Correlation and distance of centroids over selections of genes.
 
     Both follow from sums over the selected genes: with S_i the sum of type i's means, S_ij the sum of the products of
     types i and j, and k genes, the covariance is S_ij − S_i·S_j / k and the squared distance S_ii + S_jj − 2·S_ij. So
@@ -58,7 +58,7 @@ class Fitness:
         total, squares = sums[:, :n], sums[:, n : 2 * n]
         with np.errstate(divide="ignore", invalid="ignore"):
             variance = squares - total * total / k
-            # 1 / spread; 0 for a constant, whose correlation with anything counts as 0.
+            # 0 for constant values, whose correlation with anything counts as 0.
             scale = np.where(variance > _CONSTANT * squares, 1 / np.sqrt(variance), 0.0)
         result = np.zeros((len(masks), 2))
         for start in range(0, len(self._one), self._step):

@@ -1,4 +1,4 @@
-"""The search: NSGA-II, generation by generation."""
+"""The search for marker genes: NSGA-II, generation by generation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cellucid_core.library.marker_genes.fitness import Fitness
 from cellucid_core.library.marker_genes.variation import cross, mutate, random_masks
 
 POPULATION = 100
-#: As in `autogenes`: of ten children seven are mated and three mutated; each gene changes with one in a thousand.
+#: As in `autogenes`: of ten children seven are mated and three mutated; each gene changes with probability 1/1000.
 _MATED = 0.7
 _FLIP = 1e-3
 
@@ -24,14 +24,14 @@ class MarkerSearch:
     Attributes
     ----------
     front
-        (n, 2) the objectives of each set on the Pareto front, by rising correlation: the sum of absolute pairwise
-        correlations (to be low) and the sum of pairwise distances (to be high).
+        (n, 2) the objectives of each set on the Pareto front, sorted by correlation: the sum of absolute pairwise
+        correlations (low is good) and the sum of pairwise distances (high is good).
     masks
-        (n, n_genes) bool, the sets themselves.
+        (n, n_candidates) bool, which genes each set has.
     generations
-        How many generations were run.
+        How many generations were asked for.
     weights
-        By which a set is picked: of correlation and of distance.
+        Weights of correlation and of distance, by which a set is picked.
     """
 
     front: np.ndarray
@@ -41,14 +41,14 @@ class MarkerSearch:
 
     @property
     def chosen(self) -> int:
-        """The set with the highest weighted sum of its objectives, each divided by its maximum (as `autogenes`)."""
+        """Position of the set with the highest weighted sum of objectives, each over its maximum (as `autogenes`)."""
         best = self.front.max(axis=0)
         scaled = self.front / np.where(best > 0, best, 1.0)
         return int(np.argmax(scaled @ np.asarray(self.weights)))
 
     @property
     def genes(self) -> np.ndarray:
-        """Positions of the picked set's genes, ascending int64."""
+        """Positions of the picked set's genes among the candidates, ascending int64."""
         return np.flatnonzero(self.masks[self.chosen]).astype(np.int64)
 
 
@@ -65,7 +65,7 @@ def find_markers(
     """Find sets of genes that tell cell types apart.
 
     NSGA-II (Deb, Pratap, Agarwal & Meyarivan 2002): parents and children compete; whole non-dominated fronts survive,
-    and of the last one those in the least crowded places. Sorting is moocore's.
+    and of the last front the individuals in the least crowded places. moocore sorts them into fronts.
 
     Parameters
     ----------
@@ -74,18 +74,19 @@ def find_markers(
     n_genes
         How many genes a set has.
     generations, population
-        How long and how broadly to search.
+        Number of generations, and of individuals in each.
     seed
-        Same seed, same result.
+        The same seed gives the same result.
     weights
-        By which the set that is used is picked, of correlation and of distance.
+        Weights of correlation and of distance, by which the set that is used is picked.
     progress
-        Called with generations done and in all; an exception that it raises ends the search.
+        Called with (generations done, all generations); an exception that it raises ends the search.
 
     Raises
     ------
     InputError
-        If there are fewer than two cell types, too few candidates, or a value that is not finite.
+        If there are fewer than two cell types, fewer genes in a set than cell types, too few candidates or individuals,
+        or a mean is not finite.
     """
     from threadpoolctl import threadpool_limits
 
@@ -96,8 +97,8 @@ def find_markers(
     n_candidates = centroids.shape[1]
     masks = np.unique(random_masks(population, n_candidates, n_genes, rng), axis=0)
     largest_swap = min(n_genes, n_candidates - n_genes)
-    # The products are small: threads would only wait for one another, above all on a busy machine, and would make the
-    # last digits, and with them the search, depend on the number of cores.
+    # The products are small: threads would only wait for one another, and would make the last digits, and with them the
+    # search, depend on the number of cores.
     with threadpool_limits(1, "blas"):
         values = fitness(masks)
         for generation in range(generations if largest_swap else 0):
@@ -113,14 +114,14 @@ def find_markers(
 
 
 def hypervolume(front: np.ndarray, reference: tuple[float, float]) -> float:
-    """Return the area that a front dominates, up to a reference point that is worse in both objectives.
+    """Return the area that a front dominates, bounded by a reference point (Zitzler & Thiele 1999).
 
     Parameters
     ----------
     front
         (n, 2) correlation (low is good) and distance (high is good).
     reference
-        A correlation and a distance; points that are not better in both add nothing.
+        A high correlation and a low distance; points that are not better in both add nothing.
     """
     inside = front[(front[:, 0] < reference[0]) & (front[:, 1] > reference[1])]
     area, reached = 0.0, reference[1]
@@ -162,7 +163,7 @@ def _children(masks: np.ndarray, n: int, largest_swap: int, rng: np.random.Gener
 
 def _survivors(masks: np.ndarray, values: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Keep the best `n` by fronts and crowding."""
-    # Equal objectives are the same set: kept once, or copies of a good one would fill the population.
+    # Sets with equal objectives are taken as the same and kept once, or copies of a good one would fill the population.
     _, first = np.unique(values, axis=0, return_index=True)
     masks, values = masks[np.sort(first)], values[np.sort(first)]
     kept: list[np.ndarray] = []
@@ -180,7 +181,7 @@ def _survivors(masks: np.ndarray, values: np.ndarray, n: int) -> tuple[np.ndarra
 
 
 def _fronts(values: np.ndarray) -> list[np.ndarray]:
-    """Return the positions of each front, best first: correlation is to be low, distance high."""
+    """Return the positions of the individuals of each front, best first: low correlation and high distance are good."""
     from moocore import pareto_rank
 
     ranks = pareto_rank(values, maximise=[False, True])

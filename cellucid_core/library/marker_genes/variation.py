@@ -1,4 +1,4 @@
-"""New individuals from old ones, all of them with the same number of genes, a whole generation at once."""
+"""Make new individuals from old ones, all with the same number of genes, a whole generation at once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def random_masks(n: int, n_genes: int, n_selected: int, rng: np.random.Generator
 def cross(one: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Mate individuals in pairs.
 
-    A child has the genes that both parents selected, and of those that one of them selected as many, at random, as are
-    missing. (``autogenes`` takes the first genes of the parents' union in the order of the matrix, which favours genes
-    for their place.)
+    A child has the genes that both parents selected, and a random half of those that only one of them selected.
+    (``autogenes`` takes the first genes of the parents' union in the order of the matrix, which favours genes for their
+    place.)
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ def cross(one: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.nd
     Returns
     -------
     numpy.ndarray
-        (n, n_genes) bool, as many genes in each row.
+        (n, n_genes) bool, with the same number of genes in each row.
     """
-    # Both have as many genes, so half of those that only one of them selected complete the shared ones.
+    # Both parents have the same number of genes, so half of those that only one selected complete the shared ones.
     child: np.ndarray = one & other
     rows, genes = np.nonzero(one ^ other)
     shuffled = np.argsort(rows + rng.random(len(rows)), kind="stable")
@@ -57,7 +57,7 @@ def mutate(masks: np.ndarray, swaps: np.ndarray, rng: np.random.Generator) -> np
         (n, n_genes) bool, as many genes in each row as before.
     """
     result = masks.copy()
-    # One gene at a time: there are rarely more than a few, and a gene that was just put in may go again.
+    # One swap at a time: there are rarely more than a few, and a gene that was just put in may be taken out again.
     for done in range(int(swaps.max(initial=0))):
         rows = np.flatnonzero(swaps > done)
         out = _random_gene(result, rows, True, rng)
