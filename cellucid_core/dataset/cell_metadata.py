@@ -63,7 +63,7 @@ def with_cell_metadata(dataset: Dataset, table: pd.DataFrame, path: Path, digest
     table
         As `read_cell_metadata` returns it.
     path
-        What it was read from.
+        The file that it was read from.
     digest
         Hash of the dataset with this table: the new `Dataset.content_hash`.
 

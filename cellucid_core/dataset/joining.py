@@ -40,7 +40,7 @@ SAMPLE = "sample"
 _AT_ONCE = 4
 #: If a part shares a smaller share of its gene names than this with the largest one, other columns are tried as names.
 _FEW_SHARED = 0.1
-#: Columns of gene tables that may hold ids, besides those for symbols.
+#: Columns of gene tables that may hold ids; `SYMBOL_COLUMNS` may too.
 _ID_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensembl", "feature_id", "ensgene", "id")
 
 
@@ -196,7 +196,7 @@ def _same_files(opened: list[_Opened]) -> list[str]:
 
 
 def _parts(opened: list[_Opened], matrix: str | None, columns: list[str], own: list[int]) -> tuple[Part, ...]:
-    told: dict[tuple[str, ...], tuple[str | None, str | None]] = {}  # most samples have the same genes: told once
+    told: dict[tuple[str, ...], tuple[str | None, str | None]] = {}  # kept, since most samples have the same genes
     parts = []
     for part, column, alone in zip(opened, columns, own, strict=True):
         names = gene_ids(part.dataset.variables[matrix], column) if matrix else np.zeros(0, object)

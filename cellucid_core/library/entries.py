@@ -173,7 +173,7 @@ def entry_file(name: str) -> Path:
     Raises
     ------
     InputError
-        If there is none.
+        If there is no entry of that name.
     """
     path = _folder(name) / _FILE
     if not path.is_file():

@@ -47,7 +47,7 @@ def compute_pca(view: View, scope: Scope) -> Derived:
     view
         What to compute from.
     scope
-        Its `progress` is told what is being done; with its `ready_only` nothing is computed.
+        Its `progress` is called meanwhile; with its `ready_only` nothing is computed.
 
     Returns
     -------

@@ -48,7 +48,7 @@ class Contents:
     variables
         Matrix name → gene table; one row per gene of that matrix.
     obsm
-        Name → array, whatever its shape: preflight judges it.
+        Name → array of any shape, which preflight checks.
     graphs
         Cell × cell matrices of ``obsp``.
     matrices

@@ -157,7 +157,7 @@ def _table(element: Any, what: str) -> pd.DataFrame:
     table = read_elem(element)
     if not isinstance(table, pd.DataFrame):
         raise InputError(f"{what} is not a table.", FIX)
-    for number, column in enumerate(table.columns):  # names may stand twice
+    for number, column in enumerate(table.columns):  # names may repeat
         values = table.iloc[:1, number]
         if values.dtype == object and any(hasattr(one, "shape") and np.ndim(one) for one in values):
             raise InputError(f"The column {column} of {what} holds matrices.", FIX)

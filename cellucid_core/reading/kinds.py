@@ -317,7 +317,7 @@ def _holds_data(name: str) -> bool:
 
 
 def may_hold_data(name: str) -> bool:
-    """Tell by its name whether a file may be one that can be opened; an archive may be, whatever it holds."""
+    """Tell by its name whether a file may be one that can be opened; every archive may be."""
     return _holds_data(name) or name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"))
 
 

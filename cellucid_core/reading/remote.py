@@ -94,7 +94,10 @@ class RemoteFile:
         return self.is_dir() and bool(set(_ZARR) & set(self._zarr_documents()))
 
     def identity(self) -> str | None:
-        """Return 64 hexadecimal digits that change with the content; None for a file of which nothing tells it."""
+        """Return 64 hexadecimal digits that change with the content, or None if a file has nothing that tells.
+
+        For a zarr store that cannot be listed (on the web) only its metadata documents count, not its chunks.
+        """
         if self.is_dir():
             try:
                 listed = self.fs.find(self.path, detail=True)

@@ -176,7 +176,7 @@ def expression_not_finite(view: View, scope: Scope) -> Finding | None:
 
 
 def cells_unfiltered(view: View, scope: Scope) -> Finding | None:
-    """Barcodes that the file says are no cells; else an unfiltered droplet matrix, told by most cells being empty."""
+    """Barcodes that the file says are no cells, or else most cells nearly empty: an unfiltered droplet matrix."""
     if (told := _not_cells(view)) is not None:
         return Finding(
             "cells-unfiltered",

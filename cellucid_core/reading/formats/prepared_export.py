@@ -1,4 +1,4 @@
-"""A Cellucid prepared export, zip or folder, of whatever program (also cellucid 0.0.9), to be inspected and scored.
+"""A Cellucid prepared export, zip or folder, written here or by cellucid 0.0.9, opened to be inspected and scored.
 
 Genes and numbers are decoded, so they are exact within half a quantization step. What an export does not keep is lost:
 cell ids, exact zeros of genes that also have values below 0, the coordinates' scale, the graph's weights.

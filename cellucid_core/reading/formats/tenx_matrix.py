@@ -143,7 +143,7 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 
 def _alevin_thirds(var: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Return the places of the spliced, unspliced and ambiguous counts of the same genes, or None if there are none.
+    """Return the columns of the spliced, unspliced and ambiguous counts of each gene; None for other matrices.
 
     Source: alevin-fry's USA mode, whose ``quants_mat_cols.txt`` names each gene three times: plain, with -U, with -A.
     """

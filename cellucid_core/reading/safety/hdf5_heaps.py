@@ -35,8 +35,8 @@ _LARGE = 64 * 2**20
 _NOWHERE, _FAR = 0, 2**60
 #: Number of bytes that means: the collection never ends.
 _ENDLESS = -1
-#: Sound collections lie side by side, so they are at most as long as the file. Damaged ones may overlap: no more than
-#: this many times the file is read.
+#: Sound collections do not overlap, so together they are at most as long as the file. Damaged ones may: at most this
+#: many times the length of the file is read.
 _OFTEN = 2
 
 
