@@ -46,7 +46,7 @@ def _text(value: Any) -> str:
 
 
 def render(template: str, **values: Any) -> str:
-    """Return the HTML of a report from one of the templates beside this file; the template engine escapes all values."""
+    """Return the HTML of a report from a template beside this file; the template engine escapes all values."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     # Jinja would tell from a file's ending that it is HTML and must be escaped, but these end in .jinja.
