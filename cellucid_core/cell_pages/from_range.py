@@ -89,7 +89,7 @@ def in_range(values: np.ndarray, low: float, high: float) -> np.ndarray:
 def page_from_range(
     view: View, what: str, low: float, high: float, *, values: np.ndarray | None = None, name: str | None = None
 ) -> SavedPage:
-    """Make a page of the cells whose value lies from `low` to `high`, both included.
+    """Make a page of the cells whose value is between `low` and `high`, both included.
 
     Parameters
     ----------

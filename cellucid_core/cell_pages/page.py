@@ -29,7 +29,7 @@ class Page:
     color
         ``#RRGGBB``, or None where no chart needs one.
     column
-        The obs column of which the page, or the page whose rest it is, is a category; else empty.
+        The obs column that has this page, or for a rest the page that is left out, as a category; else empty.
     """
 
     name: str

@@ -292,7 +292,7 @@ def _boxes(
     for of, kind in enumerate(levels[0][1]):
         place(0, kind, of)
     for at in range(1, len(levels)):
-        # Types that share no labelled cell with the level before stand alone.
+        # Types that no type of the level before holds stand alone.
         above, holders = levels[at - 1][1], parents.get(levels[at][0], {})
         for kind in levels[at][1]:
             if holders.get(kind) not in above:

@@ -46,7 +46,7 @@ class GeneSet:
     description
         What a file says about the set.
     halves
-        The names of the two sets, up and down, of which it is made, with weights +1 and −1; None where it is one set.
+        The names of the two sets, up and down, that make up this one, with weights +1 and −1; None where it is one set.
     """
 
     name: str
@@ -56,7 +56,7 @@ class GeneSet:
     halves: tuple[str, str] | None = None
 
     def apart(self) -> list[GeneSet]:
-        """Return the two sets of which it is made, or itself where it is one set."""
+        """Return the two sets that make up this one, or the set itself where it is one."""
         if self.halves is None or self.weights is None:
             return [self]
         signs = ((self.halves[0], 1), (self.halves[1], -1))

@@ -24,7 +24,7 @@ from cellucid_core.signature.scoring import DEFAULT_OPTIONS, batches, check_weig
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: Of more cells than this a sample is used.
+#: If there are more cells than this, a sample of them is used.
 MOST_CELLS = 50_000
 #: How many genes of a bin, besides the signature's, sets are drawn from.
 _PER_BIN = 100

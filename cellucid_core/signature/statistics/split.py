@@ -83,7 +83,7 @@ def split_values(view: View, key: str) -> list[Page]:
     Raises
     ------
     InputError
-        There is no such column, it does not group cells, or it has not 2 to 8 values with cells.
+        There is no such column, it does not group cells, or it does not have 2 to 8 values with cells.
     """
     values = [page for page in choose_pages(view, key, list(group_colors(view, key))) if page.n]
     if not 2 <= len(values) <= MAX_SPLIT_VALUES:
