@@ -1,4 +1,4 @@
-"""Weighted sums of genes: a single sum, or many in one pass that reads each gene once and adds it to every sum."""
+"""A weighted sum of genes, or many sums in one pass that reads each gene once."""
 
 from __future__ import annotations
 
