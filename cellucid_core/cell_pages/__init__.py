@@ -1,4 +1,4 @@
-"""Pages: named groups of cells, where they come from and the colour each one keeps on every chart."""
+"""Pages: named groups of cells, where they come from, and the colour that each keeps on every chart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pages are compared: some with each other, or one with all other cells."""
+"""Which pages are compared: several with each other, or one with all other cells."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cellucid_core.names import unique
 
 
 def uniquely_named(pages: Sequence[Page]) -> list[Page]:
-    """Return pages of several origins with the later of equal names numbered.
+    """Return pages from several sources, in which the later of equal names gets a number.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def with_rest(page: Page, others: Sequence[Page], n_cells: int) -> list[Page]:
     Parameters
     ----------
     page
-        The page to stand against its rest.
+        The page to compare with its rest.
     others
         Further pages, after these two.
     n_cells
@@ -38,7 +38,8 @@ def with_rest(page: Page, others: Sequence[Page], n_cells: int) -> list[Page]:
     Returns
     -------
     list of Page
-        ``page``, ``Rest of <page>``, the others; a page that is itself called like the rest keeps its name.
+        ``page``, ``Rest of <page>``, the others. If one of the others already has that name, the rest is called ``Rest
+        of <page> (all other cells)``.
     """
     rest = all_but(page, n_cells)
     if any(rest.name == other.name for other in others):

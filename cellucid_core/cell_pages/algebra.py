@@ -19,12 +19,12 @@ _SIGNS: dict[Operation, str] = {"union": " ∪ ", "intersection": " ∩ ", "diff
 
 
 def combine(view: View, operation: Operation, pages: Sequence[Page]) -> SavedPage:
-    """Make a page from two or more others, called ``A ∪ B``.
+    """Make a page from two or more others, called ``A ∪ B``, ``A ∩ B`` or ``A ∖ B``.
 
     Parameters
     ----------
     view
-        The dataset as mapped; the pages are of it.
+        The dataset as mapped, whose cells the pages hold.
     operation
         ``union``: cells in any page; ``intersection``: in all; ``difference``: in the first and in no other.
     pages
@@ -33,7 +33,7 @@ def combine(view: View, operation: Operation, pages: Sequence[Page]) -> SavedPag
     Raises
     ------
     InputError
-        Fewer than two pages, an unknown operation, or no cell is left.
+        There are fewer than two pages, the operation is unknown, or no cell is left.
     """
     if operation not in _SIGNS:
         raise InputError(f"There is no set operation {operation!r}.", f"Use one of: {', '.join(_SIGNS)}.")

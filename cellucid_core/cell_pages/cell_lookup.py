@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What became of a list of ids.
+    """The cells that a list of ids names, and the ids that need a remark.
 
     Attributes
     ----------
     rows
-        Rows of the source, int64, ascending, each once.
+        Rows of the source file, int64, ascending, each once.
     unknown
         Ids that no cell has, in order, each once.
     repeated
@@ -40,7 +40,12 @@ class CellLookup:
     Parameters
     ----------
     view
-        The dataset as mapped. Where a fix replaced the ids, the new ones count.
+        The dataset as mapped. Where a fix replaced the ids, the new ones are looked up.
+
+    Attributes
+    ----------
+    ids
+        (n_cells of the source,) object: the id of each row.
     """
 
     def __init__(self, view: View) -> None:
@@ -56,7 +61,7 @@ class CellLookup:
         return len(self._index) == len(self.ids)
 
     def known(self, ids: Sequence[str]) -> np.ndarray:
-        """Tell for each id whether a cell has it, (k,) bool."""
+        """Tell for each of k ids whether a cell has it, (k,) bool."""
         found: np.ndarray = self._index.get_indexer(pd.Index(list(ids), dtype=object)) >= 0
         return found
 
@@ -72,13 +77,13 @@ class CellLookup:
         return Found(rows, asked[~there].tolist(), several.tolist())
 
     def examples(self) -> str:
-        """Return how the ids look: ``'AAAC-1', 'AAAG-1'``."""
+        """Return the first two ids, to show how ids look: ``'AAAC-1', 'AAAG-1'``."""
         return ", ".join(repr(str(i)) for i in self.ids[:2]) or "none"
 
 
 def some(ids: Sequence[str]) -> str:
-    """Return a few of some ids, each cut to a readable length, and how many more there are."""
-    # Only those that are shown are cut: there may be a million.
+    """Return the first five ids as text, each cut to 40 characters, and how many more there are."""
+    # Only the ids that are shown are cut: there may be a million.
     return listed([*(i if len(i) <= 40 else f"{i[:39]}…" for i in ids[:5]), *ids[5:]], 5)
 
 

@@ -1,4 +1,4 @@
-"""Pages from an obs column: one per category, some of them, or one against the rest."""
+"""Pages from an obs column: one per category, some of them, or one and the rest."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def pages_from_column(view: View, key: str) -> list[Page]:
     Returns
     -------
     list of Page
-        Largest first, equal ones in the column's category order. A cell without a value is in no page, and a
-        category without cells makes none. Bool columns give ``True`` and ``False``.
+        Largest first, pages of equal size in the column's category order. A cell without a value is in no page, and a
+        category without cells makes no page. Bool columns give ``True`` and ``False``.
 
     Raises
     ------
     InputError
-        There is no such column, or it does not group cells.
+        There is no such column, it does not group cells, or it has more than 1,000 categories.
     """
     groups, codes = _groups(view, key)
     if len(groups) > MAX_PAGES:
@@ -61,7 +61,7 @@ def pages_from_column(view: View, key: str) -> list[Page]:
 def group_colors(view: View, key: str) -> dict[str, str]:
     """Return the colour of each category of a column, ``{name: "#RRGGBB"}`` in category order.
 
-    A colour belongs to the category's place in the column, so choosing other pages never changes it.
+    A colour depends on the category's place in the column, so choosing other pages never changes it.
 
     Raises
     ------
@@ -82,9 +82,10 @@ def choose_pages(view: View, key: str, names: Sequence[str] | None = None, rest_
     key
         The obs column that groups the cells.
     names
-        The pages to compare, in this order; None means all of them, largest first. ``Rest of <page>`` is understood.
+        The pages to compare, in this order; without `names` and `rest_of` all of them, largest first. ``Rest of
+        <page>`` is understood.
     rest_of
-        A page to set against all other cells: it and ``Rest of <page>`` come first, then the other named pages.
+        A page to compare with all other cells: it and ``Rest of <page>`` come first, then the pages of `names`.
 
     Returns
     -------
@@ -94,7 +95,8 @@ def choose_pages(view: View, key: str, names: Sequence[str] | None = None, rest_
     Raises
     ------
     InputError
-        The column does not group cells, or a page is not one of its categories; the message names the nearest.
+        There is no such column, it does not group cells, or a page is not one of its categories; the message names
+        similar ones.
     """
     if names is None and rest_of is None:
         return pages_from_column(view, key)
@@ -114,7 +116,7 @@ def choose_pages(view: View, key: str, names: Sequence[str] | None = None, rest_
     chosen = [page(name) for name in dict.fromkeys([*wanted, *(names or [])])]
     if rest_of is not None:
         others = all_but(chosen[0], view.n_cells)
-        # A category may itself be called so; both must stay recognizable.
+        # A category may itself be called "Rest of …"; both pages must have names of their own.
         taken = {p.name: p for p in chosen}
         if others.name in place and others.name in taken:
             others = Page(f"{others.name} (all other cells)", others.cells, REST_COLOR)
@@ -125,7 +127,7 @@ def choose_pages(view: View, key: str, names: Sequence[str] | None = None, rest_
 
 
 def _unknown(name: str, key: str, groups: list[str]) -> InputError:
-    """Say that a page does not exist, and which ones are nearest."""
+    """Return the error that says that a page does not exist, and which names are similar."""
     folded = {group.casefold(): group for group in reversed(groups)}
     near = [folded[f] for f in difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.5)]
     if near:
@@ -137,7 +139,7 @@ def _unknown(name: str, key: str, groups: list[str]) -> InputError:
 
 
 def _groups(view: View, key: str) -> tuple[list[str], np.ndarray]:
-    """Return a column's group names in category order and each cell's group, -1 where it has none."""
+    """Return a column's group names in category order, and each cell's group as int64 codes, −1 for none."""
     column = view.obs(key)
     if isinstance(column.dtype, pd.CategoricalDtype):
         names = [str(category) for category in column.cat.categories]
@@ -154,7 +156,7 @@ def _groups(view: View, key: str) -> tuple[list[str], np.ndarray]:
     order = sorted(range(len(texts)), key=texts.__getitem__)
     new = np.empty(len(texts) + 1, dtype=np.int64)
     new[order] = np.arange(len(texts))
-    new[-1] = -1  # code -1, no value, picks the last
+    new[-1] = -1  # code −1, no value, picks the last entry
     return unique([texts[i] for i in order]), new[codes]
 
 

@@ -1,9 +1,9 @@
-"""Pages drawn on an embedding: every cell is tested, whatever picture of them was drawn on.
+"""Pages drawn on an embedding: every cell is tested, however coarse the picture was that the user drew on.
 
 A point is inside a lasso by the even–odd rule: a ray from it crosses the outline an odd number of times (Shimrat 1962,
-"Algorithm 112"; with half-open edges as in Franklin's PNPOLY, so that a vertex is not crossed twice). Cells are sorted
-by height once, and each edge looks only at those between its ends: an outline of many edges costs little more than one
-of few, because at most heights few edges stand side by side.
+"Algorithm 112"; with half-open edges as in Franklin's PNPOLY, so that a vertex is not crossed twice). The cells near an
+outline are sorted by y once, and each edge looks only at those between its ends. So an outline of many edges costs
+little more than one of few, because at most heights there are only a few edges.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
 MAX_AREAS = 100
-#: A hand-drawn lasso has some hundred corners.
+#: A hand-drawn lasso has a few hundred corners.
 MAX_CORNERS = 5_000
 
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle; its edges belong to it."""
+    """A rectangle from the first to the second x and y, edges included."""
 
     x: tuple[float, float]
     y: tuple[float, float]
@@ -44,7 +44,7 @@ Area = Box | Lasso
 
 
 def read_areas(drawn: object) -> list[Area]:
-    """Read the areas that a chart says were drawn; it comes from a browser and is checked.
+    """Read and check the areas that a browser reports as drawn on a chart.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def read_areas(drawn: object) -> list[Area]:
     Raises
     ------
     InputError
-        It is something else, or too much.
+        `drawn` is something else, or there are more than 100 areas or an area with more than 5,000 corners.
     """
     if not isinstance(drawn, Sequence) or isinstance(drawn, str) or len(drawn) > MAX_AREAS:
         raise InputError("The drawn areas could not be read.", f"Draw at most {MAX_AREAS} areas.")
@@ -79,7 +79,7 @@ def read_areas(drawn: object) -> list[Area]:
 
 
 def _corners(pairs: Any) -> np.ndarray | None:
-    """Return (k, 2) float64 finite numbers, or None if they are not that."""
+    """Return (k, 2) finite float64 numbers, or None if `pairs` is anything else."""
     if not isinstance(pairs, Sequence) or isinstance(pairs, str) or len(pairs) > MAX_CORNERS:
         return None
     try:
@@ -92,12 +92,12 @@ def _corners(pairs: Any) -> np.ndarray | None:
 
 
 def cells_inside(xy: np.ndarray, areas: Sequence[Area]) -> np.ndarray:
-    """Return the cells inside any of some areas.
+    """Return the cells that are inside at least one of the areas.
 
     Parameters
     ----------
     xy
-        (n_cells, 2) coordinates. A cell without a place (NaN, infinite) is in no area.
+        (n_cells, 2) coordinates. A cell whose coordinates are not finite is in no area.
     areas
         Boxes and lassos.
 
@@ -122,14 +122,14 @@ def _in_box(x: np.ndarray, y: np.ndarray, box: Box) -> np.ndarray:
 
 
 def _in_lasso(x: np.ndarray, y: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Return the positions of the points inside an outline, in no order."""
+    """Return the positions of the points inside an outline, in no particular order."""
     low, high = corners.min(axis=0), corners.max(axis=0)
     near = np.flatnonzero(_in_box(x, y, Box((low[0], high[0]), (low[1], high[1]))))
     near = near[np.argsort(y[near])]
     x, y = x[near], y[near]
     inside = np.zeros(len(near), dtype=bool)
     starts, ends = corners, np.roll(corners, -1, axis=0)
-    # Every edge from its lower to its upper end; the upper end is not part of it.
+    # Every edge goes from its lower to its upper end, which is not part of it.
     up = starts[:, 1] <= ends[:, 1]
     bottom, top = np.where(up[:, None], starts, ends), np.where(up[:, None], ends, starts)
     first, last = np.searchsorted(y, bottom[:, 1]), np.searchsorted(y, top[:, 1])
@@ -153,7 +153,7 @@ def page_from_drawing(view: View, xy: np.ndarray, areas: Sequence[Area], *, name
     name
         The page's name.
     where
-        What was drawn on, for the record.
+        Name of the embedding that was drawn on, for the record.
 
     Raises
     ------
@@ -180,12 +180,12 @@ def drawing_coordinates(view: View) -> tuple[np.ndarray, str]:
     Returns
     -------
     tuple
-        (n_cells, 2) coordinates of the 2D embedding, or the first two axes of the 3D one; the obsm key.
+        (n_cells, 2) coordinates of the 2D embedding, or else the first two axes of the 3D one; and its obsm key.
 
     Raises
     ------
     InputError
-        There is neither.
+        There is neither a 2D nor a 3D embedding.
     """
     for dimension in (2, 3):
         if dimension in view.dimensions:

@@ -25,12 +25,12 @@ def pages_from_file(view: View, data: bytes, file_name: str) -> MadePages:
     data
         The file's bytes.
     file_name
-        Names the page where the file does not.
+        Its name without the ending names the page where the file does not.
 
     Raises
     ------
     InputError
-        It is empty, too large or none of these, or none of its cells is in the dataset.
+        The file is empty, larger than 512 MiB or none of these, or none of its cells is in the dataset.
     """
     if not data.strip():
         raise InputError("The file is empty.", "Choose a session, saved pages, or a list of cell ids.")

@@ -1,4 +1,4 @@
-"""Pages from cell ids that somebody pasted or uploaded, as a list or as a table."""
+"""Pages from cell ids that a user pasted or uploaded, as a list or as a table."""
 
 from __future__ import annotations
 
@@ -29,20 +29,22 @@ def pages_from_ids(view: View, source: str | bytes, *, name: str = "Pasted cells
         The dataset as mapped.
     source
         Text, or a file's bytes in UTF-8: ids between commas, semicolons, tabs, spaces and line ends; or a table whose
-        first line names a column ``cell_id``. With a column ``page`` it makes a page per value, as the table of scores
-        that this program writes, whose ``cell_index`` tells repeated ids apart.
+        first line names a column ``cell_id`` (or, as pandas writes it, begins with an empty field). A table with a
+        column ``page`` makes a page per value. With a column ``cell_index``, as in the table of scores that this
+        program writes, repeated ids are told apart.
     name
         What the page is called where the table does not name pages.
 
     Returns
     -------
     MadePages
-        An id that several cells have stands for all of them, and it is said; so are ids that no cell has.
+        An id that several cells have stands for all of them. Notes name such ids, and ids that no cell has.
 
     Raises
     ------
     InputError
-        It is no text, it holds no ids, or none of them is in the dataset.
+        The source is larger than 512 MiB, not UTF-8 text, or not a readable table; it holds no ids; none of them is in
+        the dataset; or there are more than 100 pages.
     """
     text = _text(source)
     lookup = CellLookup(view)
@@ -64,7 +66,7 @@ def _text(source: str | bytes) -> str:
 
 
 def _from_list(view: View, lookup: CellLookup, text: str, name: str) -> MadePages:
-    """Split no more than needed: an id may itself hold a comma or a space."""
+    """Make one page from a list, splitting lines only as far as needed: an id may itself hold a comma or a space."""
     ids: list[str] = []
     pieces = [line.strip() for line in text.splitlines()]
     for between in (_BETWEEN, re.compile(r"\s+"), None):
@@ -101,7 +103,7 @@ def _table(text: str) -> list[list[str]] | None:
     head = text.lstrip("\r\n").split("\n", 1)[0]
     separator = max(",;\t", key=head.count)
     header = [field.strip().strip("\"'").casefold() for field in head.strip("\r\n").split(separator)]
-    # pandas writes an index without a name, so the header of a saved cell table begins with nothing.
+    # pandas writes an index without a name, so the header of a saved cell table begins with an empty field.
     if len(header) < 2 or not (ID_COLUMN in header or (header[0] == "" and any(header))):
         return None
     try:
@@ -151,9 +153,9 @@ def _from_table(view: View, lookup: CellLookup, table: list[list[str]], name: st
 
 
 def _exact_rows(lookup: CellLookup, ids: list[str], given: list[str]) -> np.ndarray | None:
-    """Return each line's row of the source, −1 if unknown, where the column of rows is right for this dataset.
+    """Return each line's row of the source, −1 if unknown; None where the column of rows is not used.
 
-    It is needed, and used, only if ids repeat; then every known id must stand in the row that the table says.
+    It is used only if ids repeat, and if the dataset has every known id in the row that the table gives.
     """
     if lookup.unique:
         return None

@@ -1,4 +1,4 @@
-"""Pages from numbers: the cells whose value lies in a closed interval."""
+"""Pages from numbers: the cells whose value is in a closed interval."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def column_values(view: View, key: str) -> np.ndarray:
 
 
 def quantile_limits(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """Return the values at two quantiles of the finite ones (linear interpolation, as `numpy.quantile`).
+    """Return two quantiles of the finite values (with linear interpolation, as `numpy.quantile`).
 
     Parameters
     ----------
@@ -89,23 +89,26 @@ def in_range(values: np.ndarray, low: float, high: float) -> np.ndarray:
 def page_from_range(
     view: View, what: str, low: float, high: float, *, values: np.ndarray | None = None, name: str | None = None
 ) -> SavedPage:
-    """Make a page of the cells whose value lies from `low` to `high`, both included.
+    """Make a page of the cells whose value is between `low` and `high`, both included.
 
     Parameters
     ----------
     view
         The dataset as mapped.
     what
-        A numeric obs column; with `values`, what they are called.
+        A numeric obs column; with `values`, their name.
+    low, high
+        The limits, which may be infinite.
     values
-        (n_cells,) numbers to take instead of a column: a gene's expression, a score.
+        (n_cells,) numbers to use instead of a column: a gene's expression, a score.
     name
         The page's name; by default the range.
 
     Raises
     ------
     InputError
-        The column does not hold numbers, the limits make no sense, or no cell lies between them.
+        There is no such column, it does not hold numbers, there is not one value per cell, a limit is NaN, `low` is
+        above `high`, or no cell is in the range.
     """
     numbers = column_values(view, what) if values is None else np.asarray(values, dtype=np.float64)
     if numbers.shape != (view.n_cells,):

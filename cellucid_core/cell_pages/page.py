@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-#: Colour of ``Rest of <page>``: a grey that stands back on light and on dark, and is not a category's colour.
+#: Colour of ``Rest of <page>``: a grey that recedes on light and on dark, and is not a category's colour.
 REST_COLOR = "#8C939A"
 
 
-#: Names that say nothing alone.
+#: Names that say nothing without their column.
 _BARE = re.compile(r"(Rest of )?([+-]?\d+(?:\.\d+)?|True|False|true|false|TRUE|FALSE)")
 
 
@@ -23,13 +23,13 @@ class Page:
     Parameters
     ----------
     name
-        What the page is called, exactly.
+        What the page is called; files hold exactly this.
     cells
-        Positions in the view, int64, ascending, each once.
+        Positions of its cells in the view, int64, ascending, each once.
     color
         ``#RRGGBB``, or None where no chart needs one.
     column
-        The obs column that it is a category of, or empty.
+        The obs column that has this page, or for a rest the page that is left out, as a category; else empty.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Page:
 
     @property
     def label(self) -> str:
-        """What people call it: a bare number or truth value with its column, ``leiden 1``, ``flag True``."""
+        """The name for people: a bare number or boolean gets its column, ``leiden 1``, ``flag True``."""
         bare = _BARE.fullmatch(self.name) if self.column else None
         return f"{bare[1] or ''}{self.column} {bare[2]}" if bare else self.name
 
@@ -53,7 +53,7 @@ class Page:
         return self if self.label == self.name else replace(self, name=self.label, column="")
 
     def digest(self) -> str:
-        """Return a short hash that is equal for equal cells, for caching what depends on them."""
+        """Return a short hash of the cells, a key for caching what depends on them."""
         return hashlib.blake2b(self.cells.tobytes(), digest_size=12).hexdigest()
 
 
@@ -63,14 +63,14 @@ def rest_of(page: Page, n_cells: int) -> Page:
     Parameters
     ----------
     page
-        The page to stand against.
+        The page that is left out.
     n_cells
         How many cells the view has.
 
     Returns
     -------
     Page
-        Named ``Rest of <name>``, in :data:`REST_COLOR`; it may be empty.
+        Named ``Rest of <name>``, in `REST_COLOR`; it may be empty.
     """
     outside = np.ones(n_cells, dtype=bool)
     outside[page.cells] = False

@@ -1,7 +1,7 @@
-"""Pages as a file: JSON with the ids of the cells, so that it joins, on this dataset and on others.
+"""Pages as a file: JSON with the ids of the cells, so that it can be read for this dataset and for others.
 
 ``{"format": "cellucid-dashboard-pages", "version": 1, "dataset": {…}, "pages": [{"name", "color", "made", "cells"}]}``.
-Where ids repeat, a page also has ``rows``, the rows of the source, which count on the dataset they were written of.
+Where ids repeat, a page also has ``rows``, the rows of the source file; they are used only for the same dataset.
 """
 
 from __future__ import annotations
@@ -23,15 +23,7 @@ FORMAT, VERSION = "cellucid-dashboard-pages", 1
 
 
 def pages_to_json(view: View, pages: Iterable[SavedPage]) -> str:
-    """Return pages as the text of a file, cells that the view leaves out included.
-
-    Parameters
-    ----------
-    view
-        The dataset as mapped.
-    pages
-        In order.
-    """
+    """Return pages, in order, as the text of a file; cells that the view leaves out are included."""
     lookup = CellLookup(view)
     written = []
     for page in pages:
@@ -57,7 +49,7 @@ def pages_to_json(view: View, pages: Iterable[SavedPage]) -> str:
             },
             "pages": written,
         },
-        ensure_ascii=True,  # any id survives, even one that UTF-8 could not hold
+        ensure_ascii=True,  # any id survives, even one that UTF-8 cannot hold
         indent=None,
     )
 
@@ -70,17 +62,18 @@ def pages_from_json(view: View, data: str | bytes) -> MadePages:
     view
         The dataset as mapped, not necessarily that of the file.
     data
-        What `pages_to_json` returned, or what somebody else wrote: it is checked.
+        What `pages_to_json` returned; as anybody may have written the file, it is checked.
 
     Returns
     -------
     MadePages
-        With names, colours and how each was made; cells and pages that the dataset does not have are named in notes.
+        With names, colours and how each was made; notes name cells and pages that the dataset does not have.
 
     Raises
     ------
     InputError
-        It is no such file, or none of its cells is in the dataset.
+        It is not a file of pages of this version, it is larger than 512 MiB, it has no pages or more than 100, or none
+        of its cells is in the dataset.
     """
     content = _content(data)
     entries = content.get("pages")
@@ -152,7 +145,7 @@ def _entry(entry: object, number: int) -> tuple[str, list[str]]:
 
 
 def _rows(entry: dict[str, Any], lookup: CellLookup, ids: list[str]) -> np.ndarray | None:
-    """Return the rows that a page names, if they are those of its ids."""
+    """Return the rows that a page lists, ascending, or None if they are not those of its ids."""
     given = entry.get("rows")
     if not isinstance(given, list) or len(given) != len(ids):
         return None

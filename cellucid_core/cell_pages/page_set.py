@@ -1,4 +1,4 @@
-"""The pages that a user made: kept by the rows of the source, so that they outlive fixes that leave cells out."""
+"""The pages that a user made, kept as rows of the source file, so that fixes that leave cells out do not lose them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from cellucid_core.names import unique
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: As many pages as one dataset can have; more could not be told apart in a list or a chart.
+#: How many pages one dataset can have; more could not be told apart in a list or a chart.
 MAX_SAVED = 100
 MAX_NAME = 200
-#: Bytes of a file that pages are read from: some tens of millions of cell ids.
+#: Largest file, in bytes, that pages are read from: some tens of millions of cell ids.
 MAX_FILE = 512 * 2**20
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
@@ -34,13 +34,13 @@ class SavedPage:
     name
         What it is called.
     rows
-        Rows of the source, int64, ascending, each once; those that a fix leaves out included.
+        Rows of the source file, int64, ascending, each once; cells that a fix leaves out are included.
     color
-        ``#RRGGBB``, or None until it is in a set.
+        ``#RRGGBB``, or None until the page is in a set.
     made
-        How it was made, for people: ``n_counts from 100 to 2,000``.
+        How it was made, in words: ``n_counts from 100 to 2,000``.
     id
-        Stable within its set, whatever the page is called; empty until it is in one.
+        Stays the same within its set when the page is renamed; empty until the page is in a set.
     """
 
     name: str
@@ -67,7 +67,7 @@ class MadePages:
     Attributes
     ----------
     pages
-        One or more, none of them empty.
+        The pages; each has at least one cell.
     notes
         What was not found, repeated or left out, one sentence each.
     """
@@ -78,14 +78,14 @@ class MadePages:
 
 @dataclass(frozen=True, eq=False)
 class PageSet:
-    """The pages of one dataset, in order. Never changed: every method returns a new set.
+    """The pages of one dataset, in order. A set is never changed: every method returns a new one.
 
     Attributes
     ----------
     pages
-        Names and ids are unique.
+        The pages; names and ids are unique.
     made_so_far
-        How many pages were ever added; no id is used twice.
+        How many pages were ever added, so that no id is used twice.
     """
 
     pages: tuple[SavedPage, ...] = ()
@@ -98,7 +98,7 @@ class PageSet:
         return iter(self.pages)
 
     def get(self, page_id: str) -> SavedPage | None:
-        """Return the page of an id, or None."""
+        """Return the page with an id, or None."""
         return next((page for page in self.pages if page.id == page_id), None)
 
     def add(self, pages: Iterable[SavedPage], taken: Iterable[str] = ()) -> PageSet:
@@ -107,10 +107,10 @@ class PageSet:
         Parameters
         ----------
         pages
-            A name that is there already gets a number; a page without a colour gets the first of the palette that
-            nobody has.
+            The new pages. A name that the set already has gets a number; a page without a valid colour gets the first
+            one of the palette that is free.
         taken
-            Colours of other pages on the same charts, ``#RRGGBB``.
+            Colours of other pages on the same charts, ``#RRGGBB``, which are not free.
 
         Raises
         ------
@@ -135,7 +135,7 @@ class PageSet:
         return PageSet((*self.pages, *added), self.made_so_far + len(new))
 
     def rename(self, page_id: str, name: str) -> PageSet:
-        """Return the set with a page renamed; a name that another page has gets a number."""
+        """Return the set with a page renamed, see `clean_name`; a name that another page has gets a number."""
         others = [page.name for page in self.pages if page.id != page_id]
         return self._with(page_id, name=unique([*others, clean_name(name)])[-1])
 
@@ -192,6 +192,6 @@ def require_cells(cells: np.ndarray, what: str) -> None:
 
 
 def _free_color(used: set[str]) -> str:
-    """Return the first colour of the palette that is not used, or the next in turn if all are."""
+    """Return the first colour of the palette that is not used, or one of them again if all are used."""
     n = len(used) + 1
     return next((color for color in palette(n) if color not in used), palette(n)[-1])

@@ -1,9 +1,9 @@
 """Group colours that colour-blind people can tell apart, on light and on dark backgrounds.
 
-The first seven are those of Okabe & Ito (2008, "Color Universal Design"), black left out because it vanishes on a
-dark background. Further ones are picked one at a time: of all candidates of middling lightness, the one whose nearest
-colour so far is farthest away, where the distance is the smallest of three, as seen with normal vision, with
-protanopia and with deuteranopia (Machado, Oliveira & Fernandes 2009, severity 1), in OKLab (Ottosson 2020).
+The first seven are those of Okabe & Ito (2008, "Color Universal Design") without black, which cannot be seen on a dark
+background. Further ones are picked one at a time: of all candidates of medium lightness, the one whose nearest colour
+so far is farthest away. Distances are in OKLab (Ottosson 2020), the smallest of three: as seen with normal vision, with
+protanopia and with deuteranopia (Machado, Oliveira & Fernandes 2009, severity 1).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _TO_LAB = np.array(
 def palette(n: int) -> list[str]:
     """Return ``n`` group colours as ``#RRGGBB``; ``palette(n)`` always begins with ``palette(n - 1)``.
 
-    All are different up to several hundred; after that they come round again.
+    They are all different up to several hundred; after that they repeat.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def palette(n: int) -> list[str]:
     """
     if n <= len(OKABE_ITO):
         return list(OKABE_ITO[: max(n, 0)])
-    # Ask in steps, so that a page more does not pick all colours again.
+    # In steps of 64, so that one more page does not pick all colours again.
     colors = _extended(-(-n // 64) * 64)
     return [colors[i % len(colors)] for i in range(n)]
 
@@ -60,7 +60,7 @@ def _extended(n: int) -> tuple[str, ...]:
     grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
     lightness, *ab = _seen(grid)[0].T
     chroma = np.hypot(*ab)
-    # Neither dark nor pale, neither grey (that is the rest) nor glaring.
+    # Neither dark nor pale, neither grey (the colour of the rest) nor glaring.
     grid = grid[(lightness > 0.46) & (lightness < 0.86) & (chroma > 0.04) & (chroma < 0.19)]
     candidates = _seen(grid)
     chosen = [tuple(int(color[i : i + 2], 16) for i in (1, 3, 5)) for color in OKABE_ITO]

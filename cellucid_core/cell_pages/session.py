@@ -1,7 +1,7 @@
-"""Pages from a Cellucid session (``.cellucid-session``, 0.9.0): the highlight pages that somebody drew in the viewer.
+"""Pages from a Cellucid session (``.cellucid-session``, 0.9.0): the highlight pages that a user drew in the viewer.
 
-The file is untrusted: every length, index and decompressed size is bounded before memory is taken for it. Only the
-highlights are decoded; everything else of the session is skipped.
+The file is untrusted: every length, index and decompressed size is bounded before memory is allocated for it. Only the
+highlights are decoded; the rest of the session is skipped.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ MAX_MANIFEST = 16 * 2**20
 MAX_META = 16 * 2**20
 MAX_CHUNKS = 100_000
 MAX_GROUPS = 10_000
-#: Decompressed cell lists of one session, together; a cell takes one or two bytes.
+#: Bytes of all cell lists of one session, decompressed; a cell usually takes one or two.
 MAX_CELL_BYTES = 256 * 2**20
-#: Bytes of the largest index in LEB128; 2³⁵ cells are enough.
+#: Bytes of the largest index in LEB128, enough for 2³⁵ cells.
 _LONGEST_VARINT = 5
 
 _META, _CELLS = "highlights/meta", "highlights/cells/"
@@ -38,20 +38,21 @@ def pages_from_session(view: View, data: bytes) -> MadePages:
     Parameters
     ----------
     view
-        The dataset as mapped. A session that was saved of the whole file counts its rows; one that was saved of what
-        this view exports counts the kept cells.
+        The dataset as mapped. A session that was saved for the whole file numbers its rows; one that was saved for an
+        export of this view numbers the kept cells. The session's number of cells tells which it is.
     data
         The bytes of the file.
 
     Returns
     -------
     MadePages
-        Each page is the union of its groups; empty pages are named in notes.
+        Each page is the union of its groups; empty pages are left out and named in notes.
 
     Raises
     ------
     InputError
-        It is no session, it is damaged, it belongs to a dataset with another number of cells, or it has no pages.
+        It is not a session, it is damaged, it belongs to a dataset with another number of cells, it has more than 100
+        pages, or none with cells.
     """
     manifest, stored = _chunks(data)
     n_cells, notes = _fingerprint(view, manifest)
@@ -140,7 +141,7 @@ def _json(content: bytes, what: str) -> dict[str, Any]:
 
 
 def _fingerprint(view: View, manifest: dict[str, Any]) -> tuple[int, list[str]]:
-    """Return how many cells the session counts, and what else differs from the dataset."""
+    """Return how many cells the session has, and notes on what else differs from the dataset."""
     found = manifest.get("datasetFingerprint")
     cells = found.get("cellCount") if isinstance(found, dict) else None
     if not isinstance(found, dict) or not isinstance(cells, int) or isinstance(cells, bool):
@@ -165,12 +166,12 @@ def _fingerprint(view: View, manifest: dict[str, Any]) -> tuple[int, list[str]]:
 
 
 def _count(n: int) -> str:
-    # Python refuses to write a number of more than 4,300 digits, which a file may well hold.
+    # Python refuses to write a number of more than 4,300 digits, and a file may hold one.
     return f"{n:,}" if abs(n) < 10**15 else "far too many"
 
 
 def _unpacked(entry: dict[str, Any], content: memoryview, most: int) -> bytes:
-    """Return a chunk's content, which must have the declared size and no more than allowed."""
+    """Return a chunk's content; it must have the declared size, and that must be at most `most` bytes."""
     size = entry.get("uncompressedBytes")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= most:
         raise _damaged("a chunk is larger than it can be")
@@ -182,7 +183,7 @@ def _unpacked(entry: dict[str, Any], content: memoryview, most: int) -> bytes:
         try:
             unpacked = gzip.decompress(content, size + 1)
             if len(unpacked) == size and not gzip.eof:
-                # Nothing is left to come but the checksum.
+                # Only the checksum is left to read.
                 unpacked += gzip.decompress(gzip.unconsumed_tail, 1)
         except zlib.error:
             raise _damaged("a chunk cannot be decompressed") from None
@@ -196,7 +197,7 @@ def _unpacked(entry: dict[str, Any], content: memoryview, most: int) -> bytes:
 
 
 def _pages(meta: dict[str, Any]) -> list[tuple[str, list[str]]]:
-    """Return each page's name and group ids."""
+    """Return the name and the group ids of each page."""
     pages = meta.get("pages")
     if not isinstance(pages, list):
         raise _damaged("its list of highlight pages is none")
@@ -226,19 +227,19 @@ def decode_cells(content: bytes, n_cells: int) -> np.ndarray:
     Parameters
     ----------
     content
-        LEB128 varints: how many indices, the first index, then the differences to the one before.
+        LEB128 varints: the number of indices, the first index, then each index less the one before.
     n_cells
-        Every index is below it.
+        Number of cells; every index must be below it.
 
     Returns
     -------
     numpy.ndarray
-        Ascending int64.
+        The indices, int64, ascending.
 
     Raises
     ------
     InputError
-        It is damaged.
+        The content is damaged.
     """
     raw = np.frombuffer(content, dtype=np.uint8)
     ends = np.flatnonzero(raw < 0x80)

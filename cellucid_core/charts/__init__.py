@@ -1,8 +1,8 @@
-"""Chart builders, numbers in, chart out: Altair, and ECharts to draw on; no mark per cell where a summary will do.
+"""Chart builders, numbers in, chart out: Altair, and ECharts to draw on; no mark per cell where a summary is enough.
 
 Altair is imported when the first chart is built, so the command line never loads it. Field names inside a chart are
-fixed words and names of the data only ever appear as data values, so that a page called ``a.b[c]`` is just a page.
-Text colours are left to the theme; every other colour reads on light and on dark.
+fixed words, and names from the data appear only as data values, so that a page called ``a.b[c]`` is just a page. Text
+colours are left to the theme; every other colour can be read on light and on dark.
 """
 
 from __future__ import annotations

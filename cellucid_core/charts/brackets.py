@@ -1,4 +1,4 @@
-"""Brackets over pairs of pages with their p-values, stacked so that none touches another."""
+"""Brackets over pairs of pages with their p-values, stacked so that no bracket touches another."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
     from cellucid_core.charts.distributions import Sides
 
 _LINE = "#8C939A"
-#: Streamlit gives text no colour of its theme: this grey is as far from white as from the dark ground, 4.3 : 1.
+#: Streamlit gives marks of text no colour of its theme. This grey contrasts equally with white and dark, by 4.3 : 1.
 _TEXT = "#767D85"
-#: Pixels from one bracket to the next, and of a letter.
+#: Pixels from one bracket to the next, and width of a letter in pixels.
 _STEP = 24
 _LETTER = 6.8
-#: Pixels that the pages' axis and the scores' axis have at least: on a wider screen there is only more air.
+#: Least lengths in pixels of the pages' axis and of the scores' axis; on a wider screen brackets only get more space.
 _LEAST_PLACES, _LEAST_SCORES = 400, 450
 _GAP = 0.06
 
 
 @dataclass(frozen=True)
 class Bracket:
-    """One pair.
+    """A bracket over one pair.
 
     Attributes
     ----------
     start, end
         Where the two stand on the pages' axis.
     text
-        What stands over it.
+        The text over the bracket.
     """
 
     start: float
@@ -47,7 +47,7 @@ def stacked(brackets: Sequence[Bracket], letter: float) -> list[int]:
     brackets
         In any order.
     letter
-        Width of a letter on the pages' axis.
+        Width of a letter in units of the pages' axis.
     """
     taken: list[list[tuple[float, float]]] = []
     levels = [0] * len(brackets)
@@ -75,9 +75,9 @@ def with_brackets(
     brackets
         The pairs.
     plan, sides
-        Of the chart.
+        Layout and encodings of the chart.
     low, high
-        Its lowest and highest score.
+        Lowest and highest score of the chart.
     """
     if not brackets:
         return [], plan
@@ -85,7 +85,7 @@ def with_brackets(
     levels = stacked(brackets, _LETTER * across / (plan.height if plan.rows else _LEAST_PLACES))
     span = (high - low) or 1.0
     room = _STEP * (max(levels) + 1)
-    # Side by side the chart grows by the brackets; rows share their width with them.
+    # If pages stand side by side, the chart grows by the brackets; if they are rows, scores and brackets share a width.
     step = _STEP * span / (max(_LEAST_SCORES - room, _LEAST_SCORES / 3) if plan.rows else plan.height)
     rows = []
     for bracket, level in zip(brackets, levels, strict=True):

@@ -1,4 +1,4 @@
-"""Cells in three dimensions: places and colours, for what turns them in the browser."""
+"""Cells in three dimensions: places and colours for the part of the page that turns them in the browser."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ class Cloud:
     Attributes
     ----------
     rows
-        For each point ``xyz`` between −1 and 1, all axes by the same factor; ``rgb``; ``value``, what it says.
+        For each point: ``xyz`` between −1 and 1, all axes scaled by the same factor; ``rgb``, 0 to 255 each; ``value``,
+        the group or number as text.
     legend
-        What a colour means, and the colour, ``#RRGGBB``: each group, or the numbers of the first and the last colour.
+        What a colour means, and the colour, ``#RRGGBB``: each group, or the lowest and the highest number.
     n_cells
-        How many cells there are; above 20,000, as many of them are points, evenly over their order.
+        How many cells have coordinates; of more than 20,000, 20,000 evenly spaced in their order are points.
     """
 
     rows: list[dict[str, Any]]
@@ -51,7 +52,7 @@ def point_cloud(
     Raises
     ------
     InputError
-        Coordinates and values do not belong together.
+        There are not three coordinates and one value per cell.
     """
     xyz = np.asarray(xyz, dtype=np.float64)
     groups, numbers = read_values(values, colors, categorical)
@@ -83,7 +84,7 @@ def point_cloud(
 
 
 def _gradient(numbers: np.ndarray) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """Return a colour for each number, (n, 3), between the lowest and the highest."""
+    """Return the colour of each number between the lowest and the highest, (n, 3) int64, and the legend."""
     finite = numbers[np.isfinite(numbers)]
     if len(finite) == 0:
         return np.tile(_rgb(NO_VALUE), (len(numbers), 1)), []

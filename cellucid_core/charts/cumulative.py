@@ -1,4 +1,4 @@
-"""The cumulative curve of each page: which share of its cells scores no more than this."""
+"""The cumulative curve of each page: the share of its cells that score at most x."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _POINTS = (60, 300)
 
 
 def cumulative_points(values: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return points of an empirical distribution function, each exact.
+    """Return exact points of an empirical distribution function.
 
     Parameters
     ----------
     values
         (n,) finite scores.
     points
-        About how many points; up to so many different scores all are given.
+        About how many points; if there are at most so many different scores, all of them.
 
     Returns
     -------
     tuple
-        Scores, ascending and different, and the share of values that are at most so large; float64. The first is the
-        lowest score, the last the highest, with share 1.
+        Different scores, ascending, from the lowest to the highest; and for each the share of values that are at most
+        as large, the last of them 1; float64.
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     n = len(ordered)
@@ -43,7 +43,7 @@ def cumulative_points(values: np.ndarray, points: int) -> tuple[np.ndarray, np.n
     last[:-1] = ordered[1:] != ordered[:-1]
     steps = np.flatnonzero(last)
     if len(steps) > points:
-        # Of evenly spaced shares the scores that reach them, and of evenly spaced scores the shares there.
+        # Half of the points are at evenly spaced shares, half at evenly spaced scores.
         by_share = np.linspace(0, n - 1, points // 2).astype(np.int64)
         by_score = np.searchsorted(ordered, np.linspace(ordered[0], ordered[-1], points // 2), side="right") - 1
         chosen = np.unique(np.concatenate([by_share, by_score]))
@@ -83,7 +83,7 @@ def cumulative(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str, 
             {"at": at, "page": page.name, "score": x, "share": y}
             for x, y in zip([float(f"{x:.7g}") for x in places], np.round(shares, 6).tolist(), strict=True)
         ]
-        if len(places):  # from the ground up
+        if len(places):  # the curve starts at 0
             rows.append({"at": at, "page": page.name, "score": float(f"{places[0]:.7g}"), "share": 0.0})
     rows.sort(key=lambda row: (row["at"], row["score"], row["share"]))
     places_ = list(range(len(pages)))
@@ -114,7 +114,7 @@ def cumulative(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str, 
     ]
     # No sentence for screen readers about every point, as in `violin`.
     line = base.mark_line(interpolate="step-after", strokeWidth=2, clip=True, aria=False)
-    # Points that nobody sees are what the pointer finds.
+    # Invisible points show the tooltip.
     points = base.mark_point(size=60, opacity=0, filled=True, aria=False).encode(tooltip=tooltip)
     return (
         alt.layer(line, points)

@@ -1,4 +1,4 @@
-"""Densities: of scores, for violins, and of cells on an embedding, for the outline of a page."""
+"""Densities of scores, for violins, and of cells on an embedding, for the outline of a page."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _MOST_GRID = 2**21
 _PIECE = 65_536
 #: Of an outline: grid points along each axis, and how far the grid goes beyond the cells, in bandwidths.
 _GRID, _BEYOND = 160, 4
-#: Of Scott's bandwidth, which is for one heap of cells: pages often have several.
+#: Share of Scott's bandwidth that an outline uses: Scott's is for one cluster of cells, and pages often have several.
 _SHARPER = 0.5
 
 
 def scott_bandwidth(values: np.ndarray) -> float:
-    """Return Scott's bandwidth of finite values, SD (ddof 1) × n^(−1/5), as `scipy.stats.gaussian_kde` uses it."""
+    """Return Scott's bandwidth of finite values, SD (ddof 1) × n^(−1/5), the default of `scipy.stats.gaussian_kde`."""
     return float(values.std(ddof=1)) * len(values) ** -0.2 if len(values) > 1 else 0.0
 
 
@@ -25,21 +25,21 @@ def density(values: np.ndarray, points: int = 128) -> tuple[np.ndarray, np.ndarr
     """Estimate the density of scores between the lowest and the highest.
 
     Values are spread over the two nearest points of a fine grid (linear binning; Wand 1994,
-    10.1080/10618600.1994.10474656), the grid is convolved with the Gaussian by FFT and read off at the points
-    asked for.
+    10.1080/10618600.1994.10474656); the grid is convolved with the Gaussian by FFT and interpolated at the places asked
+    for.
 
     Parameters
     ----------
     values
         (n,) scores; what is not finite is left out.
     points
-        At how many evenly spaced places the density is given; the highest point of the fine grid is added.
+        At how many evenly spaced places the density is given; the place of its maximum on the fine grid is added.
 
     Returns
     -------
     tuple
-        Places, ascending, and densities there, float64; both empty if there are fewer than two different scores.
-        Within 1 % of the peak of `scipy.stats.gaussian_kde`.
+        Places, ascending, and densities there, float64; both empty if there are fewer than two different scores. They
+        differ from `scipy.stats.gaussian_kde` by at most 1 % of the peak.
     """
     values = np.asarray(values, dtype=np.float64)
     if not np.isfinite(values).all():
@@ -83,20 +83,20 @@ def _spread(values: np.ndarray, low: float, step: float, n_grid: int) -> np.ndar
 def density_contour(xy: np.ndarray, share: float = 0.8) -> list[np.ndarray]:
     """Return the lines around the densest places that together hold a share of the cells.
 
-    The density is a histogram smoothed with a Gaussian of half of Scott's bandwidth in each axis, and the lines are
-    those of equal density, at the quantile ``1 − share`` of the densities at the cells.
+    The density is a histogram smoothed with a Gaussian of half of Scott's bandwidth, SD × n^(−1/6), in each axis. The
+    lines are those where it equals the quantile ``1 − share`` of the densities at the cells.
 
     Parameters
     ----------
     xy
         (n_cells, 2) coordinates; what is not finite is left out.
     share
-        How many of the cells the lines enclose, between 0 and 1.
+        Share of the cells that the lines enclose, between 0 and 1.
 
     Returns
     -------
     list of numpy.ndarray
-        Each line (n, 2); none where the cells are too few, or lie on a line.
+        Each line (n, 2) float64; empty if there are fewer than three cells, or all have the same x or the same y.
     """
     from contourpy import contour_generator
     from scipy.ndimage import gaussian_filter
@@ -112,7 +112,7 @@ def density_contour(xy: np.ndarray, share: float = 0.8) -> list[np.ndarray]:
     step = (high - low) / _GRID
     place = np.minimum(((xy - low) / step).astype(np.int64), _GRID - 1)
     counts = np.bincount(place[:, 1] * _GRID + place[:, 0], minlength=_GRID**2).reshape(_GRID, _GRID)
-    # Narrower than a grid point it would be no Gaussian.
+    # Narrower than a grid point it would not be a Gaussian.
     smooth = gaussian_filter(counts.astype(np.float64), np.maximum(bandwidth / step, 1.0)[::-1], mode="constant")
     level = np.quantile(smooth[place[:, 1], place[:, 0]], 1 - share)
     middles = low + (np.arange(_GRID)[:, None] + 0.5) * step

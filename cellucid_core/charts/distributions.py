@@ -26,11 +26,11 @@ _HALF_VIOLIN = 0.43
 _HALF_BOX = 0.26
 _MOST_MARKS = 6000
 _BINS = (20, 60)
-#: How much of a violin or box is left where points stand on it.
+#: Opacity of a violin or box that has points on it.
 _FADED = 0.3
-#: An edge that is seen on light and on dark.
+#: An edge that can be seen on light and on dark.
 _EDGE = "#8C939A"
-#: Share of the width within which points stand.
+#: Share of a violin's or box's width that points are spread over.
 _INSIDE = 0.92
 _LEGEND_LETTERS = 30
 
@@ -44,17 +44,17 @@ class Drawn:
     at
         Where it stands on the pages' axis.
     group
-        Its place among the chart's `Palette`.
+        The place of its colour in the chart's `Palette`.
     page, value
-        Whose cells these are: a page, and of those the ones with a value of a second column, where there is one.
+        The page whose cells these are, and the value of a second column that they have, where there is one.
     valid
-        Its finite scores, ascending.
+        (n,) float64: its finite scores, ascending.
     half
-        How far a violin reaches to either side; a half violin to one.
+        How far a violin reaches to a side, in units of the pages' axis.
     sides
-        To which sides: −1 and 1.
+        The sides it reaches to, times `half`: (−1, 1) for a whole violin, (−1, 0) or (0, 1) for half of one.
     middle
-        Where its median and mean stand.
+        Where its median and mean stand; None: at `at`.
     """
 
     at: float
@@ -67,7 +67,7 @@ class Drawn:
     value: str | None = None
 
     def numbers(self) -> dict[str, Any]:
-        """Return the numbers of a page that marks and tooltips need."""
+        """Return the numbers that marks and tooltips need; there must be a finite score."""
         low, q1, median, q3, high = _sorted_quantiles(self.valid, [0, 0.25, 0.5, 0.75, 1])
         fence = 1.5 * (q3 - q1)
         lowest = np.searchsorted(self.valid, q1 - fence, side="left")
@@ -92,18 +92,18 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of a chart's groups, by their place, as names may repeat.
+    """The colours of a chart's groups, by their place, because names may repeat.
 
     Attributes
     ----------
     colors
         ``#RRGGBB``, in order.
     names
-        What a legend calls them; none: no legend, as the axis names the pages.
+        The groups' names in the legend; if empty, there is no legend, because the axis names the pages.
     title
-        Of the legend.
+        Title of the legend.
     room
-        What room its names have.
+        What room the legend's names have.
     """
 
     colors: tuple[str, ...]
@@ -112,7 +112,7 @@ class Palette:
     room: Room = SCREEN
 
     def encode(self, alt: Any, *, stroke: bool = False) -> Any:
-        """Map a group's place to its colour."""
+        """Return the encoding that maps a group's place to its colour: of the fill with a legend, or of the stroke."""
         scale = alt.Scale(domain=list(range(len(self.colors))), range=list(self.colors))
         legend = None
         if self.names and not stroke:
@@ -151,9 +151,9 @@ def violin(
     title
         What the score is.
     points
-        With which seed a sample of the cells is drawn as points (`points_caption` says how many); None: no points.
+        Seed of the sample of cells that is drawn as points (`points_caption` says how many); None: no points.
     brackets
-        Pairs of pages with what stands over them; a page stands at its number, the first at 0.
+        Brackets over pairs of pages; a page stands at its number, the first at 0.
     room
         What room names have.
 
@@ -175,7 +175,7 @@ def draw_violins(
     points: int | None = None,
     brackets: Sequence[Bracket] = (),
 ) -> Any:
-    """Draw violins where they were put; `size` is the width of the quartile boxes in pixels."""
+    """Draw violins at the given places; `size` is the width of the quartile boxes in pixels."""
     import altair as alt
 
     density_points = int(np.clip(_MOST_MARKS / max(len(drawn), 1), 24, 128))
@@ -201,13 +201,13 @@ def draw_violins(
             chosen, beside = sampled(one.valid, points_per_page(len(drawn)), points, number)
             reach = np.interp(chosen, places, half) if len(places) else np.full(len(chosen), one.half / 4)
             low, high = one.sides
-            # Within the outline; of half a violin all on its side.
+            # Within the outline; the points of half a violin stand on its side.
             beside = np.interp(beside, [-1, 1], [low, high])
             cells += point_rows(one.group, one.at + beside * reach * _INSIDE, chosen, span[1] - span[0])
     sides = Sides(alt, plan, title, top=span[1] if brackets else None)
     area = (
         alt.Chart(inline(alt, outline))
-        # Vega would write a sentence for screen readers about every point of the outline: half of its work.
+        # Without `aria=False` Vega writes a sentence for screen readers about every point: half of its work.
         .mark_area(
             orient="vertical" if plan.rows else "horizontal",
             opacity=0.85 if points is None else 1,
@@ -219,9 +219,9 @@ def draw_violins(
             **sides.place("left:Q", "right:Q"),
             **sides.value("score:Q"),
             color=colors.encode(alt),
-            stroke=colors.encode(alt, stroke=True),  # keeps a tail of no visible width in one piece
+            stroke=colors.encode(alt, stroke=True),  # keeps a tail too thin to see in one piece
             detail="mark:N",
-            tooltip=_names(alt, drawn),  # an area is one mark: it has no score to tell
+            tooltip=_names(alt, drawn),  # an area is one mark, so it has no single score
         )
     )
     over, plan = with_brackets(alt, brackets, plan, sides, *span)
@@ -240,7 +240,7 @@ def box(
 ) -> Any:
     """Draw box plots: quartiles, whiskers to the farthest score within 1.5 × IQR, and the full range as a thin line.
 
-    Parameters and result as `violin`; one set of marks per page, however many cells it has.
+    Parameters and result are those of `violin`; there is one set of marks per page, however many cells it has.
     """
     return draw_boxes(*_plan(pages, scores, room), title, half=_HALF_BOX, points=points, brackets=brackets)
 
@@ -255,7 +255,7 @@ def draw_boxes(
     points: int | None = None,
     brackets: Sequence[Bracket] = (),
 ) -> Any:
-    """Draw boxes where they were put, `half` as wide to either side."""
+    """Draw boxes at the given places; `half` is how far they reach to either side, in units of the pages' axis."""
     import altair as alt
 
     span = _span(drawn)
@@ -267,7 +267,7 @@ def draw_boxes(
         cells += point_rows(one.group, one.at + beside * half * _INSIDE, chosen, span[1] - span[0])
     base = alt.Chart(inline(alt, rows)).encode(tooltip=_tooltip(alt, drawn), color=colors.encode(alt))
     layers = [
-        # In two pieces, as a faded box would show the line behind it.
+        # In two pieces, because a faded box would show the line behind it.
         *(
             base.mark_rule(strokeWidth=width, opacity=opacity).encode(**sides.place("at:Q"), **sides.value(*ends))
             for width, opacity, low, high in ((1, 0.55, "low:Q", "high:Q"), (2.5, 1, "from:Q", "to:Q"))
@@ -295,7 +295,7 @@ def draw_boxes(
 def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str, *, room: Room = SCREEN) -> Any:
     """Draw one histogram per page, below one another, over the same bins.
 
-    Parameters and result as `violin`. Bins: Freedman–Diaconis over all scores, 20 to 60.
+    Parameters and result are those of `violin`. Bins: Freedman & Diaconis (1981) over all scores, 20 to 60.
     """
     import altair as alt
 
@@ -304,7 +304,7 @@ def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str, *
     edges = _edges(pooled)
     bars: list[dict[str, Any]] = []
     for one in drawn:
-        # The last bin holds its upper edge, too, as numpy.histogram has it.
+        # The last bin includes its upper edge, as in numpy.histogram.
         ends = np.concatenate([np.searchsorted(one.valid, edges[:-1]), [len(one.valid)]])
         counts = np.diff(ends)
         top = counts.max() if len(one.valid) else 0
@@ -349,7 +349,7 @@ def histogram(pages: Sequence[Page], scores: Sequence[np.ndarray], title: str, *
 
 
 class Sides:
-    """Encodings for pages side by side or as rows, so every chart is written once; `top` is where the scores end."""
+    """Encodings for pages side by side or as rows, so that every chart is written once; `top` is the highest score."""
 
     def __init__(self, alt: Any, plan: Layout, title: str, *, top: float | None = None) -> None:
         self._alt = alt
@@ -358,7 +358,7 @@ class Sides:
         self._top = top
 
     def place(self, field: str, field2: str | None = None) -> dict[str, Any]:
-        """Encode where a page stands, or from where to where."""
+        """Encode a place on the pages' axis, or a range of places."""
         alt, rows = self._alt, self._plan.rows
         domain = list(self._plan.domain[::-1] if rows else self._plan.domain)
         axis = page_axis(alt, self._plan)
@@ -367,10 +367,10 @@ class Sides:
         return self._both("y" if rows else "x", make(field, axis=axis, scale=scale), field2, make2)
 
     def value(self, field: str, field2: str | None = None) -> dict[str, Any]:
-        """Encode a score, or from which to which."""
+        """Encode a score, or a range of scores."""
         alt, rows = self._alt, self._plan.rows
         make, make2 = (alt.X, alt.X2) if rows else (alt.Y, alt.Y2)
-        # Beyond the highest score stand brackets: there the axis says nothing.
+        # Brackets stand beyond the highest score, so the axis has no labels and lines there.
         ends: dict[str, Any] = {}
         if self._top is not None:
             beyond = f"datum.value > {self._top!r}"
@@ -397,7 +397,7 @@ def page_colors(pages: Sequence[Page]) -> list[str]:
 
 
 def finite_sorted(values: np.ndarray) -> np.ndarray:
-    """Return the finite scores, ascending: sorted once, quantiles, fences and bins are places in them."""
+    """Return the finite scores, ascending, float64; once they are sorted, quantiles, fences and bins are look-ups."""
     valid = np.sort(np.asarray(values, dtype=np.float64))
     if len(valid) and not (np.isfinite(valid[0]) and np.isfinite(valid[-1])):
         valid = valid[np.isfinite(valid)]
@@ -454,7 +454,7 @@ def _mean_mark(alt: Any, base: Any, sides: Sides, size: int = 46) -> Any:
 
 
 def _names(alt: Any, drawn: Sequence[Drawn]) -> list[Any]:
-    """Return what a tooltip calls a mark."""
+    """Return the part of a tooltip that names a mark: its page, and its value where there is a second column."""
     split = any(one.value is not None for one in drawn)
     return [alt.Tooltip("page:N", title="page"), *([alt.Tooltip("value:N", title="value")] if split else [])]
 
@@ -470,7 +470,10 @@ def _tooltip(alt: Any, drawn: Sequence[Drawn]) -> list[Any]:
 
 
 def _edges(pooled: np.ndarray) -> np.ndarray:
-    """Return bin edges by Freedman & Diaconis (1981), width 2·IQR·n^(−1/3), within 20 to 60 bins."""
+    """Return bin edges by Freedman & Diaconis (1981), width 2·IQR·n^(−1/3) but 20 to 60 bins.
+
+    Where the IQR is 0 there are 30 bins; where all scores are equal, one.
+    """
     if len(pooled) == 0:
         return np.array([0.0, 1.0])
     low, high = float(pooled.min()), float(pooled.max())
@@ -493,17 +496,17 @@ def _sorted_quantiles(values: np.ndarray, shares: Sequence[float]) -> list[float
 
 
 def _short(values: np.ndarray) -> list[float]:
-    """Give numbers six digits, which no screen can tell from all of them."""
+    """Round numbers to six digits; no screen shows more."""
     return [float(f"{value:.6g}") for value in values]
 
 
 def finished(alt: Any, layers: list[Any], plan: Layout) -> Any:
-    """Put the layers together, as wide as their container."""
+    """Put the layers together into a chart as wide as its container."""
     return alt.layer(
         *layers,
         width="container",
         height=plan.height,
-        # The height is the plot's: labels of several lines must not eat it up.
+        # The height is that of the plot without labels, so that labels of several lines do not shrink it.
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         config=alt.Config(view=alt.ViewConfig(strokeWidth=0)),
     )

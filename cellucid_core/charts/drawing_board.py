@@ -1,7 +1,7 @@
 """The embedding as a board to draw on: an ECharts option whose brush gives boxes and lassos in data coordinates.
 
-Vega-Lite has no lasso. What is drawn is tested against all cells elsewhere, so the picture may be coarse: above
-20,000 cells it shows one mark per tile of a grid.
+Vega-Lite has no lasso. The cells inside a drawn area are found elsewhere, among all cells (`page_from_drawing`), so
+the picture may be coarse: above 20,000 cells it shows one mark per tile of a grid.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _MARGIN = 2
 
 
 def drawing_board(xy: np.ndarray, pages: Sequence[Page] = (), *, axes: str = "", size: int = 500) -> dict[str, Any]:
-    """Return the option of a chart on which cells can be encircled.
+    """Return the ECharts option of a chart on which cells can be encircled.
 
     Parameters
     ----------
     xy
-        (n_cells, 2) coordinates; cells without a place are not drawn.
+        (n_cells, 2) coordinates; cells without finite ones are not drawn.
     pages
-        What the colours show, each cell in one page at most; the others are grey. There is no legend: names of any
-        length are better read beside the chart.
+        Pages whose colours the cells have; a cell in several has that of the last, other cells are grey. There is no
+        legend: names of any length are better read beside the chart.
     axes
-        What the coordinates are called.
+        Name of the embedding, for screen readers.
     size
         Side of the plot in pixels: it is square and both axes have the same scale.
 
@@ -65,7 +65,7 @@ def drawing_board(xy: np.ndarray, pages: Sequence[Page] = (), *, axes: str = "",
                 "encode": {"x": "x", "y": "y"},
                 "itemStyle": {"color": colors[i + 1], "opacity": 0.85},
                 "silent": True,
-                # The brush looks at every mark; drawing them in pieces would hide some from it.
+                # The brush looks at every mark; drawn progressively, some would be hidden from it.
                 "progressive": 0,
                 **mark,
             }
@@ -107,7 +107,7 @@ def board_height(size: int) -> int:
 
 
 def _square(points: np.ndarray) -> tuple[list[float], float]:
-    """Return the lower left corner and the side of a square around all points, with a margin."""
+    """Return the lower left corner and the side length of a square around all points, with a margin."""
     if len(points) == 0:
         return [0.0, 0.0], 1.0
     low, high = points.min(axis=0), points.max(axis=0)

@@ -1,4 +1,4 @@
-"""The embedding coloured by a score or by groups: points for some cells, a grid of means for many."""
+"""The embedding coloured by a score or by groups: a point per cell, or a grid of means where there are many cells."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from cellucid_core.errors import InputError
 
 #: Above this many cells the embedding is binned before it is sent to the browser.
 MAX_POINTS = 20_000
-#: Bins along the longer side.
+#: Bins along each side.
 _BINS = 150
-#: Blue to yellow by lightness, as viridis, without the ends that vanish on a dark or on a light background.
+#: Blue to yellow with growing lightness, as viridis, without the ends that cannot be seen on dark or on light.
 SEQUENTIAL = ("#5B5AA5", "#3E7CB1", "#2A9D8F", "#57B86B", "#A6CF4A", "#E6D52E")
 NO_VALUE = "#9AA0A6"
 NO_VALUE_NAME = "no value"
 _MOST_IN_LEGEND = 60
-#: Of a chart's width, what a legend takes up: about as much as one of two plots has.
+#: Share of a chart's width that a legend may take up, so that it also fits below one of two plots.
 _HALF = 0.68
 _LEGEND_LETTERS = 28
+#: Multiples of the golden ratio, modulo 1, spread evenly: a shuffle without a seed.
 _GOLDEN = 0.6180339887498949
-#: The wheel alone scrolls the page that the plot stands on; two fingers that spread are a wheel with Ctrl.
+#: The wheel alone scrolls the page that the plot stands on; a pinch on a touchpad arrives as a wheel with Ctrl.
 _WHEEL = "wheel![event.ctrlKey || event.metaKey]"
 EMBEDDING_CAPTION = "Drag to move, Ctrl + wheel or pinch to zoom, double click to go back"
 LEGEND_CAPTION = "click a name in the legend to see it alone"
@@ -53,8 +54,8 @@ def embedding(
     Parameters
     ----------
     xy
-        (n_cells, 1 or 2) coordinates; of a 3D embedding the two axes to show. With one, numbers are drawn against it
-        and groups are spread out in height.
+        (n_cells,), (n_cells, 1) or (n_cells, 2) coordinates; for a 3D embedding the two axes to show. With one
+        coordinate, numbers are drawn against it and groups are spread out in height.
     values
         (n_cells,) numbers, or groups.
     title
@@ -68,21 +69,21 @@ def embedding(
     size
         Height of the plot in pixels; it is as wide as its container, and both axes have the same scale.
     outline
-        Cells around which the line of their density is drawn (`density_contour`), where there are two coordinates.
+        A page whose outline (`density_contour`) is drawn over the cells, where there are two coordinates.
     room
-        What room names have; in a narrower chart the plot is less high.
+        What room names have; a narrower chart is less high.
 
     Returns
     -------
-    altair.Chart
-        It can be moved and zoomed, and a click on a group in the legend greys the others. One point per cell up to
+    altair.Chart or altair.LayerChart
+        It can be moved and zoomed, and a click on a group in the legend greys out the others. One point per cell up to
         20,000 cells, the highest on top; above, a grid whose tiles show the mean, or the most frequent group, of their
         cells.
 
     Raises
     ------
     InputError
-        Coordinates and values do not belong together.
+        There are not one or two coordinates and one value per cell.
     """
     import altair as alt
 
@@ -108,14 +109,14 @@ def embedding_pair(
     outline: Page | None = None,
     room: Room = SCREEN,
 ) -> Any:
-    """Draw cells on an embedding once for each of some values, side by side; what is moved in one moves in all.
+    """Draw cells on an embedding once per set of values, side by side; moving or zooming one plot does so in all.
 
     Parameters
     ----------
     xy
         (n_cells, 2) coordinates.
     values
-        What the colours of each plot mean, and (n_cells,) numbers or groups.
+        For each plot: what its colours mean, and (n_cells,) numbers or groups.
     colors, outline, room
         As of `embedding`; colours are those of groups.
     size
@@ -129,13 +130,13 @@ def embedding_pair(
     Raises
     ------
     InputError
-        Coordinates and values do not belong together, or there is one coordinate only.
+        There are not two coordinates and one value per cell.
     """
     import altair as alt
 
     if np.ndim(xy) != 2 or np.shape(xy)[1] != 2:
         raise InputError("Plots side by side need two coordinates.")
-    # That one selection belongs to both is what links them.
+    # One selection that belongs to all plots links them.
     warnings.filterwarnings("ignore", message="Automatically deduplicated selection")
     zoom = _zoom(alt)
     shared = Room(room.width / len(values), whole=True) if room.whole else room
@@ -178,7 +179,7 @@ def _prepare(
     categorical: bool | None,
     room: Room,
 ) -> _Drawn:
-    """Make points or tiles of cells."""
+    """Turn cells into points or tiles."""
     xy = np.asarray(xy, dtype=np.float64)
     xy = xy[:, None] if xy.ndim == 1 else xy
     column = pd.Series(values)
@@ -200,7 +201,9 @@ def _prepare(
 def read_values(
     values: np.ndarray | pd.Series | Sequence[Any], colors: Mapping[str, str] | None, categorical: bool | None
 ) -> tuple[list[str], np.ndarray]:
-    """Return the groups in the order of the legend, none for numbers; and (n_cells,) places among them, or numbers.
+    """Return the groups in the order of the legend (empty for numbers), and each cell's place among them or number.
+
+    The second is (n_cells,) float64, NaN for a cell without a value.
 
     Parameters
     ----------
@@ -219,7 +222,7 @@ def read_values(
 
 
 def group_shades(groups: list[str], colors: Mapping[str, str] | None) -> list[str]:
-    """Return the colour of each group: the one that was given, or one of the palette."""
+    """Return the colour of each group: its own from `colors`, or one of the palette."""
     spare = palette(len(groups))
     return [(colors or {}).get(name, spare[i]) for i, name in enumerate(groups)]
 
@@ -241,7 +244,7 @@ def _codes(column: pd.Series, colors: Mapping[str, str] | None) -> tuple[list[st
     place = {name: i for i, name in enumerate(order)}
     table = np.array([*(place[name] for name in names), -1], dtype=np.int64)
     codes = table[codes]
-    # A group without cells here stays out of the legend, while every colour stays with its group.
+    # A group without cells is left out of the legend; every other group keeps its colour.
     present = np.unique(codes[codes >= 0])
     new = np.full(len(order) + 1, -1, dtype=np.int64)
     new[present] = np.arange(len(present))
@@ -249,7 +252,7 @@ def _codes(column: pd.Series, colors: Mapping[str, str] | None) -> tuple[list[st
 
 
 def _domains(xy: np.ndarray, *, equal: bool) -> tuple[list[float], list[float]]:
-    """Return the shown ranges of both axes: with `equal`, of the same length around the middle."""
+    """Return the shown ranges of both axes; with `equal` they have the same length."""
     if len(xy) == 0:
         return [0.0, 1.0], [0.0, 1.0]
     low, high = xy.min(axis=0), xy.max(axis=0)
@@ -262,7 +265,7 @@ def _domains(xy: np.ndarray, *, equal: bool) -> tuple[list[float], list[float]]:
 
 
 def _points(xy: np.ndarray, numbers: np.ndarray, groups: list[str]) -> list[dict[str, Any]]:
-    """One row per cell; cells without a value first, then the lowest, so that the highest is not covered."""
+    """Return one row per cell: cells without a value first, then numbers ascending, so that the highest is on top."""
     if groups:
         # A fixed shuffle: neither the first nor the last group covers the others.
         order = np.argsort(np.modf(np.arange(len(xy)) * _GOLDEN)[0], kind="stable")
@@ -276,7 +279,7 @@ def _points(xy: np.ndarray, numbers: np.ndarray, groups: list[str]) -> list[dict
 def _tiles(
     xy: np.ndarray, numbers: np.ndarray, groups: list[str], domains: tuple[list[float], list[float]]
 ) -> list[dict[str, Any]]:
-    """One row per tile of the grid that holds cells: mean of the finite values, or the most frequent group."""
+    """Return one row per tile that holds cells, with the mean of their finite values or the most frequent group."""
     start = np.array([domains[0][0], domains[1][0]])
     tile = (np.array([domains[0][1], domains[1][1]]) - start) / _BINS
     column, row = np.minimum(((xy - start) / tile).astype(np.int64), _BINS - 1).T
@@ -286,7 +289,7 @@ def _tiles(
     if groups:
         pairs, counts = np.unique(where[known] * len(groups) + numbers[known].astype(np.int64), return_counts=True)
         shown = np.full(_BINS * _BINS, np.nan)
-        # Ascending counts, and of equal ones the earlier group last: the last one written stays.
+        # In order of count, and of equal counts the earlier group last: the last one written stays.
         order = np.lexsort((-pairs, counts))
         shown[pairs[order] // len(groups)] = pairs[order] % len(groups)
     else:
@@ -296,7 +299,7 @@ def _tiles(
             )
     full = np.flatnonzero(cells)
     left, low = start[0] + full % _BINS * tile[0], start[1] + full // _BINS * tile[1]
-    # Tiles overlap a little, or the seams between them would show.
+    # Tiles overlap a little, so that no seams show between them.
     columns = (left, left + 1.2 * tile[0], low, low + 1.2 * tile[1])
     corners = (np.round(values, 4).tolist() for values in columns)
     return [
@@ -306,7 +309,7 @@ def _tiles(
 
 
 def _shown(numbers: np.ndarray, groups: list[str]) -> list[Any]:
-    """Return what a mark says: a group's name, a number, or None."""
+    """Return the value that each mark shows: a group's name, a number of five digits, or None."""
     if groups:
         return [NO_VALUE_NAME if np.isnan(v) else groups[int(v)] for v in numbers]
     return [None if np.isnan(v) else float(f"{v:.5g}") for v in numbers]
@@ -326,7 +329,7 @@ def _unit(
     base = alt.Chart(inline(alt, drawn.rows))
     kind = "nominal" if drawn.groups else "quantitative"
     if not drawn.tiled:
-        # Points shrink with their number, so that few are seen and many do not smear.
+        # Points shrink with their number, so that a few can be seen and many do not merge.
         area = float(np.clip(90_000 / max(drawn.n_cells, 1), 9, 60)) * min(1.0, size / 440)
         solid = 0.85
         chart = base.mark_circle(size=area, opacity=solid, strokeWidth=0, clip=True).encode(x=x, y=y)
@@ -354,7 +357,7 @@ def _zoom(alt: Any) -> Any:
 
 
 def _outlined(alt: Any, chart: Any, xy: np.ndarray, page: Page, scales: list[Any]) -> Any:
-    """Put the outline of a page's cells over a chart: light below, so that it shows on its own colour."""
+    """Put the outline of a page's cells over a chart, with a light line below it so that it shows on its own colour."""
     lines = density_contour(np.asarray(xy, dtype=np.float64)[page.cells])
     rows = [
         {"x": float(f"{a:.5g}"), "y": float(f"{b:.5g}"), "line": number, "at": at, "page": page.name}
@@ -421,7 +424,7 @@ def _color(alt: Any, drawn: _Drawn) -> Any:
         symbolLimit=0,
         labelLimit=0,
         labelExpr=f"{json.dumps(dict(zip(names, labels, strict=True)))}[datum.value]",
-        # Narrow enough for half a page; the longest label decides.
+        # As many columns as fit below one of two plots with the longest label.
         columns=int(np.clip(_HALF * drawn.room.width // (7 * letters + 30), 1 if whole else 2, 6)),
     )
     return alt.Color(

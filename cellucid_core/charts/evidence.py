@@ -1,4 +1,4 @@
-"""What stands behind a score: which genes carry a difference, library size, and chance."""
+"""Charts of what is behind a score: the genes that carry a difference, library size, and chance."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def contribution_bars(table: pd.DataFrame, page: str, other: str, *, most_genes:
     page, other
         Names of the pages.
     most_genes
-        Genes that are drawn: those of the largest contributions, whatever their sign.
+        How many genes are drawn at most: those of the largest contributions, whatever their sign.
     room
         What room their names have.
 
     Returns
     -------
     altair.LayerChart
-        As wide as its container; genes are rows, the largest contribution on top.
+        As wide as its container; genes are rows in the order of the table.
     """
     import altair as alt
 
@@ -91,7 +91,7 @@ def library_trend(trend: pd.DataFrame, measure: str, title: str, score_title: st
     measure
         ``total`` or ``detected``.
     title
-        What is on the x axis.
+        Title of the x axis.
     score_title
         What the score is.
     """
@@ -128,11 +128,11 @@ def chance_histogram(d: float, random: np.ndarray, p_value: float) -> Any:
     Parameters
     ----------
     d
-        Of the signature.
+        Cohen's d of the signature.
     random
-        (n_sets,) of the random sets; NaN is left out.
+        (n_sets,) float64: d of the random sets; NaN is left out.
     p_value
-        The empirical one.
+        The empirical p-value.
     """
     import altair as alt
 
@@ -183,7 +183,7 @@ def chance_histogram(d: float, random: np.ndarray, p_value: float) -> Any:
 
 
 def _plain(value: Any) -> float | None:
-    """Return a number of six digits, None for NaN."""
+    """Return a number rounded to six digits, None for what is not finite."""
     return float(f"{value:.6g}") if np.isfinite(value) else None
 
 

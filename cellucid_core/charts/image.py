@@ -1,7 +1,7 @@
-"""A chart as a picture file, in the size and the letters that a paper or a slide asks for.
+"""A chart as a picture file, in the size and with the letters that a paper or a slide needs.
 
-Streamlit shows charts without Vega's own menu, so the picture is made here, by vl-convert: Vega itself in a Rust
-binary, no browser.
+Streamlit shows charts without Vega's own menu, so the picture is made here by vl-convert, which runs Vega in a Rust
+binary without a browser.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ _INK: dict[Ground, tuple[str | None, str, str]] = {  # background, text, lines o
     "transparent": (None, "#31333F", "#D5D9E0"),
     "dark": ("#0E1117", "#FAFAFA", "#31343D"),
 }
+#: Millimetres per point.
 _POINT = 25.4 / 72
-#: Size of letters in pixels of Vega: a figure is laid out with these and then scaled, so that lines and marks go along.
+#: Size of letters in Vega's pixels: a figure is laid out with these and then scaled, lines and marks with it.
 _LETTERS = 12
 _PADDING = 12
 _LEAST_PLOT = 40
-#: What the axis of the scores takes of the width.
+#: Vega's pixels that the axis of the scores takes of the width.
 _AXIS = 50
-#: In a chart that is narrower than this, legends stand below one another.
+#: In a chart that is narrower than this, in Vega's pixels, legends stand below one another.
 _NARROW = 480
 _MOST_PIXELS = 100_000_000
 _SIZE = re.compile(r'(<svg\b[^>]*?) width="([\d.]+)" height="([\d.]+)"')
@@ -43,19 +44,19 @@ class FigureStyle:
     Attributes
     ----------
     width
-        Of the picture, millimetres.
+        Width of the picture in millimetres, 20 to 1000.
     height
-        Likewise; None: as the chart needs.
+        Height in millimetres, 20 to 1000; None: as high as the chart needs.
     font_size
-        Of axes and legends, points (1/72 inch); lines and marks grow with it.
+        Size of the letters of axes and legends in points (1/72 inch), 3 to 48; lines and marks grow with it.
     ground
-        What is behind the chart: ``white`` and ``transparent`` have dark letters, ``dark`` light ones.
+        The background: ``white`` and ``transparent`` have dark letters, ``dark`` light ones.
     dpi
-        Pixels per inch of a PNG.
+        Pixels per inch of a PNG, 50 to 1200.
     title
-        Above the chart; empty: none.
+        Title above the chart; empty for none.
     words
-        Titles of axes and legends → what stands there instead.
+        Titles of axes and legends → the titles that replace them; an empty one removes the title.
     """
 
     width: float = 180.0
@@ -68,7 +69,7 @@ class FigureStyle:
 
     @property
     def room(self) -> Room:
-        """What room names have in the picture, where they stand whole: a chart is built with it."""
+        """The room to build a chart with, so that its names fit into the picture without being shortened."""
         return Room(self._pixels - _AXIS, whole=True)
 
     @property
@@ -80,7 +81,7 @@ class FigureStyle:
         return self.font_size / _LETTERS
 
     def check(self) -> None:
-        """Raise `InputError` for what no picture can be."""
+        """Raise `InputError` if the ground is unknown or a number is out of its range."""
         if self.ground not in _INK:
             raise InputError(f"There is no ground {self.ground!r}.", f"Use {', '.join(_INK)}.")
         for name, value, low, high in (
@@ -99,16 +100,16 @@ def chart_image(chart: Any, kind: ImageKind = "png", style: FigureStyle | None =
     Parameters
     ----------
     chart
-        An Altair chart of this package, built with the style's `FigureStyle.room` so that names fit; not changed.
+        An Altair chart of this package, built with the style's `FigureStyle.room` so that names fit; it is not changed.
     kind
-        ``pdf``, ``png`` or ``svg``; letters stay letters in the first and the last.
+        ``pdf``, ``png`` or ``svg``; text stays text in ``pdf`` and ``svg``.
     style
-        Its size, letters and ground.
+        Size, letters and ground; by default `FigureStyle()`.
 
     Raises
     ------
     InputError
-        The kind is unknown, or a style that no picture can have.
+        The kind is unknown, `FigureStyle.check` refuses the style, or a PNG would have more than 100 million pixels.
     """
     if kind not in MIME:
         raise InputError(f"A chart cannot be saved as {kind!r}.", "Use pdf, png or svg.")
@@ -132,7 +133,7 @@ def chart_image(chart: Any, kind: ImageKind = "png", style: FigureStyle | None =
 
 
 def titles(chart: Any) -> list[str]:
-    """Return the titles of a chart's axes and legends, each once, as `FigureStyle.words` replaces them."""
+    """Return the titles of a chart's axes and legends, each once: the keys that `FigureStyle.words` can have."""
     found: dict[str, None] = {}
     for guide in _guides(specification(chart)):
         if title := _title(guide):
@@ -168,7 +169,8 @@ def _drawing(chart: Any, style: FigureStyle) -> tuple[str, float, float]:
     below = {"direction": "vertical", "anchor": "start", "bounds": "full", "margin": 4}
     legends = {"layout": {"bottom": below}} if style._pixels < _NARROW else {}
     config = {
-        # The first comes with vl-convert, so a picture is the same on every machine; an SVG takes what its viewer has.
+        # The first font comes with vl-convert, so PDF and PNG look the same from every machine; an SVG uses a font that
+        # its viewer has.
         "font": "Liberation Sans, Arial, Helvetica, sans-serif",
         "axis": text | {"gridColor": grid, "domainColor": grid, "tickColor": grid},
         "legend": text | legends,
@@ -182,7 +184,7 @@ def _drawing(chart: Any, style: FigureStyle) -> tuple[str, float, float]:
     if spec.get("width") == "container":
         spec["width"] = width
     drawing, wide, high = _measured(vl_convert.vegalite_to_svg(spec))
-    # What names and legends take up is known once it is drawn; plots get the rest.
+    # How much room names and legends take up is known only after drawing; the plots get the rest.
     more_width = (width - wide) / len(plots) if "hconcat" in spec else 0.0
     more_height = more_width if height is None else height - high
     if abs(more_width) >= 1 or abs(more_height) >= 1:
@@ -194,7 +196,7 @@ def _drawing(chart: Any, style: FigureStyle) -> tuple[str, float, float]:
 
 
 def _resized(drawing: str, width: float, height: float, unit: str = "") -> str:
-    """Return a drawing of another size, all that is in it scaled; without a unit, points."""
+    """Return an SVG with another width and height, its content scaled with it; without a unit they are points."""
     return _SIZE.sub(rf'\1 width="{width:.6g}{unit}" height="{height:.6g}{unit}"', drawing, count=1)
 
 
@@ -220,7 +222,7 @@ def _guides(value: Any) -> list[dict[str, Any]]:
 
 
 def _drawable(value: Any) -> Any:
-    """Return a specification whose texts a picture can hold."""
+    """Return a specification whose texts are `drawable`."""
     if isinstance(value, dict):
         return {key: _drawable(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -229,7 +231,7 @@ def _drawable(value: Any) -> Any:
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with others laid over them."""
+    """Return nested settings in which `over` replaces what `base` has."""
     merged = dict(base)
     for key, value in over.items():
         known = merged.get(key)

@@ -1,4 +1,4 @@
-"""Where pages stand in a chart and how their labels are written, so that none touches another or is cut off."""
+"""Where pages stand in a chart and how their labels are written, so that no label touches another or is cut off."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 
 _PIXELS_PER_LETTER = 6.6
 _MOST_COLUMNS = 8
-#: Marks side by side at most, and pixels that one among several in a row takes up.
+#: How many marks stand side by side at most, and the pixels that each takes up where a row holds several.
 _MOST_MARKS = 18
 _MARK = 22
 _MOST_LINES = 4
 _ROW_LETTERS = 26
 _ROW_LINES = 2
-#: Of a narrow chart's width, what names at the left of rows take up at most.
+#: Share of a narrow chart's width that names at the left of rows take up at most, and the letters they have at least.
 _ROW_SHARE, _LEAST_ROW_LETTERS = 0.35, 10
 _LINE = 14
 _HEIGHT = 360
-#: What a word may be broken into.
+#: The pieces into which a word may be broken.
 _PIECE = re.compile(r"[^_\-/+|:]*[_\-/+|:]+|[^_\-/+|:]+")
 _LEAST_HEIGHT = 240
-#: What no picture's text can hold: XML has no such characters, and vl-convert ends the whole process over them.
+#: Characters that XML, and so an SVG, cannot hold; vl-convert ends the whole process if it meets one.
 _UNDRAWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -34,9 +34,10 @@ class Room:
     Attributes
     ----------
     width
-        Of the chart in pixels, for which names are wrapped; a wider chart only gets more air.
+        Width of the chart in pixels for which names are wrapped; a wider chart only gets more space between them.
     whole
-        Whether long names stand whole, as on paper; on a screen they are shortened, and the tooltip has the whole.
+        Whether long names are written in full, as on paper; on a screen they are shortened, and the tooltip has the
+        full name.
     """
 
     width: float = 620
@@ -57,9 +58,10 @@ class Layout:
     labels
         Lines of each page's label.
     height
-        Of the plot, pixels.
+        Height of the plot in pixels.
     domain
-        Of the page axis, in pages; a few pages get room at the sides instead of growing wide.
+        Range of the pages' axis, on which page i stands at i; a few pages get room at the sides instead of growing
+        wide.
     """
 
     rows: bool
@@ -78,7 +80,7 @@ def layout(
     names
         Page names.
     counts
-        Cells per page, written under the name.
+        Cells (or samples) per page, written under the name.
     rows
         Whether to force (True) or forbid (False) rows; None decides by the labels.
     within
@@ -138,12 +140,12 @@ def wrap(name: str, letters: int) -> list[str]:
 
 
 def drawable(text: str) -> str:
-    """Return text without the characters that no picture can hold."""
+    """Return text without the characters that a picture cannot hold."""
     return _UNDRAWABLE.sub("", text)
 
 
 def _shortened(lines: list[str], most: int, letters: int) -> list[str]:
-    """Keep the first lines and mark what was left out."""
+    """Keep the first `most` lines; an ellipsis marks what was left out."""
     if len(lines) <= most:
         return lines
     return [*lines[: most - 1], f"{lines[most - 1][: letters - 1]}…"]
@@ -152,7 +154,7 @@ def _shortened(lines: list[str], most: int, letters: int) -> list[str]:
 def page_axis(alt: Any, plan: Layout) -> Any:
     """Return the axis that writes the page labels.
 
-    The labels are put into the expression as JSON, in ASCII, so that no name can end the string it stands in.
+    The labels are put into the expression as JSON, in ASCII, so that no name can end the string that it is in.
     """
     return alt.Axis(
         values=list(range(len(plan.labels))),
@@ -167,13 +169,13 @@ def page_axis(alt: Any, plan: Layout) -> Any:
         labelPadding=8,
         labelAngle=0,
         labelBaseline="middle" if plan.rows else "top",
-        # The first of several lines is centred on the row; moved up, all are.
+        # Vega centres the first line on the row; moved up, the block of lines is centred.
         labelOffset=half_back(alt, plan.labels) if plan.rows else 0,
     )
 
 
 def half_back(alt: Any, labels: Sequence[Sequence[str]]) -> Any:
-    """Return how far labels are moved, so that the middle of each one's lines is where the first would be."""
+    """Return the offset in pixels, per label where they differ, that centres each label's lines on its place."""
     offsets = [-(len(lines) - 1) * _LINE / 2 for lines in labels]
     if len(set(offsets)) < 2:
         return offsets[0] if offsets else 0
@@ -183,8 +185,9 @@ def half_back(alt: Any, labels: Sequence[Sequence[str]]) -> Any:
 def inline(alt: Any, rows: list[dict[str, Any]]) -> Any:
     """Return rows as a chart's own data.
 
-    They are put in after the object is made: Altair would else hold every single row against the Vega-Lite schema,
-    which takes seconds for 20,000 of them. And as a tuple: a list is copied, row by row, with every step of building.
+    They are put in after the object is made, because Altair would otherwise validate every row against the Vega-Lite
+    schema, which takes seconds for 20,000 rows; and as a tuple, because a list is copied, row by row, with every step
+    of building.
     """
     data = alt.InlineData(values=[])
     data["values"] = tuple(rows)

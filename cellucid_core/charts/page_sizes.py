@@ -1,4 +1,4 @@
-"""How many cells each page has: what stands where scores will be, before there is a gene."""
+"""How many cells each page has: the chart that is shown before a gene is chosen and there are scores."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def page_sizes(pages: Sequence[Page], *, room: Room = SCREEN) -> Any:
         color=alt.Color("color:N", scale=None),
     )
     numbers = base.mark_text(align="left", dx=5, fontSize=11, color="#8C939A").encode(
-        # The same axes: those of layers are merged, and defaults would win.
+        # The same axes as the bars: axes of layers are merged, and defaults here would win.
         y=alt.Y("at:Q", scale=scale, axis=names),
         x=alt.X("cells:Q", axis=axis),
         text=alt.Text("cells:Q", format=","),

@@ -1,4 +1,4 @@
-"""One point per sample and page, or value of a second column within a page: what the tests by sample compare."""
+"""One point per sample and page, or per sample, page and value of a second column: what the tests by sample compare."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ SPLIT_PER_SAMPLE_CAPTION = (
 )
 _LINE = "#8C939A"
 _HALF_BAR = 0.22
-#: Samples of one place stand side by side by at most so much, where no line joins them to another.
+#: Share of a place's width over which samples that no line joins to another place are spread.
 _SPREAD = 0.3
 _MOST_LINES = 200
-#: Among more pages the lines stand back.
+#: With more pages than this the lines are fainter.
 _FEW_PAGES = 4
 
 
@@ -37,7 +37,7 @@ _FEW_PAGES = 4
 class _Place:
     """The samples of a page, or of a value within it: where they stand, their place in the palette, and their scores.
 
-    Samples of places with the same `joined` are joined by lines.
+    Lines join the points of a sample that is in several places with the same `joined`.
     """
 
     at: float
@@ -56,7 +56,7 @@ def per_sample(
     brackets: Sequence[Bracket] = (),
     room: Room = SCREEN,
 ) -> Any:
-    """Draw each sample's mean score in each page; lines join a sample's points.
+    """Draw each sample's mean score in each page; up to 200 samples have lines that join their points.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def per_sample(
     Returns
     -------
     altair.LayerChart
-        As wide as its container. ``n`` is the number of samples.
+        As wide as its container. ``n`` is the number of samples with a score in the page.
     """
     places = [_Place(i, i, page.name, one) for i, (page, one) in enumerate(zip(pages, owned, strict=True))]
     plan = layout([page.name for page in pages], [int((one.counts > 0).sum()) for one in owned], room=room)
@@ -89,7 +89,7 @@ def split_per_sample(
     brackets: Sequence[Bracket] = (),
     room: Room = SCREEN,
 ) -> Any:
-    """Draw each sample's mean score at each value of a second column within each page; lines join a sample's points.
+    """Draw each sample's mean score for each value of a second column within each page; lines as in `per_sample`.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def split_per_sample(
     Returns
     -------
     altair.LayerChart
-        As wide as its container. ``n`` is the number of samples of a page.
+        As wide as its container. ``n`` is the number of samples with a score in the page.
     """
     offsets = split_places(len(values))
     places = [
@@ -124,7 +124,7 @@ def _draw(
     strong: bool,
     brackets: Sequence[Bracket],
 ) -> Any:
-    """Draw the points of places that are `width` of a page's wide; `strong`: whether lines stand out."""
+    """Draw points, means and lines; `width` is that of a place, in pages, and `strong` makes lines stand out."""
     import altair as alt
 
     means = [place.owned.means() for place in places]

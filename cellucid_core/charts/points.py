@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-#: Cells of one page, and of all pages of a chart together.
+#: Most points of one page, and of all pages of a chart together.
 MOST_POINTS = 2_000
 _MOST_IN_ALL = 12_000
-#: Share of the range of scores that a rounded score is off by at most: less than a tenth of a pixel.
+#: Largest error of a rounded score as a share of the range of scores: less than a tenth of a pixel.
 _EXACT = 1e-4
 
 
 def points_per_page(n_pages: int) -> int:
-    """Return how many cells of each page are drawn at most, where a chart has so many pages."""
+    """Return how many cells of each page are drawn at most in a chart of `n_pages` pages."""
     return min(MOST_POINTS, max(_MOST_IN_ALL // max(n_pages, 1), 1))
 
 
@@ -26,7 +26,7 @@ def points_caption(scores: Sequence[np.ndarray]) -> str:
     Parameters
     ----------
     scores
-        What is drawn, one array per violin or box.
+        One array per violin or box; what is not finite is left out.
 
     Returns
     -------
@@ -40,21 +40,22 @@ def points_caption(scores: Sequence[np.ndarray]) -> str:
 
 
 def sampled(values: np.ndarray, most: int, seed: int, place: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw cells of one page, the same ones whenever they are asked for.
+    """Draw a sample of the cells of one page; the same arguments give the same sample.
 
     Parameters
     ----------
     values
         (n,) finite scores, ascending.
     most
-        How many at most.
+        How many cells at most.
     seed, place
-        Of the draw, and which page of the chart it is.
+        Seed of the draw, and the number of the violin or box in the chart.
 
     Returns
     -------
     tuple
-        Scores of at most `most` cells, each drawn once, and as many numbers from −1 to 1: how far beside the middle.
+        Scores of at most `most` cells, drawn without replacement, ascending; and for each a number from −1 to 1, how
+        far the point stands beside the middle.
     """
     draw = np.random.default_rng([seed, place])
     chosen = values if len(values) <= most else values[np.sort(draw.choice(len(values), most, replace=False))]
@@ -62,7 +63,7 @@ def sampled(values: np.ndarray, most: int, seed: int, place: int) -> tuple[np.nd
 
 
 def point_rows(group: int, places: np.ndarray, scores: np.ndarray, span: float) -> list[dict[str, Any]]:
-    """Return points as rows with no more digits than a screen shows; `span` is the range of the chart's scores."""
+    """Return points as rows with only as many digits as a screen shows; `span` is the range of the chart's scores."""
     digits = max(-floor(log10(span * _EXACT)), 0) if span > 0 else 6
     return [
         {"group": group, "spot": x, "score": y}

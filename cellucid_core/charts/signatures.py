@@ -19,14 +19,14 @@ FRONT_CAPTION = "Each point is a set of genes that no other beats in both; the m
 
 _DARK, _LIGHT = "#1B2226", "#FFFFFF"
 _POINT, _CHOSEN = "#3A8FC7", "#E69F00"
-#: Orange for opposite, white for unrelated, blue for alike: told apart with every colour vision.
+#: Orange for opposite, white for unrelated, blue for alike: these can be told apart with every colour vision.
 _DIVERGING = ["#B35806", "#F1A340", "#F7F7F7", "#67A9CF", "#0B4F8A"]
 _MOST_NUMBERS = 14
 _CELL, _LEAF = 26, 28
 _LABEL = 190
-#: Width in pixels for which the labels of a tree are cut; a wider chart only gets more air.
+#: Width in pixels for which the labels of a tree are cut; a wider chart only gets more space.
 _TREE_WIDTH = 430
-#: How much of a colour a pale one keeps.
+#: Share of a colour in a pale colour; the rest is white.
 _PALE = 0.38
 
 
@@ -36,9 +36,9 @@ def pareto_front(front: np.ndarray, chosen: int | None = None) -> Any:
     Parameters
     ----------
     front
-        (n, 2) sum of absolute correlations, sum of distances.
+        (n, 2) float: sum of absolute correlations, sum of distances, of each set of genes on the front.
     chosen
-        The point that was picked, or None.
+        The row that was chosen, or None.
 
     Returns
     -------
@@ -69,12 +69,12 @@ def pareto_front(front: np.ndarray, chosen: int | None = None) -> Any:
 
 
 def correlation_heatmap(table: pd.DataFrame, rows_title: str | None = None, columns_title: str | None = None) -> Any:
-    """Draw correlations as a heatmap, orange (−1) over white (0) to blue (1); numbers where there is room.
+    """Draw correlations as a heatmap, orange (−1) over white (0) to blue (1), with numbers up to 14 columns.
 
     Parameters
     ----------
     table
-        Correlations; names of rows and columns are the labels, each once.
+        Correlations, NaN drawn as 0; the names of rows and columns are the labels, each once.
     rows_title, columns_title
         What rows and columns are.
 
@@ -185,12 +185,12 @@ def stacked_fractions(fractions: pd.DataFrame, colors: Mapping[str, str] | None 
 
 
 def level_tree(levels: Sequence[tuple[str, Mapping[str, int | None]]], parents: Mapping[str, Mapping[str, str]]) -> Any:
-    """Draw levels of cell types side by side, every type beside the one that holds it.
+    """Draw levels of cell types side by side, every type to the right of the type that holds it.
 
     Parameters
     ----------
     levels
-        Name of each level, the broadest first, with its cell types and their cells (None where not known).
+        Name of each level, the broadest first, with its cell types and their numbers of cells (None: not known).
     parents
         Level → cell type → the type of the level before that holds it.
 
@@ -256,7 +256,10 @@ def _pale(color: str) -> str:
 def _boxes(
     levels: Sequence[tuple[str, Mapping[str, int | None]]], parents: Mapping[str, Mapping[str, str]]
 ) -> tuple[list[dict[str, Any]], int]:
-    """Give every type its place: a leaf takes one line, any other type the lines of what it holds."""
+    """Return a box per type and the number of lines: a leaf takes one line, any other type the lines of what it holds.
+
+    Types that no type of the level before holds stand alone.
+    """
     boxes: list[dict[str, Any]] = []
     free = 0
 
@@ -289,7 +292,7 @@ def _boxes(
     for of, kind in enumerate(levels[0][1]):
         place(0, kind, of)
     for at in range(1, len(levels)):
-        # Types that share no labelled cell with the level before stand alone.
+        # Types that no type of the level before holds stand alone.
         above, holders = levels[at - 1][1], parents.get(levels[at][0], {})
         for kind in levels[at][1]:
             if holders.get(kind) not in above:

@@ -8,9 +8,9 @@ from typing import Any
 def specification(chart: Any) -> dict[str, Any]:
     """Return a chart as Vega-Lite, its rows under ``datasets``.
 
-    ``chart.to_dict()`` holds everything against the Vega-Lite schema and asks for a theme and a data transformer, which
-    belong to the whole process. Here neither happens: it takes a third of the time, and sessions that draw at the same
-    moment do not touch each other. That the charts follow the schema is what their tests are for.
+    ``chart.to_dict()`` validates everything against the Vega-Lite schema and asks for a theme and a data transformer,
+    which are global to the process. Neither happens here: it takes a third of the time, and sessions that draw at the
+    same moment do not affect each other. The tests of the charts validate them against the schema.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from cellucid_core.charts.distributions import Drawn, Palette, draw_boxes, draw_
 from cellucid_core.charts.layout import SCREEN, Layout, Room, layout
 
 SPLIT_CAPTION = "halves: the two values"
-#: Share of a page's place that its violins or boxes take up, and of a violin's own that it fills.
+#: Share of a page's place that its violins or boxes take up together, and share of its own place that a violin fills.
 _WIDTH = 0.88
 _FILLED = 0.94
 _HALF_VIOLIN = 0.43
@@ -22,7 +22,7 @@ _BESIDE = 0.1
 
 
 def split_places(n_values: int) -> list[float]:
-    """Return where the values of a page stand, seen from the page's place: what a bracket joins."""
+    """Return where the values of a page stand, relative to the page's place; brackets join these places."""
     if n_values == 2:
         return [-_HALF_VIOLIN / 2, _HALF_VIOLIN / 2]
     return [(j - (n_values - 1) / 2) * _WIDTH / n_values for j in range(n_values)]
@@ -50,7 +50,7 @@ def split_violin(
     scores
         One list per page with one array per value; what is not finite is left out.
     title, column
-        What the score is, and the name of the second column.
+        What the score is, and the name of the second column, the title of the legend.
     points
         As for `violin`.
     brackets
@@ -81,7 +81,7 @@ def split_box(
     brackets: Sequence[Bracket] = (),
     room: Room = SCREEN,
 ) -> Any:
-    """Draw each page's boxes of the values of a second column side by side; parameters and result as `split_violin`."""
+    """Draw each page's boxes of the values of a second column side by side; see `split_violin` for the parameters."""
     drawn, plan = _plan(pages, values, scores, room, halves=False)
     half = _WIDTH / len(values) * 0.4
     return draw_boxes(drawn, _palette(values, column, room), plan, title, half=half, points=points, brackets=brackets)

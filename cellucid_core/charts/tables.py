@@ -12,14 +12,14 @@ from cellucid_core.charts.embedding import SEQUENTIAL
 from cellucid_core.charts.labels import PIXELS_PER_LETTER, left_room, name_axis, row_step
 from cellucid_core.charts.layout import SCREEN, Room, inline, wrap
 
-#: Blue to orange through a grey that is seen on light and on dark.
+#: Blue to orange through a grey that can be seen on light and on dark.
 DIVERGING = ("#2166AC", "#6BA3D0", "#B8BCC2", "#E8A25C", "#C2570C")
 DOTS_CAPTION = "Colour: mean expression · size: share of the page's cells above 0"
 HEATMAP_CAPTION = "Colour: mean score of a page, z-scored over each signature's pages"
 MEANS_CAPTION = "Colour: mean score of a page"
 _ROW = 20
 _DOT_ROW = 24
-#: Below this width, four sizes of dots do not stand in one row.
+#: In a chart narrower than this, in pixels, the legend's four sizes of dots stand in two rows.
 _NARROW = 480
 _MOST_GENES, _MOST_SIGNATURES = 50, 100
 
@@ -95,7 +95,7 @@ def dot_plot(by_page: pd.DataFrame, *, room: Room = SCREEN) -> Any:
 
 
 def signature_heatmap(long: pd.DataFrame, *, standardized: bool = True, room: Room = SCREEN) -> Any:
-    """Draw signatures × pages: colour is the mean score, z-scored over the pages of each signature.
+    """Draw signatures × pages: colour is the mean score, as it is or z-scored over the pages of each signature.
 
     Parameters
     ----------
@@ -182,9 +182,9 @@ def signature_heatmap(long: pd.DataFrame, *, standardized: bool = True, room: Ro
 
 
 def _places(table: pd.DataFrame, key: str) -> tuple[list[str], list[str], list[int], list[int]]:
-    """Return the names of rows and columns, and where each line of the table stands; names may repeat."""
+    """Return the names of rows and of columns, and the row and column of each line of the table; names may repeat."""
     pages, names = table["page"].tolist(), table[key].tolist()
-    # One block per name, each with all pages: the shortest that the table is made of.
+    # The table has one block per name, each with all pages; the shortest block that fits is taken.
     n_pages = next(
         (n for n in range(1, len(table) + 1) if len(table) % n == 0 and _in_blocks(pages, names, n)), max(len(table), 1)
     )
@@ -198,14 +198,14 @@ def _places(table: pd.DataFrame, key: str) -> tuple[list[str], list[str], list[i
 
 
 def _in_blocks(pages: Sequence[str], names: Sequence[str], n: int) -> bool:
-    """Tell whether a table is blocks of n lines with the same pages, each of one name."""
+    """Tell whether a table is made of blocks of n lines with the same pages, each of one name."""
     return pages[n : 2 * n] in (pages[:n], []) and all(
         pages[i : i + n] == pages[:n] and len(set(names[i : i + n])) == 1 for i in range(0, len(pages), n)
     )
 
 
 def _axes(alt: Any, rows: Sequence[str], columns: Sequence[str], step: int, room: Room) -> dict[str, Any]:
-    """Return both axes, rows from the top."""
+    """Return the encodings of both axes; the first row is on top."""
     width = _column_width(rows, columns, room)
     return {
         "x": alt.X(
@@ -222,18 +222,18 @@ def _axes(alt: Any, rows: Sequence[str], columns: Sequence[str], step: int, room
 
 
 def _column_width(rows: Sequence[str], columns: Sequence[str], room: Room) -> float:
-    """Return the pixels of a column where the chart is as narrow as it gets on a usual screen."""
+    """Return the width in pixels that a column has in a chart of the room's width."""
     return max(room.width - left_room(rows, room), 100) / max(len(columns), 1)
 
 
 def _edge(alt: Any, encoded: Any, field: str) -> Any:
-    """Return an axis' encoding for the edge of a tile."""
+    """Return an axis's encoding for the edge of a tile."""
     make = alt.X if field.startswith("x") else alt.Y
     return make(f"{field}:Q", scale=encoded["scale"], axis=encoded["axis"])
 
 
 def _plain(value: Any) -> float | None:
-    """Return a number of six digits, None for NaN."""
+    """Return a number rounded to six digits, None for what is not finite."""
     return float(f"{value:.6g}") if np.isfinite(value) else None
 
 

@@ -1,7 +1,7 @@
-"""What a gene is called: pasted lists, gene files and gene sets, matching, and what kind of id a name is.
+"""What genes are called: pasted lists, gene files and gene sets, matching, and which kind of id a name is.
 
 One reader takes every file of genes (`read_gene_sets`, `read_gene_file`), so that the same file means the same genes on
-every page, in an export and on the command line; its rules stand in `gene_file`.
+every page, in an export and on the command line; its rules are in `gene_file`.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
 """Files of genes, as spreadsheets and other programs write them. These are the rules, for every page and command.
 
 - **Text** is UTF-8 (with or without a byte order mark), UTF-16 with a byte order mark (Excel's "Unicode text"), or else
-  Windows-1252, of which Latin-1 is a part. Bytes that no text has (NUL) are refused.
-- **Comments**: lines that begin with ``#`` are left out; a gene that begins so stands in quotes. In a ``.gmt`` file
-  such a line is a set if it has tabs.
+  Windows-1252, or Latin-1 for bytes that Windows-1252 does not define. Content with a NUL character is refused.
+- **Comments**: lines that begin with ``#`` are left out; a gene that begins with ``#`` must be in quotes. In a ``.gmt``
+  file such a line is a set if it has tabs.
 - A ``.gmt`` file holds sets of genes: each line a name, a description and genes, separated by tabs.
-- **Lists**: any other file is a list as it is pasted (`parse_genes`), unless it is a table.
+- **Lists**: any other file is read like a pasted list (`parse_genes`), unless it is a table.
 - **Tables** are a ``.csv`` or ``.tsv`` of more than one row and column, any file with tabs in each of its rows, and any
-  file of genes and weights. The genes are in the column that the header calls so (``gene``, ``symbol``, ``Ensembl ID``,
-  …); without such a name they are in the first one.
-- **Header**: the first gene of a list, and the first row of a table, is one if it names genes (``gene``, ``symbols``,
-  ``hgnc_symbol``, ``name``, ``id``, …) and is not all there is. The first row of a table is one, too, if it has no
-  number where most other rows have one ("Transcript; change").
+  file of genes and weights. The genes are in the column whose header says so (``gene``, ``symbol``, ``Ensembl ID``, …),
+  or else in the first column.
+- **Header**: the first entry of a list, and the first row of a table, is a header if it is a word for genes (``gene``,
+  ``symbols``, ``hgnc_symbol``, ``name``, ``id``, …) and others follow. The first row of a table is also a header if it
+  has no number where most other rows have one ("Transcript; change").
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from pathlib import Path
 from cellucid_core.errors import InputError
 from cellucid_core.genes.gene_list import parse_genes
 
-#: Larger files hold no genes; the largest published collections of gene sets have some 20 MB.
+#: Bytes; a larger file is not a list of genes, as the largest published collections of gene sets have some 20 MB.
 MAX_BYTES = 50 * 2**20
 _FIX = "Name a text file, one gene per line."
-#: What a column of genes is surely called, and what it may be called, in lower case with "_" for what is not a letter.
+#: Headers of a column of genes, sure and likely ones, in lower case and with "_" for spaces, dots and dashes.
 _SURE = re.compile(
     r"((hgnc|ensembl|official|approved)_?)?(gene|symbol|feature|marker)s?(_?(id|name|symbol)s?)?|ensembl(_?id)?s?"
 )
 _LIKELY = re.compile(r"(name|id)s?|(hgnc|ensembl)_?(name|id)s?")
-#: Number of the line, and fields.
+#: The line's number, and its fields.
 _Row = tuple[int, list[str]]
 WEIGHT_WORDS = frozenset(
     """
@@ -51,7 +51,7 @@ def file_bytes(path: Path) -> bytes:
     Raises
     ------
     InputError
-        If it cannot be read.
+        The file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -62,17 +62,17 @@ def file_bytes(path: Path) -> bytes:
 
 
 def file_text(content: bytes, name: str) -> str:
-    r"""Return a file's text, its lines ended by ``\n`` and without byte order marks.
+    r"""Return a file's text with lines that end in ``\n`` and without byte order marks.
 
     Raises
     ------
     InputError
-        If it is no text, or larger than `MAX_BYTES`.
+        The content is not text, or larger than `MAX_BYTES`.
     """
     if len(content) > MAX_BYTES:
         raise InputError(f"{name} is too large for a gene list.", _FIX)
     marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    # Windows-1252 has five bytes without a meaning, Latin-1 none.
+    # Five bytes mean nothing in Windows-1252; in Latin-1 every byte has a meaning.
     encodings = ["utf-16"] if marked else ["utf-8-sig", "cp1252", "latin-1"]
     for encoding in encodings:
         try:
@@ -91,17 +91,14 @@ def plain_text(text: str) -> str:
 
 
 def is_gmt(name: str) -> bool:
-    """Tell by a file's name whether it holds sets of genes, one per line."""
+    """Tell from a file's name whether it is a GMT file."""
     return name.lower().endswith(".gmt")
 
 
 def gmt_lines(text: str) -> Iterator[tuple[int, str, str, tuple[str, ...]]]:
-    """Yield number, name, description and genes of each line that is not blank; the name is "" where there is none.
+    """Yield number, name, description and genes of each line that is neither blank nor a comment.
 
-    Parameters
-    ----------
-    text
-        The content.
+    The name is "" where there is none, or where the line has no tabs.
     """
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip() or (line.startswith("#") and "\t" not in line):
@@ -119,14 +116,14 @@ class GeneRows:
     Attributes
     ----------
     rows
-        Number of the line, gene and what is written as its weight ("" where the file has none); a blank gene only where
-        something is written as its weight.
+        Per gene the line's number (0 in a list), the gene, and its weight as written ("" where the file has none). A
+        row with a weight may have a blank gene.
     weighted
         Whether one column holds weights.
     width
-        Columns of the table; 1 for a list.
+        Number of the table's columns; 1 for a list.
     column
-        What the header calls the genes' column, "" without a header.
+        The header of the genes' column, "" without a header.
     """
 
     rows: list[tuple[int, str, str]]
@@ -148,12 +145,12 @@ def read_rows(text: str, name: str) -> GeneRows:
     text
         The content, from `file_text` or `plain_text`.
     name
-        What the user calls the file.
+        The file's name, for its ending and for messages.
 
     Raises
     ------
     InputError
-        If it is a table that does not say where its genes are.
+        It is a table that does not say which column holds the genes.
     """
     text = text.replace("\u2028", "\n").replace("\u2029", "\n")
     lines = ["" if line.startswith("#") else line for line in text.split("\n")]
@@ -168,19 +165,19 @@ def read_rows(text: str, name: str) -> GeneRows:
 
 
 def split_rows(lines: list[str]) -> tuple[list[_Row], str]:
-    """Split lines into numbered rows at the separator that most of the first ones have; blank rows are left out."""
+    """Split lines into numbered rows, without blank ones, and return the separator: the one most of the lines have."""
     head = [line for line in lines if line.strip()][:50]
     separator = max("\t;,", key=lambda mark: (sum(mark in line for line in head), mark == "\t"))
     try:
         reader = csv.reader(io.StringIO("\n".join(lines), newline=""), delimiter=separator, skipinitialspace=True)
         rows = [(reader.line_num, [field.strip() for field in row]) for row in reader]
-    except csv.Error:  # a quote without end, or a field of more than 128 kB
+    except csv.Error:  # a quote that is not closed, or a field of more than 128 kB
         rows = [(i, [field.strip() for field in line.split(separator)]) for i, line in enumerate(lines, start=1)]
     return [(number, row) for number, row in rows if any(row)], separator
 
 
 def _table(rows: list[_Row], separator: str, name: str) -> GeneRows | None:
-    """Return the rows of a table; None of what is a list."""
+    """Return the rows of a table, or None for a list."""
     width = max((len(row) for _, row in rows), default=0)
     if width < 2:
         return None
@@ -198,7 +195,7 @@ def _table(rows: list[_Row], separator: str, name: str) -> GeneRows | None:
         weight_at = next((at for at, f in enumerate(first) if at != named and f.casefold() in WEIGHT_WORDS), None)
     if weight_at is None and width == 2 and gene_at == 0:
         some = named is not None and any(_is_number(_field(row, 1)) for _, row in body)
-        # In what is pasted, pairs of numbers are genes (Entrez ids).
+        # In a pasted list, pairs of numbers are genes (Entrez ids).
         most = _is_numeric(body, 1) and (by_columns or not _is_numeric(body, 0))
         weight_at = 1 if some or most else None
     if weight_at is None:
@@ -217,11 +214,11 @@ def _table(rows: list[_Row], separator: str, name: str) -> GeneRows | None:
 
 
 def _gene_column(rows: list[_Row]) -> int | None:
-    """Return the column that the first row, where others follow, calls one of genes: surely, or else likely."""
+    """Return the column whose header, in a first row that others follow, is a sure or else a likely word for genes."""
     first, rest = rows[0][1], rows[1:]
     for words in (_SURE, _LIKELY):
         for at, field in enumerate(first if rest else []):
-            # An annotation that is called so ("CD3D, marker") stands in other rows, too.
+            # An annotation with such a name ("CD3D, marker") is also in other rows.
             if _matches(field, words) and not (at and any(_field(row, at) == field for _, row in rest)):
                 return at
     return None
@@ -232,7 +229,7 @@ def _matches(field: str, words: re.Pattern[str]) -> bool:
 
 
 def is_gene_heading(field: str) -> bool:
-    """Tell whether the head of a column surely says that it holds genes."""
+    """Tell whether the header of a column is a sure word for genes."""
     return _matches(field, _SURE)
 
 
@@ -246,7 +243,7 @@ def _is_numeric(rows: list[_Row], at: int) -> bool:
 
 
 def finite_number(text: str) -> float | None:
-    """Read a finite number; a decimal comma is understood."""
+    """Return text as a finite number, also with a decimal comma; None if it is not one."""
     for written in (text, text.replace(",", ".", 1)):
         try:
             value = float(written)
@@ -257,5 +254,5 @@ def finite_number(text: str) -> float | None:
 
 
 def _is_number(field: str) -> bool:
-    """Tell whether a field is a number, missing ones (NA, nan) included."""
+    """Tell whether a field is a number or stands for a missing or infinite one (NA, nan, inf)."""
     return finite_number(field) is not None or field.casefold() in ("na", "nan", "inf", "-inf", "n/a")

@@ -1,4 +1,4 @@
-"""A dataset's gene ids, prepared for looking genes up, and what a gene that they lack could be."""
+"""A dataset's gene ids, prepared for looking up genes, and proposals for what a missing gene could be."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Proposal:
     gene
         An id of the dataset.
     reason
-        Why it may be meant, in words that follow the id.
+        Why this gene may be meant, in words that follow the id.
     """
 
     gene: str
@@ -33,7 +33,7 @@ class Proposal:
 
 
 class GeneIds:
-    """A dataset's gene ids, prepared for looking genes up.
+    """A dataset's gene ids, prepared for looking up genes.
 
     Parameters
     ----------
@@ -41,6 +41,13 @@ class GeneIds:
         (n_genes,) ids.
     other_ids
         Other id columns, {name: (n_genes,)}; used for proposals only.
+
+    Attributes
+    ----------
+    ids
+        The ids as text, in order.
+    place
+        Id → its first position.
     """
 
     def __init__(self, gene_ids: np.ndarray, other_ids: Mapping[str, np.ndarray] | None = None) -> None:
@@ -60,7 +67,7 @@ class GeneIds:
 
     @cached_property
     def folded(self) -> _Index:
-        """Ids without their letter case → the ids."""
+        """Case-folded ids → the ids."""
         return _Index(_each(str.casefold, self.place), self.place)
 
     @cached_property
@@ -74,7 +81,7 @@ class GeneIds:
 
     @cached_property
     def _others(self) -> dict[str, _Index]:
-        """For each other id column: its ids → the genes that have one."""
+        """For each other id column: its ids → the dataset's ids of the genes that have them."""
         return {name: _Index([*map(str, column)], self.ids) for name, column in self._other_ids.items()}
 
     @cached_property
@@ -82,7 +89,7 @@ class GeneIds:
         return _Index(_each(squashed, self.place), self.place)
 
     def proposals(self, gene: str) -> list[Proposal]:
-        """Return what a gene that is missing could be, best first, each once; worked out once per gene."""
+        """Return what a missing gene could be, best first, each id once; computed once per gene."""
         if gene not in self._proposed:
             found: dict[str, str] = {}
             for candidate, reason in self._candidates(gene):
@@ -137,7 +144,7 @@ class GeneIds:
                     yield from self._called(other, f"the {species} ortholog of {symbol}")
 
     def _called(self, symbol: str, why: str, *, ids: bool = True) -> Iterator[tuple[str, str]]:
-        """Yield the dataset's genes of a symbol: by their id, another column, or the Ensembl id."""
+        """Yield the dataset's genes that have a symbol: as id, in another id column, or by its Ensembl id (`ids`)."""
         if symbol in self.place:
             yield symbol, why
         for column in self._others.values():
@@ -149,11 +156,11 @@ class GeneIds:
 
 
 class _Index:
-    """Keys → the ids that have one, in their order."""
+    """A map from each key to the ids that have it, in order."""
 
     def __init__(self, keys: list[str], ids: Iterable[str]) -> None:
         values = list(ids)
-        # Nearly all keys have one id, and a list for each would take most of the time.
+        # Nearly all keys have one id; making a list for each would take most of the time.
         self._first = dict(zip(reversed(keys), reversed(values), strict=True))
         self._more: dict[str, list[str]] = {}
         if len(self._first) < len(keys):
@@ -169,7 +176,7 @@ class _Index:
 
 
 def _each(change: Callable[[str], str], names: Iterable[str]) -> list[str]:
-    """Return each name changed: all as one text, which takes a tenth of the time, unless line ends stand in names."""
+    """Return `change` of each name; unless one has line ends, all are changed as one text, in a tenth of the time."""
     every = list(names)
     changed = change("\n".join(every)).split("\n")
     return changed if len(changed) == len(every) else [change(name) for name in every]

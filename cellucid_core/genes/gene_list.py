@@ -12,8 +12,8 @@ _SEPARATORS = ",;\t\r\n"
 def parse_genes(text: str) -> list[str]:
     r"""Read a pasted gene list.
 
-    Commas, semicolons, tabs and line ends (LF, CR LF, CR) separate genes; spaces and quotes around a gene go; a quoted
-    gene keeps the separators inside its quotes. Order and repeats are kept.
+    Commas, semicolons, tabs and line ends (LF, CR LF, CR) separate genes. Spaces and quotes around a gene are removed;
+    a quoted gene keeps the separators inside its quotes. Order and repeats are kept.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def _quoted_end(text: str, at: int) -> int | None:
 
 
 def _bare(gene: str) -> str:
-    """Take spaces and quotes off both ends; a lone prime at the end belongs to the name."""
+    """Remove spaces and quotes from both ends; a single prime at the end belongs to the name."""
     gene = gene.strip()
     while len(gene) > 1 and _QUOTES.get(gene[0]) == gene[-1]:
         gene = gene[1:-1].strip()
@@ -64,14 +64,14 @@ def _bare(gene: str) -> str:
 
 # ---- what people paste besides plain lists ------------------------------------------------------------------------
 
-#: Characters that nobody sees; a dash that only shows at a line's end is one of them.
+#: Characters that cannot be seen, among them the soft hyphen.
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f"))
 _SPACES = dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f\u3000"), " ")
 _MARK = re.compile(r"^\s*(?:[•●▪◦‣·○■□*–—-]\s*|[\[(]?\d{1,4}[.):\]]\s*)")
 _CODE = re.compile(r"^\s*(?:[\w.]+\s*(?:<-|=)\s*)?(?:[A-Za-z_][\w.]*(?=[(\[{]))?[(\[{]+|[)\]}]+\s*;?\s*$")
 _COMMENT = re.compile(r"\s+[(\[][^()\[\]]*[)\]]?\s*$")
 _COMMENTS = re.compile(r"(?<=\w)[ \u00a0]+\([^()\n\"']*\)")
-#: A name that is more than letters, digits, dots and dashes may be several, or have something around it.
+#: A name with more than letters, digits, dots and dashes may be several names, or a name with something around it.
 _ODD = re.compile(r"[^\w.\-]|^[\-\d]")
 _SPLITS = (
     (re.compile(r"\s+(?:and|und|&)\s+|\s+"), "spaces"),
@@ -82,39 +82,39 @@ _SPLITS = (
 
 
 def without_spaces(name: str) -> str:
-    """Return a name without spaces of any kind and characters that nobody sees."""
+    """Return a name without spaces of any kind and without characters that cannot be seen."""
     return "".join(name.translate(_INVISIBLE).split())
 
 
 def understand_genes(
     text: str, has: Callable[[str], bool], could_be: Callable[[str], bool] = lambda gene: False, *, signed: bool = False
 ) -> tuple[list[str], list[str]]:
-    """Read a pasted list for a dataset: each line as one gene first, then as `parse_genes`, then in other forms.
+    """Read a pasted list for a dataset: each line first as one gene, then as `parse_genes`, then in other forms.
 
-    Lists of R and Python, bullets, numbers, notes in brackets, and genes between spaces, ``/``, ``|`` or ``+`` are
-    understood, where that finds more genes than the plain form.
+    The other forms are lists of R and Python, bullets, numbers, notes in brackets, and genes between spaces, ``/``,
+    ``|`` or ``+``; each is used only where it finds more genes than the plain form.
 
     Parameters
     ----------
     text
-        As pasted.
+        The text as pasted.
     has
         Whether the dataset has a gene.
     could_be
-        Whether there is a proposal for a gene that it has not; counts where a form finds nothing.
+        Whether there is a proposal for a missing gene; it decides where no form finds a gene.
     signed
-        Whether ``+`` and ``-`` behind a gene are its sign, so that ``+`` separates nothing.
+        Whether ``+`` and ``-`` at the end of a gene are its sign, so that ``+`` is not a separator.
 
     Returns
     -------
     tuple
-        Genes in order, repeats kept; and how they were understood, where that is not plain.
+        Genes in order, repeats kept; and a sentence on how they were read, if another form was used, in a list.
     """
     pieces: list[str] = []
     plain = text.replace("\u2028", "\n").replace("\u2029", "\n").replace("\r", "\n")
     for line in plain.split("\n"):
         whole = next((name for name in (line, line.strip()) if name and has(name)), None)
-        # A comma inside brackets ("CD3D (T cell, CD4)") separates no genes.
+        # A comma inside brackets ("CD3D (T cell, CD4)") is not a separator.
         pieces += [whole] if whole else parse_genes(_COMMENTS.sub("", line) if "," in line else line)
     genes, notes = understand_names(pieces, has, could_be, signed=signed)
     return genes, notes
@@ -128,7 +128,7 @@ def understand_names(
     signed: bool = False,
     apart: bool = True,
 ) -> tuple[list[str], list[str]]:
-    """Understand each of some names as `understand_genes` does; with ``apart=False`` none becomes several."""
+    """Read each name as `understand_genes` does; with ``apart=False`` a name is not split into several."""
     genes: list[str] = []
     how: dict[str, None] = {}
     for name in names:
@@ -148,7 +148,7 @@ def understand_names(
 
 
 def _forms(name: str, *, signed: bool, apart: bool) -> list[tuple[str, list[str]]]:
-    """Return other forms of a name, plainest first, each with words for it."""
+    """Return other forms of a name, the plainest first, each with words that describe it."""
     seen = name.translate(_INVISIBLE).translate(_SPACES).strip()
     core = _bare(_CODE.sub("", _CODE.sub("", seen)))
     forms = [("characters that cannot be seen left out", [seen]), ("what is around the names left out", [core])]

@@ -1,8 +1,9 @@
-"""Sets of genes from files: GMT with many of them, or a list or table of one, with weights or without.
+"""Sets of genes from files: files of many sets (GMT and others), or a list or table of one, with weights or without.
 
 The rules of `gene_file` say what the genes of a file are; here they get names and weights.
 
-Nothing is dropped silently: what a reader leaves out, it says, with the number of the line.
+Notes say what was left out: sets without genes in any file, and in GMT files and tables of one set also lines, with
+their numbers. Rows without a set, a gene or a weight in a table of several sets are left out without a note.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ class GeneSet:
     name
         What it is called.
     genes
-        As listed, repeats kept.
+        The genes as listed, repeats kept.
     weights
         One per gene, finite; None where each counts once.
     description
-        What a file says about it.
+        What a file says about the set.
     halves
-        The names of the two sets, up and down, that it was put together from; None where it is one set.
+        The names of the two sets, up and down, that make up this one, with weights +1 and −1; None where it is one set.
     """
 
     name: str
@@ -55,7 +56,7 @@ class GeneSet:
     halves: tuple[str, str] | None = None
 
     def apart(self) -> list[GeneSet]:
-        """Return the sets that it was put together from; itself where it is one set."""
+        """Return the two sets that make up this one, or the set itself where it is one."""
         if self.halves is None or self.weights is None:
             return [self]
         signs = ((self.halves[0], 1), (self.halves[1], -1))
@@ -73,7 +74,7 @@ class GeneSets:
     Attributes
     ----------
     signatures
-        In the file's order, each with a name of its own.
+        The sets in the file's order, each with a name of its own.
     notes
         What was left out or changed, one sentence each.
     """
@@ -82,17 +83,17 @@ class GeneSets:
     notes: list[str]
 
     def apart(self, *names: str) -> GeneSets:
-        """Return the same with signed pairs, those of some names or all, as two sets each."""
+        """Return the same with signed pairs as two sets each: the pairs with these names, or all."""
         wanted = [one.apart() if not names or one.name in names else [one] for one in self.signatures]
         return GeneSets([part for parts in wanted for part in parts], self.notes)
 
     def named(self, name: str) -> GeneSet:
-        """Return a set by its name, or half of a signed pair by its own.
+        """Return the set with a name; half of a signed pair is found by its own name.
 
         Raises
         ------
         InputError
-            There is none.
+            There is no set with this name.
         """
         for one in (*self.signatures, *self.apart().signatures):
             if one.name == name:
@@ -111,14 +112,15 @@ def read_gene_sets(source: bytes | str | Path, file_name: str | None = None, *, 
     source
         The content, or a path.
     file_name
-        What the user calls it; by default the path's name. Its ending tells GMT, GMX, GRP and JSON.
+        The file's name, by default that of the path. GMT, GMX, GRP and JSON are told by its ending.
     pairs
         Whether ``NAME_UP`` and ``NAME_DN`` become one signed set, +1 and −1.
 
     Raises
     ------
     InputError
-        It cannot be read, is no text, or holds no genes.
+        The file cannot be read, is larger than `MAX_BYTES`, is not text or a workbook, holds no genes, or is a table
+        that does not say where its genes are.
     """
     name = file_name or (source.name if isinstance(source, Path) else "signature.txt")
     if isinstance(source, Path):
@@ -134,31 +136,32 @@ def read_gene_sets(source: bytes | str | Path, file_name: str | None = None, *, 
 
 
 def read_gene_file(path: str | Path) -> list[str]:
-    """Read the genes of a file, in order, repeats kept; of a file of sets those of all sets.
+    """Read the genes of a file, in order, repeats kept; from a file of sets the genes of all sets.
 
     Raises
     ------
     InputError
-        If it cannot be read, is no text, or is a table that does not say where its genes are.
+        The file cannot be read, or as `gene_file_genes`.
     """
     path = Path(path)
     return gene_file_genes(file_bytes(path), path.name)
 
 
 def gene_file_genes(content: bytes, name: str) -> list[str]:
-    r"""Return the genes in a file's content, in order, repeats kept; of a file of sets those of all sets.
+    r"""Return the genes in a file's content, in order, repeats kept; from a file of sets the genes of all sets.
 
     Parameters
     ----------
     content
-        The bytes.
+        The file's bytes.
     name
-        What the user calls the file; its ending counts (see `gene_file`).
+        The file's name; its ending counts (see `gene_file`).
 
     Raises
     ------
     InputError
-        If it is no text, too large, or a table that does not say where its genes are.
+        The content is larger than `MAX_BYTES`, is not text or a workbook, is a file of sets without genes, or is a
+        table that does not say where its genes are.
 
     Examples
     --------
@@ -185,7 +188,7 @@ def _text_sets(text: str, name: str) -> GeneSets:
 
 
 def _other_sets(text: str, name: str) -> GeneSets | None:
-    """Read what is neither GMT nor a list or table of one set; None of what is."""
+    """Read a file of sets other than GMT; None for a list or a table of one set."""
     suffix = Path(name).suffix.lower()
     if suffix == ".json":
         return _made(json_sets(text, name), name)
@@ -198,7 +201,7 @@ def _other_sets(text: str, name: str) -> GeneSets | None:
 
 
 def _workbook(content: bytes, name: str) -> GeneSets:
-    """Read all sheets; one that is no table of sets is a set that is called as the sheet, if there are several."""
+    """Read all sheets; a sheet that is not a table of sets is one set, named by the sheet if there are several."""
     signatures: list[GeneSet] = []
     notes: list[str] = []
     sheets = workbook_rows(content, name)
@@ -218,7 +221,7 @@ def _workbook(content: bytes, name: str) -> GeneSets:
 
 
 def _made(found: list[RawSet], name: str) -> GeneSets:
-    """Make sets of what was read; empty ones are left out and said."""
+    """Make sets of what was read; a note names empty sets, which are left out."""
     empty = [title for title, genes, _, _ in found if not genes]
     signatures = [
         GeneSet(title, tuple(genes), None if weights is None else tuple(weights), description)
@@ -235,7 +238,7 @@ _UP_OR_DOWN = re.compile(r"^(.+?)(?:[ _.-]+(up|dn|down)|[ _]*\((up|dn|down)\))$"
 
 
 def _paired(sets: GeneSets) -> GeneSets:
-    """Put ``NAME_UP`` and ``NAME_DN`` (``_DOWN``, ``-up``, `` (up)``) together as one signed set."""
+    """Join ``NAME_UP`` and ``NAME_DN`` (``_DOWN``, ``-up``, `` (up)``) into a signed set without their common genes."""
     halves: dict[str, dict[bool, GeneSet]] = {}
     stems: dict[str, str] = {}
     for one in sets.signatures:
@@ -285,8 +288,8 @@ def read_gmt(text: str, name: str = "The file") -> GeneSets:
     Returns
     -------
     GeneSets
-        A repeated name gets a number; empty lines and comments are skipped; a line without a name, tabs or genes is
-        left out and said.
+        A repeated name gets a number; empty lines and comments are skipped; notes name lines without a name, tabs or
+        genes, which are left out.
 
     Raises
     ------
@@ -318,7 +321,7 @@ def read_gmt(text: str, name: str = "The file") -> GeneSets:
 
 
 def _named_apart(signatures: list[GeneSet], notes: list[str]) -> tuple[list[GeneSet], list[str]]:
-    """Give signatures that share a name a number each, and say so."""
+    """Number the later ones of signatures that share a name, and add a note."""
     names = [one.name for one in signatures]
     repeated = [name for name, n in Counter(names).items() if n > 1]
     if not repeated:
@@ -331,7 +334,7 @@ def _named_apart(signatures: list[GeneSet], notes: list[str]) -> tuple[list[Gene
 
 
 def read_gene_table(text: str, name: str = "signature") -> GeneSets:
-    """Read one set: genes as they are pasted, or a table of genes, with weights or without.
+    """Read one set: a list as it is pasted, or a table of genes, with weights or without.
 
     Parameters
     ----------
@@ -343,13 +346,13 @@ def read_gene_table(text: str, name: str = "signature") -> GeneSets:
     Returns
     -------
     GeneSets
-        One set. Rows without a gene or a finite weight are left out and said; so are negative weights, and columns that
-        were not read.
+        One set. Rows without a gene or a finite weight are left out; notes name these, genes with negative or several
+        different weights, and say so if columns were not read.
 
     Raises
     ------
     InputError
-        No gene is in it, or it is a table that does not say where its genes are.
+        It holds no gene, or it is a table that does not say where its genes are.
     """
     title = Path(name).stem or "signature"
     read = read_rows(plain_text(text), name)

@@ -1,7 +1,7 @@
-"""What genes are called, as facts: Ensembl ids, earlier and other names, orthologs of man and mouse, proteins.
+"""Tables of what genes are called: Ensembl ids, earlier and other names, human and mouse orthologs, proteins.
 
-The tables lie in ``tables/`` (its README says where they are from). Each is read when it is first asked for; all of
-them together take about a tenth of a second.
+The tables are in ``tables/`` (its README says where they come from). Each is read when it is first needed; all of them
+together take about a tenth of a second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _GREEK = {
 }  # fmt: skip
 _WORDS = str.maketrans({sign: word for sign, (word, _) in _GREEK.items()})
 _LETTERS = str.maketrans({sign: letter for sign, (_, letter) in _GREEK.items()})
-#: Only words that no symbol holds by chance ("beta" in BETA1 is meant, "eta" in THETA is not).
+#: Only words of more than three letters: "beta" in BETA1 is the Greek letter, "eta" in THETA is not.
 _SHORT = {word: letter for word, letter in _GREEK.values() if len(word) > 3}
 _SPELLED = re.compile("|".join(sorted(_SHORT, key=len, reverse=True)))
 #: Dashes of every kind, underscores and spaces: papers write IL-2, IL‑2 and IL 2.
@@ -28,15 +28,15 @@ _MARKS = "-‐‑‒–—−_ \u00a0\u2009\u202f"
 
 
 def squashed(names: str) -> str:
-    """Return names without letter case, dashes and spaces; several may be joined by line ends."""
+    """Return a name, or several joined by line ends, case-folded and without dashes, underscores and spaces."""
     bare = names.casefold()
-    for mark in _MARKS:  # of a long text several times as fast as `str.translate`
+    for mark in _MARKS:  # for a long text several times as fast as `str.translate`
         bare = bare.replace(mark, "")
     return bare
 
 
 def spellings(name: str) -> list[str]:
-    """Return a name squashed, its Greek letters as Latin letters and as words, its Greek words as letters.
+    """Return a squashed name with its Greek letters as Latin letters, as words, and its Greek words as Latin letters.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def spellings(name: str) -> list[str]:
 
 
 class KnownNames:
-    """The tables, each read on first use; `known_names` returns the only one."""
+    """The tables, each read on first use; `known_names` returns the only instance."""
 
     @cached_property
     def human(self) -> dict[str, str]:
@@ -74,7 +74,7 @@ class KnownNames:
 
     @cached_property
     def folded(self) -> frozenset[str]:
-        """All symbols of man and mouse, without letter case."""
+        """All human and mouse symbols, case-folded."""
         return frozenset("\n".join([*self.human_symbols, *self.mouse_symbols]).casefold().split("\n"))
 
     @cached_property
@@ -106,18 +106,18 @@ class KnownNames:
 
     @cached_property
     def _squashed(self) -> dict[str, str]:
-        """Squashed names → symbols and aliases that are written so."""
+        """Squashed names → the human symbols and aliases with this squashed form, other than those equal to it."""
         names = [*self.human_symbols, *self._aliases]
         bare = squashed("\n".join(names)).split("\n")
         written = [name for short, name in zip(bare, names, strict=True) if short != name]
         return grouped([short for short, name in zip(bare, names, strict=True) if short != name], written)
 
     def symbol_of(self, ensembl: str) -> str | None:
-        """Return the symbol of an Ensembl id without version, of man or mouse."""
+        """Return the symbol of a human or mouse Ensembl id without version."""
         return self.human.get(ensembl) or self.mouse.get(ensembl)
 
     def ids_of(self, symbol: str) -> list[str]:
-        """Return the Ensembl ids of a symbol, of man or mouse."""
+        """Return the Ensembl ids of a human or mouse symbol."""
         return values_of(self._ids, symbol)
 
     def meant_by(self, name: str) -> list[tuple[str, str]]:
@@ -129,7 +129,7 @@ class KnownNames:
         return found + [(symbol, "the protein's name") for symbol in proteins if symbol not in dict(found)]
 
     def spelled_like(self, name: str) -> list[str]:
-        """Return known human symbols and names that differ only in case, dashes, spaces and Greek letters."""
+        """Return human symbols, aliases and proteins that are spelled alike but for case, dashes and Greek letters."""
         found: dict[str, None] = {}
         for short in spellings(name):
             found.update(dict.fromkeys(values_of(self._squashed, short)))
@@ -139,17 +139,17 @@ class KnownNames:
         return list(found)
 
     def earlier_names(self, symbol: str) -> list[str]:
-        """Return what a human symbol was called before, then its aliases."""
+        """Return the earlier names of a human symbol, then its aliases."""
         return self._earlier[symbol].split("|") if symbol in self._earlier else []
 
     def is_gene(self, name: str) -> bool:
-        """Tell whether a name is a symbol of man or mouse, in any letter case, or another name of a gene."""
+        """Tell whether a name is a human or mouse symbol, in any letter case, or an alias of a human gene."""
         return name.casefold() in self.folded or name in self._aliases
 
 
 @cache
 def known_names() -> KnownNames:
-    """Return the tables; nothing is read before it is asked for."""
+    """Return the tables; each is read only when it is needed."""
     return KnownNames()
 
 
@@ -160,7 +160,7 @@ def _pairs(file: str) -> dict[str, str]:
 
 
 def grouped(keys: Sequence[str], values: Sequence[str]) -> dict[str, str]:
-    """Return key → its values, one per line: a hundred thousand lists would take ten times as long to make."""
+    """Return key → its values, joined by line ends, because making a hundred thousand lists takes ten times as long."""
     groups = dict(zip(reversed(keys), reversed(values), strict=True))  # the first of each
     if len(groups) < len(keys):
         later = [(key, value) for key, value in zip(keys, values, strict=True) if groups[key] is not value]
@@ -170,5 +170,5 @@ def grouped(keys: Sequence[str], values: Sequence[str]) -> dict[str, str]:
 
 
 def values_of(groups: dict[str, str], key: str) -> list[str]:
-    """Return the values that `grouped` has of a key."""
+    """Return the values of a key in a result of `grouped`."""
     return groups[key].split("\n") if key in groups else []

@@ -1,4 +1,4 @@
-"""The genes of a signature: find them in the dataset, propose what a missing one could be."""
+"""Find the genes of a signature in a dataset, and propose what a missing gene could be."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from cellucid_core.genes.gene_ids import GeneIds, Proposal
 
-#: A gene that a signed signature wants low counts against it (UCell's notation).
+#: UCell's notation at a gene's end → its sign; −1 for a gene that counts against the signature.
 SIGNS = {"+": 1, "-": -1}
 
 
@@ -22,17 +22,17 @@ class GeneMatch:
     Attributes
     ----------
     found
-        Matched genes in the order asked for, each once (once per sign where signs are read).
+        Found genes in the order asked for, each once (once per sign where there are signs).
     positions
-        Their places among the dataset's genes, int64.
+        (found,) int64: their places among the dataset's genes.
     weights
-        What each counts in a mean or a sum, float64: how often, or the weight that was given.
+        (found,) float64: what each counts in a mean or a sum: how often it was listed, or the weight that was given.
     signs
-        +1 or −1 each, int8; all +1 where signs are not read.
+        (found,) int8: +1 or −1; all +1 where there are no signs.
     missing
         Genes that the dataset does not have, in the order asked for, each once, as they were written.
     missing_weights, missing_signs
-        The same for the missing ones.
+        Weights and signs of the missing genes, once per sign.
     repeated
         Genes that were listed more than once, each once.
     proposals
@@ -44,7 +44,7 @@ class GeneMatch:
     replaced
         Gene as asked for → the dataset's gene that was accepted for it.
     notes
-        How a pasted list was understood, where that is not plain, one sentence each.
+        How a pasted list was read, where that is not obvious, one sentence each.
     """
 
     found: list[str]
@@ -67,7 +67,7 @@ class GeneMatch:
         return {gene: some[0].gene for gene, some in self.proposals.items() if len(some) == 1}
 
     def unweighted(self) -> GeneMatch:
-        """Return the same genes, each counting once, for scores that know no weights."""
+        """Return the same genes without given weights, each counting once; counts of repeats stay as they are."""
         if not self.weighted:
             return self
         ones, missing = np.ones(len(self.found)), np.ones(len(self.missing))
@@ -79,7 +79,7 @@ class GeneMatch:
         return bool((self.signs < 0).any())
 
     def half(self, sign: int) -> GeneMatch:
-        """Return the found genes of one sign, as a signature that counts them all up."""
+        """Return the match with only the found genes of one sign, whose sign becomes +1; the missing ones stay."""
         mine = self.signs == sign
         return replace(
             self,
@@ -91,7 +91,7 @@ class GeneMatch:
 
     @property
     def n_asked(self) -> int:
-        """How many different genes were asked for."""
+        """How many different genes were asked for; a found gene with both signs counts twice."""
         return len(self.found) + len(self.missing)
 
 
@@ -107,34 +107,29 @@ def match_genes(
     replaced: Mapping[str, str] | None = None,
     propose: bool = True,
 ) -> GeneMatch:
-    """Find genes in a dataset, exactly; nothing is replaced silently.
+    """Find genes in a dataset by their exact ids; nothing is replaced silently.
 
     Parameters
     ----------
     requested
         Genes in order, as from `parse_genes`.
     gene_ids
-        The dataset's gene ids, (n_genes,); or these prepared, with the other id columns.
+        (n_genes,) the dataset's gene ids; or these prepared, with the other id columns.
     repeats
         Whether a gene that is listed more than once counts once or as often as it is listed.
     other_ids
         Other id columns of the dataset, {name: (n_genes,)}; used for proposals only.
     signed
-        Read a ``+`` or ``-`` at a gene's end as its sign (as pyucell does), not as part of its name.
+        Whether ``+`` or ``-`` at a gene's end is its sign (as in pyucell) rather than part of its name.
     gene_weights
-        One weight for each of `requested`. Of a gene that is listed more than once the first counts, or with
-        ``repeats="count"`` their sum.
+        One weight for each of `requested`. For a gene that is listed more than once the first weight counts, or with
+        ``repeats="count"`` the sum.
     gene_signs
-        +1 or −1 for each of `requested`, in place of what ``signed`` would read.
+        +1 or −1 for each of `requested`; `signed` is then ignored.
     replaced
-        Gene as asked for → the dataset's gene that the user accepted for it; only a gene that is missing is replaced.
+        Gene as asked for → the dataset's gene that the user accepted for it; only a missing gene is replaced.
     propose
-        Whether to say what missing genes could be.
-
-    Returns
-    -------
-    GeneMatch
-        What was found, what was not, and what a missing gene could be.
+        Whether to look for proposals for missing genes.
     """
     known = gene_ids if isinstance(gene_ids, GeneIds) else GeneIds(gene_ids, other_ids)
     place = known.place
@@ -176,7 +171,7 @@ def match_genes(
 def _added_up(
     asked: list[tuple[str, int]], gene_weights: Sequence[float], repeats: Literal["once", "count"]
 ) -> dict[tuple[str, int], float]:
-    """Return one weight per gene: the first that is given, or the sum of all."""
+    """Return one weight per gene and sign: the first that is given, or the sum of all."""
     given: dict[tuple[str, int], float] = {}
     for key, weight in zip(asked, gene_weights, strict=True):
         if repeats == "count":
@@ -187,6 +182,6 @@ def _added_up(
 
 
 def _split_sign(gene: str) -> tuple[str, int]:
-    """Split ``CD19-`` into ``CD19`` and −1; without a sign it is +1."""
+    """Split ``CD19-`` into ``CD19`` and −1; a gene without a sign has +1."""
     gene = gene.strip()
     return (gene[:-1], SIGNS[gene[-1]]) if gene[-1:] in SIGNS else (gene, 1)

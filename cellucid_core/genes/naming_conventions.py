@@ -1,6 +1,6 @@
 """What gene names look like: which kind of id, which species, whether they are cell barcodes or spreadsheet dates.
 
-Patterns and a few dozen genes that nearly every data set has decide; samples of names are enough.
+Patterns, tables of known genes and a few dozen genes that nearly every dataset has decide; samples of names are enough.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _GENOME_SPECIES = {
     "grcz": "zebrafish",
 }
 
-#: Genes that nearly every human data set has, by symbol; mouse spells them "Actb".
+#: Symbols of genes that nearly every human dataset has; in mouse they are spelled "Actb".
 _COMMON_TEXT = (
     "ACTB ACTG1 B2M CALM1 CD3D CD74 EEF1A1 EEF2 ENO1 FAU FTH1 FTL GAPDH HMGB1 HSP90AB1 HSPA8 JUN FOS "
     "LGALS1 MALAT1 NACA NPM1 OAZ1 PABPC1 PFN1 PPIA PTMA RACK1 RPL10 RPL11 RPL13 RPL19 RPL3 RPL32 RPLP0 "
@@ -80,21 +80,25 @@ _SAMPLE = 20_000
 
 
 def sampled(names: Names, most: int = _SAMPLE) -> list[str]:
-    """Return at most 20,000 names, spread evenly."""
+    """Return at most `most` names as text, evenly spaced."""
     if len(names) <= most:
         return [str(name) for name in names]
     return [str(names[int(at)]) for at in np.linspace(0, len(names) - 1, most)]
 
 
 def id_kind(names: Names) -> IdKind | None:
-    """Tell which kind of id most names (9 of 10) are; symbols are what is left, None without names."""
+    """Tell which kind of id at least 9 of 10 names are; names of neither kind are symbols.
+
+    ``ensembl`` stands for ids of Ensembl, FlyBase or WormBase. None if there are no names, if they are consecutive
+    numbers, or if at least half but fewer than 9 of 10 are ids.
+    """
     some = [name for name in sampled(names) if name.strip()]
     if not some:
         return None
     if _share(some, is_stable_id) >= 0.9:
         return "ensembl"
     if _share(some, lambda name: bool(_ENTREZ.match(name))) >= 0.9:
-        # 0, 1, 2 … is a table without names, not a list of Entrez ids.
+        # 0, 1, 2 … numbers the rows of a table without names; it is not a list of Entrez ids.
         numbers = sorted(int(name) for name in some if _ENTREZ.match(name))
         return None if numbers == list(range(numbers[0], numbers[0] + len(numbers))) else "entrez"
     return "symbol" if _share(some, is_stable_id) < 0.5 else None
@@ -110,14 +114,14 @@ def _share(names: Sequence[str], holds: Callable[[str], bool]) -> float:
 
 
 def share_of_genes(names: Names, *, any_case: bool = False) -> float:
-    """Return the share of names, 0 to 1, that are genes: ids of a database, or symbols of man or mouse.
+    """Return the share of names, 0 to 1, that are genes: ids of a database, or human or mouse symbols.
 
     Parameters
     ----------
     names
-        Names; 2,000 of them, spread evenly, are looked at.
+        Names, of which at most 2,000, evenly spaced, are looked at.
     any_case
-        Whether letter case does not matter: other animals' symbols are often those of man in small letters.
+        Whether letter case is ignored; symbols of other animals are often the human ones in small letters.
     """
     some = [_GENOME.sub("", name).strip() for name in sampled(names, 2000)]
     known = known_names()
@@ -125,7 +129,7 @@ def share_of_genes(names: Names, *, any_case: bool = False) -> float:
     def is_gene(name: str) -> bool:
         if is_stable_id(name):
             return True
-        if len(name) < 2:  # the mouse has genes a, c and T; so has everybody's small example
+        if len(name) < 2:  # the mouse has genes a, c and T, but small examples have such names, too
             return False
         if any_case:
             return name.casefold() in known.folded
@@ -135,7 +139,7 @@ def share_of_genes(names: Names, *, any_case: bool = False) -> float:
 
 
 def look_like_genes(names: Names) -> bool:
-    """Tell whether names are genes: half of them known ones, or three of those that every data set has."""
+    """Tell whether names are genes: more than half are known genes, or three are in nearly every dataset (ACTB, …)."""
     if share_of_genes(names) > 0.5:
         return True
     bare = {_GENOME.sub("", name) for name in sampled(names)}
@@ -143,16 +147,16 @@ def look_like_genes(names: Names) -> bool:
 
 
 def look_like_barcodes(names: Names) -> bool:
-    """Tell whether names are cell barcodes: 9 of 10 hold a run of 12 or more of the letters A, C, G, T."""
+    """Tell whether names are cell barcodes: more than 9 of 10 have 12 or more of the letters A, C, G, T in a row."""
     some = sampled(names)
     return bool(some) and _share(some, lambda name: bool(_BARCODE.search(name))) > 0.9
 
 
 def species(names: Names) -> dict[str, int]:
-    """Count the names that tell a species, most frequent first.
+    """Count the names that tell a species, most frequent species first.
 
-    Genome prefixes (``GRCh38_ACTB``) and Ensembl ids tell it surely; symbols only where at least three are those of man
-    (ACTB) and not of the mouse (Actb), or the reverse.
+    Genome prefixes (``GRCh38_ACTB``) and ids of Ensembl, FlyBase and WormBase tell it for sure. If there are none,
+    symbols count: those that are human (ACTB) and not mouse (Actb), or the reverse, if there are at least three.
     """
     found: Counter[str] = Counter()
     bare = []
@@ -183,11 +187,11 @@ def is_spreadsheet_damage(name: str) -> bool:
 
 
 def undamaged(name: str, others: frozenset[str]) -> str | None:
-    """Return the gene that a damaged name must have been, or None where it may be several or is unknown.
+    """Return the gene that a damaged name must have been, or None where several genes are possible or none is known.
 
     Only septins, membrane-associated ring fingers above 2 (1-Mar may be MARCH1 or MARC1), selenoprotein F (SEP15) and
-    DELEC1 (DEC1) are sure. Whether the old or today's symbol is meant, and man's or the mouse's spelling, follows from
-    the other names.
+    DELEC1 (DEC1) are certain. The other names decide between the old and the present symbol, and between the human and
+    the mouse spelling.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
-"""Gene sets that are there before anybody opens a file: those that come along, and a team's own.
+"""Gene sets that are available before a user opens a file: those of this package, and a team's own.
 
-What comes along lies in ``ready/``, whose README says where it is from; it is read when it is first asked for.
+Those of this package are in ``ready/``, whose README says where they come from; they are read when first needed. A
+team's own are the files in the folder that the setting ``CELLUCID_SIGNATURES`` names.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ class ReadySet:
     Attributes
     ----------
     collection
-        What it belongs to: one of ours, or the name of a team's file.
+        The collection that it belongs to: one of this package, or the name of a team's file.
     genes
         The set.
     species
-        ``human``, or what a team's file says: nothing.
+        ``human``; empty for a team's own sets.
     source, licence
-        The paper or file that it is from, and what it may be used for.
+        The paper or file that it comes from, and its licence, which is empty for a team's own sets.
     """
 
     collection: str
@@ -52,23 +53,23 @@ class ReadySet:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name of the set."""
         return self.genes.name
 
 
 def ready_sets() -> list[ReadySet]:
-    """Return all ready sets: a team's own first, then programs, cell types and the Hallmark sets."""
+    """Return all ready sets: a team's own, then programs, cell types and the Hallmark sets."""
     folder = read_configuration().signatures
     return [*(_own(folder) if folder else []), *_built_in()]
 
 
 def ready_set(name: str) -> ReadySet:
-    """Return a ready set by its name; letter case, ``HALLMARK_``, underscores and spaces do not matter.
+    """Return the ready set with a name; letter case, a leading ``HALLMARK_``, and ``_`` for a space do not matter.
 
     Raises
     ------
     InputError
-        There is none.
+        There is no such set; the message names similar ones.
     """
     every = ready_sets()
     for spell in (str, _plain):
@@ -97,7 +98,7 @@ def _built_in() -> tuple[ReadySet, ...]:
 
 
 def _own(folder: Path) -> list[ReadySet]:
-    """Return the sets of a team's files, read again when they change; the log says why one cannot be read."""
+    """Return the sets of a team's files, which are read again when they change; the log says why one cannot be read."""
     found: list[ReadySet] = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if not path.name.lower().endswith(_ENDINGS) or not path.is_file():
@@ -107,7 +108,7 @@ def _own(folder: Path) -> list[ReadySet]:
     return found
 
 
-@lru_cache(maxsize=256)  # a page asks with every click; time and size tell that a file is another one
+@lru_cache(maxsize=256)  # a page asks with every click; a changed file has another time or size
 def _of_file(path: Path, changed: int, size: int) -> tuple[ReadySet, ...]:
     try:
         sets = read_gene_sets(path).signatures

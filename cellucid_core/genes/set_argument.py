@@ -1,4 +1,4 @@
-"""Genes as a command line names them."""
+"""Genes as they are given on a command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cellucid_core.names import listed
 
 
 def gene_set_argument(argument: str, name: str | None = None, *, pairs: bool = True) -> tuple[str | GeneSet, list[str]]:
-    """Read a command line's genes: pasted text, ``@FILE``, whatever kind of file it is, or ``set:NAME``, a ready set.
+    """Read the genes of a command line: text, ``@FILE`` for a file of any kind, or ``set:NAME`` for a ready set.
 
     Parameters
     ----------
@@ -25,12 +25,13 @@ def gene_set_argument(argument: str, name: str | None = None, *, pairs: bool = T
     Returns
     -------
     tuple
-        The text, or the file's set of genes; and what there is to say about the file.
+        The text or the gene set, and notes about the file.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or holds several sets and none is named, or not that one.
+        The file cannot be read, holds several sets and none is named, or does not hold the named one; there is no such
+        ready set; or a name is given with text.
     """
     if argument.startswith("set:"):
         return ready_set(argument.removeprefix("set:")).genes, []

@@ -1,4 +1,4 @@
-"""Files of several gene sets that are no GMT: GMX, CELLxGENE's CSV, long and wide tables, workbooks, JSON."""
+"""Files of several gene sets other than GMT: GMX, GRP, CELLxGENE's CSV, long and wide tables, workbooks, JSON."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ _SET_WORDS = re.compile(
     r"(gene_?)?(set|signature|pathway|term|module|program)s?(_?name)?|gs_name|source|collection_name|gene_?set_?id"
 )
 _DESCRIPTION_WORDS = frozenset(("gene_set_description", "description", "gs_description"))
-#: How many names of a column are looked at.
+#: How many fields of a column are looked at to decide what it holds.
 _SOME = 200
 
 
 def json_sets(text: str, name: str) -> list[RawSet]:
-    """Read MSigDB's JSON, names → lists (or → genes and weights), a list of sets, or one list.
+    """Read sets from JSON: MSigDB's format, names → lists or → genes and weights, a list of sets, or one list of genes.
+
+    Entries that are none of these are left out.
 
     Raises
     ------
     InputError
-        It is no JSON, or holds nothing of these.
+        The text is not JSON, or holds no genes in any of these forms.
     """
     try:
         content = json.loads(text)
@@ -78,13 +80,13 @@ def _number(value: object) -> bool:
 
 
 def gmx_sets(text: str) -> list[RawSet]:
-    """Read a GMX file: a column per set, its name, a description, its genes."""
+    """Read a GMX file: one column per set, with its name, a description and its genes."""
     lines = [line.split("\t") for line in text.split("\n") if line.strip()]
     return _columns([[field.strip().strip('"') for field in line] for line in lines], descriptions=True)
 
 
 def grp_sets(text: str, name: str) -> list[RawSet]:
-    """Read a GRP file: a gene per line; MSigDB writes the set's name and a description before them."""
+    """Read a GRP file: one gene per line; MSigDB writes the set's name and a description before the genes."""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     title, description = Path(name).stem, ""
     if len(lines) > 1 and not lines[0].startswith("#") and lines[1].startswith((">", "#")):
@@ -93,14 +95,18 @@ def grp_sets(text: str, name: str) -> list[RawSet]:
 
 
 def table_sets(text: str) -> list[RawSet] | None:
-    """Read a table of several sets, long or wide; None of what is a table of one set, or a list."""
+    """Read a table of several sets, long or wide; None for a table of one set or a list."""
     lines = ["" if line.startswith("#") else line for line in text.split("\n")]
     rows, _ = split_rows(lines)
     return sets_of_rows([row for _, row in rows])
 
 
 def sets_of_rows(rows: list[list[str]]) -> list[RawSet] | None:
-    """Read rows of a table of several sets; None where they are none."""
+    """Read the rows of a table of several sets; None if they are not such a table.
+
+    A long table has a set and a gene per row, a wide one a column per set. A long table's rows without a set, a gene
+    or, where there are weights, a finite weight are left out.
+    """
     width = max(map(len, rows), default=0)
     if len(rows) < 2 or width < 2:
         return None

@@ -1,4 +1,4 @@
-"""Highly variable genes and marker genes, computed once per dataset and kept."""
+"""Highly variable genes and marker genes; results of large matrices are kept on disk."""
 
 from __future__ import annotations
 

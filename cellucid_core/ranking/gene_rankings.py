@@ -1,4 +1,4 @@
-"""How variable genes are, and which mark a column's groups: of large matrices computed once for all and kept."""
+"""How variable genes are, and which genes mark a column's groups; for large matrices computed once and kept on disk."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ from cellucid_core.ranking.variable_genes import refuse_without_logs, variabilit
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression, View
 
-#: Told (genes done, all genes); may raise to cancel.
+#: Called with (genes done, all genes); may raise to cancel.
 RankingProgress = Callable[[int, int], None]
-#: Part of the name of a kept result: results of another definition are not found again. 2: what is normalized but not
-#: logged is logged, and logs to the bases 2 and 10 are known for that.
+#: Part of the key of a kept result, so that results of an older definition are not found. 2: values that are normalized
+#: but not logged are logged, and logs to the bases 2 and 10 are recognized.
 _DEFINITION = 2
 
 
 def kept_variability(
     view: View, threads: int = 1, *, report: RankingProgress | None = None, ready_only: bool = False
 ) -> tuple[np.ndarray, list[str]]:
-    """Return how variable each gene is and warnings, as `variability`, from the disk where it was asked for before.
+    """Return what `variability` returns for the flavor ``seurat``; for a large matrix from disk, if it was kept there.
 
     Parameters
     ----------
     view
-        The dataset.
+        The dataset as mapped.
     threads, report
         As `variability`.
     ready_only
-        Whether a large matrix is not to be read for it here and now.
+        Whether to raise `NotComputed` rather than read a large matrix.
 
     Raises
     ------
     InputError
-        If there is no expression.
+        There is no expression matrix.
     WorkRefused
-        If the chosen matrix holds no values that highly variable genes are found on; names those that do.
+        The chosen matrix does not hold values on which highly variable genes are defined; the message names the
+        matrices that do.
     NotComputed
-        If it is not there and `ready_only`.
+        The result of a large matrix is not kept, and `ready_only` is set.
     """
     expression, rule = _expression(view), log_rule_of(view)
     if rule.scale.kind in NO_LOGS:
@@ -68,12 +69,12 @@ def kept_markers(
     report: RankingProgress | None = None,
     ready_only: bool = False,
 ) -> tuple[list[np.ndarray], list[str]]:
-    """Return the genes that mark groups best and warnings, as `marker_genes`, from the disk as `kept_variability`.
+    """Return what `marker_genes` returns; for a large matrix from disk, if it was kept there.
 
     Parameters
     ----------
     view
-        The dataset.
+        The dataset as mapped.
     codes, n_groups, n, threads, report
         As `marker_genes`.
     ready_only
@@ -84,7 +85,7 @@ def kept_markers(
     InputError, NotComputed
         As `kept_variability`.
     WorkRefused
-        If fewer than two groups could be compared.
+        As `marker_genes`.
     """
     expression, rule = _expression(view), log_rule_of(view)
 

@@ -1,9 +1,9 @@
 """Marker genes of groups of cells, from the gene-major store in bounded memory.
 
 The ranking of ``scanpy.tl.rank_genes_groups`` with ``method="t-test"`` (its default) and ``use_raw=False``: for each
-group, genes by Welch's t between the group's cells and all other cells, cells without a group among the others. Counts,
-means and variances per group are all that it needs, so one pass over the stored values is enough; scanpy would copy the
-matrix twice for every group. The tests compare with scanpy. What is not logged is logged on the way (`LogRule`).
+group, genes are ranked by Welch's t between the group's cells and all other cells, those without a group included. This
+needs only counts, means and variances per group, so one pass over the stored values is enough; scanpy would copy the
+matrix twice for every group. The tests compare with scanpy. Values that are not logs are logged first (`LogRule`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cellucid_core.errors import WorkRefused
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
 
-#: Scores that are held before the best of them are taken: groups × genes.
+#: How many scores, groups × genes, are held before the best of them are taken.
 _HELD_SCORES = 2**21
 
 
@@ -38,17 +38,17 @@ def marker_genes(
     Parameters
     ----------
     expression
-        Values that are logs, or become logs by `rule`; others (scaled ones, whose t is that of their logs) are taken as
-        they are, as scanpy does, and it is said. Values that are not finite are left out.
+        Values that are logs, or become logs by `rule`. Other values are taken as they are, as in scanpy, and a warning
+        says so (scaling a gene does not change its t). Values that are not finite are left out.
     codes
         (n_cells,) integer: each cell's group, −1 for none.
     n_groups
         Number of groups.
     n
-        How many for each group. Genes that are not higher in a group than elsewhere never mark it, so there can be
-        fewer.
+        How many genes for each group. Genes that are not higher in a group than elsewhere never mark it, so there can
+        be fewer.
     threads
-        How many genes are worked on at a time.
+        How many threads work on genes.
     report
         Called with (genes done, all genes); it may raise to cancel.
     rule
@@ -57,13 +57,14 @@ def marker_genes(
     Returns
     -------
     tuple
-        For each group the positions of its genes, best first, int64 (empty for a group of fewer than two cells, of
-        which no variance is known), and warnings in plain words. Equal scores are in the order of the genes.
+        For each group the positions of its genes, best first, int64; and warnings in plain words. Equal scores are in
+        the order of the genes. A group has no genes if it has fewer than two cells, or if fewer than two cells are
+        outside it, because a variance is then not defined.
 
     Raises
     ------
     WorkRefused
-        If fewer than two groups could be compared.
+        No group has at least two cells inside and two outside it.
     """
     sizes = np.bincount(codes[codes >= 0], minlength=n_groups)
     usable = (sizes >= 2) & (len(codes) - sizes >= 2)
@@ -73,7 +74,7 @@ def marker_genes(
             "Choose another column.",
         )
     warnings = rule.done("marker genes")
-    # Cells without a group are a group of their own at the end: they are among the others of every group.
+    # Cells without a group form one more group at the end, so that they are among the others of every group.
     places = np.where(codes < 0, n_groups, codes).astype(np.int64)
     cells_of = np.bincount(places, minlength=n_groups + 1).astype(np.float64)
     best = [np.zeros(0, np.int64)] * n_groups
@@ -92,7 +93,7 @@ def marker_genes(
 
 
 def _together(found: Iterable[tuple[slice, np.ndarray]], n_genes: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Put blocks of genes together to `n_genes` and more; yield the positions of each lot and its scores."""
+    """Join blocks of genes until there are at least `n_genes`; yield the positions and scores of each such batch."""
     positions: list[np.ndarray] = []
     scores: list[np.ndarray] = []
     for block, values in found:
@@ -108,7 +109,7 @@ def _together(found: Iterable[tuple[slice, np.ndarray]], n_genes: int) -> Iterat
 def _scores(
     expression: Expression, position: int, places: np.ndarray, cells_of: np.ndarray, factor: np.ndarray | None
 ) -> np.ndarray:
-    """Welch's t of one gene for each group against all other cells, (n_groups,); 0 where it is not defined."""
+    """Return Welch's t of one gene for each group against all other cells, (n_groups,); 0 where it is not defined."""
     cells, values = expression.gene_stored(position)
     level = values.astype(np.float64)
     if factor is not None:
@@ -118,7 +119,7 @@ def _scores(
     if not finite.all():
         n = n - np.bincount(group[~finite], minlength=len(n))
         group, level = group[finite], level[finite]
-    # Around the gene's own mean, so that sums of squares lose no digits.
+    # Centred on the gene's mean, so that sums of squares lose no digits.
     middle = float(level.sum()) / max(1.0, float(n.sum()))
     level -= middle
     absent = n - np.bincount(group, minlength=len(n))

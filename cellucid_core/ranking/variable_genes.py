@@ -1,15 +1,19 @@
 """Highly variable genes, from the gene-major store in constant memory.
 
-The ``seurat`` flavor of ``scanpy.pp.highly_variable_genes`` (Satija et al. 2015; scanpy's default): genes are put into
-20 bins by the logarithm of their mean, and ranked by how far the logarithm of their dispersion (variance / mean) lies
-above their bin's mean, in the bin's standard deviations. Means and variances are of ``expm1`` of the log values. The
-``cell_ranger`` flavor (Zheng et al. 2017) takes them of the log values themselves. scanpy itself would need the whole
-matrix in memory, twice; the tests compare with it. ``seurat_v3`` (Stuart et al. 2019) is of counts: the variance of
-each gene that is left when its trend over the mean (loess, by ``scikit-misc``) is taken out.
+The flavors are those of ``scanpy.pp.highly_variable_genes``, which would need the whole matrix in memory, twice; the
+tests compare with it.
 
-The first two flavors are defined on log-normalized values. What a matrix holds is decided elsewhere (`Dataset.scale`),
-and comes here as a `LogRule`: counts, and values that are normalized but not logged, are logged on the way. Values that
-have no dispersion (scaled, centred, logged twice) are refused; no other matrix is taken in their place unasked.
+- ``seurat`` (Satija et al. 2015; scanpy's default): genes are put into 20 bins by the logarithm of their mean and
+  ranked by how far the logarithm of their dispersion (variance / mean) is above their bin's mean, in the bin's standard
+  deviations. Means and variances are those of ``expm1`` of the log values.
+- ``cell_ranger`` (Zheng et al. 2017): means and variances are those of the log values, see `cell_ranger_dispersion`.
+- ``seurat_v3`` (Stuart et al. 2019) is defined on counts: the variance of each gene after the trend of the variance
+  over the mean (loess, by ``scikit-misc``) is taken out.
+
+The first two flavors are defined on log-normalized values. What a matrix holds is decided elsewhere (`Dataset.scale`)
+and given as a `LogRule`; counts, and values that are normalized but not logged, are logged first. Values whose
+dispersion means nothing (scaled, centred, logged twice) are refused; another matrix is never used without being asked
+for.
 """
 
 from __future__ import annotations
@@ -32,9 +36,9 @@ Flavor = Literal["seurat", "cell_ranger", "seurat_v3"]
 FLAVORS: tuple[Flavor, ...] = get_args(Flavor)
 
 _BINS = 20
-#: Fewest varying genes that a trend is fitted to.
+#: A trend is fitted only to at least so many varying genes.
 _LEAST_GENES = 20
-#: The normal distribution's third quartile: a median absolute deviation over it is a standard deviation.
+#: The normal distribution's third quartile: a median absolute deviation divided by it estimates a standard deviation.
 _QUARTILE = 0.6744897501960817
 
 
@@ -53,7 +57,7 @@ def highly_variable(
     expression, threads, rule, flavor
         As in `variability`.
     n
-        How many, as `most_variable` takes them.
+        How many genes, see `most_variable`.
 
     Returns
     -------
@@ -62,8 +66,8 @@ def highly_variable(
 
     Raises
     ------
-    WorkRefused
-        If no gene varies, or as `variability`.
+    WorkRefused, InputError
+        As `variability` and `most_variable`.
     """
     score, warnings = variability(expression, threads, rule=rule, flavor=flavor)
     positions, more = most_variable(score, n, flavor)
@@ -78,18 +82,19 @@ def variability(
     flavor: Flavor = "seurat",
     report: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, list[str]]:
-    """Return how variable each gene is, as `normalized_dispersion` or `cell_ranger_dispersion` measures it.
+    """Return how variable each gene is by the measure of a flavor.
 
     Parameters
     ----------
     expression
-        Values that are logs, or become logs by `rule`. Those that are not finite are left out of means and variances.
+        Values that are logs, or become logs by `rule`; counts for ``seurat_v3``. Values that are not finite are left
+        out of means and variances.
     threads
-        How many genes are worked on at a time.
+        How many threads work on genes.
     rule
         What the values are, and how they become logs.
     flavor
-        As scanpy's ``flavor``.
+        ``seurat`` (`normalized_dispersion`), ``cell_ranger`` (`cell_ranger_dispersion`) or ``seurat_v3``.
     report
         Called with (genes done, all genes); it may raise to cancel.
 
@@ -101,9 +106,10 @@ def variability(
     Raises
     ------
     WorkRefused
-        If the values are neither logs nor become logs by logging them; for ``seurat_v3``, if they are not counts.
+        The values are neither logs nor become logs by logging them; or, for ``seurat_v3``, they are not counts, fewer
+        than 20 genes vary, or no trend can be fitted.
     InputError
-        If ``seurat_v3`` is asked for and ``scikit-misc`` is not installed.
+        ``seurat_v3`` is asked for and ``scikit-misc`` is not installed.
     """
     if flavor == "seurat_v3":
         return _standardized_variance(expression, threads, rule, report), []
@@ -119,11 +125,11 @@ def variability(
 def _standardized_variance(
     expression: Expression, threads: int, rule: LogRule, report: Callable[[int, int], None] | None
 ) -> np.ndarray:
-    """Return the variance of counts that were standardized by their trend and clipped; NaN without variance.
+    """Return each gene's variance of counts that are standardized by the trend and clipped; NaN without variance.
 
-    With the loess trend of log10 variance over log10 mean (span 0.3, degree 2) giving a gene's SD s, counts are cut at
-    mean + s·√N; the score is their mean squared distance from the mean in units of s (Stuart et al. 2019,
-    10.1016/j.cell.2019.05.031), as `scanpy.pp.highly_variable_genes` computes it.
+    The loess trend of log10 variance over log10 mean (span 0.3, degree 2) gives a gene's expected SD s. Counts are cut
+    at mean + s·√N; the score is Σ(count − mean)²/((N − 1)·s²) (Stuart et al. 2019, 10.1016/j.cell.2019.05.031), as
+    `scanpy.pp.highly_variable_genes` computes it.
     """
     try:
         from skmisc.loess import loess
@@ -143,7 +149,7 @@ def _standardized_variance(
     varies = variance > 0
     if not varies.any():
         return np.full(len(mean), np.nan)
-    if varies.sum() < _LEAST_GENES:  # of fewer than five, the library would end the process
+    if varies.sum() < _LEAST_GENES:  # with fewer than five, the library would end the process
         raise WorkRefused("There are too few genes for seurat_v3.", "Use another flavour.")
     trend = loess(np.log10(mean[varies]), np.log10(variance[varies]), span=0.3, degree=2)
     try:
@@ -162,7 +168,7 @@ def _standardized_variance(
 
 
 def _clipped_variance(expression: Expression, position: int, mean: np.ndarray, deviation: np.ndarray) -> float:
-    """Return the variance of one gene's counts in units of what its trend gives, none farther away than √N of it."""
+    """Return the score of one gene, see `_standardized_variance`; `deviation` holds the genes' expected SDs."""
     n, middle, unit = expression.n_cells, mean[position], deviation[position]
     values = expression.gene_stored(position)[1].astype(np.float64)
     values = np.minimum(values[np.isfinite(values)], unit * math.sqrt(n) + middle)
@@ -171,17 +177,19 @@ def _clipped_variance(expression: Expression, position: int, mean: np.ndarray, d
 
 
 def refuse_without_logs(rule: LogRule, others: Sequence[str] = ()) -> None:
-    """Refuse values that dispersions mean nothing of.
+    """Refuse values whose dispersion means nothing: those that are neither logs nor become logs by logging them.
 
     Parameters
     ----------
+    rule
+        What the values are.
     others
-        Matrices that would do, for the sentence.
+        Names of matrices that could be used instead, for the message.
 
     Raises
     ------
     WorkRefused
-        If the values are such.
+        The values are of a kind in `NO_LOGS`.
     """
     if rule.scale.kind in NO_LOGS:
         which = f": {listed(others)}" if others else " as the expression matrix, or name the genes"
@@ -192,16 +200,16 @@ def refuse_without_logs(rule: LogRule, others: Sequence[str] = ()) -> None:
 
 
 def most_variable(score: np.ndarray, n: int, flavor: Flavor = "seurat") -> tuple[np.ndarray, list[str]]:
-    """Return the positions of the `n` highest scores, ascending int64, and what there is to say about their number.
+    """Return the positions of the `n` highest scores, ascending int64, and a warning if there are more or fewer.
 
-    Genes whose score equals the `n`-th highest are all taken, as ``scanpy.pp.highly_variable_genes`` takes them, so
-    there can be more than `n`; of ``seurat_v3`` the first of them are taken, as there. Genes without
-    any variance are never taken, so there can be fewer.
+    As in ``scanpy.pp.highly_variable_genes``, all genes whose score equals the `n`-th highest are taken, so there can
+    be more than `n`; for ``seurat_v3`` only the first of them. Genes without any variance are never taken, so there can
+    be fewer.
 
     Raises
     ------
     WorkRefused
-        If no gene has a score.
+        No gene has a score.
     """
     known = np.sort(score[~np.isnan(score)])[::-1]
     if len(known) == 0:
@@ -220,7 +228,7 @@ def most_variable(score: np.ndarray, n: int, flavor: Flavor = "seurat") -> tuple
 def _moments(
     expression: Expression, position: int, factor: np.ndarray | None, base: float, flavor: Flavor
 ) -> tuple[float, float]:
-    """Mean and sample variance of one gene: ``seurat`` of normalized counts, ``cell_ranger`` of their logarithms."""
+    """Return one gene's mean and sample variance: of normalized counts (``seurat``) or their logs (``cell_ranger``)."""
     cells, values = expression.gene_stored(position)
     n = expression.n_cells
     finite = np.isfinite(values)
@@ -231,7 +239,7 @@ def _moments(
         if factor is not None:
             level = values.astype(np.float64) * factor[cells]
             level = np.log1p(level) if flavor == "cell_ranger" else level
-        elif flavor == "cell_ranger":  # to the same result, whatever the base
+        elif flavor == "cell_ranger":  # the result is the same for logs to any base
             level = values.astype(np.float64)
         else:
             # scanpy takes expm1 in the matrix's own type; a later sum in float64 must start from the same numbers.
@@ -245,7 +253,9 @@ def _moments(
 
 
 def normalized_dispersion(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Return each gene's dispersion in standard deviations of its bin.
+    """Return each gene's log dispersion less the mean of its bin, in the bin's standard deviations.
+
+    The flavor ``seurat`` (Satija et al. 2015): 20 bins of equal width over log1p of the mean.
 
     Parameters
     ----------
@@ -255,7 +265,7 @@ def normalized_dispersion(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        float64 (n_genes,); NaN for a gene without variance. A gene alone in its bin has 1.
+        float64 (n_genes,); NaN for a gene without variance. A gene alone in its bin has 1, as in scanpy.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         dispersion = variance / np.where(mean == 0, 1e-12, mean)
@@ -274,9 +284,10 @@ def normalized_dispersion(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
 
 
 def cell_ranger_dispersion(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Return how far each gene's dispersion lies from its bin's median, in the bin's median absolute deviations.
+    """Return each gene's dispersion less the median of its bin, in units of the bin's scaled median absolute deviation.
 
-    The ``cell_ranger`` flavor of scanpy (Zheng et al. 2017): 20 bins by quantiles of the mean; nothing is logged here.
+    The flavor ``cell_ranger`` (Zheng et al. 2017): 20 bins by quantiles of the mean; dispersions are not logged. The
+    median absolute deviation is divided by 0.674, the normal distribution's third quartile.
 
     Parameters
     ----------
@@ -286,8 +297,8 @@ def cell_ranger_dispersion(mean: np.ndarray, variance: np.ndarray) -> np.ndarray
     Returns
     -------
     numpy.ndarray
-        float64 (n_genes,); NaN for a gene without variance. Where half of a bin have one dispersion, so that the
-        deviation is 0, it is NaN for these and infinite for the others, as in scanpy.
+        float64 (n_genes,); NaN for a gene without variance. Where more than half of a bin's genes have the same
+        dispersion, the deviation is 0; then it is NaN for these genes and infinite for the others, as in scanpy.
     """
     mean = np.where(mean == 0, 1e-12, mean)
     with np.errstate(divide="ignore", invalid="ignore"):

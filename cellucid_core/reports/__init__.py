@@ -1,4 +1,4 @@
-"""Reports: one HTML file each, to read, to print and to send; they open offline."""
+"""Reports: one HTML file each, to read, print and send; they open offline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all reports share: one HTML file that loads nothing from elsewhere, and tables in it."""
+"""What all reports share: a template that becomes one HTML file, and the tables in it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it is read.
+    """A table as text.
 
     Attributes
     ----------
     names
-        Of its columns.
+        Names of the columns.
     rows
-        What stands in the cells.
+        Text of the cells, row by row.
     numbers
-        Which columns hold numbers: they stand to the right.
+        For each column whether it holds numbers, which are aligned to the right.
     """
 
     names: list[str]
@@ -29,7 +29,7 @@ class Table:
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Table:
-        """Make one of a data frame: whole numbers with commas, others with three digits, nothing for no value."""
+        """Make a table from a data frame: integers with commas, other numbers with three digits, missing ones empty."""
         numbers = [pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes]
         rows = [[_text(value) for value in row] for row in frame.itertuples(index=False, name=None)]
         return cls([str(name) for name in frame.columns], rows, numbers)
@@ -46,10 +46,10 @@ def _text(value: Any) -> str:
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a report (UTF-8); every value is escaped by the template engine."""
+    """Return the HTML of a report from a template beside this file; the template engine escapes all values."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    # The files' own names end in .jinja, so that they are HTML is said here.
+    # Jinja would tell from a file's ending that it is HTML and must be escaped, but these end in .jinja.
     environment = Environment(
         loader=PackageLoader("cellucid_core.reports", ""), autoescape=True, undefined=StrictUndefined
     )

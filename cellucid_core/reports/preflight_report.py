@@ -1,4 +1,4 @@
-"""Preflight's report as one HTML page that reads well on screen and on paper; it loads nothing from elsewhere."""
+"""Preflight's report as one HTML page, for screen and paper, that loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -11,17 +11,7 @@ _LIGHTS = {"red": "Not ready to export", "amber": "Ready, with warnings", "green
 
 
 def preflight_html(view: View, report: PreflightReport) -> str:
-    """Return the report as a self-contained HTML page (UTF-8).
-
-    Every word that comes from the data is escaped.
-
-    Parameters
-    ----------
-    view
-        What was checked.
-    report
-        What was found.
-    """
+    """Return preflight's report on a view as a self-contained HTML page; text from the data is escaped."""
     return render(
         "preflight.html.jinja",
         name=view.dataset.name,

@@ -1,4 +1,4 @@
-"""An analysis as one HTML file: the sentence, figures, tables, genes, settings, the lines that do it again."""
+"""An analysis as one HTML file: the sentence, figures, tables, genes, settings, and the Python that repeats it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from cellucid_core.signature.reporting import (
 from cellucid_core.signature.statistics import MixedPair
 
 _STYLE = charts.FigureStyle(width=180, font_size=9, dpi=200)
-#: A drawing that is larger (a mark per cell) is put in as a picture.
+#: An SVG of more bytes than this (with a mark per cell) is replaced by a PNG.
 _MOST_DRAWN = 1_000_000
 
 
@@ -43,11 +43,11 @@ class ReportFigure:
     Attributes
     ----------
     title
-        What it shows, for those who cannot see it.
+        What it shows, for readers who cannot see it.
     caption
         What its marks mean.
     draw
-        Returns the chart for the room that names have.
+        Builds the chart for the room that names have.
     """
 
     title: str
@@ -55,7 +55,7 @@ class ReportFigure:
     draw: Callable[[charts.Room], Any]
 
     def source(self) -> str:
-        """Return the picture as the address of an image: SVG, or PNG where there are very many marks."""
+        """Return the picture as a ``data:`` address: SVG, or PNG where the SVG would be larger than a million bytes."""
         chart = self.draw(_STYLE.room)
         picture, kind = charts.chart_image(chart, "svg", _STYLE), charts.MIME["svg"]
         if len(picture) > _MOST_DRAWN:
@@ -75,16 +75,17 @@ def signature_html(
     figure: Mapping[str, Any] | None = None,
     choices: dataset.Mapping | None = None,
 ) -> str:
-    """Return an analysis as a self-contained HTML page (UTF-8); it loads nothing, and prints.
+    """Return an analysis as a self-contained HTML page that can be printed; it loads nothing from elsewhere.
 
     Parameters
     ----------
     view, run
-        What was computed, and on what.
+        The dataset as mapped, and what was computed on it.
     scores
-        The chart of the scores; None: violins, of the values of the second column where there is one.
+        The chart of the scores. None: a point per sample where there is a sample column, then violins, split by the
+        second column where there is one.
     made, replaced, every_method, mixed_model, figure
-        As for `run_record`, which stands at its end.
+        As for `run_record`; the record is the last part of the report.
     choices
         As for `api_code`.
     """
@@ -100,7 +101,7 @@ def signature_html(
     )
     try:
         lines = api_code(view, run, choices=choices)
-    except CellucidError as error:  # pages that were drawn or made elsewhere are not in the file
+    except CellucidError as error:  # the report is still useful without the lines
         lines = f"# {error.what} {error.fix}"
     figures = [scores] if scores is not None else [*_samples(run), _scores(run)]
     genes = ReportFigure(
@@ -144,7 +145,7 @@ def _pairs(run: SignatureRun) -> Table:
 
 
 def _samples(run: SignatureRun) -> list[ReportFigure]:
-    """Return the chart of the samples, where there are some."""
+    """Return the chart of the samples; an empty list without a sample column."""
     title, owned, split = "Mean score of each sample", run.owned, run.split
     if split is not None and (within := split.owned) is not None:
         return [

@@ -1,4 +1,4 @@
-"""Does the conclusion depend on the method? The same genes scored in every way, and what each way puts highest."""
+"""Does the conclusion depend on the method? The same genes scored by every method, and the page each puts highest."""
 
 from __future__ import annotations
 
@@ -36,16 +36,17 @@ class EveryMethod:
     Attributes
     ----------
     table
-        One row per method and page: ``method`` (its label), ``page``, ``d`` (Cohen's d against the other cells that are
-        compared; of one page against all others), ``rank`` (1: highest d of the method).
+        One row per method and page: ``method`` (its label), ``page``, ``d`` (Cohen's d against the cells of the other
+        pages; of a single page against all other cells), ``rank`` (1: highest d of the method).
     correlation
-        (methods, methods) Spearman's correlation of the scores over the cells.
+        (methods, methods) float64: Spearman's correlation of the scores over all cells of the dataset, or over 200,000
+        of them (`some_cells`).
     highest
         Label of the method → the page that it puts highest.
     sentence
-        What it comes to, in words.
+        How many methods agree with the one that is asked about, and what the others say.
     notes
-        Why a method has no score.
+        One sentence for each method that has no score or whose score does not vary.
     """
 
     table: pd.DataFrame
@@ -55,7 +56,7 @@ class EveryMethod:
     notes: list[str]
 
     def effects(self, pages: Sequence[Page]) -> pd.DataFrame:
-        """Return Cohen's d, methods × pages in their order; float64, NaN where a method has no score."""
+        """Return Cohen's d as (methods, pages) float64, both in order; NaN where d is not defined."""
         wide = self.table.pivot_table(index="method", columns="page", values="d", dropna=False)
         return wide.loc[list(self.highest), [page.name for page in pages if page.name in wide.columns]]
 
@@ -81,7 +82,7 @@ def every_method(
     pages
         At least one page.
     method
-        The one whose conclusion is asked about.
+        The method whose conclusion the others are compared with in the sentence.
     seed, options
         See `score_cells`.
     progress
@@ -90,7 +91,7 @@ def every_method(
     Raises
     ------
     InputError
-        There is no expression matrix, or no method has a score.
+        There is no expression matrix, or no method has a score that varies.
     """
     expression = need_expression(view)
     rows, scores, notes = [], {}, []

@@ -1,4 +1,4 @@
-"""What several signatures say together: which pages each tells apart, which are alike, which is highest in a cell."""
+"""Several signatures together: which pages each tells apart, which signatures are alike, which is highest in a cell."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cellucid_core.signature.statistics import (
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: More rows than this are left in their order: clustering them takes the square of their number.
+#: More rows than this are left in their order: clustering takes time and memory that grow with the square of the rows.
 MOST_CLUSTERED = 2000
 
 
@@ -43,16 +43,21 @@ def compare_signatures(
     many
         The scores.
     sample_key
-        An obs column of samples: then the unit is a sample's mean, in the page and outside, paired where at least two
-        samples have both, else Welch's t. Without, Welch's t over cells.
+        An obs column of samples. Then the unit is a sample's mean score, in the page and outside it: a paired t-test
+        where at least two samples have cells on both sides, else Welch's t. Without a column, Welch's t over cells.
     p_adjust
-        How the p-values of all rows are adjusted together.
+        How the p-values of all rows are adjusted together: ``bh`` or ``holm``.
 
     Returns
     -------
     pandas.DataFrame
         ``signature``, ``page``, ``d`` (over cells, as in `ManySignatures.long`), ``p_value``, ``p_adjusted``, ``unit``;
         NaN where a test is not defined.
+
+    Raises
+    ------
+    InputError
+        There is no such obs column.
     """
     codes = None if sample_key is None else sample_codes(view.obs(sample_key))
     p = np.full((len(many.signatures), len(many.pages)), np.nan)
@@ -70,7 +75,8 @@ def _p_by_cell(scores: np.ndarray, pages: Sequence[Page]) -> list[float | None]:
     finite = np.isfinite(scores)
     n_all = int(finite.sum())
     center = float(scores[finite].mean()) if n_all else 0.0
-    around = np.where(finite, scores - center, 0)  # so that no digits are lost when a page is taken from the whole
+    # Centred, so that subtracting a page's sums from those of all cells loses no digits.
+    around = np.where(finite, scores - center, 0)
     sum_all, squares_all = float(around.sum()), float(around @ around)
 
     def sample(n: int, total: float, squares: float) -> Sample:
@@ -105,7 +111,7 @@ def _p_by_sample(
 
 
 def cluster_order(table: np.ndarray) -> np.ndarray:
-    """Return the order of rows in which alike ones stand together.
+    """Return an order of the rows in which similar rows stand together.
 
     Parameters
     ----------
@@ -115,8 +121,9 @@ def cluster_order(table: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Leaves of average linkage over Euclidean distances (`scipy.cluster.hierarchy`), neighbours as alike as the tree
-        allows; as they are where there are fewer than three rows, or more than `MOST_CLUSTERED`.
+        (rows,) int: the leaves of average linkage over Euclidean distances (`scipy.cluster.hierarchy`), up to 500 rows
+        with neighbours as similar as the tree allows (``optimal_ordering``). With fewer than three rows, or more than
+        `MOST_CLUSTERED`, the order stays as it is.
     """
     from scipy.cluster import hierarchy
 
@@ -128,7 +135,10 @@ def cluster_order(table: np.ndarray) -> np.ndarray:
 
 
 def clustered(long: pd.DataFrame, *, rows: bool = True, columns: bool = True) -> pd.DataFrame:
-    """Return `ManySignatures.long` with signatures and pages ordered by likeness of their ``z``."""
+    """Return `ManySignatures.long` with signatures and pages clustered by their ``z``, see `cluster_order`.
+
+    A table in which names of signatures repeat may come back as it is.
+    """
     n_pages = len(long) // max(long["signature"].ne(long["signature"].shift()).sum(), 1)
     names = long["page"].tolist()
     if n_pages and names[:n_pages] * (len(long) // n_pages) != names:  # names repeat: leave it as it is
@@ -140,7 +150,7 @@ def clustered(long: pd.DataFrame, *, rows: bool = True, columns: bool = True) ->
 
 
 def shared_prefix(names: Sequence[str]) -> str:
-    """Return what all names begin with, up to a ``_``, ``-``, ``:``, ``.`` or space: ``HALLMARK_``; else nothing.
+    """Return what all names begin with, up to and with a ``_``, ``-``, ``:``, ``.`` or space; it may be empty.
 
     Examples
     --------
@@ -164,7 +174,13 @@ def pages_of_highest(view: View, many: ManySignatures, *, standardized: bool = T
     view, many
         The dataset and the scores.
     standardized
-        Whether each signature is z-scored over the cells first. Scores that share a scale (UCell, AUCell) need not be.
+        Whether each signature is z-scored over the cells first (SD with ddof 0); one that does not vary is then passed
+        over. Scores that share a scale (UCell, AUCell) need no z-scores.
+
+    Returns
+    -------
+    MadePages
+        Pages without cells are left out; a note says how many cells are in no page.
 
     Raises
     ------

@@ -55,7 +55,7 @@ _NORMALIZATION_WORDS: dict[Normalization, str] = {
 
 
 def score_title(method: Method, how: Normalization = "none", *, weighted: bool = False) -> str:
-    """Return what a score is, for an axis or a legend."""
+    """Return what a score is in words, for an axis or a legend."""
     words = ABOUT[method].title
     if weighted and method in WEIGHTED_METHODS:
         words = f"Weighted {words[0].lower()}{words[1:]}"
@@ -75,23 +75,23 @@ class SignatureRun:
     pages
         The compared pages; one page of all cells if none were chosen.
     raw
-        (n_cells,) score of every cell, before normalization.
+        (n_cells,) float64: score of every cell before normalization.
     scores
-        One array per page, after it.
+        One (n_cells of the page,) float64 array per page: its normalized scores.
     genes_used
-        (n_cells,) genes with a finite value in the cell.
+        (n_cells,) int64: how many of the found genes have a finite value in the cell.
     summary
         One row per page, see `summarize`.
     tests
         By sample first, where a sample column was chosen, then by cell.
     warnings
-        In plain words.
+        One or two sentences each, see `cautions`.
     headline
         The sentence above the chart.
     owned
         With a sample column: the scores of each page, added up by sample.
     split
-        With a second column: the pages split by its values, which are compared within each page.
+        With a second column: the pages split by its values, and those values compared within each page.
     """
 
     match: GeneMatch
@@ -128,7 +128,7 @@ class SignatureRun:
         return [page.spoken() for page in self.pages]
 
     def split_by(self, view: View, key: str | None) -> SignatureRun:
-        """Return the run with its pages split by a second column, or by none; see `split_pages`."""
+        """Return the run with its pages split by a second column; None takes the split away. See `split_pages`."""
         if key is None:
             return replace(self, split=None)
         samples = None if self.sample_key is None else view.obs(self.sample_key)
@@ -136,7 +136,7 @@ class SignatureRun:
         return replace(self, split=split)
 
     def in_order(self, order: PageOrder) -> SignatureRun:
-        """Return the run with its pages as chosen, or by their mean score; what has no mean comes last."""
+        """Return the run with its pages as they are or by mean score (without one: last); tests keep their order."""
         if order == "chosen":
             return self
         means = self.summary["mean"].to_numpy(dtype=float)
@@ -212,19 +212,19 @@ def run_signature(
     repeats
         Whether a repeated gene counts once or as often as listed.
     pages
-        Pages to compare, in order; none: one page of all cells and no tests.
+        Pages to compare, in order; without pages, one page of all cells and no tests.
     sample_key
-        An obs column of samples or donors: tests by sample come first.
+        An obs column of samples or donors; tests by sample then come first.
     split_key
-        A second obs column, with 2 to 8 values, which are compared within each page.
+        A second obs column with 2 to 8 values, which are compared within each page.
     p_adjust
         ``bh`` or ``holm``.
     replaced
         Missing gene → the dataset's gene that was accepted for it.
     accept_proposals
-        Accept, for every missing gene that has exactly one proposal, that one.
+        Whether every missing gene that has exactly one proposal is replaced by it.
     progress
-        Called with the done share, 0 to 1, by slow methods.
+        Called with the done share, 0 to 1, by methods that read the whole matrix.
 
     Returns
     -------
@@ -234,7 +234,9 @@ def run_signature(
     Raises
     ------
     InputError
-        No expression matrix, no genes, none of them found (the message names proposals), an unknown method or column.
+        There is no expression matrix; no genes were given, or none was found (the message names proposals); the method,
+        the normalization or a column is unknown; the method refuses its options or weights (see `score_cells`); or
+        `split_key` has too few or too many values.
     """
     expression = need_expression(view)
     signed = method == "ucell"

@@ -1,4 +1,4 @@
-"""Lines of Python that do a run again with this package: ``import cellucid_core as cc``."""
+"""Lines of Python that repeat a run with this package: ``import cellucid_core as cc``."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def api_code(
     file: str | Path | None = None,
     cell_metadata: str | Path | None = None,
 ) -> str:
-    """Return a script that does a run again.
+    """Return a script that repeats a run.
 
     Parameters
     ----------
     view
         The dataset as mapped.
     run
-        What to compute again.
+        The run to repeat.
     choices
         The mapping before fixes; by default that of the view.
     file, cell_metadata
-        What to open, and the table that joined the cells; by default their names, to be edited.
+        The file to open, and the table that was joined to the cells; by default their names, for the user to edit.
     """
     fixes = [repr(fix.asked) for fix in view.mapping.fixes]
     return python_lines(
@@ -76,19 +76,19 @@ def _opening(view: View, choices: Mapping, file: str | Path | None, cell_metadat
         given |= {"join": dataset.join} if dataset.join != "shared" else {}
         given |= {"sample_column": dataset.sample_column} if dataset.sample_column != SAMPLE else {}
     if file is None and dataset.path.parent.name == "in-memory":
-        path = "adata"  # as whoever scored it has it
+        path = "adata"  # the AnnData object that the user scored
     return [path, *(f"{name}={value!r}" for name, value in given.items())]
 
 
 def _sources(dataset: Dataset) -> str:
-    """Return the archive that samples are from, or the file of each, by name."""
+    """Return, as an expression, the archive that the samples are from, or the file name of each by sample."""
     if len(dataset.paths) == 1:
         return repr(dataset.path.name)
     return repr({part.name: part.path.name for part in dataset.parts})
 
 
 def _genes(run: SignatureRun) -> tuple[str, bool]:
-    """Return the genes as an expression, and whether some count several times."""
+    """Return the genes as an expression, and whether some count more than once."""
     match = run.match
     if match.weighted:
         weights = (*match.weights.tolist(), *match.missing_weights.tolist())
@@ -137,7 +137,7 @@ def _scoring(view: View, run: SignatureRun) -> list[str]:
 
 
 def _column(view: View, run: SignatureRun) -> str:
-    """Return the column whose categories, or all but one of them, the pages are; empty if there is none."""
+    """Return the one column of which every page is a category or the rest of one; empty if there is none."""
     if len(run.pages) < 2:
         return ""
     known = conditions(view, run.pages)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SMALL_PAGE = 50
 FEW_GENES = 3
 STRONG_CORRELATION = 0.5
-#: p-values at or below this are read as evidence, which a tiny effect in many cells does not deserve.
+#: A p-value at or below this is read as evidence; with a tiny effect in many cells that needs a warning.
 _NOTICED_P = 0.05
 _NAMED = 3
 
@@ -43,7 +43,7 @@ def cautions(
     pages, scores
         The pages and their scores, one array per page.
     tests
-        What was tested.
+        The tests of these pages.
     match
         The genes as found.
     expression
@@ -51,16 +51,16 @@ def cautions(
     raw
         (n_cells,) score of every cell before normalization.
     compares
-        Whether pages were chosen; without, nothing is said about their sizes.
+        Whether the user chose pages; if not, nothing is said about their sizes.
     method
-        How it was scored; of a mean or a sum some genes need not be looked at.
+        How the cells were scored; for a mean or a sum the genes need not be read if none can carry the score.
     options
-        Choices of the method.
+        Options of the method.
 
     Returns
     -------
     list of str
-        One or two sentences each, the weightiest first.
+        One or two sentences each: about the genes, the pages, the score, then the tests.
     """
     inside = np.zeros(expression.n_cells, dtype=bool)
     for page in pages:
@@ -76,7 +76,7 @@ def cautions(
         *about_one_gene(raw, inside, match, expression, method),
         *about_small_effects(tests),
         *about_pairs(pages),
-        # What is wrong with a page is said once, above, not once more for each of its pairs.
+        # What is wrong with a page is said above, and not repeated for each of its pairs.
         *dict.fromkeys(
             test.note for test in tests if test.note and test.statistic is None and len(test.pages) == len(pages)
         ),
@@ -84,7 +84,7 @@ def cautions(
 
 
 def about_genes(match: GeneMatch) -> list[str]:
-    """Few genes found, and gene ids that the dataset has more than once."""
+    """Warn about few found genes, and about gene ids that the dataset has more than once."""
     found, asked = len(match.found), match.n_asked
     warnings = []
     if found * 2 < asked:
@@ -100,7 +100,10 @@ def about_genes(match: GeneMatch) -> list[str]:
 
 
 def about_ranks(inside: np.ndarray, expression: Expression, options: MethodOptions) -> list[str]:
-    """Cells with fewer detected genes than UCell counts ranks: the ranks beyond are all the same."""
+    """Warn if the median cell has fewer detected genes than UCell counts ranks (UCell issues 25, 39 and 53).
+
+    Genes that are not detected all get the largest rank, however large that is.
+    """
     detected = expression.cell_detected[inside]
     middle = int(np.median(detected)) if len(detected) else 0
     if not 0 < middle < min(options.max_rank, expression.n_genes):
@@ -112,7 +115,7 @@ def about_ranks(inside: np.ndarray, expression: Expression, options: MethodOptio
 
 
 def about_overlap(pages: Sequence[Page], n_cells: int) -> list[str]:
-    """Pages that share cells."""
+    """Warn about pages that share cells."""
     times = np.zeros(n_cells, dtype=np.int32)
     for page in pages:
         times[page.cells] += 1
@@ -131,7 +134,7 @@ def about_overlap(pages: Sequence[Page], n_cells: int) -> list[str]:
 
 
 def about_size(pages: Sequence[Page]) -> list[str]:
-    """Pages below 50 cells."""
+    """Warn about pages of fewer than 50 cells."""
     small = [f"{page.name} ({page.n})" for page in pages if page.n < SMALL_PAGE]
     if not small:
         return []
@@ -140,7 +143,7 @@ def about_size(pages: Sequence[Page]) -> list[str]:
 
 
 def about_variance(pages: Sequence[Page], scores: Sequence[np.ndarray]) -> list[str]:
-    """Pages in which every cell has the same score, or none has one."""
+    """Warn about pages in which every cell has the same score, or no cell has a score."""
     flat, empty = [], []
     for page, values in zip(pages, scores, strict=True):
         valid = values[np.isfinite(values)]
@@ -157,7 +160,7 @@ def about_variance(pages: Sequence[Page], scores: Sequence[np.ndarray]) -> list[
 
 
 def about_library_size(raw: np.ndarray, inside: np.ndarray, expression: Expression) -> list[str]:
-    """Say so if a score follows total counts or detected genes (Spearman over the pages' cells, see `some_cells`)."""
+    """Warn if a score follows total counts or detected genes (Spearman over the pages' cells, see `some_cells`)."""
     warnings = []
     cells = some_cells(np.flatnonzero(inside))
     score_ranks = ranks(raw[cells])
@@ -177,7 +180,7 @@ def about_library_size(raw: np.ndarray, inside: np.ndarray, expression: Expressi
 def about_one_gene(
     raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expression: Expression, method: Method | None = None
 ) -> list[str]:
-    """Say so if one gene carries more than half of the score's variance."""
+    """Warn if one gene carries more than half of the score's variance, see `variance_shares`."""
     if len(match.found) < 2 or (method in ("mean", "sum") and _none_can(raw, inside, match, expression, method)):
         return []
     shares = variance_shares(raw, inside, match, expression)
@@ -190,10 +193,10 @@ def about_one_gene(
 def _none_can(
     raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expression: Expression, method: Method | None
 ) -> bool:
-    """Tell from each gene's spread over all cells alone that none carries half of a mean's or a sum's variance.
+    """Tell, without reading a gene, whether none can carry more than half of the variance of a mean or a sum.
 
-    By Cauchy & Schwarz a gene's share is at most w·√(SS gene / SS score), and its squares about its mean over some
-    cells are at most those over all.
+    By the Cauchy–Schwarz inequality a gene's share is at most w·√(SS gene / SS score), with w the gene's part in the
+    score and SS the sum of squared deviations; the gene's SS over some cells is at most its SS over all cells (known).
     """
     stats, genes, n = expression.stats, match.positions, expression.n_cells
     if stats.n_not_finite[genes].any():
@@ -209,7 +212,8 @@ def variance_shares(raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expre
     """Split the score's variance among its genes by their covariance with it.
 
     A sum's variance is the sum of its terms' covariances with it, so the share of gene g is
-    w_g·cov(x_g, score) / Σ_h w_h·cov(x_h, score): exact for mean and sum, an attribution for other scores.
+    w_g·cov(x_g, score) / Σ_h w_h·cov(x_h, score), with w the weight times the sign: exact for mean and sum, an
+    attribution for other scores.
 
     Parameters
     ----------
@@ -230,7 +234,7 @@ def variance_shares(raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expre
     n = int(inside.sum())
     if n < 2:
         return np.zeros(len(match.found))
-    # The deviations add up to 0, so the genes need no centering and their absent entries no looking at.
+    # The deviations add up to 0, so genes need not be centred, and entries that are absent (0) add nothing.
     deviation = np.zeros(len(raw))
     deviation[inside] = raw[inside] - raw[inside].mean()
     shares = np.empty(len(match.found))
@@ -249,7 +253,7 @@ def variance_shares(raw: np.ndarray, inside: np.ndarray, match: GeneMatch, expre
 
 
 def about_small_effects(tests: Sequence[TestResult]) -> list[str]:
-    """Small p-values that come from the number of cells, not from the size of the difference."""
+    """Warn about small p-values that come from the number of cells, not from the size of the difference."""
     pairs = []
     for test in tests:
         p = test.p_value if test.p_adjusted is None else test.p_adjusted
@@ -265,7 +269,7 @@ def about_small_effects(tests: Sequence[TestResult]) -> list[str]:
 
 
 def about_pairs(pages: Sequence[Page]) -> list[str]:
-    """More pages than are compared pair by pair."""
+    """Warn if there are more pages than are compared pair by pair."""
     if len(pages) <= MAX_PAIRED_PAGES:
         return []
     return [f"With more than {MAX_PAIRED_PAGES} pages only the overall tests are made: choose fewer to compare pairs."]

@@ -1,4 +1,4 @@
-"""Scores of several signatures as files: wide (a column each) and long (a row per signature, page and cell)."""
+"""Scores of several signatures as files: wide (one column per signature) and long (one row per signature and cell)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from cellucid_core.signature.scoring import ManySignatures, iter_scores
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: Numbers that are turned into text at once.
+#: How many numbers are turned into text at once.
 _AT_ONCE = 500_000
 
 
 def wide_csv(view: View, many: ManySignatures, *, cells_only: bool = False) -> Iterator[str]:
     """Yield a CSV with one row per cell of the dataset and one column per signature.
 
-    Columns: ``cell_id`` exactly as in obs_names, ``cell_index`` (row in the source file), ``page`` (empty for a cell in
-    none; where pages share cells one column ``page: <name>`` each, of True and False), then the signatures that have
-    scores. A cell without a score has an empty field. With ``cells_only`` there are only ``cell_id`` and the scores.
+    Columns: ``cell_id`` exactly as in obs_names, ``cell_index`` (row in the source file, from 0), ``page`` (empty for a
+    cell in no page; where pages share cells, one column ``page: <name>`` of True and False per page), then the
+    signatures that have scores. A cell without a score has an empty field. With ``cells_only`` there are only
+    ``cell_id`` and the scores.
     """
     rows = [i for i, note in enumerate(many.table["note"]) if not note]
     with _spooled(view, many, rows) as scores:
@@ -64,7 +65,10 @@ def long_csv(view: View, many: ManySignatures) -> Iterator[str]:
 
 
 def all_scores(view: View, many: ManySignatures) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield every signature that has scores, in order, from memory or scored again."""
+    """Yield the number and the scores, (n_cells,) float64, of every signature that has some; scored again if not kept.
+
+    From memory they come in order; scored again, the order is that of `iter_scores`.
+    """
     if many.scores is not None:
         yield from ((i, many.scores[i]) for i, note in enumerate(many.table["note"]) if not note)
         return
@@ -74,7 +78,7 @@ def all_scores(view: View, many: ManySignatures) -> Iterator[tuple[int, np.ndarr
 
 
 def wide_parquet(view: View, many: ManySignatures) -> bytes:
-    """Return the cells × signatures as Parquet: ``cell_id`` and one float64 column per signature that has scores."""
+    """Return a Parquet file, a row per cell: ``cell_id`` and one float64 column per signature that has scores."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -92,7 +96,7 @@ def wide_parquet(view: View, many: ManySignatures) -> bytes:
 
 
 class _spooled:  # noqa: N801
-    """Scores as one array: that in memory, or one on disk that is gone afterwards."""
+    """Scores as one array, (signatures, n_cells): from memory, or in a file on disk that is deleted afterwards."""
 
     def __init__(self, view: View, many: ManySignatures, rows: list[int]) -> None:
         self._view, self._many, self._rows = view, many, rows
@@ -114,7 +118,7 @@ class _spooled:  # noqa: N801
 
 
 def _page_columns(pages: Sequence[Page], n_cells: int) -> tuple[list[str], list[list[str]]]:
-    """Return names and fields of the page columns: one, or one per page where pages share cells."""
+    """Return names and fields of the page columns: one column, or one per page where pages share cells."""
     times = np.zeros(n_cells, dtype=np.int32)
     for page in pages:
         times[page.cells] += 1

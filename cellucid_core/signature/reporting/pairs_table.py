@@ -11,24 +11,24 @@ import pandas as pd
 from cellucid_core.cell_pages import Page
 from cellucid_core.signature.statistics import TestResult
 
-#: An adjusted p below each of these is a star more.
+#: One star for each of these that the adjusted p is below.
 STARS = (0.05, 0.01, 0.001)
-#: Among more pages than this, the square table says more than the list of all pairs.
+#: With more pages than this, the square table is easier to read than the list of all pairs.
 MANY_PAGES = 4
 
 
 @dataclass(frozen=True, eq=False)
 class PairsTable:
-    """All pairs.
+    """Effects and p-values of all pairs of pages.
 
     Attributes
     ----------
     effects
         (pages, pages) float64, Cohen's d of the row less the column; NaN where it is not defined.
     p_values
-        Likewise, adjusted where they were.
+        (pages, pages) float64, adjusted where there is an adjusted one; NaN where an effect or a p is not defined.
     unit
-        ``cell`` or ``sample``: by what they were compared.
+        ``cell`` or ``sample``: the unit of the tests.
     """
 
     effects: pd.DataFrame
@@ -36,7 +36,7 @@ class PairsTable:
     unit: str
 
     def words(self) -> pd.DataFrame:
-        """Return the cells as text: ``−0.42 **``."""
+        """Return the effects as text with their stars: ``−0.42 **``."""
         stars = sum((self.p_values < limit).astype(int) for limit in STARS)
         return pd.DataFrame(
             [
@@ -52,18 +52,18 @@ class PairsTable:
 
 
 def deciding_pairs(tests: Sequence[TestResult]) -> list[TestResult]:
-    """Return the t-tests of pairs that a verdict is based on: by sample where there are such, else by cell."""
+    """Return the t-tests of pairs that conclusions are based on: those by sample where there are some, else by cell."""
     pairs = [test for test in tests if len(test.pages) == 2 and test.effect_size_type == "cohens-d"]
     return [test for test in pairs if test.unit == pairs[0].unit]
 
 
 def pairs_table(tests: Sequence[TestResult], pages: Sequence[Page]) -> PairsTable:
-    """Return the t-tests of all pairs, by sample where there are such.
+    """Return effects and p-values of `deciding_pairs` as square tables.
 
     Parameters
     ----------
     tests
-        Of one run.
+        All tests of one run.
     pages
         The compared pages, in order; the table calls them by their labels.
     """

@@ -1,6 +1,6 @@
-"""Fill in the templates of Python lines: a value is written as the literal that it is, never as it stands.
+"""Fill in the templates of Python lines; every value is written as a Python literal.
 
-Names of genes, pages and columns come from files of others: as literals they cannot become code.
+Names of genes, pages and columns come from files that others made; written as literals, they cannot become code.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 WIDTH = 96
-#: Longer lists of cells are written packed.
+#: Longer lists of cells are written compressed.
 _LISTED = 200
 
 
 class Code(str):
-    """Python that a template takes as it stands."""
+    """Python code, which a template inserts without quoting."""
 
 
 def python_lines(template: str, **values: Any) -> str:
-    """Return Python lines.
+    """Return the lines of a filled template.
 
     Parameters
     ----------
     template
         The name of one of the templates beside this file.
     values
-        What stands in it: `Code` as it is, everything else as its ``repr``.
+        The values by name: `Code` is inserted as it is, everything else as its ``repr``.
     """
     return _environment().get_template(template).render(values)
 
@@ -47,7 +47,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # this is no HTML
+        autoescape=False,  # the output is Python, not HTML
         finalize=lambda value: value if isinstance(value, Code | Undefined) else repr(value),
     )
 
@@ -74,7 +74,7 @@ def assigned(start: str, items: Sequence[object], end: str = "") -> Code:
 
 
 def indices(cells: np.ndarray) -> Code:
-    """Write positions as an expression: a list, or packed text where they are many."""
+    """Write positions, ascending, as an expression: a list, or compressed text where there are more than 200."""
     if len(cells) <= _LISTED:
         return Code(f"np.array({cells.tolist()}, dtype=int)")
     packed = base64.b85encode(zlib.compress(np.diff(cells, prepend=0).astype("<u4").tobytes(), 9)).decode()

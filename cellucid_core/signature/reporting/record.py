@@ -1,4 +1,4 @@
-"""The record of a run: everything that it takes to say what was computed, as strict JSON."""
+"""The record of a run: everything that is needed to say what was computed, as strict JSON."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ def run_record(
     made
         Page name → how the page was made, in words.
     replaced
-        Genes as first written → the proposals that were accepted for them.
+        Genes as first written → the proposals that were accepted for them, if that was before the run.
     every_method, mixed_model
-        What the other methods say, and the fit, if they were asked for.
+        What the other methods say, and the fits, where they were computed.
     figure
-        How its figures are drawn and saved: width, height, letters, pairs with a bracket and so on.
+        How the run's figures are drawn and saved: width, height, letters, pairs with a bracket and so on.
 
     Returns
     -------
     dict
-        Ready for `json.dumps` with ``allow_nan=False``: ``date``, ``dataset`` (name, file, content_hash, cells, genes,
-        modality), ``mapping`` (matrix, what it holds, gene id, cells left out, fixes), ``genes`` (found, with weights
-        where they were given, missing, repeated, replaced, ambiguous), ``method``, ``options``, ``normalization``,
-        ``repeats``, ``seed``, ``p_adjust``, ``sample_column``, ``pages`` (with counts and how they were made),
-        ``summary``, ``tests``, ``split`` (the second column, its values and their tests within each page, or None),
-        ``every_method`` (sentence, the page that each puts highest, d by method and page, why one has no score) and
-        ``mixed_model`` (one row per pair of pages), or None, ``figure``, ``warnings``,
-        ``headline``, ``versions``.
+        Ready for `json.dumps` with ``allow_nan=False``: ``date`` (UTC), ``dataset`` (id, name, file, samples, content
+        hash, cells, genes, modality), ``mapping`` (matrix, what it holds, gene id, how it is turned, cells left out,
+        genes kept, fixes), ``genes`` (found, missing, repeated, replaced, ambiguous, how they count, and weights or
+        signs where there are some), ``method``, ``options``, ``normalization``, ``repeats``, ``seed``, ``p_adjust``,
+        ``sample_column``, ``pages`` (with counts and how they were made), ``summary``, ``tests``, ``split`` (the second
+        column, its values and their tests within each page), ``every_method`` (sentence, the page that each method puts
+        highest, d by method and page, notes), ``mixed_model`` (one row per pair of pages), ``figure``, ``warnings``,
+        ``headline``, ``versions``. What was not computed is None.
     """
     match, mapping, dataset = run.match, view.mapping, view.dataset
     result = run.to_json()
@@ -137,7 +137,7 @@ def record_json(record: Mapping[str, Any]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that numbers come from, as far as they are installed."""
+    """Return the versions of Python and of those packages behind the numbers that are installed."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -1,7 +1,4 @@
-"""Lines of Python that compute a run's numbers again from the file, with the field's own packages.
-
-Names of genes, pages and columns only ever stand in the lines as Python literals.
-"""
+"""Lines of Python that compute a run's numbers from the file with the field's own packages, without this one."""
 
 from __future__ import annotations
 
@@ -30,23 +27,29 @@ def python_code(
     file: str | Path | None = None,
     cell_metadata: str | Path | None = None,
 ) -> str:
-    """Return a script that computes scores, means per page and tests of a run again.
+    """Return a script that computes scores, means per page and tests of a run with other packages.
 
     It needs anndata, numpy, pandas and scipy, and for their scores scanpy, pyucell, decoupler (``aucell``, ``zscore``,
-    ``ulm``) or gseapy (``ssgsea``). At its end
-    ``scores`` holds the scores by page, ``summary`` and ``tests`` are tables.
+    ``ulm``) or gseapy (``ssgsea``). At its end ``scores`` holds the scores by page; ``summary`` and ``tests`` are
+    tables.
 
     Parameters
     ----------
     view
         The dataset as mapped.
     run
-        What to compute again; a page that is a category of a column is written as a condition, any other as the rows
+        The run to repeat; a page that is a category of a column is written as a condition, any other page as the rows
         of its cells.
     file
-        What to read; by default the dataset's file name, to be edited.
+        The file to read; by default the dataset's file name, for the user to edit.
     cell_metadata
-        The table that joined the cells, where there is one; by default its file name, to be edited.
+        The table that was joined to the cells, where there is one; by default its file name, for the user to edit.
+
+    Raises
+    ------
+    InputError
+        The dataset is several samples; the signature has genes of both signs and the method is ``median``,
+        ``score_genes``, ``aucell`` or ``ssgsea``; or ``aucell`` has a seed other than 0.
     """
     if view.dataset.parts:
         raise InputError(
@@ -79,7 +82,7 @@ def python_code(
 
 
 def _reading(view: View, path: str) -> dict[str, Any]:
-    """Return how the file is read, what was left out, and where the genes' ids are."""
+    """Return how the file is read, which cells were left out, and where the gene ids are."""
     mapping = view.mapping
     matrix = mapping.matrix or "X"
     source = {"X": "adata.X", "raw": "adata.raw.X"}.get(matrix, f"adata.layers[{matrix!r}]")
@@ -101,7 +104,7 @@ def _reading(view: View, path: str) -> dict[str, Any]:
 
 
 def _joining(view: View, used: set[str], file: str | Path | None) -> dict[str, Any] | None:
-    """Return how those of the used columns are read that stand in the table beside the file."""
+    """Return how the used columns that come from the joined table are read; None if none does."""
     table = view.dataset.joined
     columns = [] if table is None else [name for name in dict.fromkeys(table.columns) if name in used]
     if table is None or not columns:
@@ -117,7 +120,7 @@ def _joining(view: View, used: set[str], file: str | Path | None) -> dict[str, A
 
 
 def _genes(run: SignatureRun) -> dict[str, Any]:
-    """Return the genes, and their weights where one is not 1."""
+    """Return the genes, and their signed weights if one of these is not 1."""
     times = run.match.weights * (run.match.signs if run.method != "ucell" else 1)
     weights = [float(w) for w in times]
     return {
@@ -127,7 +130,7 @@ def _genes(run: SignatureRun) -> dict[str, Any]:
 
 
 def _scoring(run: SignatureRun) -> dict[str, Any]:
-    """Return the score and its choices."""
+    """Return the method and its options."""
     shown = run.method == "aucell" and run.options.top_share != DEFAULT_OPTIONS.top_share
     return {
         "method": run.method,
@@ -142,7 +145,7 @@ def _scoring(run: SignatureRun) -> dict[str, Any]:
 
 
 def _signed(run: SignatureRun) -> list[str]:
-    """Return the genes with signs, as UCell reads them, as often as they count."""
+    """Return the genes with the signs that UCell reads, each as often as it counts."""
     match = run.match.unweighted()
     return [
         f"{gene}{'+' if sign > 0 else '-'}"
@@ -156,11 +159,11 @@ def _signed(run: SignatureRun) -> list[str]:
 
 
 def _options(run: SignatureRun) -> Code:
-    """Return the choices of scanpy's and pyucell's functions, which have the same names."""
+    """Return the options of scanpy's or pyucell's function, which have the same names there."""
     given = run.options.used_by(run.method)
     pool = given.pop("gene_pool", None)
     words = "".join(f", {name}={value!r}" for name, value in given.items())
-    if pool:  # in the order of the data, with the signature's own genes
+    if pool:  # in the order of the dataset, and with the signature's own genes, which scanpy wants in the pool
         words += f", gene_pool=[gene for gene in scored.var_names if gene in {sorted({*pool, *run.match.found})!r}]"
     return Code(words)
 
@@ -172,7 +175,7 @@ def unsigned(gene: str) -> str:
 
 
 def _pages(view: View, run: SignatureRun, known: Mapping[int, str]) -> list[tuple[str, Code]]:
-    """Return each page's cells as a condition where it is a category, as its rows where it is not."""
+    """Return each page's name and its cells: a condition where the page is a category, else rows."""
     found = []
     for name, page in zip(unique([page.name for page in run.pages]), run.pages, strict=True):
         condition = known.get(id(page))
@@ -186,7 +189,10 @@ def _pages(view: View, run: SignatureRun, known: Mapping[int, str]) -> list[tupl
 
 
 def conditions(view: View, pages: Sequence[Page]) -> dict[int, tuple[str, str]]:
-    """Return for each page that is a category, or the rest of one, its column and what picks its cells."""
+    """Return, for each page that is a category or the rest of one, its column and the condition for its cells.
+
+    Keys are the ``id`` of the pages.
+    """
     wanted = {id(page): page for page in pages if page.n < view.n_cells}
     found: dict[int, tuple[str, str]] = {}
     for column in map(str, view.dataset.obs.columns):
@@ -225,7 +231,7 @@ def conditions(view: View, pages: Sequence[Page]) -> dict[int, tuple[str, str]]:
 
 
 def _donor(view: View, run: SignatureRun) -> Code | None:
-    """Return how the column of donors or samples is read, where there is one."""
+    """Return how the column of donors or samples is read; None if there is none."""
     if run.sample_key is None:
         return None
     if run.sample_key in view.mapping.obs_replaced:

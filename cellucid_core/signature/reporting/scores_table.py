@@ -37,7 +37,7 @@ def scores_table(
     raw
         (n_cells,) scores before normalization.
     scores
-        One array per page, after it.
+        One (n_cells of the page,) array per page: its normalized scores.
     genes_used
         (n_cells,) how many genes had a finite value in the cell.
 
@@ -64,7 +64,7 @@ def scores_table(
 
 
 def write_csv(table: pd.DataFrame, target: str | Path | IO[str]) -> None:
-    """Write a scores table as CSV: UTF-8, line ends LF, every number so that it reads back as the same number.
+    """Write a scores table as CSV: UTF-8, line ends LF, every number with all its digits.
 
     Text is always quoted, so that an id comes back exactly whatever it contains. A cell without a score has an empty
     field.
@@ -87,7 +87,7 @@ def write_csv(table: pd.DataFrame, target: str | Path | IO[str]) -> None:
 def csv_chunks(table: pd.DataFrame) -> Iterator[str]:
     """Yield the CSV of a scores table in pieces of bounded size, the header first.
 
-    Ids are exact; names of pages that a spreadsheet would run are made `neutral`.
+    Ids are exact; names of pages that a spreadsheet would run as a formula are made `neutral`.
     """
     yield ",".join(COLUMNS) + "\n"
     fields = {page: quoted(neutral(str(page))) for page in pd.unique(table["page"])}

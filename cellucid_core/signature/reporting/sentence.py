@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cellucid_core.signature.statistics import Agreement, Owned, Pooled, Sample, agreement, cohens_d, u_statistic
 
-#: Below this |d| a difference is too small to be put in words as one (Cohen 1988: 0.2 is "small").
+#: Pages whose |d| is below this are said to score about the same (Cohen 1988: 0.2 is "small").
 SMALL_D = 0.2
 
 
@@ -27,12 +27,12 @@ def headline(
     samples
         Their scores, one `Sample` per page.
     pooled
-        The same, sorted together, where that was done already.
+        The same scores sorted together, where that is done already.
     owned
         The scores of each page by donor or sample, where such a column is chosen: the sentence then says in how many
         donors the difference has the same direction.
     units
-        What these are called, in the plural.
+        What donors or samples are called, in the plural (`unit_word`).
 
     Returns
     -------
@@ -115,6 +115,6 @@ def _numbers(d: float, auc: float, against: str = "") -> str:
 
 
 def effect_text(d: float) -> str:
-    """Return an effect size as a sentence says it: ``1.4``, ``−0.23``."""
+    """Return an effect size as sentences show it, with two or three digits: ``1.4``, ``−0.23``."""
     shown = f"{d:.1f}" if abs(d) >= 1 else f"{d:.2f}"
     return shown.removeprefix("-") if float(shown) == 0 else shown.replace("-", "−")

@@ -13,7 +13,7 @@ from cellucid_core.signature.reporting.statistics_table import test_row
 from cellucid_core.signature.reporting.tests_table import TEST_WORDS, tests_table
 from cellucid_core.signature.statistics import Split, TestResult
 
-#: An adjusted p below this is called a difference.
+#: A pair whose adjusted p is below this is said to differ.
 _CLEAR_P = 0.05
 
 
@@ -25,7 +25,7 @@ def split_table(split: Split, pages: Sequence[Page]) -> pd.DataFrame:
     split
         What was compared.
     pages
-        The pages that were split, in order; page and values are called by their labels.
+        The pages that were split, in order; pages and values are called by their labels.
     """
     tables = [
         tests_table(tests, split.values).assign(page=page.label)
@@ -39,8 +39,9 @@ def split_table(split: Split, pages: Sequence[Page]) -> pd.DataFrame:
 def split_sentence(split: Split, pages: Sequence[Page]) -> str:
     """Say in one sentence where the values differ most.
 
-    Of the pairs whose adjusted p is below 0.05 the one with the largest effect is named, and how many there are; where
-    there is none, the largest effect of all. What is too small to be called a difference is not called one.
+    The sentence names the pair with the largest effect among those whose adjusted p is below 0.05, and says how many
+    these are; where there is none, the pair with the largest effect of all. Where that effect is below `SMALL_D` it
+    says that the values score about the same.
 
     Parameters
     ----------
@@ -79,9 +80,10 @@ def split_sentence(split: Split, pages: Sequence[Page]) -> str:
 
 
 def split_csv(split: Split, pages: Sequence[Page]) -> str:
-    """Return one row per page and test as CSV, with every digit: ``column``, ``page``, ``value_a``, ``value_b``, and
-    the numbers of `statistics_csv`.
-    """  # noqa: D205
+    """Return one row per page and test as CSV, with every digit.
+
+    Columns: ``column``, ``page``, the columns of `statistics_csv` without pages, ``value_a`` and ``value_b`` first.
+    """
     rows = []
     for page, tests in zip(pages, split.tests, strict=True):
         for test in tests:
@@ -93,7 +95,7 @@ def split_csv(split: Split, pages: Sequence[Page]) -> str:
 
 
 def brackets_caption(tests: Sequence[TestResult]) -> str:
-    """Say of which test the p-values over a chart's pairs are, and what its unit is.
+    """Say which test the p-values on a chart's brackets come from, and what its unit is.
 
     Parameters
     ----------

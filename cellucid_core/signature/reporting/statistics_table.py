@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 
 
 def summary_csv(run: SignatureRun) -> str:
-    """Return one row per page as CSV, see `summarize`; numbers read back as they were, an undefined one is empty."""
+    """Return one row per page as CSV, see `summarize`; numbers read back unchanged, and undefined ones are empty."""
     return neutral_table(run.summary, exact=()).to_csv(index=False, lineterminator="\n")
 
 
 def statistics_csv(run: SignatureRun) -> str:
     """Return one row per test as CSV.
 
-    Columns: ``test``, ``unit``, ``page_a`` and ``page_b`` (empty for a test of all pages, named in ``pages``), ``n_a``,
-    ``n_b``, ``effect_size``, ``effect_size_type``, ``ci_low``, ``ci_high``, ``auc``, ``statistic``, ``df``, ``df_2``,
-    ``p_value``, ``log10_p``, ``p_adjusted``, ``note``. A p-value below 1e-300 is 1e-300, its logarithm exact.
+    Columns: ``test``, ``unit``, ``page_a`` and ``page_b`` (empty for a test of all pages), ``pages`` (their names, for
+    a test of all pages only), ``n_a`` (of all pages, for such a test), ``n_b``, ``effect_size``, ``effect_size_type``,
+    ``ci_low``, ``ci_high``, ``auc``, ``statistic``, ``df``, ``df_2``, ``p_value``, ``log10_p``, ``p_adjusted``,
+    ``note``. A p-value below 1e-300 is written as 1e-300, with its exact logarithm. Without tests only the first four
+    columns are there.
     """
     rows = [test_row(test) for test in run.tests]
     columns = list(rows[0]) if rows else ["test", "unit", "page_a", "page_b"]

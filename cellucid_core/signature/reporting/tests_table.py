@@ -1,4 +1,4 @@
-"""Test results as a table: effect sizes first, then the tests they come with."""
+"""Test results as tables: effect sizes first, then the tests that they come with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEST_WORDS = {
     "paired-t": "paired t",
     "wilcoxon": "Wilcoxon signed-rank",
 }
-#: Shares of the variance and what to call them (Cohen 1988: 0.01, 0.06 and 0.14 are small, medium and large).
+#: Upper limits of a share of the variance, and its name (Cohen 1988: 0.01, 0.06 and 0.14 are small, medium and large).
 _SHARES = ((0.01, "almost nothing"), (0.06, "little"), (0.14, "a part"), (0.5, "much"), (float("inf"), "most"))
 EFFECT_WORDS = {
     "cohens-d": "Cohen's d",
@@ -35,14 +35,14 @@ def tests_table(tests: Sequence[TestResult], pages: Sequence[Page] = ()) -> pd.D
     tests
         The tests.
     pages
-        The compared pages, which know what people call them (`Page.label`).
+        The compared pages; the table calls them by their labels (`Page.label`).
 
     Returns
     -------
     pandas.DataFrame
         ``comparison``, ``effect`` (float), ``effect type``, ``95 % interval``, ``AUC``, ``test``, ``statistic``,
-        ``df``, ``p-value`` (text, so that tiny values read "p < 1e-300", adjusted where there are pairs), ``units`` and
-        ``note``.
+        ``df``, ``p-value`` (text, so that tiny values read "p < 1e-300"; the adjusted one where there is one),
+        ``units`` and ``note``.
     """
     called = {page.name: page.label for page in pages}
 
@@ -69,7 +69,10 @@ def tests_table(tests: Sequence[TestResult], pages: Sequence[Page] = ()) -> pd.D
 
 
 def overall_sentence(tests: Sequence[TestResult]) -> str:
-    """Return what the overall tests of three or more pages say in words, or nothing where there are none."""
+    """Return what the overall test of three or more pages says in words, or nothing where there is none.
+
+    It is Kruskal–Wallis's, by sample where there is one by sample.
+    """
     overall = [test for test in tests if len(test.pages) > 2 and test.effect_size is not None]
     if not overall:
         return ""
@@ -83,7 +86,7 @@ def overall_sentence(tests: Sequence[TestResult]) -> str:
 
 
 def mixed_model_table(fits: Sequence[MixedPair]) -> pd.DataFrame:
-    """Return one row per pair of a mixed model; p is adjusted where there are several."""
+    """Return one row per pair of a mixed model; the p-value is the adjusted one where there are several pairs."""
     rows = [
         {
             "comparison": " − ".join(fit.pages),

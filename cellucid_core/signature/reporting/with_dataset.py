@@ -1,4 +1,4 @@
-"""Scores beside what the dataset has: a Parquet table, the cell table as CSV, a copy of the ``.h5ad`` file."""
+"""Scores as files that go with the dataset: a Parquet table, the cell table as CSV, a copy of the ``.h5ad`` file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SCORE_COLUMN = "signature_score"
 PAGE_COLUMN = "signature_page"
 _ROWS_AT_ONCE = 50_000
-#: Between the names of the pages of a cell that is in several.
+#: What joins the names of pages for a cell that is in several.
 _AND = " & "
 
 
@@ -35,7 +35,7 @@ def write_parquet(view: View, run: SignatureRun, target: Path) -> None:
     Raises
     ------
     InputError
-        The disk is full.
+        The file cannot be written, for example because the disk is full.
     """
     with _told(target), complete_or_absent(target) as draft:
         run.table(view).to_parquet(draft, index=False)
@@ -44,8 +44,9 @@ def write_parquet(view: View, run: SignatureRun, target: Path) -> None:
 def obs_csv(view: View, run: SignatureRun) -> Iterator[str]:
     """Yield the cell table with the score as CSV: ``cell_id``, its columns, ``signature_score``, ``signature_page``.
 
-    One row per cell of the view. The score is the one before normalization, which depends on the pages; a cell in
-    several pages has their names joined by " & ", one in none an empty field. A name that is taken gets a number.
+    One row per cell of the view. The score is the one before normalization, because normalization depends on the pages.
+    A cell in several pages has their names joined by " & "; a cell in no page has an empty field. A column name that is
+    already taken gets a number.
     """
     columns = {str(key): view.obs(key) for key in dict.fromkeys(map(str, view.dataset.obs.columns))}
     names = unique(["cell_id", *columns, SCORE_COLUMN, PAGE_COLUMN])
@@ -59,30 +60,30 @@ def obs_csv(view: View, run: SignatureRun) -> Iterator[str]:
 
 
 def write_h5ad(view: View, run: SignatureRun, target: Path) -> tuple[str, str]:
-    """Write a copy of the dataset's ``.h5ad`` file with the score and the page of each cell among its obs columns.
+    """Write a copy of the dataset's ``.h5ad`` file with the score and the page of each cell as obs columns.
 
-    The file is copied as it is and only its cell table grows; no matrix is read. The score is the one before
-    normalization, NaN for cells that were left out.
+    The file is copied as it is and two columns are added to its cell table; no matrix is read. The score is the one
+    before normalization, NaN for cells that were left out.
 
     Parameters
     ----------
     view
         The dataset as mapped.
     run
-        What to write.
+        The run whose scores and pages are written.
     target
         The file to write; complete or absent, and never the dataset itself.
 
     Returns
     -------
     tuple of str
-        Names of the two new columns; a name that is taken gets a number.
+        Names of the two new columns; a name that is already taken gets a number.
 
     Raises
     ------
     InputError
-        The dataset is no ``.h5ad`` file of anndata 0.7 or later, was opened transposed, or is the target; or the
-        disk is full.
+        The dataset is not one ``.h5ad`` file of anndata 0.7 or later on this computer, was opened transposed, or is the
+        target; or the target cannot be written, for example because the disk is full.
     """
     path = view.dataset.path
     _check_h5ad(view)
@@ -103,7 +104,7 @@ def write_h5ad(view: View, run: SignatureRun, target: Path) -> tuple[str, str]:
 
 @contextmanager
 def _told(target: Path) -> Iterator[None]:
-    """Say what the disk did not take."""
+    """Turn an error of the file system into an `InputError` that says what happened."""
     try:
         yield
     except OSError as error:
@@ -115,7 +116,7 @@ def _told(target: Path) -> Iterator[None]:
 
 
 def _check_h5ad(view: View) -> None:
-    """Refuse what has no cell table that columns can be added to."""
+    """Refuse a dataset that is not one ``.h5ad`` file with a cell table that columns can be added to."""
     import h5py
 
     path, fix = view.dataset.path, "Take the CSV or the Parquet table, which join by cell id."

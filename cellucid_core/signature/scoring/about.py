@@ -1,4 +1,4 @@
-"""What a reader has to know of each method: its name, its scale, what a 0 means, what it does not see."""
+"""What a reader has to know about each method: its name, its scale, what a 0 means, what it is blind to."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class About:
     Attributes
     ----------
     label
-        In a list of methods.
+        Its name in a list of methods.
     title
-        On an axis.
+        Its name on an axis.
     scale, zero, blind
         Its scale; what a 0 means; what it is blind to.
     """
@@ -29,7 +29,7 @@ class About:
 
     @property
     def sentence(self) -> str:
-        """All three in one."""
+        """Scale, zero and what the method is blind to, in one sentence."""
         return f"Scale: {self.scale}; 0: {self.zero}; blind to {self.blind}."
 
 

@@ -1,9 +1,9 @@
 """AUCell: the area under the recovery curve of a cell's top genes (Aibar et al. 2017, 10.1038/nmeth.4463).
 
-As PyPI ``decoupler`` 2 computes it: genes that are 0 in every cell are left out; the others are ranked from the highest
-in each cell, equal values in a random order of the genes that is the same for all cells (numpy's ``default_rng``). With
-the ranks r of the signature's genes that are among the top u, the area is Σ(u − r), divided by what it would be if the
-genes stood first. Genes that the dataset lacks do not count.
+As PyPI ``decoupler`` 2 computes it: genes that are 0 in every cell are left out. The others are ranked from the highest
+in each cell, equal values in a random order of the genes that is the same for all cells (numpy's ``default_rng``). The
+area is Σ(u − r) over the signature's genes whose rank r is below u, the number of top genes; the score is this area
+divided by what it would be if the signature's genes stood first. Genes that the dataset lacks do not count.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def aucell_many(
     expression
         The chosen matrix. NaN counts as 0.
     matches
-        The genes as found, without negative ones; each counts once.
+        The genes as found; signs are ignored, and each gene counts once.
     top_share
-        Which share of the genes is the top, above 0 and at most 1.
+        Which share of the ranked genes is the top, above 0 and at most 1; at least two genes are.
     seed
         Of the order of equal values; 0 as in decoupler.
     progress
@@ -84,19 +84,19 @@ def aucell_many(
 
 
 def _best(size: int, top: int) -> float:
-    """Return the area of a signature whose genes stand first."""
+    """Return the area of a signature of `size` genes that stand first."""
     return float((top - np.arange(1, min(size, top - 1) + 1)).sum())
 
 
 def _areas(table: RankTable, place: np.ndarray, n_ranked: int, top: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return for each wanted gene the cells in which it is among the top, and what it adds to the area there."""
+    """Return, for each wanted gene, some cells and what it adds to the area there; in all other cells it adds 0."""
     higher, _ = table.higher()
     zeros = n_ranked - table.nonzero
     rank = higher + table.earlier + np.where(table.value < 0, zeros[table.cell], 0) + 1
     gaps = np.maximum(top - rank, 0).astype(np.float64)
     found = []
     for gene, (cells, mine) in enumerate(table.by_gene(gaps)):
-        # Where it is 0, it stands behind all positive values and the zeros of genes before it.
+        # Where the gene is 0, it stands behind all positive values and the zeros of genes that come before it.
         none = table.positive + (place[gene] - table.before[gene]) + 1
         none[cells] = top
         low = np.flatnonzero(none < top)

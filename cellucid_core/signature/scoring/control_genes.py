@@ -1,7 +1,8 @@
 """`score_genes`: a signature's mean less the mean of control genes of similar expression.
 
-The method of Satija et al. (2015), as `scanpy.tl.score_genes` computes it (ctrl_size 50, n_bins 25, all genes as the
-pool): same genes drawn for the same seed, so the same values.
+The method of Satija et al. (2015, 10.1038/nbt.3192), as `scanpy.tl.score_genes` computes it: the same control genes are
+drawn for the same seed, so the values are the same. The defaults are scanpy's (ctrl_size 50, n_bins 25, all genes as
+the pool).
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ def score_genes(
     means: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    """Score cells as `scanpy.tl.score_genes` does.
+    """Score cells as `scanpy.tl.score_genes` does: the mean of the signature's genes less that of control genes.
 
-    Each gene counts once, as there. Values that are not finite are left out of every mean.
+    Each gene counts once, as in scanpy. Values that are not finite are left out of every mean.
 
     Parameters
     ----------
@@ -48,9 +49,10 @@ def score_genes(
     seed
         Of numpy's legacy generator, as scanpy's ``random_state``.
     options
-        Its ``ctrl_size`` and ``n_bins``.
+        ``ctrl_size``, ``n_bins`` and ``gene_pool`` are used.
     gene_ids
-        (n_genes,) ids; of genes that share an id only the first is in the pool. None: all are different.
+        (n_genes,) ids; of genes that share an id only the first is in the pool. None means that all ids differ and that
+        every gene is in the pool, whatever ``gene_pool`` says.
     means
         From `gene_means`, where they are known.
     progress
@@ -59,12 +61,13 @@ def score_genes(
     Returns
     -------
     numpy.ndarray
-        (n_cells,) float64.
+        (n_cells,) float64; NaN in a cell without a finite value of the signature or of the controls.
 
     Raises
     ------
     InputError
-        No control genes are left, because the signature holds all that are like it.
+        The signature holds every gene of similar expression, so that no control genes are left; or none of the genes of
+        ``gene_pool`` is in the dataset.
     """
     genes = np.unique(match.positions)
     means = gene_means(expression, progress) if means is None else means
@@ -90,9 +93,9 @@ def control_genes(
 ) -> np.ndarray:
     """Draw control genes from the expression bins of a signature.
 
-    The genes of the pool are ranked by mean (ties take the lowest rank) and cut into bins of equal size; from each bin
-    that holds a gene of the signature, in ascending order, ``ctrl_size`` genes are drawn; those of the signature are
-    taken out.
+    The genes of the pool are ranked by mean (ties take the lowest rank) and cut into bins of equal size. From each bin
+    that holds a gene of the signature, in ascending order, ``ctrl_size`` genes are drawn; the signature's own genes are
+    then removed.
 
     Parameters
     ----------
@@ -102,6 +105,8 @@ def control_genes(
         Positions of the signature's genes.
     seed
         Of numpy's legacy generator.
+    options
+        ``ctrl_size`` and ``n_bins`` are used.
     pool
         Positions of the genes to draw from, ascending; None means all.
 
@@ -129,11 +134,11 @@ def control_genes(
 
 
 def gene_means(expression: Expression, progress: Callable[[float], None] | None = None) -> np.ndarray:
-    """Return each gene's mean over its values that are not missing, added up as scanpy adds; once per matrix.
+    """Return each gene's mean over its finite values, added up as scanpy adds them; computed once per matrix.
 
-    The rounding of these sums decides which of two near-equal genes is ranked first, hence which controls are drawn; so
-    it is repeated here as the installed scanpy does it: dense matrices in their own precision, sparse ones in float64
-    since scanpy 1.12 and in their own precision before.
+    The rounding of these sums decides which of two near-equal genes is ranked first, hence which controls are drawn. So
+    they are added up in the precision that the installed scanpy uses: dense matrices in their own precision, sparse
+    ones in float64 since scanpy 1.12 and in their own precision before.
 
     Returns
     -------
@@ -177,7 +182,7 @@ def _add_up(values: np.ndarray, total: Any) -> Any:
 
 
 def _add_up_in_numpy(values: np.ndarray, zero: Any) -> Any:
-    """Do what `_add_up` does, with what numpy has."""
+    """Do the same as `_add_up` with numpy, for matrices too small to be worth compiling for."""
     finite = np.where(np.isfinite(values), values, 0)
     return np.cumsum(finite, dtype=zero.dtype)[-1] if len(finite) else zero
 
@@ -192,9 +197,9 @@ def _sums_in_float64() -> bool:
 
 
 def _pool(expression: Expression, gene_ids: np.ndarray | None, options: MethodOptions, genes: np.ndarray) -> np.ndarray:
-    """Return the genes to draw from: of those that share an id, the first; of a chosen pool those that are there.
+    """Return the genes to draw from: the first of those that share an id, and of a chosen pool those in the dataset.
 
-    The signature's own genes are always among them, for their bins; scanpy refuses a pool without them.
+    The signature's own genes are always among them, because their bins are needed; scanpy refuses a pool without them.
     """
     if gene_ids is None:
         return np.arange(expression.n_genes)

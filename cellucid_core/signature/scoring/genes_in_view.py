@@ -1,4 +1,4 @@
-"""A signature's genes in a view: found, missing, proposed; and the matrix they are scored from."""
+"""A signature's genes in a view: found, missing, proposed; and the matrix that they are scored from."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def match_in_view(
     signed: bool = False,
     replaced: Mapping[str, str] | None = None,
 ) -> GeneMatch:
-    """Find a signature's genes in a view; the gene table's other text columns serve for proposals.
+    """Find a signature's genes in a view; proposals come from the gene table's other text columns, too.
 
     Parameters
     ----------
@@ -56,9 +56,10 @@ def match_many(
     replaced: Mapping[str, str] | None = None,
     propose: bool | None = None,
 ) -> list[GeneMatch]:
-    """Find the genes of several signatures, see `match_in_view`; the dataset's ids are prepared once.
+    """Find the genes of several signatures, see `match_in_view`; the dataset's ids are prepared only once.
 
-    Only for a single one there are proposals, unless it is said otherwise: a file may hold a hundred thousand genes.
+    By default missing genes get proposals only if there is a single signature, because a file of signatures may name a
+    hundred thousand genes; `propose` overrides that.
     """
     ids = GeneIds(view.gene_ids, _other_ids(view))
     propose = len(signatures) == 1 if propose is None else propose
@@ -71,7 +72,7 @@ def match_many(
     for one in signatures:
         weights = one.weights if isinstance(one, GeneSet) else None
         signs = None
-        if isinstance(one, GeneSet) and one.halves and weights is not None:  # up and down: signs, not weights
+        if isinstance(one, GeneSet) and one.halves and weights is not None:  # ±1 marks up and down: signs, not weights
             signs, weights = [1 if weight > 0 else -1 for weight in weights], None
         notes: list[str] = []
         if isinstance(one, str):
@@ -100,7 +101,7 @@ def need_expression(view: View) -> Expression:
     Raises
     ------
     InputError
-        There is none.
+        The dataset has no expression matrix.
     """
     if view.expression is None:
         raise InputError(
@@ -110,7 +111,7 @@ def need_expression(view: View) -> Expression:
 
 
 def none_found(match: GeneMatch, gene_ids: np.ndarray) -> InputError:
-    """Say that no gene was found, and what the missing ones could be."""
+    """Return the error that says that no gene was found, and what the missing ones could be."""
     if not match.missing:
         return InputError("No genes were given.", "Paste at least one gene.")
     what = f"None of the {len(match.missing)} genes is in the dataset."

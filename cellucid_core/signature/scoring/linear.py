@@ -1,4 +1,4 @@
-"""Weighted sums of genes: one, or many in one pass that reads each gene once and adds it to every sum that has it."""
+"""A weighted sum of genes, or many sums in one pass that reads each gene once."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def weighted_sum(
     expression
         The chosen matrix.
     positions, weights
-        Genes, and what each counts.
+        (genes,) places among the dataset's genes, and the weight of each.
 
     Returns
     -------
     tuple
-        (n_cells,) float64 sums, and the weight that each sum is made of: one number if every value is finite, else
-        (n_cells,) float64.
+        (n_cells,) float64 sums, and the total weight of the finite values in each sum: one number if every value is
+        finite, else (n_cells,) float64.
     """
     total = np.zeros(expression.n_cells)
     not_finite = expression.stats.n_not_finite
@@ -60,7 +60,7 @@ def weighted_sum(
 
 
 def _add_genes(expression: Expression, positions: np.ndarray, weights: np.ndarray, total: np.ndarray) -> None:
-    """Add many genes up, in their order, one half of the cells beside the other."""
+    """Add up many genes, in their order, in two threads that each take half of the cells."""
     middle, whole = expression.n_cells // 2, expression.gene_major()
     if whole is not None:  # one call for all genes
         add = compiled(_add_all)
@@ -112,7 +112,7 @@ def _add_all(
 
 
 def batches(n: int, n_cells: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, stop) of runs of sums whose scores fit into memory."""
+    """Yield (start, stop) of batches of the n sums whose scores fit into memory."""
     step = max(1, SCORES_AT_ONCE // max(n_cells, 1))
     for start in range(0, n, step):
         yield start, min(n, start + step)
@@ -133,7 +133,7 @@ def weighted_sums(
     expression
         The chosen matrix.
     positions, weights
-        Per list: genes, and what each counts.
+        Per list: places among the dataset's genes, and the weight of each.
     cells
         Cells to add up for, ascending; None means all.
     progress
@@ -142,8 +142,8 @@ def weighted_sums(
     Returns
     -------
     tuple
-        (lists, cells) float64 sums; and per list the weight that its sums are made of: one number if every value is
-        finite, else (cells,) float64.
+        (lists, cells) float64 sums; and per list the total weight of the finite values in its sums: one number if every
+        value is finite, else (cells,) float64.
     """
     n = expression.n_cells if cells is None else len(cells)
     place = None

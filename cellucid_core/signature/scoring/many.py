@@ -37,22 +37,24 @@ class ManySignatures:
     Attributes
     ----------
     signatures, matches
-        All that were asked for, and the genes of each.
+        All signatures that were asked for, and the genes of each.
     method, seed, repeats
         How they were scored.
     pages
         The compared pages, in order.
     table
-        One row per signature: ``signature``, ``description``, ``found``, ``genes`` (how many different ones it has),
-        ``highest`` (the page with the highest mean), ``d`` (Cohen's d of that page against all other cells), ``note``
-        (why it has no score, else empty).
+        One row per signature: ``signature``, ``description``, ``found`` (how many of its genes the dataset has),
+        ``genes`` (how many different genes it has), ``highest`` (the page with the highest mean), ``d`` (Cohen's d of
+        that page against all other cells), ``note`` (why it has no score, else empty).
     long
         One row per signature and page: ``signature``, ``page``, ``n`` (cells with a score), ``mean``, ``std`` (ddof 1),
-        ``d`` (against all other cells of the dataset), ``z`` (the mean, z-scored over the signature's pages).
+        ``d`` (Cohen's d against all other cells of the dataset), ``z`` (the mean, z-scored over the signature's pages
+        with ddof 0; 0 where the means are equal).
     scores
-        (signatures, n_cells) float64 where they fit into memory, NaN where there is no score; else None.
+        (signatures, n_cells) float64, NaN where there is no score; None if they are more than fit into memory
+        (`SCORES_AT_ONCE`).
     options
-        Choices of the method.
+        Options of the method.
     """
 
     signatures: list[GeneSet]
@@ -87,29 +89,30 @@ def score_many(
     view
         The dataset as mapped.
     signatures
-        Any number of them; they are worked on in batches that fit into memory.
+        Any number of them; they are scored in batches that fit into memory.
     method, seed, options
-        See `score_cells`. Methods of `TOGETHER`, mean and sum read each gene of a batch once.
+        See `score_cells`. Methods of `TOGETHER`, mean and sum read each gene only once per batch.
     pages
-        Pages to compare; none: one page of all cells.
+        Pages to compare; without pages, one page of all cells.
     repeats
         Whether a repeated gene counts once or as often as listed.
     accept_proposals
-        Accept, for every missing gene that has exactly one proposal, that one.
+        Whether every missing gene that has exactly one proposal is replaced by it.
     propose
-        Whether to say what missing genes could be: of very many, that takes a while.
+        Whether to look for proposals for missing genes, which takes a while if they are very many.
     progress
         Called with the done share, 0 to 1.
 
     Returns
     -------
     ManySignatures
-        A signature that has no score (no gene found, say) is in the table with a note.
+        A signature without a score (because no gene was found, for example) is in the tables with a note.
 
     Raises
     ------
     InputError
-        There is no expression matrix, no signature, or the method is unknown.
+        There is no expression matrix, no signature, the method is unknown, or ``max_rank`` exceeds the number of genes
+        (``ucell``).
     """
     if method not in METHODS:
         raise InputError(f"There is no score {method!r}.", f"Choose one of {', '.join(METHODS)}.")
@@ -149,7 +152,10 @@ def iter_scores(
     options: MethodOptions = DEFAULT_OPTIONS,
     progress: Callable[[float], None] | None = None,
 ) -> Iterator[tuple[int, np.ndarray | str]]:
-    """Yield each signature's number and its scores, (n_cells,) float64, or why it has none."""
+    """Yield each signature's number and its scores, (n_cells,) float64, or a sentence on why it has none.
+
+    The order is not that of `matches`: signatures without scores come first, then, for mean and sum, those with signs.
+    """
     expression = need_expression(view)
     report = progress or (lambda share: None)
     scored: list[int] = []
@@ -159,7 +165,7 @@ def iter_scores(
             yield i, why
         else:
             scored.append(i)
-    if method in ("mean", "sum"):  # those with signs are few: one by one
+    if method in ("mean", "sum"):  # signatures with signs are few, so they are scored one by one
         for i in [i for i in scored if matches[i].signed]:
             yield i, score_cells(expression, matches[i], method)
         scored = [i for i in scored if not matches[i].signed]
@@ -187,7 +193,7 @@ def iter_scores(
             except InputError as error:
                 yield i, error.what
         return
-    # Else each batch would read the whole matrix for them.
+    # Computed once, because otherwise each batch would read the whole matrix for them.
     walked = method in ("zscore", "ulm") and bool(scored) and not expression.spread
     moments = cell_moments(expression) if walked else None
     for start, stop in batches(len(scored), view.n_cells):
@@ -219,7 +225,7 @@ def _finished(
 
 
 def _why_not(match: GeneMatch, method: Method) -> str:
-    """Say why a signature cannot be scored, or nothing."""
+    """Return why a signature cannot be scored, or empty text."""
     if not match.found:
         return "None of its genes is in the dataset."
     try:
@@ -231,7 +237,7 @@ def _why_not(match: GeneMatch, method: Method) -> str:
 
 
 def page_numbers(scores: np.ndarray, pages: Sequence[Page]) -> np.ndarray:
-    """Reduce one score to what the tables show of each page.
+    """Reduce one score to the numbers that the tables show for each page.
 
     Parameters
     ----------
@@ -254,7 +260,7 @@ def page_numbers(scores: np.ndarray, pages: Sequence[Page]) -> np.ndarray:
     if n_all == 0:
         return result
     center = float(scores.mean()) if clean else float(scores[finite].mean())
-    # Sums of deviations from the middle do not lose digits when one is taken from the other.
+    # Sums of deviations from the mean lose no digits when one is subtracted from the other.
     around = scores - center if clean else np.where(finite, scores - center, 0)
     sum_all, squares_all = float(around.sum()), float(around @ around)
     flat = squares_all <= 1e-24 * n_all * max(1.0, center * center)

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 Method = Literal["mean", "sum", "median", "score_genes", "ucell", "aucell", "zscore", "ulm", "ssgsea"]
 METHODS = cast(tuple[Method, ...], get_args(Method))
-#: Methods in which several signatures share a walk through the whole matrix.
+#: Methods in which several signatures share one walk through the whole matrix.
 TOGETHER: tuple[Method, ...] = ("ucell", "aucell", "zscore", "ulm", "ssgsea")
-#: Methods that take weights; the others take each gene once.
+#: Methods that use given weights; the others ignore them.
 WEIGHTED_METHODS: tuple[Method, ...] = ("mean", "sum", "zscore", "ulm")
-#: Methods that score the genes that count up, and take away the score of those that count down.
+#: Methods that score genes of sign +1 and genes of sign −1 apart and subtract the second score from the first.
 _HALVES: tuple[Method, ...] = ("median", "score_genes", "aucell", "ssgsea")
 
 #: Values that the median holds in memory at once (64 MB as float64).
@@ -57,17 +57,18 @@ def score_cells(
     match
         The genes as found; ``ucell`` also counts the missing ones, as pyucell does.
     method
-        ``mean``, ``sum``, ``median`` over the finite values of the found genes (float64 accumulation, NaN where a
-        cell has none); a weight above 1 counts a gene that often. Where weights were given, the mean is Σwx/Σw and the
-        sum Σwx over the finite x. ``score_genes``: see `control_genes`; ``ucell``, ``aucell``, ``ssgsea``: see the
-        files of these names; ``zscore``, ``ulm``: see `whole_cell`. Weights are used by `WEIGHTED_METHODS`. Genes that
-        count down: their scores are taken away, or their weights are below 0.
+        ``mean``, ``sum``, ``median`` over the finite values x of the found genes (float64 accumulation; NaN where a
+        cell has none): the mean is Σswx/Σw and the sum Σswx, with w how often a gene counts or its given weight and s
+        its sign. ``score_genes``: see `control_genes`; ``ucell``, ``aucell``, ``ssgsea``: see the files of these names;
+        ``zscore``, ``ulm``: see `whole_cell`. Given weights are used by `WEIGHTED_METHODS` only. Median,
+        ``score_genes``, ``aucell``, ``ssgsea`` and ``ucell`` score the genes of sign −1 apart and subtract that score.
     seed
         Of the control genes' draw (``score_genes``) and of the order of equal values (``aucell``).
     options
-        Choices of single methods.
+        Options of single methods.
     gene_ids
-        (n_genes,) the dataset's gene ids; ``score_genes`` needs them only where ids repeat.
+        (n_genes,) the dataset's gene ids. ``score_genes`` needs them where ids repeat, and for ``options.gene_pool``,
+        which is ignored without them.
     means
         (n_genes,) from `control_genes.gene_means`, where ``score_genes`` is asked for more than once.
     progress
@@ -81,7 +82,8 @@ def score_cells(
     Raises
     ------
     InputError
-        No gene was found, the method is unknown, or the weights do not add up to more than 0 (mean).
+        No gene was found, the method is unknown, the weights do not add up to more than 0 (mean), ``max_rank`` exceeds
+        the number of genes (``ucell``), or there are no control genes (``score_genes``).
     """
     if method not in METHODS:
         raise InputError(f"There is no score {method!r}.", f"Choose one of {', '.join(METHODS)}.")
@@ -116,7 +118,7 @@ def _score_cells(
     means: np.ndarray | None,
     progress: Callable[[float], None] | None,
 ) -> np.ndarray:
-    """Do what `score_cells` does, where the matrix is read."""
+    """Do the work of `score_cells` where the matrix is read: here or on a cluster."""
     if method in TOGETHER:
         scores = _score_together(expression, [match], method, seed=seed, options=options, progress=progress)
         return np.asarray(scores[0])
@@ -159,10 +161,12 @@ def score_together(
 
     Parameters
     ----------
+    expression, seed, options, progress
+        See `score_cells`.
     matches
-        Each with a gene that was found.
+        The genes of each signature; each has at least one found gene.
     method
-        Of `TOGETHER`. The others as `score_cells`.
+        One of `TOGETHER`.
     moments
         From `cell_moments`, where ``zscore`` or ``ulm`` is asked for more than once.
 
@@ -170,6 +174,11 @@ def score_together(
     -------
     numpy.ndarray
         (signatures, n_cells) float64.
+
+    Raises
+    ------
+    InputError
+        ``max_rank`` exceeds the number of genes (``ucell``).
     """
     if method == "ucell":
         options.check_rank(expression.n_genes)
@@ -180,7 +189,7 @@ def score_together(
         method,
         seed=seed,
         options=options,
-        moments=None if expression.spread else moments,  # of all cells
+        moments=None if expression.spread else moments,  # they are of all cells, not of a part
         progress=progress,
     )
 
@@ -195,7 +204,7 @@ def _score_together(
     moments: Moments | None = None,
     progress: Callable[[float], None] | None,
 ) -> np.ndarray:
-    """Do what `score_together` does, where the matrix is read."""
+    """Do the work of `score_together` where the matrix is read: here or on a cluster."""
     if method == "ucell":
         plain = [match.unweighted() for match in matches]
         return ucell_many(expression, plain, max_rank=options.max_rank, progress=progress)
@@ -222,7 +231,7 @@ def genes_used(expression: Expression, positions: np.ndarray) -> np.ndarray:
     expression
         The chosen matrix.
     positions
-        Genes; each counts once however often it is named.
+        Places of genes among the dataset's genes; each counts once however often it is named.
 
     Returns
     -------
@@ -248,12 +257,12 @@ def _sum_or_mean(expression: Expression, match: GeneMatch, *, mean: bool) -> np.
 
 
 def check_weights(match: GeneMatch, *, mean: bool) -> None:
-    """Refuse a weighted mean whose weights add up to nothing, or to less.
+    """Refuse a weighted mean whose weights do not add up to more than 0.
 
     Raises
     ------
     InputError
-        Divided by 0 it is not defined, and divided by a negative number it would call the lowest cell the highest.
+        The sum is 0, so that the mean is not defined, or negative, so that the lowest cell would get the highest score.
     """
     whole = float(match.weights.sum())
     if match.weighted and mean and whole <= 1e-9 * float(np.abs(match.weights).sum()):
@@ -266,9 +275,19 @@ def check_weights(match: GeneMatch, *, mean: bool) -> None:
 def over_weight(
     total: np.ndarray, weight: np.ndarray, expression: Expression, match: GeneMatch, *, mean: bool
 ) -> np.ndarray:
-    """Make scores of sums over the finite values: NaN where there is none, or where a mean's Σw is not above 0."""
+    """Turn sums over finite values into scores: NaN where a cell has no finite value, or a mean's Σw is not above 0.
+
+    Parameters
+    ----------
+    total, weight
+        (n_cells,) float64, from `weighted_sum`.
+    expression, match
+        What the sums were made from.
+    mean
+        Whether the score is the mean rather than the sum.
+    """
     if mean:
-        # What is left of weights that were taken away one by one is not exactly 0.
+        # Weights that were subtracted one by one do not leave exactly 0.
         least = 1e-9 * float(np.abs(match.weights).sum())
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(weight > least, total / weight, np.nan)

@@ -19,7 +19,7 @@ def normalize(scores: Sequence[np.ndarray], how: Normalization = "none") -> list
     Parameters
     ----------
     scores
-        One array per page. A cell that is in two pages counts twice.
+        One (n_cells of the page,) array per page. A cell that is in two pages counts twice.
     how
         ``zscore``: (x − μ)/σ with σ the population standard deviation (ddof 0), all 0 if σ is 0.
         ``minmax``: (x − min)/(max − min), all 0 if they are equal. ``none``: as they are.
@@ -27,7 +27,7 @@ def normalize(scores: Sequence[np.ndarray], how: Normalization = "none") -> list
     Returns
     -------
     list of numpy.ndarray
-        float64, one per page; what is not finite becomes NaN and takes no part.
+        float64, one per page; values that are not finite become NaN and take no part.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def normalize(scores: Sequence[np.ndarray], how: Normalization = "none") -> list
     if len(pooled) == 0:
         return clean
     low, high = float(pooled.min()), float(pooled.max())
-    if low == high:  # asked this way because σ of equal numbers need not come out as exactly 0
+    if low == high:  # not "σ == 0": rounding can make σ of equal numbers differ from 0
         return [np.where(np.isnan(page), np.nan, 0.0) for page in clean]
     if how == "minmax":
         return [(page - low) / (high - low) for page in clean]

@@ -1,4 +1,4 @@
-"""Choices of single scoring methods."""
+"""Options of single scoring methods."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from cellucid_core.errors import InputError
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """Choices that single methods take; the others pass them by.
+    """Options of single methods; the other methods ignore them.
 
     Attributes
     ----------
     max_rank
-        ``ucell``: the largest rank that counts. The same for all samples of a study.
+        ``ucell``: the largest rank that counts, from 1. It should be the same for all samples of a study.
     top_share
-        ``aucell``: which share of the genes is the top, above 0 and at most 1.
+        ``aucell``: which share of the ranked genes is the top, above 0 and at most 1.
     ctrl_size, n_bins
-        ``score_genes``: control genes that are drawn from each bin of mean expression, and how many bins there are.
+        ``score_genes``: control genes that are drawn from each bin of mean expression, from 1, and the number of bins,
+        from 2.
     gene_pool
-        ``score_genes``: ids of the genes that controls are drawn from; none: all genes.
+        ``score_genes``: ids of the genes that controls are drawn from; empty means all genes.
+
+    Raises
+    ------
+    InputError
+        A number is outside its range.
     """
 
     max_rank: int = 1500
@@ -39,12 +45,12 @@ class MethodOptions:
             raise InputError(f"top_share cannot be {self.top_share!r}.", "Use a share above 0, and at most 1.")
 
     def check_rank(self, n_genes: int) -> None:
-        """Refuse a largest rank that there is not among so few genes.
+        """Refuse a largest rank that exceeds the number of genes.
 
         Raises
         ------
         InputError
-            It was chosen, and is more than the number of genes.
+            `max_rank` is not the default and exceeds `n_genes`.
         """
         if self.max_rank != DEFAULT_OPTIONS.max_rank and self.max_rank > n_genes:
             raise InputError(
@@ -53,15 +59,15 @@ class MethodOptions:
             )
 
     def changed(self) -> dict[str, Any]:
-        """Return the choices that are not the usual ones, by name."""
+        """Return the options that differ from their defaults, by name."""
         each = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in each.items() if value != getattr(DEFAULT_OPTIONS, name)}
 
     def used_by(self, method: str) -> dict[str, Any]:
-        """Return those of `changed` that a method takes."""
+        """Return the options of `changed` that a method takes."""
         return {name: value for name, value in self.changed().items() if name in _TAKES.get(method, ())}
 
 
-#: Method → the choices that it takes.
+#: Method → the options that it takes.
 _TAKES = {"ucell": ("max_rank",), "aucell": ("top_share",), "score_genes": ("ctrl_size", "n_bins", "gene_pool")}
 DEFAULT_OPTIONS = MethodOptions()

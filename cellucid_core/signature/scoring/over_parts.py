@@ -1,4 +1,4 @@
-"""Scores of a part's cells, computed where its store is read: here for all cells at once, on a cluster part by part."""
+"""Scores computed where the matrix is read: in this process for all cells at once, on a cluster part by part."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def over_parts(
     progress: Share | None = None,
     **options: Any,
 ) -> np.ndarray:
-    """Return ``kernel(expression, *arguments, progress=…, **options)``, whose last axis is the cells.
+    """Return ``kernel(expression, *arguments, progress=…, **options)``, an array whose last axis is the cells.
 
     Parameters
     ----------
     kernel
-        A function of a module. What it computes of a cell depends on that cell's values and on ``expression.stats``
-        only, so that it is the same in a part.
+        A module-level function, so that it can be sent to a worker. Its result for a cell must depend only on that
+        cell's values and on ``expression.stats``, so that it is the same for a part as for all cells.
     """
     parts = expression.parts() if expression.spread else []
     if not parts:

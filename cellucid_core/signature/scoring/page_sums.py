@@ -1,4 +1,4 @@
-"""Sums over the cells of pages that may share cells: each cell has one code, the set of pages that it is in."""
+"""Sums over the cells of pages that may share cells: each cell has one code, which stands for the set of its pages."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from cellucid_core.cell_pages import Page
 
 @dataclass(frozen=True, eq=False)
 class PageCodes:
-    """The cells by the sets of pages they are in.
+    """The cells grouped by the set of pages that each is in.
 
     Attributes
     ----------
     code
-        (n_cells,) the set of each cell.
+        (n_cells,) int16 or int32: the number of the set that the cell's pages are.
     n_groups
-        How many sets there are, that of no page included.
+        How many sets there are, the empty one included.
     member
         (groups, pages) float64: 1 where the page belongs to the set; sums per set times this are sums per page.
     in_any
@@ -36,19 +36,19 @@ class PageCodes:
         return np.asarray(self.code.take(cells))
 
     def count(self, mask: np.ndarray | None) -> np.ndarray:
-        """Count the cells of each set, of those in a mask; (groups,) float64."""
+        """Count the cells of each set, all or those in a mask; (groups,) float64."""
         code = self.code if mask is None else self.code[mask]
         return np.bincount(code, minlength=self.n_groups).astype(np.float64)
 
     def add(self, mask: np.ndarray | None, values: np.ndarray) -> np.ndarray:
-        """Add values up for each set, over the cells in a mask; (groups,) float64."""
+        """Add up values, (n_cells,), for each set, over all cells or those in a mask; (groups,) float64."""
         if mask is not None:
             return np.bincount(self.code[mask], weights=values[mask], minlength=self.n_groups)
         return np.bincount(self.code, weights=values, minlength=self.n_groups)
 
 
 def page_codes(pages: Sequence[Page], n_cells: int) -> PageCodes:
-    """Give each cell the code of the set of pages that it is in; 0 is not a page, and page i alone i + 1."""
+    """Give each cell the code of its set of pages: 0 for no page, i + 1 for page i alone, more for several pages."""
     k = len(pages)
     times = np.zeros(n_cells, dtype=np.int32)
     code = np.zeros(n_cells, dtype=np.int16 if k < 2**14 else np.int32)

@@ -1,7 +1,7 @@
-"""The ranks of a few genes among all genes of each cell, by one walk through the matrix; no cell is ever sorted.
+"""The ranks of a few genes among all genes of each cell, by one walk through the matrix; whole cells are never sorted.
 
-The rank of a gene is the number of values above it, and something for those that equal it: half of them (mean rank), or
-those of genes that come before it in some order (ordinal rank). So the store is walked once, gene by gene, and each
+The rank of a gene is the number of values above it plus a part of those that equal it: half of them (mean rank), or
+those of genes that come before it in a given order (ordinal rank). So the store is walked once, gene by gene, and each
 value is counted against the few wanted values of its cell.
 """
 
@@ -33,23 +33,23 @@ class RankTable:
     Attributes
     ----------
     first, last
-        The cells, which are counted from `first` here.
+        The table holds the cells from `first` to before `last`; all its arrays count cells from `first`.
     start
-        (n_cells + 1,) where a cell begins.
+        (n_cells + 1,) int64: where the entries of each cell begin.
     cell, gene, value
-        One per entry; `gene` is the place among the wanted genes.
+        (entries,) the cell, the place among the wanted genes, and the value.
     above, tied
-        Counts, see `_count_gene`.
+        (entries,) int32 counts, see `_count_gene`.
     earlier
-        Entries of equal value at genes that come before in the order.
+        (entries,) int32: how many genes that come before in the order have the same value.
     positive, nonzero
-        (n_cells,) values above 0, and other than 0, of all genes in the order.
+        (n_cells,) int32: how many of all genes in the order are above 0, and other than 0.
     before
-        (wanted genes, n_cells) values other than 0 of genes that come before. Without an order this and the last three
-        are empty.
+        (wanted genes, n_cells) int32: how many genes that come before are other than 0. Without an order, `earlier`,
+        `positive`, `nonzero` and `before` are empty.
     place, sizes
-        Where the entries of the first wanted gene are, in the order of cells, then those of the second, …; how many
-        each gene has.
+        (entries,) where the entries of the first wanted gene are, in the order of cells, then those of the second, …;
+        (wanted genes,) how many entries each gene has.
     """
 
     first: int
@@ -69,11 +69,11 @@ class RankTable:
 
     @property
     def n_cells(self) -> int:
-        """How many cells."""
+        """How many cells the table holds."""
         return self.last - self.first
 
     def higher(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return for each entry how many values other than 0 are above it, and how many equal it, itself included."""
+        """Return per entry how many nonzero values of its cell are above it, and how many equal it, itself included."""
         n = len(self.cell)
         if n == 0:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -87,7 +87,7 @@ class RankTable:
         return higher[first], self.tied[first]
 
     def by_gene(self, values: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return each wanted gene's cells, and what belongs to its entries there."""
+        """Return, for each wanted gene, the cells of its entries and the entries' values, given one value per entry."""
         ends = np.cumsum(self.sizes)[:-1]
         return list(zip(np.split(self.cell[self.place], ends), np.split(values[self.place], ends), strict=True))
 
@@ -109,9 +109,10 @@ def rank_tables(
     genes
         Positions of the wanted genes, ascending.
     order
-        All genes that are ranked, in the order that decides between equal values; None: all, and mean ranks will do.
+        All genes that are ranked, in the order that decides between equal values. None means that all genes are ranked
+        and that mean ranks are enough.
     threads
-        How many parts of the cells are worked on at once.
+        How many threads count, each for its own cells.
     progress
         Called with the done share, 0 to 1.
     """
@@ -172,7 +173,7 @@ def _gather(expression: Expression, genes: np.ndarray, first: int, last: int, *,
 
 
 def _cell_order(cell: np.ndarray, value: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Return the order by cell, then by value, then as they come: that of ``np.lexsort((value, cell))``."""
+    """Return the order of ``np.lexsort((value, cell))``: by cell, then by value, equal ones as they come."""
     if len(cell) < COMPILED_FROM:
         return np.lexsort((value, cell))
     order = np.empty(len(cell), np.int64)
@@ -186,7 +187,7 @@ def _cell_order(cell: np.ndarray, value: np.ndarray, start: np.ndarray) -> np.nd
 
 
 def _bring_cells_together(cell: np.ndarray, following: np.ndarray, order: np.ndarray) -> None:
-    """Order entries by cell, the next of each cell going to its place in `following` (to be `compiled`)."""
+    """Order entries by cell; `following` holds the next free place of each cell (to be `compiled`)."""
     for k in range(len(cell)):
         order[following[cell[k]]] = k
         following[cell[k]] += 1
@@ -266,9 +267,9 @@ def _count_gene(
 ) -> None:
     """Count one gene's values against the table (to be `compiled`).
 
-    ``above[j]`` grows where a value stands between entry j and the next higher one of its cell, so that the number of
-    values above entry j is the sum of ``above`` from j to the cell's end; ``tied`` counts at the first of
-    equal entries. ``which`` is the gene's place among the wanted ones, or −1.
+    ``above[j]`` counts the values above entry j and not above the next entry of its cell, so that the number of values
+    above entry j is the sum of ``above`` from j to the cell's end. ``tied`` counts at the first of equal entries.
+    ``which`` is the gene's place among the wanted ones, or −1.
     """
     for k in range(len(cells)):
         this = values[k]
@@ -286,7 +287,7 @@ def _count_gene(
                 low = middle + 1
             else:
                 high = middle
-        # Counting has no branch to guess wrong, so for a few entries it beats halving.
+        # A plain count has no branch to mispredict, so for a few entries it beats halving.
         for j in range(low, high):
             low += value[j] < this
         if low > begin:

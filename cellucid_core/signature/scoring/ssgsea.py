@@ -1,10 +1,10 @@
 """ssGSEA: how far the signature's genes stand before the others in a cell's ranking (Barbie et al. 2009).
 
 Source: 10.1038/nature08460. As PyPI ``gseapy`` computes ES with its defaults (``sample_norm_method="rank"``,
-``weight=0.25``): genes are ranked from the highest, of equal values the last one first; a gene of mean rank m from the
-lowest weighs (10,000 m/N)^0.25. ES is the sum over all N ranks of the weighted share of the signature's genes met so
-far, less the share of the other genes. It is not divided by its range over the cells (gseapy's NES), so that a cell's
-score does not depend on other cells.
+``weight=0.25``): the N genes are ranked from the highest, of equal values the last one first. A gene whose mean rank
+from the lowest is m weighs (10,000 m/N)^0.25. ES is the sum over all N ranks of the weighted share of the signature's
+genes met so far, less the share of the other genes met so far. It is not divided by its range over the cells (gseapy's
+NES), so that a cell's score does not depend on other cells.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def ssgsea_many(
     expression
         The chosen matrix. NaN counts as 0.
     matches
-        The genes as found, without negative ones; each counts once.
+        The genes as found; signs are ignored, and each gene counts once.
     progress
         Called with the done share, 0 to 1.
 
@@ -62,7 +62,7 @@ def ssgsea_many(
         higher, tied = table.higher()
         zeros = n - table.nonzero
         behind = np.where(table.value < 0, zeros[table.cell], 0)
-        # How many ranks there are from a gene to the last one, itself included: what it adds to the sums.
+        # A gene counts in every sum from its own rank to the last: in so many of the N sums.
         reach = table.by_gene((n - higher - behind - table.earlier).astype(np.float64))
         weights = table.by_gene(_weight(n + 1 - (higher + behind + (tied + 1) / 2), n))
         none_weight = _weight(n + 1 - (table.positive + (zeros + 1) / 2), n)

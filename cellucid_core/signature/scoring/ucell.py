@@ -1,9 +1,9 @@
 """UCell: a score from the ranks of a cell's genes (Andreatta & Carmona 2021, 10.1016/j.csbj.2021.06.043).
 
 As PyPI ``pyucell`` computes it: in each cell the values that are not 0 are ranked from the highest (ties share their
-mean rank); a rank above the largest one that counts (`max_rank`, 1500), a 0 and a gene that the dataset lacks all count
-as that. With n genes and rank sum R, U = 1 − (R − n(n+1)/2) / (max_rank·n − n(n+1)/2); the score is U of the positive
-genes less U of the negative ones, not below 0.
+mean rank). A rank above `max_rank` (1500), a value of 0 and a gene that the dataset lacks all count as `max_rank`. With
+n genes and rank sum R, U = 1 − (R − n(n+1)/2) / (max_rank·n − n(n+1)/2). The score is U of the genes of sign +1 less U
+of those of sign −1, and at least 0.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def ucell_many(
     max_rank
         The largest rank that counts.
     threads
-        How many parts of the cells are worked on at once.
+        How many threads count, each for its own cells; where whole cells are sorted there are always two.
     progress
         Called with the done share, 0 to 1.
 
@@ -66,7 +66,7 @@ def ucell_many(
 def _all_ranked(
     expression: Expression, matches: Sequence[GeneMatch], max_rank: int, progress: Callable[[float], None] | None
 ) -> np.ndarray:
-    """Do what `ucell_many` does by ranking whole cells."""
+    """Do the work of `ucell_many` by ranking whole cells."""
     halves = [(row, sign) for row, match in enumerate(matches) for sign in (1, -1) if (match.signs == sign).any()]
     ours = [matches[row].signs == sign for row, sign in halves]
     places = [matches[row].positions[mine] for (row, _), mine in zip(halves, ours, strict=True)]
@@ -86,10 +86,10 @@ def _all_ranked(
 
 
 def _share(match: GeneMatch, sign: int, max_rank: int) -> float:
-    """Return what the genes of one sign add to the score for every rank that they save below the largest.
+    """Return what genes of one sign add to the score for each rank by which their rank sum is below the worst.
 
-    UCell is ``1 − (ranks − best) / (worst − best)``, the sum of ranks between the best possible, n (n + 1) / 2, and the
-    worst, n × `max_rank`; what is saved is the worst less the sum.
+    U is ``(worst − R) / (worst − best)`` with the rank sum R, the worst possible sum n × `max_rank` and the best one
+    n (n + 1) / 2; this is the sign over the denominator.
     """
     n = float(match.weights[match.signs == sign].sum() + match.missing_weights[match.missing_signs == sign].sum())
     between = n * max_rank - n * (n + 1) / 2
@@ -99,7 +99,7 @@ def _share(match: GeneMatch, sign: int, max_rank: int) -> float:
 def _scores(
     by_gene: list[tuple[np.ndarray, np.ndarray]], which: np.ndarray, match: GeneMatch, n_cells: int, max_rank: int
 ) -> np.ndarray:
-    """Return one signature's scores from the gaps of its genes, whose places in `by_gene` are `which`."""
+    """Return one signature's scores from the gaps (`_gaps`) of its genes, whose places in `by_gene` are `which`."""
     score = np.zeros(n_cells)
     for sign in (1, -1):
         ours = match.signs == sign
@@ -112,7 +112,7 @@ def _scores(
 
 
 def _gaps(table: RankTable, max_rank: int) -> np.ndarray:
-    """Return how far each entry's rank is below the largest one that counts (0 if it is not), float64."""
+    """Return how far each entry's rank is below `max_rank`, 0 where it is not below; float64."""
     higher, tied = table.higher()
     rank = higher + (tied + 1) / 2
     return np.where(rank <= max_rank, max_rank - rank, 0.0)

@@ -1,6 +1,6 @@
 """Scores that compare the signature's genes with all genes of the cell, in closed form from sums: z-score and ULM.
 
-As PyPI ``decoupler`` 2 computes them, over the genes that are not 0 in every cell.
+As PyPI ``decoupler`` 2 computes them, leaving out genes that are 0 in every cell.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def cell_moments(expression: Expression, progress: Callable[[float], None] | Non
     Returns
     -------
     tuple
-        (n_cells,) float64 twice, values that are not finite counting as 0; int.
+        (n_cells,) float64 sums and sums of squares, values that are not finite counting as 0; int number of genes.
     """
     kernel, n = compiled(_add), expression.n_genes
     halves = [(np.zeros(expression.n_cells), np.zeros(expression.n_cells)) for _ in range(2)]
@@ -76,9 +76,10 @@ def whole_cell_many(
     matches
         The genes as found, with weights and signs: w is a gene's weight, below 0 where it counts against the signature.
     method
-        ``zscore``: (Σwx/Σ|w| − the cell's mean) √n / its SD (ddof 1), n the genes whose w is not 0 (KSEA's form, which
-        decoupler calls RoKAI). ``ulm``: the t-value of the slope of x on w over all genes, 0 for genes outside the
-        signature (Badia-i-Mompel et al. 2022, 10.1093/bioadv/vbac016).
+        ``zscore``: (Σwx/Σ|w| − the cell's mean) √n / its SD (ddof 1), with n the number of genes whose w is not 0 (the
+        z-score of KSEA, Casado et al. 2013, 10.1126/scisignal.2003573; decoupler's flavour "RoKAI"). ``ulm``: the
+        t-value of the slope of x on w over all genes, where w is 0 for genes outside the signature (Badia-i-Mompel et
+        al. 2022, 10.1093/bioadv/vbac016).
     moments
         From `cell_moments`, where they are known.
     progress
@@ -87,7 +88,8 @@ def whole_cell_many(
     Returns
     -------
     numpy.ndarray
-        (signatures, n_cells) float64; NaN in a cell whose genes are all equal.
+        (signatures, n_cells) float64; NaN in a cell whose genes are all equal. All NaN if every gene of the signature
+        is 0 in all cells, or if fewer than three genes of the dataset are not.
     """
     report = progress or (lambda share: None)
     total, squares, n = moments or cell_moments(expression, lambda share: report(0.7 * share))

@@ -1,7 +1,7 @@
 """Rank scores of many signatures: each cell is ranked once, and a gene's rank counts in every signature that has it.
 
-`ranking` counts against few wanted genes without sorting; where the wanted genes are a good part of all, sorting
-every cell is faster, and no more is kept than the sums.
+`ranking` counts values against a few wanted genes without sorting. Where the wanted genes are a good part of all genes,
+sorting every cell is faster, and only the sums are kept in memory.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _SHARE = 0.15
 
 @dataclass(frozen=True, eq=False)
 class Membership:
-    """Which signatures have a gene.
+    """Which signatures have each gene.
 
     Attributes
     ----------
     start
-        (genes + 1,) where a gene's signatures begin, by the gene's place in the order that is ranked.
+        (genes + 1,) int64: where the signatures of each gene begin, genes in the order that is ranked.
     which, weight
-        The signatures, and what the gene counts in each.
+        The numbers of the signatures, and what the gene counts in each, float64.
     n
-        How many signatures.
+        How many signatures there are.
     """
 
     start: np.ndarray
@@ -46,7 +46,7 @@ class Membership:
 
     @classmethod
     def of(cls, places: Sequence[np.ndarray], weights: Sequence[np.ndarray], n_genes: int) -> Membership:
-        """Return it for signatures given as places in the order, and what each counts."""
+        """Build it from each signature's places in the order of genes and the weights of these."""
         place = np.concatenate([*places, np.empty(0, np.int64)]).astype(np.int64)
         which = np.repeat(np.arange(len(places)), [len(one) for one in places])
         weight = np.concatenate([*weights, np.empty(0)]).astype(np.float64)
@@ -57,7 +57,7 @@ class Membership:
 
 
 def many_wanted(expression: Expression, genes: np.ndarray) -> bool:
-    """Tell whether so many values are wanted that whole cells had better be sorted."""
+    """Tell whether the wanted genes hold so many values that sorting whole cells is faster than `ranking`."""
     held = expression.own_stats.n_nonzero
     return int(held[genes].sum()) > _SHARE * int(held.sum())
 
@@ -70,22 +70,24 @@ def walk_cells(
     arguments: tuple[Any, ...],
     progress: Callable[[float], None] | None = None,
 ) -> None:
-    """Run a kernel over the cells' values other than 0, gene by gene in an order.
+    """Rank the nonzero values of every cell and run a kernel on them.
 
     Parameters
     ----------
     expression
         The chosen matrix. NaN counts as 0.
     order
-        The genes that are ranked.
+        The genes that are ranked, in the order that decides between equal values.
     kernel
-        To be compiled; called with ``start`` (cells + 1), ``place`` and ``value`` (a cell's entries lie together,
-        ascending by place in `order`), ``ranked`` (a cell's entries from the highest value on, of equal ones the first
-        in the order first, counted from the cell's first entry), then a block of each of `sums`, then `arguments`.
+        A function to be compiled. It is called for stretches of cells with ``start`` (cells + 1), ``place`` and
+        ``value`` (a cell's entries lie together, ascending by place in `order`), ``ranked`` (a cell's entries from the
+        highest value on, counted from the cell's first entry), then the stretch of each of `sums`, then `arguments`.
     sums
-        Arrays (…, n_cells) that it writes to.
+        Arrays (…, n_cells) that the kernel writes to.
+    arguments
+        What the kernel needs beside that.
     progress
-        Called with the done share.
+        Called with the done share, 0 to 1.
     """
     fast, n_cells = compiled(kernel), expression.n_cells
     rank = compiled(_rank_packed if expression.dtype == np.float32 else _rank)
@@ -109,7 +111,7 @@ def walk_cells(
 def _cell_major(
     expression: Expression, order: np.ndarray
 ) -> Iterator[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield stretches of cells: first, last, and their values as `walk_cells` hands them on."""
+    """Yield stretches of cells: first, last, and ``start``, ``place`` and ``value`` as `walk_cells` passes them on."""
     entries = int(expression.own_stats.n_nonzero[order].sum()) + 1
     parts = max(1, -(-entries // _MOST_ENTRIES))
     bounds = np.linspace(0, expression.n_cells, parts + 1).astype(np.int64).tolist()
@@ -130,7 +132,7 @@ def _cell_major(
 
 
 def _stored(expression: Expression, order: np.ndarray, first: int, last: int) -> tuple[np.ndarray, ...]:
-    """Return where each gene's entries begin and end, and their cells and values; at least those of the stretch."""
+    """Return where each gene's entries begin and end, and all cells and values, with at least those of the stretch."""
     whole = expression.gene_major()
     if whole is not None:
         genes = whole.genes(order)
@@ -176,7 +178,7 @@ def _put(
     place: np.ndarray,
     value: np.ndarray,
 ) -> None:
-    """Put the values behind what their cells have already, gene by gene (to be `compiled`)."""
+    """Sort the values by cell, gene by gene; `following` holds each cell's next free place (to be `compiled`)."""
     for gene in range(len(begins)):
         mine = cells[begins[gene] : ends[gene]]
         for k in range(begins[gene] + np.searchsorted(mine, low), begins[gene] + np.searchsorted(mine, high)):
@@ -188,14 +190,14 @@ def _put(
 
 
 def _rank(start: np.ndarray, value: np.ndarray, ranked: np.ndarray) -> None:
-    """Rank the entries of each cell (to be `compiled`)."""
+    """Order the entries of each cell from the highest, equal ones as they come (to be `compiled`)."""
     for cell in range(len(start) - 1):
         begin, end = start[cell], start[cell + 1]
         ranked[begin:end] = np.argsort(-value[begin:end], kind="mergesort")
 
 
 def _rank_packed(start: np.ndarray, value: np.ndarray, ranked: np.ndarray) -> None:
-    """Do as `_rank` for float32: value and number are sorted as one 64-bit number (to be `compiled`)."""
+    """Do the same as `_rank` for float32 by sorting value and place as one 64-bit number (to be `compiled`)."""
     bits = value.view(np.uint32)
     most = 0
     for cell in range(len(start) - 1):
@@ -205,7 +207,8 @@ def _rank_packed(start: np.ndarray, value: np.ndarray, ranked: np.ndarray) -> No
         begin, end = start[cell], start[cell + 1]
         for k in range(end - begin):
             bit = bits[begin + k]
-            # Bits of positive floats ascend with them, those of negative ones descend; the highest comes first here.
+            # As integers, the bits of positive floats ascend with the float and those of negative ones descend. The
+            # highest is to come first, so the positive ones are turned round.
             if bit & np.uint32(0x80000000) == 0:
                 bit = np.uint32(0x7FFFFFFF) - bit
             keys[k] = (np.uint64(bit) << np.uint64(32)) | np.uint64(k)
@@ -226,7 +229,7 @@ def ucell_sums(
     weight: np.ndarray,
     max_rank: int,
 ) -> None:
-    """Add up, per signature and cell, how far the genes' mean ranks are below the largest one (to be `compiled`)."""
+    """Add up, per signature and cell, how far the genes' mean ranks are below `max_rank` (to be `compiled`)."""
     for cell in range(len(start) - 1):
         begin, end = start[cell], start[cell + 1]
         at = begin
@@ -298,7 +301,10 @@ def ssgsea_sums(
     scale: float,
     power: float,
 ) -> None:
-    """Add up weights, weights times reach, and reach, per signature and cell; see `ssgsea` (to be `compiled`)."""
+    """Add up, per signature and cell, weight, weight × reach, and reach of its genes; see `ssgsea` (to be `compiled`).
+
+    The reach of a gene is the number of ranks from its own to the last.
+    """
     n_genes = len(gene_start) - 1
     for cell in range(len(start) - 1):
         begin, end = start[cell], start[cell + 1]

@@ -1,4 +1,4 @@
-"""Comparing pages by their scores: effects, tests, replicates, chance, and what stands behind a score."""
+"""Comparing pages by their scores: effects, tests, replicates, chance, and the genes behind a score."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from cellucid_core.signature.statistics.replicates import Owned
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: Words in a column's name that tell a donor or sample, the likeliest first, and what its values are called.
+#: Words in a column's name that point to donors or samples, the likeliest first, and what the values are called.
 _WORDS = {
     "donor": "donors",
     "donors": "donors",
@@ -40,7 +40,7 @@ _WORDS = {
     "channel": "samples",
     "batch": "batches",
 }
-#: A name that ends so describes donors rather than naming them: donor_age, sample_type.
+#: A name that ends with one of these words describes donors rather than naming them: donor_age, sample_type.
 _DESCRIBES = frozenset(
     """
     age sex gender type status group condition disease diagnosis stage bmi ethnicity ancestry count
@@ -70,14 +70,14 @@ class Agreement:
 
 
 def agreement(one: Owned, others: Sequence[Owned]) -> Agreement:
-    """Compare a page with all other pages together within each donor.
+    """Compare, within each donor, a page with the other pages taken together.
 
     Parameters
     ----------
     one
         Scores of the page by donor.
     others
-        Those of the other pages; a donor's cells in them are taken together.
+        Scores of the other pages by donor; they are pooled within a donor.
     """
     sums = np.sum([other.sums for other in others], axis=0)
     counts = np.sum([other.counts for other in others], axis=0)
@@ -94,16 +94,12 @@ def unit_word(column: str) -> str:
 def sample_columns(view: View) -> list[str]:
     """Return the obs columns that are likely to name donors or samples, the likeliest first.
 
-    Parameters
-    ----------
-    view
-        The dataset as mapped.
-
     Returns
     -------
     list of str
-        Columns whose name has a word such as donor, patient, sample, orig.ident or batch in it, and whose values group
-        the cells: at least two of them, and on average ten cells or more each.
+        Columns whose name contains a word such as donor, patient, sample, orig or batch and does not end with one such
+        as age or type, and whose values group the cells: two values, or up to 2,000 with ten cells or more each on
+        average.
     """
     order = list(_WORDS)
     found = []
@@ -118,7 +114,7 @@ def sample_columns(view: View) -> list[str]:
 
 
 def _groups_cells(view: View, column: str) -> bool:
-    """Tell whether a column has few enough values, each of many cells."""
+    """Tell whether a column has at least two values, and few enough that they group cells."""
     if pd.api.types.is_float_dtype(view.obs(column).dtype):
         return False
     levels = len(view.label_counts(column))

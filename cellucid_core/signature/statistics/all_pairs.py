@@ -1,8 +1,8 @@
 """Mann–Whitney U, ties and ranks of all pairs of pages from one walk through the pooled scores.
 
-Where all scores stand sorted, U of any page against page j is a sum of how many scores of j are below each of its own
-(ties count half), which one running count of j gives for all pages at once. So twenty pages cost one sort and twenty
-running counts instead of 190 merges.
+U of a page against page j is the sum, over the page's scores, of how many scores of j are below each (ties count half).
+Once all scores are sorted together, one running count of j gives this for all pages at once. So twenty pages cost one
+sort and twenty running counts instead of 190 merges.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Pooled:
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Pooled:
-        """Pool samples; each is sorted already."""
+        """Pool samples; the scores of each are already sorted."""
         k = len(samples)
         values = np.concatenate([s.values for s in samples])
         counts = np.concatenate([s.counts for s in samples]).astype(np.float64)
@@ -54,7 +54,7 @@ class Pooled:
         values, counts, page = values[order], counts[order], page[order]
         new = np.ones(len(values), dtype=bool)
         new[1:] = values[1:] != values[:-1]
-        # Where the group of equal scores begins and ends that an entry is in.
+        # Where each group of equal scores begins and ends, and which group each entry is in.
         begin = np.flatnonzero(new)
         group = np.cumsum(new) - 1
         end = np.append(begin[1:], len(values))
@@ -71,18 +71,18 @@ class Pooled:
             else:
                 u[:, j] = np.bincount(page, weights=(running[:-1] + running[1:]) / 2, minlength=k)
         own = np.bincount(page, weights=counts**3 - counts, minlength=k)
-        # (x+y)³ − (x+y) summed = what x and y give alone, plus 3xy(x+y)
+        # (x+y)³ − (x+y) = (x³ − x) + (y³ − y) + 3xy(x+y)
         ties = own[:, None] + own[None, :] + (3 * (shared + shared.T) if tied else 0)
         np.fill_diagonal(ties, own)
         together = np.add.reduceat(counts, begin) if len(begin) else counts
         total_ties = float((together**3 - together).sum())
-        # A score's rank: those below it, half of those equal to it, and a half.
+        # A score's mean rank: the number of scores below it, plus half of those equal to it (itself too), plus a half.
         rank_sums = u.sum(axis=1) + 0.5 * np.bincount(page, weights=counts, minlength=k)
         return cls(tuple(samples), len(begin), u, ties, rank_sums, total_ties)
 
     @cached_property
     def n(self) -> int:
-        """How many scores there are."""
+        """How many scores there are in all pages."""
         return sum(s.n for s in self.samples)
 
     def against_others(self, i: int) -> tuple[float, float] | None:

@@ -1,10 +1,10 @@
 """Is the signature better than chance? Its separation of pages against that of random gene sets of similar expression.
 
-A random set takes, from each of 25 bins of mean expression (as score_genes cuts them), as many genes as the signature
-has there, each with the weight of the gene that it stands for. The genes to draw from are the signature's own and up to
-100 others per bin, chosen at random. Were the signature itself such a draw, every set of this pool would be equally
-likely to be it, so that p = (1 + #{|d| of a random set ≥ |d|})/(N + 1) is valid (Phipson & Smyth 2010,
-10.2202/1544-6115.1585), whatever the pool.
+A random set takes, from each of about 25 bins of mean expression (as score_genes cuts them), as many genes as the
+signature has there, each with the weight of the gene that it stands for. The genes to draw from are the signature's own
+and up to 100 others per bin, chosen at random. If the signature were itself such a draw, each set of this pool would
+have been equally likely; so p = (1 + #{|d| of a random set ≥ |d|})/(N + 1) is valid, whatever the pool (Phipson & Smyth
+2010, 10.2202/1544-6115.1585).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from cellucid_core.signature.scoring import DEFAULT_OPTIONS, batches, check_weig
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: More cells than this are sampled.
+#: If there are more cells than this, a sample of them is used.
 MOST_CELLS = 50_000
-#: Genes of a bin to draw from, besides the signature's.
+#: How many genes of a bin, besides the signature's, sets are drawn from.
 _PER_BIN = 100
 _LEAST_SETS, _MOST_SETS = 20, 10_000
 
@@ -46,11 +46,11 @@ class Chance:
     p_value
         Empirical, two-sided: (1 + sets with |d| at least as large)/(1 + sets).
     n_genes
-        Genes in a set.
+        How many genes each set has.
     seed
-        Of everything random here.
+        Of the sets and of the sample of cells.
     notes
-        What was done differently, in words.
+        What limits the comparison, such as a sample of the cells, in words.
     """
 
     pages: tuple[str, str]
@@ -63,7 +63,7 @@ class Chance:
 
     @property
     def sentence(self) -> str:
-        """What it means, in words."""
+        """How many random sets reach the signature's |d|, and where 95 % of them lie, in words."""
         valid = self.random[np.isfinite(self.random)]
         above = int((np.abs(valid) >= abs(self.d)).sum())
         low, high = (float(q) for q in np.quantile(valid, [0.025, 0.975])) if len(valid) else (math.nan, math.nan)
@@ -88,8 +88,8 @@ def against_chance(
 ) -> Chance:
     """Compare a signature's separation of two pages with that of random gene sets.
 
-    The score is the (weighted) mean of the genes, whatever the signature is scored by elsewhere; d does not depend
-    on normalization.
+    The score is the (weighted) mean of the genes, whatever the signature is scored by elsewhere; signs of genes
+    (`GeneMatch.signs`) are not used. d does not depend on normalization.
 
     Parameters
     ----------
@@ -109,8 +109,9 @@ def against_chance(
     Raises
     ------
     InputError
-        A page has fewer than two cells, the score has no variance, there are no other genes, or the number of sets or
-        the seed makes no sense.
+        There is no expression matrix, no gene was found, the weights do not add up to more than 0, a page has fewer
+        than two cells, the score has no variance, there are no other genes of similar expression, the number of sets is
+        out of range, or the seed is negative.
     """
     expression = need_expression(view)
     if not match.found:
@@ -169,7 +170,7 @@ def against_chance(
 
 
 def expression_bins(means: np.ndarray) -> np.ndarray:
-    """Cut genes into 25 bins of equal size by the rank of their mean; −1 for one without a finite mean, int64."""
+    """Cut genes into about 25 bins of equal size by the rank of their mean; int64, −1 where a mean is not finite."""
     from scipy.stats import rankdata
 
     bins = np.full(len(means), -1, dtype=np.int64)
@@ -180,7 +181,7 @@ def expression_bins(means: np.ndarray) -> np.ndarray:
 
 
 def _one_per_gene(match: GeneMatch) -> tuple[np.ndarray, np.ndarray]:
-    """Return the different genes and their weights."""
+    """Return the different genes, ascending, and the sum of each one's weights."""
     genes, place = np.unique(match.positions, return_inverse=True)
     return genes, np.bincount(place, weights=match.weights)
 
@@ -188,7 +189,7 @@ def _one_per_gene(match: GeneMatch) -> tuple[np.ndarray, np.ndarray]:
 def _random_sets(
     genes: np.ndarray, means: np.ndarray, n_sets: int, random: np.random.Generator
 ) -> tuple[list[np.ndarray], int]:
-    """Draw random sets, each gene in the place of one of its bin, and count the genes that nothing can stand in for."""
+    """Draw random sets, in which a gene of the same bin replaces each gene; count the genes without any replacement."""
     bins = expression_bins(means)
     sets = np.empty((n_sets, len(genes)), dtype=np.int64)
     short = 0
@@ -200,7 +201,7 @@ def _random_sets(
         pool = np.concatenate([genes[mine], others])
         if len(others) == 0:
             short += len(mine)
-        # The smallest of random keys are a draw without replacement, in random order.
+        # The places of the smallest random keys are a draw without replacement, in random order.
         keys = random.random((n_sets, len(pool)))
         sets[:, mine] = pool[np.argsort(keys, axis=1)[:, : len(mine)]]
     if short == len(genes):
@@ -212,7 +213,7 @@ def _random_sets(
 
 
 def _sampled(page: Page, other: Page, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cells of both pages, or a sample in which a small page keeps more of its cells than its share."""
+    """Return the cells of both pages, or a sample of them in which the smaller page keeps more than its share."""
     if page.n + other.n <= MOST_CELLS:
         return page.cells, other.cells
     half = MOST_CELLS // 2

@@ -31,9 +31,9 @@ Unit = Literal["cell", "sample"]
 
 #: Above this many pages only the overall tests are made.
 MAX_PAIRED_PAGES = 100
-#: `mannwhitneyu` is exact if a group has at most this many values and there are no ties …
+#: Mann–Whitney's p is exact if a page has at most this many scores and there are no ties, as in `mannwhitneyu` …
 _EXACT_SIZE = 8
-#: … and here also only if there are not so many pairs that the exact distribution takes seconds.
+#: … but only up to this many pairs of scores: beyond, the exact distribution takes seconds.
 _EXACT_PAIRS = 100_000
 
 
@@ -52,8 +52,13 @@ def compare(pages: Sequence[Page], scores: Sequence[np.ndarray], *, p_adjust: Ad
     Returns
     -------
     list of TestResult
-        None for fewer than two pages. Two pages: Welch's t and Mann–Whitney U. More: ANOVA and Kruskal–Wallis, then
-        both tests for each pair.
+        Two pages: Welch's t and Mann–Whitney U. More: ANOVA and Kruskal–Wallis, then both tests for each pair; beyond
+        `MAX_PAIRED_PAGES` pages without the pairs. Fewer than two pages: an empty list.
+
+    Raises
+    ------
+    InputError
+        The adjustment is unknown (three or more pages).
     """
     samples = [Sample.of(s) for s in scores]
     return compare_samples([page.name for page in pages], samples, p_adjust=p_adjust)
@@ -66,7 +71,7 @@ def compare_samples(
     p_adjust: Adjustment = "bh",
     pooled: Pooled | None = None,
 ) -> list[TestResult]:
-    """Do as `compare`, for pages already reduced to samples, and pooled where somebody did that already."""
+    """Do the same as `compare` for pages already reduced to samples; `pooled` is given where it is known."""
     if len(names) < 2:
         return []
     if len(names) == 2:
@@ -92,7 +97,7 @@ def compare_samples(
 
 
 def welch_t(names: tuple[str, str], a: Sample, b: Sample, unit: Unit = "cell") -> TestResult:
-    """Welch's t with Cohen's d, its 95 % interval and the Welch–Satterthwaite degrees of freedom (Welch 1947)."""
+    """Return Welch's t with Welch–Satterthwaite degrees of freedom (Welch 1947), Cohen's d and its 95 % interval."""
     d = cohens_d(a, b)
     low, high = cohens_d_interval(d, a.n, b.n) if d is not None else (None, None)
     statistic = df = p = log_p = note = None
@@ -112,11 +117,11 @@ def welch_t(names: tuple[str, str], a: Sample, b: Sample, unit: Unit = "cell") -
 def mann_whitney_u(
     names: tuple[str, str], a: Sample, b: Sample, unit: Unit = "cell", counted: tuple[float, float] | None = None
 ) -> TestResult:
-    """Mann–Whitney U of the first page with rank-biserial r and AUC = U/(n_A·n_B).
+    """Return Mann–Whitney U of the first page (Mann & Whitney 1947) with rank-biserial r and AUC = U/(n_A·n_B).
 
-    p as scipy's default: exact where a page has at most 8 values and there are no ties, else normal with tie and
-    continuity correction. One difference: beyond 100,000 pairs it is always the normal one.
-    `counted` is U and the tie term where they are known.
+    p as scipy's default: exact where a page has at most 8 scores and there are no ties, else normal with tie and
+    continuity correction. One difference: beyond 100,000 pairs of scores it is always the normal one. `counted` is U
+    and the tie term (`tie_term`) where they are known.
     """
     if a.n == 0 or b.n == 0:
         note = _too_few(names, (a, b), 1, unit)
@@ -126,7 +131,7 @@ def mann_whitney_u(
     u, ties = (u_statistic(a, b), tie_term(a, b)) if counted is None else counted
     n, pairs = a.n + b.n, a.n * b.n
     if min(a.n, b.n) <= _EXACT_SIZE and ties == 0 and pairs <= _EXACT_PAIRS:
-        from scipy.stats import mannwhitneyu  # without ties every score is there once
+        from scipy.stats import mannwhitneyu  # without ties `values` holds every score
 
         p = float(mannwhitneyu(a.values, b.values, method="exact").pvalue)
         log_p = math.log10(p)
@@ -150,7 +155,7 @@ def mann_whitney_u(
 
 
 def anova(names: Sequence[str], samples: Sequence[Sample], unit: Unit = "cell") -> TestResult:
-    """One-way ANOVA with η² = SSB/SST (Fisher 1925)."""
+    """Return a one-way ANOVA (Fisher 1925) with η² = SSB/SST."""
     filled = [s for s in samples if s.n]
     n, k = sum(s.n for s in filled), len(samples)
     statistic = p = log_p = effect = note = None
@@ -175,7 +180,7 @@ def anova(names: Sequence[str], samples: Sequence[Sample], unit: Unit = "cell") 
 def kruskal_wallis(
     names: Sequence[str], samples: Sequence[Sample], unit: Unit = "cell", pooled: Pooled | None = None
 ) -> TestResult:
-    """Kruskal–Wallis H with tie correction and ε² = H/(N − 1) (Kruskal & Wallis 1952; Tomczak & Tomczak 2014)."""
+    """Return Kruskal–Wallis H (Kruskal & Wallis 1952), tie-corrected, and ε² = H/(N − 1) (Tomczak & Tomczak 2014)."""
     n, k = sum(s.n for s in samples), len(samples)
     statistic = p = log_p = effect = note = None
     if any(s.n == 0 for s in samples):

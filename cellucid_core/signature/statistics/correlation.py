@@ -1,4 +1,4 @@
-"""Correlations over cells, of a sample where there are very many."""
+"""Correlations over cells, or over a sample of them where there are very many."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ def some_cells(cells: np.ndarray) -> np.ndarray:
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Return Spearman's correlation of finite values (Pearson's of ranks, ties sharing theirs), 0 without variance."""
+    """Return Spearman's correlation of finite values: Pearson's r of their `ranks`, see `pearson`."""
     return pearson(ranks(a), ranks(b))
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Return ranks with ties sharing their mean rank."""
+    """Return ranks from 1, (n,) float64; ties share their mean rank."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place])
 
 
 def pearson(a: np.ndarray, b: np.ndarray) -> float:
-    """Return Pearson's r, 0 where one side does not vary."""
+    """Return Pearson's r; 0 where one side does not vary, and for fewer than three values."""
     if len(a) < 3:
         return 0.0
     a, b = a - a.mean(), b - b.mean()
-    # Not `@`: waking BLAS's threads for one pass over the values takes longer than the pass.
+    # Not `@`: waking BLAS's threads takes longer than one pass over the values.
     scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum()) / scale if scale > 0 else 0.0

@@ -1,4 +1,4 @@
-"""What a comparison needs of one page's scores, and the effect sizes between pages."""
+"""One page's scores reduced to what comparisons need, and the effect sizes between pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Sample:
     n, mean, squares
         Number of scores, their mean, and the sum of squared deviations from it (exactly 0 if all are equal).
     values, counts
-        Different scores ascending, and how often each occurs: ranks and ties of any pair come from these.
+        The different scores, ascending, float64, and how often each occurs, int64; ranks and ties of any pair come from
+        these.
     """
 
     n: int
@@ -32,7 +33,7 @@ class Sample:
 
     @classmethod
     def of(cls, scores: np.ndarray) -> Sample:
-        """Reduce scores, (n,); those that are not finite are left out."""
+        """Reduce scores, (n,), to a sample; those that are not finite are left out."""
         finite = np.sort(np.asarray(scores, dtype=np.float64))  # NaN goes last
         if len(finite) and not (np.isfinite(finite[0]) and np.isfinite(finite[-1])):
             finite = finite[np.isfinite(finite)]
@@ -68,13 +69,13 @@ class Sample:
             self.values[np.searchsorted(ends, np.minimum(i, self.n - 1), side="right")] for i in (low, low + 1)
         )
         part = at - low
-        # From the nearer end, as numpy does, so that the rounding is the same.
+        # Computed from the nearer of the two scores, as numpy does, so that the rounding is the same.
         between = np.where(part < 0.5, lower + (upper - lower) * part, upper - (upper - lower) * (1 - part))
         return [float(q) for q in between]
 
 
 def cohens_d(a: Sample, b: Sample) -> float | None:
-    """Cohen's d, (mean A − mean B) / pooled SD (ddof 1); None where that SD is 0 or not defined.
+    """Return Cohen's d, (mean A − mean B) / pooled SD (ddof 1); None where that SD is 0 or not defined.
 
     Cohen (1988), Statistical Power Analysis for the Behavioral Sciences, 2nd ed., eq. 2.5.1 and 2.5.2.
     """
@@ -85,7 +86,7 @@ def cohens_d(a: Sample, b: Sample) -> float | None:
 
 
 def cohens_d_interval(d: float, n_a: int, n_b: int) -> tuple[float, float]:
-    """95 % interval of Cohen's d: d ± 1.96·√((n_A + n_B)/(n_A·n_B) + d²/(2·(n_A + n_B))).
+    """Return the 95 % interval of Cohen's d: d ± 1.96·√((n_A + n_B)/(n_A·n_B) + d²/(2·(n_A + n_B))).
 
     Large-sample variance of Hedges & Olkin (1985), Statistical Methods for Meta-Analysis, ch. 5, eq. 15.
     """
@@ -94,9 +95,10 @@ def cohens_d_interval(d: float, n_a: int, n_b: int) -> tuple[float, float]:
 
 
 def paired_d(differences: np.ndarray) -> float | None:
-    """Cohen's d of pairs, d_z = mean(difference) / SD(difference), ddof 1; None where it is not defined.
+    """Return Cohen's d of pairs, d_z = mean(difference) / SD(difference), ddof 1; None where it is not defined.
 
-    Cohen (1988), eq. 2.3.5 (there d_z); it is larger than d of independent groups where the pairs correlate.
+    Cohen (1988), eq. 2.3.5. With equal SDs and a correlation r of the pairs, d_z = d/√(2(1 − r)): it is larger than d
+    where r is above 0.5.
     """
     if len(differences) < 2 or differences.min() == differences.max():
         return None
@@ -104,7 +106,7 @@ def paired_d(differences: np.ndarray) -> float | None:
 
 
 def paired_d_interval(d: float, n: int) -> tuple[float, float]:
-    """95 % interval of d_z: d ± 1.96·√(1/n + d²/(2n)), its large-sample variance.
+    """Return the 95 % interval of d_z from its large-sample variance: d ± 1.96·√(1/n + d²/(2n)).
 
     Goulet-Pelletier & Cousineau (2018), A review of effect sizes and their confidence intervals, Part I,
     10.20982/tqmp.14.4.p242.
@@ -114,7 +116,7 @@ def paired_d_interval(d: float, n: int) -> tuple[float, float]:
 
 
 def u_statistic(a: Sample, b: Sample) -> float:
-    """Mann–Whitney U of A: pairs in which A is higher, ties count half."""
+    """Return Mann–Whitney U of A: the number of pairs in which A is higher; ties count half."""
     if len(a.values) > len(b.values):
         return a.n * b.n - u_statistic(b, a)
     place = np.searchsorted(b.values, a.values)
@@ -125,12 +127,12 @@ def u_statistic(a: Sample, b: Sample) -> float:
 
 
 def tie_term(a: Sample, b: Sample) -> float:
-    """Σ(t³ − t) over the groups of equal scores of two pooled samples."""
+    """Return Σ(t³ − t) over the groups of t equal scores of two pooled samples."""
     a, b = sorted((a, b), key=lambda s: len(s.values))
     place = np.minimum(np.searchsorted(b.values, a.values), max(len(b.values) - 1, 0))
     shared = b.values[place] == a.values if b.n else np.zeros(len(a.values), dtype=bool)
     x, y = a.counts[shared].astype(np.float64), b.counts[place[shared]].astype(np.float64)
-    # (x+y)³ − (x+y) less what x and y alone give
+    # (x+y)³ − (x+y) = (x³ − x) + (y³ − y) + 3xy(x+y)
     return _cubes(a.counts) + _cubes(b.counts) + float((3 * x * y * (x + y)).sum())
 
 
@@ -140,5 +142,5 @@ def _cubes(counts: np.ndarray) -> float:
 
 
 def rank_biserial(u: float, n_a: int, n_b: int) -> float:
-    """Rank-biserial r = 2·U_A/(n_A·n_B) − 1; positive where A is higher (Kerby 2014, 10.2466/11.IT.3.1)."""
+    """Return rank-biserial r = 2·U_A/(n_A·n_B) − 1, positive where A is higher (Kerby 2014, 10.2466/11.IT.3.1)."""
     return 2 * u / (n_a * n_b) - 1

@@ -30,10 +30,10 @@ class LibrarySize:
     total, detected
         Spearman's correlation with each; 0 where one side does not vary.
     trend
-        Up to 30 bins of equal numbers of cells for each ``measure`` (``total`` or ``detected``): ``middle`` (median of
-        it), ``cells``, and the score's ``mean``, ``q1`` and ``q3``.
+        Up to 30 bins of about equal numbers of cells for each ``measure`` (``total`` or ``detected``): ``middle`` (the
+        measure's median), ``cells``, and the score's ``mean``, ``q1`` and ``q3``.
     n_cells, n_used
-        Cells with a score in the pages, and how many of them were looked at (at most 200,000, see `some_cells`).
+        Cells with a score in the pages, and how many of them were used (at most 200,000, see `some_cells`).
     """
 
     total: float
@@ -44,7 +44,7 @@ class LibrarySize:
 
 
 def library_size(view: View, raw: np.ndarray, pages: Sequence[Page]) -> LibrarySize:
-    """Tell how a score goes with library size over the cells of the pages.
+    """Tell how a score goes with library size, over the cells of the pages.
 
     Parameters
     ----------

@@ -1,12 +1,12 @@
 """A linear mixed model of the cells' scores: page fixed, sample a random intercept, by restricted maximum likelihood.
 
-With one random intercept all that the likelihood needs is sums per sample, and one number is sought, the ratio λ of the
-two variances: V = σ²(I + λJ) in a sample of n cells has the inverse (I − λ/(1 + nλ) J)/σ² (Laird & Ware 1982,
-10.2307/2529876). So every cell counts, however many there are. ``statsmodels`` fits the same model where it converges.
+With one random intercept the likelihood needs only sums per sample, and only one number is searched for: the ratio λ of
+the two variances. V = σ²(I + λJ) in a sample of n cells has the inverse (I − λ/(1 + nλ) J)/σ² (Laird & Ware 1982,
+10.2307/2529876). So all cells are used, however many there are. ``statsmodels`` fits the same model where it converges.
 
-Cells of one sample are alike, so they are not independent; the model gives each sample a level of its own, and asks
-what is left between the pages. It assumes that a page's effect is the same in every sample: where it differs between
-samples, the tests by sample are the safer ones.
+Cells of one sample are alike, so they are not independent. The model gives each sample a level of its own and asks what
+difference is left between the pages. It assumes that this difference is the same in every sample; where it is not, the
+tests by sample are safer.
 """
 
 from __future__ import annotations
@@ -28,23 +28,24 @@ from cellucid_core.signature.statistics.result import Adjustment, adjusted, floo
 
 @dataclass(frozen=True)
 class MixedPair:
-    """Two pages in a mixed model.
+    """The mixed model of two pages; numbers are None where there is no fit.
 
     Attributes
     ----------
     pages
-        The difference is the first less the second.
+        Names of the two pages; the difference is the first less the second.
     difference, low, high
-        Of the pages within a sample, in units of the score, with its 95 % interval.
+        The difference of the pages within a sample, in units of the score, and its 95 % interval.
     t, df, p_value, p_adjusted
-        df is that of the between–within method (Schluchter & Elashoff 1990, 10.1080/00949659008811240): cells less
-        samples less 1 where a sample has both pages, else samples less 2. None where there is no fit.
+        df is that of the between–within method (Schluchter & Elashoff 1990, J. Stat. Comput. Simul. 37, 69–87): cells
+        less samples less 1 where a sample has both pages, else samples less 2. p is two-sided, and adjusted over all
+        pairs where there are several.
     sample_sd, cell_sd
         Standard deviations between samples, and between cells of a sample and page.
     n_cells, n_samples
-        That the model was fitted to.
+        How many the model was fitted to.
     note
-        Why there is none, or what to keep in mind.
+        Why there is no fit, or what to keep in mind.
     """
 
     pages: tuple[str, str]
@@ -69,7 +70,7 @@ def mixed_model(
     *,
     p_adjust: Adjustment = "bh",
 ) -> list[MixedPair]:
-    """Fit each pair of pages.
+    """Fit the model to each pair of pages.
 
     Parameters
     ----------
@@ -78,12 +79,12 @@ def mixed_model(
     samples
         (n_cells,) the sample or donor of each cell of the view; cells without one are left out.
     p_adjust
-        How the p-values of all pairs are adjusted together.
+        How the p-values of all pairs are adjusted together: ``bh`` or ``holm``.
 
     Raises
     ------
     InputError
-        Fewer than two pages.
+        There are fewer than two pages.
     """
     if len(pages) < 2:
         raise InputError("A model needs two pages.", "Choose at least two pages to compare them.")
@@ -127,13 +128,13 @@ def _fit(pages: tuple[Page, Page], scores: tuple[np.ndarray, np.ndarray], owner:
         return replace(none, note="There are too few samples in these pages.")
     if squares - sums.sum() ** 2 / n <= 1e-24 * n * max(1.0, center * center):
         return replace(none, note="The score does not vary in these pages.")
-    # Columns of the design: 1, and 1 in the first page.
+    # Design columns: 1 for every cell, and 1 for the cells of the first page.
     size, x_sum, y_sum = counts.sum(axis=0), counts[0], sums.sum(axis=0)
     xx = np.array([[n, n_first], [n_first, n_first]])
     xy = np.array([y_sum.sum(), sums[0].sum()])
 
     def solved(ratio: float) -> tuple[np.ndarray, np.ndarray, float]:
-        """Return XᵀV⁻¹X, the coefficients and the residual sum, all times σ²."""
+        """Return σ²XᵀV⁻¹X, the coefficients, and σ² times the weighted sum of squared residuals, rᵀV⁻¹r."""
         shrink = ratio / (1 + size * ratio)
         mixed = float((shrink * size * x_sum).sum())
         a = xx - np.array([[(shrink * size**2).sum(), mixed], [mixed, (shrink * x_sum**2).sum()]])

@@ -1,7 +1,7 @@
-"""How good a signature is: what each gene does in each page, which genes carry a difference, and library size.
+"""How good a signature is: what each gene does in each page, and which genes carry a difference.
 
-All numbers are those of the (weighted) mean of the genes; for scores of other methods they show what their genes do.
-Per gene and page only sums are kept (n, Σx, Σx², Σx·score), so genes are read one at a time.
+All numbers are those of the (weighted) mean of the genes, whatever the signature is scored by; signs of genes
+(`GeneMatch.signs`) are not used. Only sums per gene and page are kept, so genes are read one at a time.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class SignatureQuality:
     Attributes
     ----------
     genes
-        One row per gene: ``gene``, ``weight``, ``mean`` and ``share`` (of cells above 0) over the cells of all pages,
-        ``correlation``: Pearson's r over these cells with the mean of the other genes (NaN for a single gene, or
-        where one side does not vary).
+        One row per gene: ``gene``; ``weight``; ``mean`` and ``share`` (of cells above 0) over the cells of all pages,
+        each once; ``correlation``, Pearson's r over these cells with the mean of the other genes (NaN for a single
+        gene, or where one side does not vary).
     by_page
         One row per gene and page, pages in order: ``gene``, ``page``, ``mean``, ``share``.
     """
@@ -41,7 +41,7 @@ class SignatureQuality:
 
 
 def signature_quality(view: View, match: GeneMatch, pages: Sequence[Page]) -> SignatureQuality:
-    """Tell what each gene does in each page, and how it goes with the others.
+    """Tell what each gene does in each page, and how it correlates with the others.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def signature_quality(view: View, match: GeneMatch, pages: Sequence[Page]) -> Si
     Raises
     ------
     InputError
-        No gene was found.
+        There is no expression matrix, or no gene was found.
     """
     expression = need_expression(view)
     sums = _gene_sums(expression, match, page_codes(pages, view.n_cells))
@@ -104,17 +104,16 @@ def contributions(view: View, match: GeneMatch, page: Page, other: Page | None =
     Returns
     -------
     pandas.DataFrame
-        One row per gene, the largest contribution first: ``gene``; ``contribution``, w_g·(mean_A − mean_B)/Σw, which
-        add up to the difference of the mean scores where every value is finite; ``share`` of the sum of all
-        contributions (NaN where that is 0); ``d`` of the gene alone; ``d_without``, Cohen's d of the mean of all other
-        genes; and
-        ``change``, the signature's own d less ``d_without``: how much the gene adds to the separation. The
-        signature's d is in ``attrs["d"]``.
+        One row per gene, the largest contribution in the direction of the whole difference first: ``gene``;
+        ``contribution``, w_g·(mean_A − mean_B)/Σw (where every value is finite, these add up to the difference of the
+        weighted means); ``share`` of the sum of all contributions (NaN where that is 0); ``d``, Cohen's d of the gene
+        alone; ``d_without``, Cohen's d of the mean of all other genes; ``change``, the signature's d less
+        ``d_without``: how much the gene adds to the separation. The signature's d is in ``attrs["d"]``.
 
     Raises
     ------
     InputError
-        No gene was found, or the weights do not add up to more than 0.
+        There is no expression matrix, no gene was found, or the weights do not add up to more than 0.
     """
     expression = need_expression(view)
     check_weights(match, mean=True)
@@ -126,7 +125,7 @@ def contributions(view: View, match: GeneMatch, page: Page, other: Page | None =
         contribution = weights * (means[:, 0] - means[:, 1]) / weights.sum()
         whole = np.nansum(contribution)
         d_gene = _d(sums.n, sums.x, sums.xx)
-        # Cells where another gene is not finite still have a score, so that of the others is counted by itself.
+        # The mean of the other genes is also defined in cells where this gene is not finite, so it has sums of its own.
         d_without = _d(sums.n_y, sums.y_all, sums.yy_all)
         d_all = float(_d(sums.n_s[None], sums.s[None], sums.ss[None])[0])
         share = contribution / whole if whole else np.full(len(weights), np.nan)
@@ -153,9 +152,10 @@ def contributions(view: View, match: GeneMatch, page: Page, other: Page | None =
 class _Sums:
     """Sums over the cells of each page; arrays are (genes, pages) float64.
 
-    ``n, x, xx, above`` over the cells where the gene is finite; ``n_both, x_both, xx_both, y, yy, xy`` where the mean
-    of the other genes, y, is defined, too; ``n_y, y_all, yy_all`` over all cells where it is; ``n_s, s, ss`` (pages,)
-    of the whole score; ``whole`` over the cells of all pages, each once.
+    ``n, x, xx, above`` (cells above 0) are over the cells where the gene's value x is finite; ``n_both, x_both,
+    xx_both, y, yy, xy`` over those of them where y, the mean of the other genes, is defined; ``n_y, y_all, yy_all``
+    over all cells where y is defined; ``n_s, s, ss``, (pages,), are of the mean of all genes; ``whole`` is over the
+    cells of all pages, each once.
     """
 
     n: np.ndarray
@@ -179,7 +179,7 @@ class _Sums:
 
 @dataclass(frozen=True, eq=False)
 class _Groups:
-    """Sums over all cells that are in a page; arrays are (genes,) float64."""
+    """Sums as in `_Sums`, over all cells that are in a page, each once; arrays are (genes,) float64."""
 
     n: np.ndarray
     x: np.ndarray
@@ -197,7 +197,7 @@ _PER_GENE = (*(field.name for field in fields(_Groups)), "n_y", "y_all", "yy_all
 
 
 def _gene_sums(expression: Expression, match: GeneMatch, codes: PageCodes) -> _Sums:
-    """Walk through the genes once, after their sum."""
+    """Sum the genes up to the score, then read each once more and add up what `_Sums` holds."""
     if not match.found:
         raise InputError("None of the signature's genes is in the dataset.", "Check the gene ids.")
     totals, wholes = weighted_sums(expression, [match.positions], [match.weights])

@@ -48,14 +48,20 @@ def by_sample(
     list of TestResult
         With ``unit="sample"``. A pair of pages with at least two common samples is compared on those: paired t and
         Wilcoxon signed-rank; any other pair by Welch's t and Mann–Whitney U on the sample means. Three or more pages
-        that share no samples also get ANOVA and Kruskal–Wallis, which must not be used on dependent values.
-        p-values are adjusted together over all pairs, t-tests and rank tests apart.
+        that share no samples also get ANOVA and Kruskal–Wallis, which must not be used on dependent values. p-values
+        are adjusted together over all pairs, t-tests and rank tests apart. Beyond `MAX_PAIRED_PAGES` pages there are no
+        pairs.
+
+    Raises
+    ------
+    InputError
+        The adjustment is unknown (three or more pages).
     """
     return by_owner([page.name for page in pages], owned_scores(pages, scores, samples), p_adjust=p_adjust)
 
 
 def by_owner(names: Sequence[str], owned: Sequence[Owned], *, p_adjust: Adjustment = "bh") -> list[TestResult]:
-    """Do as `by_sample`, for pages already added up by sample."""
+    """Do the same as `by_sample` for pages whose scores are already added up by sample."""
     means = [one.means() for one in owned]
     if len(names) < 2:
         return []
@@ -94,9 +100,9 @@ class Owned:
     Attributes
     ----------
     owners
-        Names of all samples of the column, ascending.
+        (samples,) names of all samples of the column, ascending.
     sums, counts
-        (owners,) float64 and int64: sum and number of the page's finite scores in each.
+        (samples,) float64 and int64: sum and number of the page's finite scores in each.
     """
 
     owners: np.ndarray
@@ -104,13 +110,13 @@ class Owned:
     counts: np.ndarray
 
     def means(self) -> pd.Series:
-        """Return the mean of each sample that has a score here, by sample; float64."""
+        """Return the mean score of each sample that has a score in the page, indexed by sample; float64."""
         some = self.counts > 0
         return pd.Series(self.sums[some] / self.counts[some], index=pd.Index(self.owners[some], dtype=object))
 
 
 def owned_scores(pages: Sequence[Page], scores: Sequence[np.ndarray], samples: pd.Series | np.ndarray) -> list[Owned]:
-    """Add the scores of each page up by sample.
+    """Add up the scores of each page by sample.
 
     Parameters
     ----------
@@ -123,7 +129,7 @@ def owned_scores(pages: Sequence[Page], scores: Sequence[np.ndarray], samples: p
 
 
 def owned_by(pages: Sequence[Page], scores: Sequence[np.ndarray], owner: np.ndarray, names: np.ndarray) -> list[Owned]:
-    """Do as `owned_scores`, where the samples are known from `sample_codes`."""
+    """Do the same as `owned_scores` for samples that `sample_codes` has numbered."""
     result = []
     for page, values in zip(pages, scores, strict=True):
         mine = owner[page.cells]
@@ -136,19 +142,19 @@ def owned_by(pages: Sequence[Page], scores: Sequence[np.ndarray], owner: np.ndar
 
 
 def sample_codes(samples: pd.Series | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each cell's sample as a number (−1: none), and the samples' names, ascending."""
+    """Return the number of each cell's sample, (n_cells,) int64, −1 for none; and the samples' names, ascending."""
     column = pd.Series(samples)
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, values = column.cat.codes.to_numpy(), column.cat.categories
     else:
         codes, values = pd.factorize(column)
     names, place = np.unique(np.array([str(value) for value in values], dtype=object), return_inverse=True)
-    # The last place is for code −1, no sample.
+    # Code −1, no sample, picks the last entry.
     return np.append(place, -1).astype(np.int64)[codes], names
 
 
 def paired_t(names: tuple[str, str], a: np.ndarray, b: np.ndarray) -> TestResult:
-    """Paired t-test with d_z (`effects.paired_d`); agrees with ``scipy.stats.ttest_rel``.
+    """Return a paired t-test with d_z (`effects.paired_d`); it agrees with ``scipy.stats.ttest_rel``.
 
     Parameters
     ----------
@@ -188,9 +194,10 @@ def paired_t(names: tuple[str, str], a: np.ndarray, b: np.ndarray) -> TestResult
 
 
 def wilcoxon(names: tuple[str, str], a: np.ndarray, b: np.ndarray) -> TestResult:
-    """Wilcoxon signed-rank test, as ``scipy.stats.wilcoxon``, with the matched-pairs rank-biserial correlation.
+    """Return a Wilcoxon signed-rank test, as ``scipy.stats.wilcoxon``, with the matched-pairs rank-biserial r.
 
-    r = (W₊ − W₋)/(W₊ + W₋) over the differences that are not 0 (Kerby 2014, 10.2466/11.IT.3.1).
+    r = (W₊ − W₋)/(W₊ + W₋) over the differences that are not 0 (Kerby 2014, 10.2466/11.IT.3.1); `a` and `b` are as in
+    `paired_t`.
     """
     from scipy import stats
 

@@ -24,18 +24,19 @@ class TestResult:
     test
         Which test.
     pages
-        Names of the compared pages; an effect is the first less the second.
+        Names of the compared pages; the effect of a pair is the first less the second.
     effect_size, effect_size_type
-        Effect, and what it is. ``cohens-d`` uses the pooled SD; for ``paired-t`` it is d_z, the mean difference over
-        the SD of the differences. ``rank-biserial`` of ``wilcoxon`` is that of matched pairs.
+        The effect, and which one it is. ``cohens-d`` uses the pooled SD; for ``paired-t`` it is d_z, the mean
+        difference over the SD of the differences. ``rank-biserial`` of ``wilcoxon`` is that of matched pairs.
     ci_low, ci_high
         95 % interval of Cohen's d.
     auc
-        Chance that a random cell of the first page scores above one of the second (Mann–Whitney only).
+        Probability that a random unit of the first page scores above one of the second, ties counting half
+        (Mann–Whitney only).
     statistic, df
         t, U of the first page, F, H or the smaller of the signed-rank sums; ANOVA has two degrees of freedom.
     p_value, log10_p
-        Two-sided. A p-value below 1e-300 is given as 1e-300, and its logarithm stays exact.
+        Two-sided where a test has two sides. A p-value below 1e-300 is given as 1e-300; its logarithm stays exact.
     p_adjusted
         Adjusted for all pairs, where there are several.
     n
@@ -43,7 +44,7 @@ class TestResult:
     unit
         ``cell``, or ``sample`` where the unit is a sample's mean.
     note
-        Why something is missing, in words.
+        Why something is missing, or what to keep in mind, in words.
     """
 
     __test__: ClassVar[bool] = False  # pytest: not a test class
@@ -103,12 +104,12 @@ def _plain(number: float | None) -> float | None:
 
 
 def floored(p: float) -> float:
-    """Return a p-value that is never written as 0."""
+    """Return a p-value raised to at least 1e-300, so that it is never written as 0."""
     return max(p, SMALLEST_P)
 
 
 def adjust(results: Sequence[TestResult], how: Adjustment = "bh") -> list[TestResult]:
-    """Adjust the p-values of tests that belong together; those without one are left alone and not counted.
+    """Adjust the p-values of tests that belong together; tests without one stay as they are and are not counted.
 
     Parameters
     ----------
@@ -130,7 +131,7 @@ def adjust(results: Sequence[TestResult], how: Adjustment = "bh") -> list[TestRe
 
 
 def adjusted(p_values: Sequence[float], how: Adjustment = "bh") -> list[float]:
-    """Return p-values that belong together, each above 0, adjusted as `adjust` does."""
+    """Adjust p-values that belong together, each above 0, as `adjust` does; what is not ``bh`` is taken for Holm's."""
     return [floored(10.0**log) for log in _adjusted_logs([math.log10(p) for p in p_values], how)]
 
 

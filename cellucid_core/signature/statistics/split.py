@@ -19,7 +19,7 @@ from cellucid_core.signature.statistics.result import Adjustment, TestResult, ad
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: More values than this cannot be told apart beside one another.
+#: More values than this cannot be told apart in a chart.
 MAX_SPLIT_VALUES = 8
 
 
@@ -32,11 +32,11 @@ class Split:
     key
         The second column.
     values
-        Its values as pages of the whole view, in the column's order, in its colours.
+        The column's values as pages of the whole view, in the column's order and colours.
     scores
-        One list per page with one array per value: the scores of the page's cells that have it.
+        One list per page with one array per value: the scores of the page's cells that have the value.
     tests
-        One list per page: its values compared in pairs, an effect being the first less the second. By sample where
+        One list per page: the values compared in pairs; an effect is the first value less the second. By sample where
         there is a sample column, else by cell. p-values are adjusted over the pairs of all pages together, t-tests and
         rank tests apart.
     owned
@@ -60,7 +60,7 @@ class Split:
         )
 
     def to_json(self, pages: Sequence[Page]) -> dict[str, Any]:
-        """Return the object that a record holds; `pages` are those that were split."""
+        """Return what a record holds: column, values and tests; `pages` are the pages that were split."""
         return {
             "column": self.key,
             "values": [value.name for value in self.values],
@@ -73,7 +73,7 @@ class Split:
 
 
 def can_split(view: View, key: str) -> bool:
-    """Tell whether a column that makes pages has few enough values to split other pages by."""
+    """Tell whether a column that groups cells has 2 to `MAX_SPLIT_VALUES` values, so that pages can be split by it."""
     return 2 <= len(view.label_counts(key)) <= MAX_SPLIT_VALUES
 
 
@@ -83,7 +83,7 @@ def split_values(view: View, key: str) -> list[Page]:
     Raises
     ------
     InputError
-        There is no such column, it does not group cells, or it has fewer than two or more than eight values.
+        There is no such column, it does not group cells, or it does not have 2 to 8 values with cells.
     """
     values = [page for page in choose_pages(view, key, list(group_colors(view, key))) if page.n]
     if not 2 <= len(values) <= MAX_SPLIT_VALUES:
@@ -123,7 +123,7 @@ def split_pages(
     Raises
     ------
     InputError
-        The column cannot split pages.
+        The column cannot split pages (see `split_values`), or the adjustment is unknown.
     """
     values = split_values(view, key)
     names = [value.name for value in values]
@@ -144,13 +144,13 @@ def split_pages(
             parts = [Page(name, page.cells[mask]) for name, mask in zip(names, masks, strict=True)]
             owned.append(owned_by(parts, split[-1], *owners))
             results = by_owner(names, owned[-1])
-        # Of three and more values there are tests of all together, too; pairs are what can be compared over pages.
+        # With three or more values there are also overall tests; only pairs are kept.
         tests.append([test for test in results if len(test.pages) == 2])
     return Split(key, values, split, _adjusted_together(tests, p_adjust), None if owners is None else owned)
 
 
 def _adjusted_together(tests: list[list[TestResult]], how: Adjustment) -> list[list[TestResult]]:
-    """Adjust the p-values of all pages as one family, t-tests and rank tests apart; one alone stays as it is."""
+    """Adjust the p-values of all pages as one family, t-tests and rank tests apart; a single test stays as it is."""
     flat = [test for some in tests for test in some]
     for kind in ("cohens-d", "rank-biserial"):
         family = [i for i, test in enumerate(flat) if test.effect_size_type == kind]

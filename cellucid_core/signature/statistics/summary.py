@@ -20,7 +20,7 @@ def summarize(pages: Sequence[Page], scores: Sequence[np.ndarray | Sample]) -> p
     pages
         In order.
     scores
-        One array per page, or what it was reduced to.
+        One array per page, or its `Sample`.
 
     Returns
     -------
