@@ -1,4 +1,4 @@
-"""Export: choose what goes along, see what it will be, write it, download it."""
+"""Export: choose what is exported, see the plan, write the export, download it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gene Signature: paste genes, compare pages, take the scores home."""
+"""Gene Signature: paste genes, compare pages, download the scores."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def table_of(found: list[Entry]) -> pd.DataFrame:
 
 
 def list_panel(found: list[Entry]) -> None:
-    """Draw the list of entries, and the one that is chosen."""
+    """Draw the table of entries, and the chosen one opened."""
     # A container of its own: when the message goes, what is below keeps its place, and tabs stay open.
     with st.container():
         if said := st.session_state.pop("library_said", None):

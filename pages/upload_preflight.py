@@ -1,4 +1,4 @@
-"""Upload & Preflight: what the dataset holds, what is wrong with it, and what is taken as what."""
+"""Upload & Preflight: what the dataset holds, what is wrong with it, and which of its arrays and columns are used."""
 
 from __future__ import annotations
 

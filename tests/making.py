@@ -13,7 +13,7 @@ from cellucid_core.dataset import Dataset, View, default_mapping, open_dataset
 
 
 def make_adata(n_cells: int = 60, n_genes: int = 30, seed: int = 0) -> anndata.AnnData:
-    """Return a clean dataset: nothing for preflight to complain about, apart from the note on the scale."""
+    """Return a clean dataset: preflight finds nothing but a note on the scale of the values."""
     rng = np.random.default_rng(seed)
     counts = rng.poisson(1.5, (n_cells, n_genes)).astype(np.float64)
     counts[:, 0] += 1  # no empty cell

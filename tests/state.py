@@ -25,7 +25,7 @@ def rows(home: Path, table: str) -> list[dict[str, Any]]:
 
 
 def change(home: Path, statement: str, *values: object) -> None:
-    """Run a statement that changes rows."""
+    """Run a SQL statement that changes rows."""
     connection = sqlite3.connect(home / "state.db", timeout=60)
     try:
         with connection:

@@ -76,7 +76,7 @@ def _installed() -> Iterator[Path]:
 
 
 def _opening(dataset: str) -> dict[str, str]:
-    """Return the settings that make new sessions open a dataset."""
+    """Return the environment variables that make new sessions open a dataset."""
     if dataset == _DEMO:
         return {"CELLUCID_OPEN": _DEMO}
     path = Path(dataset).expanduser().resolve()

@@ -69,7 +69,7 @@ def latest(kind: str, fits: Callable[[Job], bool] = lambda job: True, *, again: 
 
 
 def is_news(job: Job) -> bool:
-    """Tell whether this session has not been told yet how a job ended."""
+    """Tell whether this session has not yet been told how a job ended."""
     return job.id not in st.session_state.get(_SEEN, ())
 
 

@@ -29,7 +29,7 @@ class Visit:
     sign_in
         The signed-in user, or None.
     refused
-        Why pages are not shown although somebody signed in, or signed in or out in another tab; else None.
+        Why pages are not shown: the sign-in is not accepted, or somebody signed in or out in another tab; else None.
     claims
         What the provider says about whoever signed in, admitted or not; None if nobody did.
     is_over

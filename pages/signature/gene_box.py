@@ -56,7 +56,7 @@ def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> 
     if file is None:
         _take_pasted_next()
         arguments = kept(GENES)
-        if arguments["key"] not in st.session_state:  # Streamlit warns of a default beside a value that is set
+        if arguments["key"] not in st.session_state:  # no default beside a value that is set already
             arguments["value"] = DEMO_GENES if view.dataset.id == "pbmc68k_reduced" else ""
         genes: str | GeneSet = st.text_area(
             "Signature genes",

@@ -81,7 +81,7 @@ def _choose(column: str | None, pages: dict[str, Page]) -> list[str]:
     if new:
         before = st.session_state.get(key, at_first)
         st.session_state[key] = [*before, *(option for option in new if option not in before)]
-    # Streamlit warns of a default beside a value that is set.
+    # No default beside a value that is set already.
     arguments: dict[str, Any] = kept(name) if key in st.session_state else {"default": at_first, **kept(name)}
     with st.container(key=CHIPS):
         chosen = st.multiselect(
