@@ -1,7 +1,7 @@
 """Start of the dashboard: ``streamlit run app.py`` finds this ASGI app and serves it.
 
-The page script is ``pages/home.py``; what a browser needs besides pages (uploads, downloads, health) are routes of
-`cellucid_core.serving`.
+The page script is ``pages/home.py``; everything else that is served (uploads, downloads, live links, health, metrics)
+is a route of `cellucid_core.serving`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,16 @@ from pages.widgets.sessions import forget_expired
 
 
 def auth_section() -> dict[str, Any] | None:
-    """Return ``[auth]`` of Streamlit's secrets, None if there is none."""
+    """Return the section ``[auth]`` of Streamlit's secrets, or None if there is none.
+
+    Raises
+    ------
+    InputError
+        If the secrets cannot be read.
+    """
     try:
         section = st.secrets.get("auth")
-    except FileNotFoundError:  # also what Streamlit says of a file that is no TOML, which it quotes
+    except FileNotFoundError:  # Streamlit raises it also for a file that is not TOML, with its content in the message
         if any(Path(file).is_file() for file in st.get_option("secrets.files")):
             raise InputError("Streamlit's secrets cannot be read.", "Check that the file is TOML.") from None
         return None
@@ -42,7 +48,7 @@ start_logging(settings.log)
 
 
 def tell_error(error: BaseException) -> bool:
-    """Say and log what no page caught: also what a click does before its page is drawn."""
+    """Show and log an exception that no page caught, such as one of a callback, which runs before its page is drawn."""
     from pages.session.state import show_error
 
     show_error(log_error(error, "page"))

@@ -1,8 +1,8 @@
 """The core of the Cellucid dashboard: open single-cell data, check it, export it, score gene signatures.
 
-``import cellucid_core as cc`` is the public API (`api`): ``cc.open``, ``cc.preflight``, ``cc.export``, ``cc.verify``,
-``cc.score``. It is loaded when it is first used. Everything the pages show is computed here, and the command line
-(``python -m cellucid_core``) runs the same code. Nothing in this package imports Streamlit.
+``import cellucid_core as cc`` is the public API: ``cc.open``, ``cc.preflight``, ``cc.export``, ``cc.verify`` and
+``cc.score``, documented in `api` and loaded on first use. Everything the pages show is computed in this package, and
+the command line (``python -m cellucid_core``) runs the same code. Nothing in it imports Streamlit.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def __dir__() -> list[str]:
 
 
 def _version() -> str:
-    """Return the version that pyproject.toml says: of the installed distribution, or of the checkout."""
+    """Return the version in the checkout's pyproject.toml, or else that of the installed distribution."""
     import tomllib
     from importlib import metadata
     from pathlib import Path

@@ -1,7 +1,7 @@
 """The public API, for notebooks and scripts: ``import cellucid_core as cc``.
 
-Thin over the rooms below: whatever the pages and the command line do is done by the same functions. Names and the
-order of arguments are scanpy's where it has a word for the thing.
+A thin layer over the packages below: it calls the same functions as the pages and the command line. Arguments have
+scanpy's names and order where scanpy has them.
 """
 
 from __future__ import annotations
@@ -80,25 +80,33 @@ def open(
     Parameters
     ----------
     data
-        A path of any supported format, ``"demo"``, or an AnnData in memory, which is never modified. Several of them
-        (a list, or a dict with a name for each sample) become one dataset.
+        A path or address of any supported format, ``"demo"``, or an AnnData in memory, which is never modified. Several
+        of them (a list, or a dict of sample name → file) become one dataset. A `View` is returned with other choices.
     layer, use_raw
-        Which matrix holds expression: a layer, ``adata.raw`` (True) or ``X`` (False). By default ``X``, also where
-        there is a raw, which scanpy would take; of a dataset that is open already, what it was opened with.
+        Which matrix holds expression: a layer, ``adata.raw`` (True) or ``X`` (False). By default ``X``, else raw, else
+        the first layer (scanpy would prefer raw); a `View` keeps the matrix that it was opened with.
     embeddings
-        Dimension (1, 2 or 3) → key in obsm; by default what is there.
+        Dimension (1, 2 or 3) → key in obsm; by default the well-known ones, such as ``X_umap``.
     latent, connectivities
         Keys in obsm and obsp, or ``"none"``.
     gene_id
-        ``"index"`` or a column of the gene table.
+        What names the genes: ``"index"`` (the default) or a column of the gene table.
     obs_keys
-        Columns of the cell table that go along; by default all.
+        Columns of the cell table to export; by default all.
     vectors
-        Whether vector fields (RNA velocity) go along.
+        Whether vector fields (RNA velocity) are exported. True leaves a `View` as it is.
     kinds
-        Column → ``"categorical"`` or ``"continuous"``, where it should differ from what its type says.
-    modality, cell_metadata, samples, join, sample_column
-        See `dataset.open_dataset`.
+        Column → ``"categorical"`` or ``"continuous"``, where it should differ from what the column's type says.
+    modality
+        Which part of a file with several: a modality of MuData, or a kind of feature of 10x files.
+    cell_metadata
+        A CSV or TSV of cell annotations, with cell ids in its first column.
+    samples
+        Names of the samples to open, where there are several; by default all.
+    join
+        Genes of several samples: ``"shared"`` (those that all have) or ``"all"`` (0 where a sample lacks one).
+    sample_column
+        Name of the new column that says which sample a cell comes from.
 
     Returns
     -------
@@ -108,7 +116,16 @@ def open(
     Raises
     ------
     InputError
-        If it cannot be opened, or something is named that it does not have.
+        If the data cannot be opened or lack something that is named, or if `layer` and `use_raw` contradict each other.
+
+    Examples
+    --------
+    >>> import cellucid_core as cc
+    >>> data = cc.open("demo")
+    >>> data.n_cells, data.n_genes
+    (700, 765)
+    >>> scaled = cc.open(data, layer="scaled")
+    >>> both = cc.open({"first": "a.h5ad", "second": "b.h5ad"}, join="all")  # doctest: +SKIP
     """
     if isinstance(data, View):
         dataset, mapping = data.dataset, data.mapping
@@ -148,7 +165,7 @@ class Preflight:
     Attributes
     ----------
     view
-        What was checked.
+        The dataset that was checked.
     report
         The findings, most severe first.
     """
@@ -163,7 +180,7 @@ class Preflight:
 
     @property
     def findings(self) -> pd.DataFrame:
-        """One row per finding: rule, severity, title, detail, count, fix."""
+        """One row per finding, most severe first: rule, severity, title, detail, count, fix."""
         import pandas as pd
 
         columns = ["rule", "severity", "title", "detail", "count", "fix"]
@@ -176,18 +193,37 @@ class Preflight:
         Parameters
         ----------
         rules
-            ``"all"`` (every safe fix, the default), ``"RULE"``, or ``"RULE=NAME"`` for one of a finding's alternatives.
+            ``"all"`` (every safe fix, the default), ``"RULE"``, ``"RULE=NAME"`` for one of a finding's alternatives, or
+            ``"RULE=overrule"`` to declare a finding wrong that rests on a guess. Applied in this order.
+
+        Returns
+        -------
+        View
+            For `export`, `score`, or `preflight` again.
 
         Raises
         ------
         InputError
             If a rule does not exist, has no such fix, or its fix cannot be computed.
+
+        Examples
+        --------
+        >>> report = cc.preflight("demo")
+        >>> report.fix().n_cells
+        700
+        >>> cc.preflight("data.h5ad").fix("embedding-not-finite")  # doctest: +SKIP
         """
         dataset = self.view.dataset.turned("")
         return View(dataset, apply_fixes(dataset, self.view.mapping, rules or ("all",)))
 
     def to_html(self, path: str | Path) -> None:
-        """Write the report as a page to print."""
+        """Write the report as one HTML file to read and print.
+
+        Raises
+        ------
+        InputError
+            If there is no such folder, or the file is one that the dataset is read from.
+        """
         from cellucid_core.reports import preflight_html
 
         _write(self.view, path, preflight_html(self.view, self.report))
@@ -214,6 +250,23 @@ def preflight(data: View | str | Path | anndata.AnnData) -> Preflight:
     ----------
     data
         As for `open`, or what it returned.
+
+    Returns
+    -------
+    Preflight
+        The findings, and the way to their fixes.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be opened.
+
+    Examples
+    --------
+    >>> report = cc.preflight("demo")
+    >>> report.ready
+    True
+    >>> report.findings[["rule", "severity"]]  # doctest: +SKIP
     """
     view = open(data)
     return Preflight(view, check(view))
@@ -228,29 +281,42 @@ def export(
     verify: bool = True,
     **settings: Any,
 ) -> ExportResult:
-    """Write a Cellucid dataset: a zip or a folder, or an AnnData for today's viewer, by the name of `out`.
+    """Write a Cellucid dataset; the name of `out` picks the format.
 
     Parameters
     ----------
     data
         As for `open`, or what it returned.
     out
-        ``.zip`` or a folder (``compact_v1``); ``.h5ad`` or ``.zarr.zip`` (Cellucid-ready AnnData).
+        A ``.zip`` file or a folder (``compact_v1``); or, for today's viewer, a ``.h5ad`` or ``.zarr.zip`` file (a
+        Cellucid-ready AnnData). It appears whole or not at all.
     genes
         ``"all"``, ``"none"``, ``"hvg:2000"``, ``"markers:cell_type:20"``, ``"@FILE"`` or genes; several are a union.
     force
-        Whether what is there is replaced.
+        Whether an existing file or folder is replaced.
     verify
         Whether every array is read back and compared with its source.
     settings
         Fields of `ExportSettings`: ``var_quantization``, ``compression``, ``name`` …
 
+    Returns
+    -------
+    ExportResult
+        Path, number of files, size in bytes, seconds, and whether the export was verified.
+
     Raises
     ------
     WorkRefused
-        If preflight blocks the export, or what was written is not what the source says.
+        If preflight blocks the export, or the written values differ from their source.
     InputError
-        If a setting makes no sense.
+        If the data cannot be opened, a setting makes no sense, a gene is not there, or `out` cannot be written or
+        exists and `force` is not set.
+
+    Examples
+    --------
+    >>> result = cc.export("demo", "demo.zip", genes=["hvg:100", "CD3D"], var_quantization=16)  # doctest: +SKIP
+    >>> result.verified  # doctest: +SKIP
+    True
     """
     view = open(data)
     name = Path(out).name.lower()
@@ -264,18 +330,41 @@ def export(
 
 
 def verify(path: str | Path, against: View | str | Path | anndata.AnnData | None = None) -> VerifyReport:
-    """Read an export back, alone or against its source."""
+    """Check an export, alone or against its source.
+
+    Parameters
+    ----------
+    path
+        A zip, a dataset's folder, or a Cellucid-ready ``.h5ad`` or ``.zarr.zip``.
+    against
+        The source, as for `open`, with the fixes and choices it was exported with; every value is compared with it.
+
+    Returns
+    -------
+    VerifyReport
+        ``ok``, the ``problems`` (one sentence each), and how much was checked.
+
+    Raises
+    ------
+    InputError
+        If there is no export at `path`, or the source cannot be opened.
+
+    Examples
+    --------
+    >>> cc.verify("demo.zip", against="demo").ok  # doctest: +SKIP
+    True
+    """
     return verify_export(path, None if against is None else open(against))
 
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """A signature's scores and what they say; a table in a notebook.
+    """A signature's scores and the comparison of pages by them; a table in a notebook.
 
     Attributes
     ----------
     view
-        What was scored.
+        The dataset that was scored.
     run
         Everything that was computed: `signature.SignatureRun`.
     """
@@ -285,26 +374,26 @@ class Score:
 
     @property
     def scores(self) -> pd.Series:
-        """Score of every cell by its id, before normalization, (n_cells,) float64."""
+        """Score of every cell before normalization, (n_cells,) float64, indexed by cell id."""
         import pandas as pd
 
         return pd.Series(self.run.raw, index=pd.Index(self.view.cell_ids, name="cell_id"), name=self.run.title)
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row per page: cells, mean, median, standard deviation."""
+        """One row per page: cells, mean, median, standard deviation, quartiles and range of the normalized scores."""
         return self.run.summary
 
     @property
     def tests(self) -> pd.DataFrame:
-        """One row per test, by sample first, with every digit; empty without pages to compare."""
+        """One row per test in full precision, tests by sample before tests by cell; empty without pages to compare."""
         import pandas as pd
 
         return pd.DataFrame([test.to_json() for test in self.run.tests])
 
     @property
     def split(self) -> pd.DataFrame:
-        """One row per page and test of a second column's values, with every digit; empty if no column was given."""
+        """One row per page and test of the second column's values, in full precision; empty without such a column."""
         import pandas as pd
 
         split = self.run.split
@@ -312,12 +401,18 @@ class Score:
 
     @property
     def genes(self) -> dict[str, Any]:
-        """Genes found, missing, repeated, with proposals for the missing ones."""
+        """Genes ``found``, ``missing``, ``repeated``, ``proposals`` for missing ones, and what ``replaced`` some."""
         found: dict[str, Any] = self.run.to_json()["genes"]
         return found
 
     def plot(self, kind: Literal["violin", "box", "histogram"] = "violin") -> alt.Chart:
-        """Return the chart of the scores by page; a notebook shows it."""
+        """Return the Altair chart of the scores by page; a notebook shows it.
+
+        Raises
+        ------
+        InputError
+            If there is no chart of this kind.
+        """
         from cellucid_core import charts
 
         kinds = {"violin": charts.violin, "box": charts.box, "histogram": charts.histogram}
@@ -333,11 +428,23 @@ class Score:
         return chart
 
     def to_csv(self, path: str | Path) -> None:
-        """Write one row per page and cell, which joins back to the cells by their ids."""
+        """Write one row per page and cell as CSV; ``cell_id`` is exact, so that it joins back to the cells.
+
+        Raises
+        ------
+        InputError
+            If there is no such folder, or the file is one that the dataset is read from.
+        """
         _write(self.view, path, lambda draft: write_csv(self.run.table(self.view), draft))
 
     def to_html(self, path: str | Path) -> None:
-        """Write the analysis as one HTML file: figures, tables, genes, settings; it opens offline and prints."""
+        """Write the analysis as one HTML file: figures, tables, genes, settings; it opens offline and prints.
+
+        Raises
+        ------
+        InputError
+            If there is no such folder, or the file is one that the dataset is read from.
+        """
         from cellucid_core.reports import signature_html
 
         _write(self.view, path, signature_html(self.view, self.run))
@@ -386,15 +493,15 @@ def score(
         Genes, text as pasted, or a `GeneSet` with weights.
     method
         ``mean``, ``sum``, ``median``, ``score_genes`` (scanpy's values), ``ucell`` (pyucell's), ``aucell``, ``zscore``,
-        ``ulm`` (decoupler's) or ``ssgsea`` (gseapy's ES).
+        ``ulm`` (decoupler's) or ``ssgsea`` (gseapy's ES). Sources of the formulas: `cellucid_core.signature.scoring`.
     groupby
-        Column whose categories are compared.
+        Column whose categories are compared; each is a page, a named group of cells.
     pages
-        Which of its categories, in the order to compare; or pages made otherwise.
+        Which of its categories, in the order to compare, by default all; or pages that are made already.
     rest_of
-        A category to set against all other cells.
+        A category to compare with all other cells.
     sample
-        Column of donors or samples: the unit of replication.
+        Column of donors or samples, the unit of replication: tests by sample come first.
     split
         A second column, with 2 to 8 values, which are compared within each page.
     normalize
@@ -406,22 +513,36 @@ def score(
     p_adjust
         ``bh`` (Benjamini-Hochberg) or ``holm``.
     random_state
-        Of the draw of control genes (``score_genes``), and of the order of equal values (``aucell``).
+        Seed, 0 to 2**32 − 1, of the draw of control genes (``score_genes``) and the order of equal values (``aucell``).
     max_rank
         ``ucell``: the largest rank that counts.
     top_share
-        ``aucell``: which share of the genes is the top.
+        ``aucell``: the share of the genes that is the top, 0 to 1.
     ctrl_size, n_bins
         ``score_genes``: control genes for each bin of mean expression, and how many bins.
     gene_pool
         ``score_genes``: the genes that controls are drawn from; None: all.
     key_added
-        Column of ``adata.obs`` that the scores are written to, where `data` is an AnnData.
+        Column of ``adata.obs`` that the scores before normalization are written to, where `data` is an AnnData. This is
+        the only change that is ever made to an input.
+
+    Returns
+    -------
+    Score
+        Scores of all cells, tables, tests, and a chart.
 
     Raises
     ------
     InputError
-        If no gene is found, or a column, page or method does not exist.
+        If the data cannot be opened or have no expression matrix, no gene is found, a column, page or method does not
+        exist, or the arguments contradict each other.
+
+    Examples
+    --------
+    >>> score = cc.score("demo", ["CD3D", "CD3E"], groupby="bulk_labels", rest_of="CD8+ Cytotoxic T")
+    >>> score.scores.shape
+    (700,)
+    >>> score.plot("box")  # doctest: +SKIP
     """
     in_memory = hasattr(data, "obs") and hasattr(data, "var_names")
     if key_added is not None and not in_memory:
@@ -450,12 +571,12 @@ def score(
 def _pages(
     view: View, groupby: str | None, pages: Sequence[str] | Sequence[Page] | None, rest_of: str | None
 ) -> list[Page] | None:
-    """Return the pages to compare, None for none.
+    """Return the pages to compare, or None to compare none.
 
     Raises
     ------
     InputError
-        If categories are named without their column, or a column stands beside pages that are made already.
+        If categories are named without their column, or a column is given with pages that are made already.
     """
     made = [page for page in pages or () if isinstance(page, Page)]
     names = [page for page in pages or () if not isinstance(page, Page)]
@@ -471,7 +592,7 @@ def _pages(
 
 
 def _with_settings() -> inspect.Signature:
-    """Return the signature of `export` with every setting, for help and completion."""
+    """Return the call signature of `export` with every setting, for help and completion."""
     given, of_settings = inspect.signature(export), inspect.signature(ExportSettings)
     own = [p for p in given.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     more = [
@@ -484,7 +605,7 @@ export.__signature__ = _with_settings()  # type: ignore[attr-defined]
 
 
 def _write(view: View, path: str | Path, content: str | Callable[[Path], object]) -> None:
-    """Write a file, but never one that the dataset is read from."""
+    """Write a file; refuse one that the dataset is read from."""
     if Path(path).resolve() in {Path(one).resolve() for one in view.dataset.paths}:
         raise InputError(f"{path} is what is read.", "Choose another file; the input is never replaced.")
     write_file(path, content)

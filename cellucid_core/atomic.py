@@ -13,19 +13,19 @@ from cellucid_core.errors import InputError
 
 @contextmanager
 def complete_or_absent(target: Path, *, mode: int = 0o644) -> Iterator[Path]:
-    """Yield a draft beside the target that takes its place when the block ends without an exception.
+    """Yield a draft beside the target; it replaces the target when the block ends without an exception.
 
     Parameters
     ----------
     target
         The file to write; its folder must exist.
     mode
-        Who may read and write it.
+        Permission bits of the finished file.
 
     Yields
     ------
     pathlib.Path
-        An empty file of a hidden name in the same folder. It is gone afterwards, whatever happens.
+        An empty file with a hidden name in the same folder. No draft is left behind, whatever happens.
     """
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     os.close(handle)
@@ -39,25 +39,25 @@ def complete_or_absent(target: Path, *, mode: int = 0o644) -> Iterator[Path]:
 
 
 def need_folder(target: Path) -> None:
-    """Raise `InputError` where the folder of a file is not there."""
+    """Raise `InputError` if the folder of a file does not exist."""
     if not target.parent.is_dir():
         raise InputError(f"There is no folder {target.parent}.", "Make it first, or name another file.")
 
 
 def write_file(target: str | Path, content: str | Callable[[Path], object]) -> None:
-    """Write a file that a user named: it is complete or as it was.
+    """Write a file that a user named; if that fails, the file stays as it was.
 
     Parameters
     ----------
     target
         The file.
     content
-        Its text (UTF-8), or what writes a file of another name.
+        Its text (written as UTF-8), or a function that writes the draft at the path it is given.
 
     Raises
     ------
     InputError
-        There is no such folder.
+        If there is no such folder.
     """
     target = Path(target)
     need_folder(target)

@@ -1,7 +1,7 @@
-"""``cc.preflight(…)`` and ``cc.export(…)``: functions of the public API that are called as packages are.
+"""``cc.preflight(…)`` and ``cc.export(…)``: functions of the public API that share their name with a package.
 
-Python sets a package's attribute to each subpackage that is imported, so ``cc.export`` is the package. Calling it calls
-the function of this name in `api`.
+Importing a subpackage sets the attribute of that name, so ``cc.export`` is the package, whatever was there before. This
+module lets the package be called: the call goes to the function of the same name in `api`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class _CallablePackage(ModuleType):
 
     @property
     def __signature__(self) -> inspect.Signature:
-        """What help and notebooks show."""
+        """The call signature, for help and notebooks."""
         return inspect.signature(self._function)
 
     @property
@@ -30,5 +30,5 @@ class _CallablePackage(ModuleType):
 
 
 def make_callable(package: str) -> None:
-    """Let a package be called as the function of `api` that has its name."""
+    """Let calls of a package, given by its full name, go to the function of that name in `api`."""
     sys.modules[package].__class__ = _CallablePackage

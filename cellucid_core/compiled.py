@@ -1,4 +1,4 @@
-"""Loops that numba compiles when they are first needed, and keeps compiled on the disk."""
+"""Loops that numba compiles on first use; the machine code is kept on disk."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-#: Entries from which it pays to load a compiler for a loop that numpy can do, too.
+#: Number of entries from which it pays to load a compiler for a loop that numpy can also do.
 COMPILED_FROM = 1_000_000
 
 
 @cache
 def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function compiled to machine code; while it runs, other threads do too.
+    """Return a function compiled to machine code; it releases the GIL, so that other threads run meanwhile.
 
     Loading numba takes half a second, so callers ask for it only where there is enough to do.
 
     Parameters
     ----------
     loop
-        A function of arrays and numbers, in what numba understands of Python.
+        A function of arrays and numbers, written in the subset of Python that numba compiles.
     """
     from numba import njit
 

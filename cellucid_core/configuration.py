@@ -1,7 +1,7 @@
 # ruff: noqa: RUF009 - `_setting` returns a `dataclasses.field`
-"""What an operator configures: environment variables, read into one typed value, wrong ones refused in a sentence.
+"""What an operator configures: environment variables, read into one typed value, or refused in a sentence.
 
-`docs/hosting.md` shows the same table; a test compares them.
+`docs/hosting.md` shows the settings as a table; a test compares it with `configuration_table`.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _DURATIONS = {"s": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400, "week": 604800}
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
-#: Between folders; not within an address.
+#: Separates folders; the colon in ``s3://`` does not.
 _SEPARATOR = re.compile(re.escape(os.pathsep) + r"(?!//)")
 _ADDRESS = re.compile(r"(s3|gs|gcs)://", re.IGNORECASE)
-#: What says where a user's folders are.
+#: Variables that say where a user's folders are: the default of ``CELLUCID_HOME`` depends on them.
 _PLACES = ("HOME", "XDG_CACHE_HOME", "USERPROFILE", "LOCALAPPDATA")
-#: Fewest characters of the secret that opens the metrics.
+#: Least number of characters of the secret for the metrics.
 MIN_SECRET = 16
 METRICS = ("off", "on")
-#: An e-mail address, or only its domain. ASCII: other letters may look the same, or become the same as small letters.
+#: An e-mail address, or only ``@domain``. ASCII: other letters may look alike, or turn into ASCII when lower-cased.
 _USER = re.compile(r"[!-?A-~]*@[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
 
 
 def parse_size(text: str) -> int:
-    """Return bytes: "20 GB" (decimal), "512 MiB" (binary), or a plain number of bytes.
+    """Return the bytes of a size such as "20 GB" (decimal), "512 MiB" (binary) or "4096" (bytes).
 
     Raises
     ------
     ValueError
-        If it is no size.
+        If the text is not a size.
     """
     match = _AMOUNT.fullmatch(text.strip())
     if match is None or match[2].upper() not in _SIZES:
@@ -48,12 +48,12 @@ def parse_size(text: str) -> int:
 
 
 def parse_duration(text: str) -> int:
-    """Return seconds: "30 days", "12 hours", "90 min".
+    """Return the seconds of a duration such as "30 days", "12 hours" or "90 min".
 
     Raises
     ------
     ValueError
-        If it is no duration; a number without a unit is none.
+        If the text is not a duration, or has no unit.
     """
     match = _AMOUNT.fullmatch(text.strip())
     unit = match[2].lower() if match else ""
@@ -64,7 +64,7 @@ def parse_duration(text: str) -> int:
 
 
 def format_size(size: float) -> str:
-    """Return a size for people: "1.2 MB"."""
+    """Return a number of bytes as people read it: "1.2 MB"."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000 or unit == "GB":
             return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f}".removesuffix(".0") + f" {unit}"
@@ -73,7 +73,7 @@ def format_size(size: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration for people, in the largest unit that leaves no rest: "30 days", "1 hour", "90 minutes"."""
+    """Return seconds as people read them, in the largest unit that divides them: "30 days", "1 hour", "90 minutes"."""
     units = (("day", 86400), ("hour", 3600), ("minute", 60))
     whole = (unit for unit in units if seconds >= unit[1] and seconds % unit[1] == 0)
     name, size = next(whole, ("second", 1))
@@ -122,7 +122,7 @@ def _metrics(text: str) -> str:
 
 
 def _users(text: str) -> tuple[str, ...]:
-    """Read e-mail addresses and ``@domain``s; small letters, because nobody means another person by capitals."""
+    """Read e-mail addresses and ``@domain``s, lower-cased: capitals do not make another person."""
     users = [user.strip().lower() for user in text.split(",") if user.strip()]
     if not users or not all(_USER.fullmatch(user) for user in users):
         raise ValueError("e-mail addresses or domains such as @institute.org, separated by commas")
@@ -150,7 +150,7 @@ def _cluster(text: str) -> str:
     if found is None or not 0 < int(found[3]) < 65536:
         raise ValueError(words)
     if found[1] == "tcp" and not (found[2] in ("localhost", "[::1]") or re.fullmatch(r"127(\.\d+){3}", found[2])):
-        raise ValueError(words)  # what goes there can be read and changed on the way
+        raise ValueError(words)  # unencrypted traffic can be read and changed on the way
     return text.strip()
 
 
@@ -195,7 +195,7 @@ def _default_home() -> Path:
 
 
 def machine_memory() -> int:
-    """Return the bytes of memory that this process may use: the machine's, or its container's limit if that is less."""
+    """Return how many bytes of memory this process may use: the machine's, or its container's limit if that is less."""
     limits = []
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
@@ -218,13 +218,16 @@ def machine_cores() -> int:
 
 
 def _setting(variable: str, parse: Callable[[str], Any], unset: str, meaning: str, **how: Any) -> Any:
-    """Describe a field: its variable, how it is read, its default in words, what it means."""
+    """Return a field that knows its variable, how it is read, its default in words, and what it means."""
     return field(metadata={"variable": variable, "parse": parse, "unset": unset, "meaning": meaning}, **how)
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """All that the environment configures; every field's metadata name its variable and say what it means."""
+    """All settings of the environment; sizes are in bytes, durations in seconds.
+
+    The metadata of each field name its variable and say what it means.
+    """
 
     home: Path = _setting(
         "CELLUCID_HOME",
@@ -418,13 +421,13 @@ class Configuration:
 def read_configuration(environment: Mapping[str, str] | None = None) -> Configuration:
     """Read the environment.
 
-    What the same environment means is found out once: links in `data_roots` are followed then, and the memory is that
-    of then.
+    The result is kept for each environment: links in `data_roots` are followed, and the machine's memory is looked up,
+    only the first time.
 
     Parameters
     ----------
     environment
-        Variables and their values; by default the process's own. Empty values count as not given.
+        Variables and their values; by default those of this process. Empty values count as not given.
 
     Raises
     ------
@@ -439,7 +442,7 @@ def read_configuration(environment: Mapping[str, str] | None = None) -> Configur
 _VARIABLES = tuple(setting.metadata["variable"] for setting in fields(Configuration))
 
 
-@lru_cache(maxsize=16)  # a page asks a hundred times
+@lru_cache(maxsize=16)  # drawing a page asks for it a hundred times
 def _configuration(given: tuple[tuple[str, str], ...], places: tuple[str | None, ...]) -> Configuration:
     environment, values = dict(given), {}
     for setting in fields(Configuration):
@@ -458,12 +461,17 @@ def _configuration(given: tuple[tuple[str, str], ...], places: tuple[str | None,
 
 
 def check_configuration(environment: Mapping[str, str] | None = None) -> Configuration:
-    """Read the environment for a server that is about to start, and try what it names.
+    """Read the environment of a server that is about to start, and check the folders that it names.
+
+    Parameters
+    ----------
+    environment
+        As for `read_configuration`.
 
     Raises
     ------
     InputError
-        If a value makes no sense, contradicts another, or names a folder that is not there; or a name is misspelt.
+        If a value makes no sense, contradicts another, or names a missing folder; or if a variable is misspelt.
     """
     environment = os.environ if environment is None else environment
     found = read_configuration(environment)
@@ -473,7 +481,7 @@ def check_configuration(environment: Mapping[str, str] | None = None) -> Configu
         if meant:
             raise InputError(f"There is no setting {variable}.", f"Perhaps {meant[0]} is meant.")
     for root in found.data_roots:
-        if isinstance(root, str):  # tried when files are listed
+        if isinstance(root, str):  # an address is tried when its files are listed
             continue
         if not root.is_dir():
             raise InputError(

@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-#: What a formula begins with, in plain and in full width, and what spreadsheets skip before it.
+#: What a formula begins with, also in full width, and the white space that spreadsheets skip before it.
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
-#: What pages say beside a download.
+#: The sentence that pages show beside a download.
 NOTE = (
     "Cell ids are exact. Other texts that a spreadsheet would take for a formula (they begin with =, +, - or @) "
     "have an apostrophe in front."
@@ -24,7 +24,7 @@ NOTE = (
 
 
 def neutral(text: str) -> str:
-    """Return a text that no spreadsheet runs: numbers and harmless texts as they are, others with ``'`` in front."""
+    """Return a text that no spreadsheet runs: numbers and harmless texts unchanged, others with ``'`` in front."""
     if not text.lstrip(" \u00a0\ufeff").startswith(_STARTS):
         return text
     try:
@@ -35,14 +35,14 @@ def neutral(text: str) -> str:
 
 
 def neutral_table(table: pd.DataFrame, exact: Collection[str] = ("cell_id",)) -> pd.DataFrame:
-    """Return a table whose texts and headings are neutral, but for the columns that must stay exact.
+    """Return a copy of a table whose texts and headings are neutral, except in the columns that must stay exact.
 
     Parameters
     ----------
     table
-        Numbers are left alone.
+        Its numbers are left alone.
     exact
-        Names of the columns with ids.
+        Names of the columns of ids.
     """
     table = table.copy(deep=False)
     for name in [name for name in table.columns if name not in exact]:
@@ -60,5 +60,5 @@ def _neutral_value(value: object) -> object:
 
 @cache
 def exact_floats() -> dict[str, Any]:
-    """Return the argument by which `pandas.read_csv` reads floats to the last digit; since pandas 3 it always does."""
+    """Return the argument that makes `pandas.read_csv` read floats exactly; pandas 3 does so by default."""
     return {"float_precision": "round_trip"} if int(version("pandas").partition(".")[0]) < 3 else {}

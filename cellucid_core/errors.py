@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-#: Lines of ours and of libraries that an unforeseen error passed, as far as they are logged.
+#: Number of innermost stack frames of an unforeseen error that are logged.
 _FRAMES = 12
 
 
@@ -33,14 +33,14 @@ class InputError(CellucidError):
 
 
 class WorkRefused(CellucidError):
-    """The work itself says no: preflight is red, a verification failed (exit status 1).
+    """The work itself was refused or failed: preflight is red, a verification failed (exit status 1).
 
     Parameters
     ----------
     what, fix
         As for `CellucidError`.
     details
-        What a program wants to know besides; goes into the command line's JSON.
+        More for programs; added to the command line's JSON.
     """
 
     def __init__(self, what: str, fix: str = "", details: dict[str, Any] | None = None) -> None:
@@ -49,19 +49,22 @@ class WorkRefused(CellucidError):
 
 
 class Unforeseen(WorkRefused):
-    """A mistake of this program, at the edge where nobody else caught it: a sentence, and a reference into the log.
+    """A bug of this program that nothing below caught: a sentence for the user, with a reference into the log.
 
     Parameters
     ----------
     error
-        What happened.
+        The exception.
+    reference
+        Eight hexadecimal digits that stand in the sentence and in the log; new ones by default.
 
     Attributes
     ----------
     reference
-        Eight hexadecimal digits that the sentence and the log have in common.
+        The same.
     facts
-        For the log: the reference, the type and the lines that were passed. Its message may quote data: left out.
+        For the log: the reference, the type and the stack frames. The exception's message is left out, as it may quote
+        data.
     """
 
     def __init__(self, error: BaseException, reference: str = "") -> None:
@@ -78,5 +81,5 @@ class Unforeseen(WorkRefused):
         )
 
     def __reduce__(self) -> Any:
-        """Come out of other processes as what it says."""
+        """Reach other processes as a `WorkRefused` with the same sentences, as the exception itself stays here."""
         return WorkRefused, (self.what, self.fix)

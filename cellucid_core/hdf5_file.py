@@ -1,8 +1,7 @@
-"""Write HDF5 on a disk that may be full, or gone, without losing the process.
+"""Write HDF5 to a disk that may be full or gone without crashing the process.
 
 HDF5 crashes the whole process when it closes a file that it could not write (https://github.com/h5py/h5py/issues/914).
-So it writes through a file object that never fails; what the disk did not take is told afterwards, by `check` and on
-closing.
+So it writes through a file object that never fails; the disk's error is raised afterwards, by `check` and on closing.
 """
 
 from __future__ import annotations
@@ -11,21 +10,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-#: After a failure, pieces up to so many bytes are kept in memory: they are what HDF5 may need again in order to close
-#: the file (its own tables), not the numbers in it.
+#: After a failure, pieces of up to so many bytes are kept in memory: these hold HDF5's own tables, which it may read
+#: again to close the file. The data come in larger pieces.
 _KEPT = 2**16
 _PAGE = 2**12
 
 
 def put_anndata(adata: Any, file: Any) -> None:
-    """Write a whole AnnData into an empty ``h5py.File``: what ``adata.write_h5ad`` does, which takes only paths."""
+    """Write a whole AnnData into an empty ``h5py.File``, as ``adata.write_h5ad`` does, which takes only paths.
+
+    Texts in `adata` become categories, as they do with ``write_h5ad``.
+    """
     from anndata.io import write_elem
 
     adata.strings_to_categoricals()
     if adata.raw is not None:
         adata.strings_to_categoricals(adata.raw.var)
     write_elem(file, "/", adata)
-    if adata.raw is None:  # "null" now, where `write_h5ad` writes nothing
+    if adata.raw is None:  # `write_elem` wrote a "null", `write_h5ad` writes nothing
         file.pop("raw", None)
 
 
@@ -40,8 +42,8 @@ class UnfailingFile:
     Attributes
     ----------
     error : OSError or None
-        What went wrong first. From then on nothing is written to the disk; small pieces are kept in memory, so that
-        what HDF5 reads again is what it wrote.
+        The first error. From then on nothing is written to the disk; small pieces are kept in memory, so that HDF5
+        reads again what it wrote.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,7 +53,7 @@ class UnfailingFile:
         self.error: OSError | None = None
 
     def write(self, data: memoryview) -> int:
-        """Write all of it, or remember why that is not possible."""
+        """Write all bytes, or remember the error; return their number in either case."""
         whole = rest = memoryview(data).cast("B")
         try:
             self._file.seek(self._at)
@@ -65,7 +67,7 @@ class UnfailingFile:
         return len(whole)
 
     def truncate(self, size: int) -> int:
-        """Set the file's length."""
+        """Set the file's length in bytes, or remember the error."""
         try:
             return self._file.truncate(size) if self.error is None else size
         except OSError as error:
@@ -73,7 +75,7 @@ class UnfailingFile:
             return size
 
     def readinto(self, buffer: memoryview) -> int:
-        """Read; zeros where nothing is."""
+        """Fill the buffer from the current position; zeros where the file holds nothing."""
         view = memoryview(buffer).cast("B")
         n_read = self._read(view, self._at)
         view[n_read:] = bytes(len(view) - n_read)
@@ -85,25 +87,25 @@ class UnfailingFile:
         return len(view)
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes; h5py takes for a file what has this method, and calls `readinto`."""
+        """Return the next bytes; h5py recognises a file by this method, but calls `readinto`."""
         buffer = bytearray(size)
         self.readinto(memoryview(buffer))
         return bytes(buffer)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
+        """Move to a position, and return it."""
         self._at = self._file.seek(offset, whence) if whence else offset
         return self._at
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the current position, in bytes from the start."""
         return self._at
 
     def flush(self) -> None:
         """Do nothing: nothing is buffered."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file, and drop what is kept in memory."""
         self._pages.clear()
         self._file.close()
 
@@ -129,7 +131,7 @@ class UnfailingFile:
 
 
 def _pages(at: int, size: int) -> list[tuple[int, int, int]]:
-    """Return the pages of a run of bytes: number, and where the run begins and ends in it."""
+    """Return the pages that a run of bytes touches: each page's number, and where the run begins and ends in it."""
     return [
         (page, max(at - page * _PAGE, 0), min(at + size - page * _PAGE, _PAGE))
         for page in range(at // _PAGE, -(-(at + size) // _PAGE))
@@ -137,27 +139,27 @@ def _pages(at: int, size: int) -> list[tuple[int, int, int]]:
 
 
 class Hdf5Writing:
-    """An HDF5 file that is being written; a context manager that closes it and tells what the disk did not take.
+    """An HDF5 file that is being written; a context manager that closes it and raises the disk's error, if any.
 
     Parameters
     ----------
     path
         An existing file, which may be empty if `mode` is "w".
     mode
-        "w": from nothing; "r+": what is there stays.
+        "w" starts with an empty file; "r+" keeps what is there.
     options
-        Of ``h5py.File``.
+        Arguments of ``h5py.File``.
 
     Attributes
     ----------
     file : h5py.File
-        To write into. That something was written is only known after `check` or `close`.
+        The file to write into. Only `check` or `close` tell whether the disk took what was written.
 
     Raises
     ------
     OSError
-        With ``errno``, by `check`, `close` and at the end of the block, if the disk failed. Whatever else was raised in
-        the block comes of that, and is its cause.
+        With ``errno``, by `check`, by `close` and at the end of the block, if the disk failed. It replaces another
+        error of the block, which becomes its cause, but not ``SystemExit`` or ``KeyboardInterrupt``.
     """
 
     def __init__(self, path: Path, mode: Literal["w", "r+"], **options: Any) -> None:
@@ -171,12 +173,12 @@ class Hdf5Writing:
             raise
 
     def check(self) -> None:
-        """Raise what the disk did not take so far."""
+        """Raise the disk's first error, if there was one."""
         if self._disk.error is not None:
             raise self._disk.error
 
     def close(self) -> None:
-        """Complete the file; may be called again."""
+        """Complete the file and raise the disk's error, if any; may be called again."""
         try:
             self.file.close()
             self.check()

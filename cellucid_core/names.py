@@ -1,4 +1,4 @@
-"""Names on disk: safe keys, collisions, and names an operating system keeps for itself; many names in a sentence."""
+"""Names on disk: safe keys, collisions, and names that Windows reserves; and lists of names in a sentence."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ RESERVED = frozenset(
 def safe_key(name: str) -> str:
     """Return the file-name form of a key, as the Cellucid viewer derives it.
 
-    Each run of characters outside ``A-Za-z0-9._-`` becomes one ``_``; leading and trailing ``.`` and ``_`` go;
-    ``field`` stands in for nothing (``export-format.md``, Folder).
+    Each run of characters outside ``A-Za-z0-9._-`` becomes one ``_``; leading and trailing ``.`` and ``_`` are removed;
+    an empty result becomes ``field``.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def collisions(keys: Iterable[str]) -> dict[str, list[str]]:
     Returns
     -------
     dict
-        Safe key → the keys (two or more, in order) that share it, exactly, letter case included.
+        Safe key → the keys (two or more, in order) that share it, letter case included.
     """
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for key in keys:
@@ -51,12 +51,12 @@ def collisions(keys: Iterable[str]) -> dict[str, list[str]]:
 
 
 def case_collisions(keys: Iterable[str]) -> dict[str, list[str]]:
-    """Group keys whose safe keys are equal but for letter case (one file on macOS and Windows).
+    """Group keys whose safe keys differ only in letter case (one file on macOS and Windows).
 
     Returns
     -------
     dict
-        Lower-cased safe key → the keys, in order, where at least two different safe keys meet.
+        Case-folded safe key → its keys, in order; only groups with at least two different safe keys.
     """
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for key in keys:
@@ -65,14 +65,14 @@ def case_collisions(keys: Iterable[str]) -> dict[str, list[str]]:
 
 
 def is_reserved(name: str) -> bool:
-    """Tell whether Windows keeps this name's safe key for a device (``CON``, ``aux.values`` …)."""
+    """Tell whether Windows reserves this name's safe key for a device (``CON``, ``aux.values`` …)."""
     return safe_key(name).split(".", 1)[0].upper() in RESERVED
 
 
 def folder_name(name: str) -> str:
-    """Return the form of a name that names a folder on every system and in every address.
+    """Return the form of a name that can name a folder on every system and in every web address.
 
-    A safe key of at most 100 characters that Windows does not keep for a device.
+    It is a safe key of at most 100 characters that Windows does not reserve for a device.
 
     Examples
     --------
@@ -84,12 +84,12 @@ def folder_name(name: str) -> str:
 
 
 def unique(names: Iterable[str]) -> list[str]:
-    """Make names unique by numbering the later ones, never inventing a name that is already there.
+    """Make names unique by numbering the repeated ones; no new name is one that is already there.
 
     Parameters
     ----------
     names
-        Names in order.
+        Names in order; the first of each keeps its name.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def unique(names: Iterable[str]) -> list[str]:
 
 
 def separate(names: Iterable[str], *, fold_case: bool = False) -> list[str]:
-    """Rename the later of names that share a safe key, so that each has a file of its own.
+    """Rename names that share a safe key with an earlier one, so that each has a file of its own.
 
     Parameters
     ----------
@@ -151,14 +151,14 @@ def separate(names: Iterable[str], *, fold_case: bool = False) -> list[str]:
 
 
 def listed(names: Collection[object], most: int = 3) -> str:
-    """Return the first of some names in a row, and how many more there are.
+    """Return the first names as a list in words, and how many more there are.
 
     Parameters
     ----------
     names
-        Names in order; what is no text is written as one.
+        Names in order; other values are converted to text.
     most
-        Names that are written out.
+        How many names are written out.
 
     Examples
     --------

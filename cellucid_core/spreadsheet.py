@@ -1,4 +1,4 @@
-"""Sheets of an ``.xlsx`` file as rows of text; what the file says it holds is checked before anything is made of it."""
+"""Sheets of an ``.xlsx`` file as rows of text; the size that a file declares is checked before it is read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import zipfile
 
 from cellucid_core.errors import InputError
 
-#: Bytes that all of a workbook's parts may have together, and cells that one sheet may span.
+#: Most unpacked bytes of all parts of a workbook together, and most cells of the rectangle that one sheet spans.
 MAX_UNPACKED, MAX_CELLS = 512 * 2**20, 20_000_000
 _CELL = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br=["']([A-Z]{1,3})(\d{1,7})["']""")
 _PIECE = 2**20
@@ -26,24 +26,25 @@ def is_workbook(content: bytes) -> bool:
 
 
 def workbook_rows(content: bytes, name: str) -> dict[str, list[list[str]]]:
-    """Return the sheets of a workbook that hold anything, by name, each as rows of text.
+    """Return the sheets of a workbook that are not empty, by name, each as rows of text.
 
     Parameters
     ----------
     content
-        The bytes.
+        The bytes of the file.
     name
-        What the user calls the file, for messages.
+        The user's name for the file, for messages.
 
     Returns
     -------
     dict
-        Sheet → rows of equal length; an empty cell is "", a whole number has no decimals, a date is as in ISO 8601.
+        Sheet → rows of equal length; an empty cell is "", a whole number has no decimals, a date is written as in
+        ISO 8601.
 
     Raises
     ------
     InputError
-        It is damaged, or larger than `MAX_UNPACKED` or `MAX_CELLS`.
+        If the file is damaged, or larger than `MAX_UNPACKED` or `MAX_CELLS`.
     """
     import python_calamine
 
@@ -63,7 +64,7 @@ def workbook_rows(content: bytes, name: str) -> dict[str, list[list[str]]]:
 
 
 def _check(content: bytes, name: str) -> None:
-    """Refuse what would take too much memory: the reader makes the whole rectangle that a sheet's cells span."""
+    """Refuse what would take too much memory: the reader allocates the whole rectangle that a sheet's cells span."""
     too_large = InputError(f"{name} is too large for a workbook.", "Save the sheet as CSV.")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = archive.infolist()

@@ -1,4 +1,4 @@
-"""Export: choose what goes along, see what it will be, write it, download it."""
+"""Export: choose what is exported, see the plan, write the export, download it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pages.widgets.style import CARDS, SPLIT
 
 
 def checked(view: View, settings: ExportSettings) -> PreflightReport:
-    """Return preflight's report on what is about to be exported, made again only when that changed."""
+    """Return preflight's report on what would be exported; it is computed again only if that changed."""
     scope = Scope.of(settings)
     key = (view.dataset.content_hash, view.mapping.digest(), scope)
     known = st.session_state.get("export_report")
@@ -36,7 +36,13 @@ def checked(view: View, settings: ExportSettings) -> PreflightReport:
 
 
 def planned(view: View, settings: ExportSettings) -> ExportPlan:
-    """Return the plan; the planner remembers what the change does not concern."""
+    """Return the plan; the planner keeps the parts that a changed setting does not affect.
+
+    Raises
+    ------
+    CellucidError
+        If the genes cannot be ranked, or their ranking was cancelled.
+    """
     key = (view.dataset.content_hash, view.mapping.digest())
     known = st.session_state.get("export_planner")
     if known is None or known[0] != key:
@@ -58,14 +64,14 @@ def planned(view: View, settings: ExportSettings) -> ExportPlan:
 
 
 def rank_genes(view: View, settings: ExportSettings) -> None:
-    """Have the genes of a large matrix ranked by a worker, showing progress; planning then finds that done.
+    """Let a worker rank the genes of a large matrix, showing progress; planning then finds the result on disk.
 
     Raises
     ------
     CellucidError
         If it fails or is cancelled.
     """
-    # Of the most variable ones how many is no matter; markers are kept as many as are asked for.
+    # One ranking serves any number of highly variable genes; that of markers is as deep as asked for.
     parts = settings.genes.each
     what = sorted({f"{part.kind} {part.column} {part.n if part.kind == 'markers' else ''}" for part in parts})
     key = f"genes {view.dataset.content_hash} {view.mapping.digest()} {what}"
@@ -86,19 +92,20 @@ def rank_genes(view: View, settings: ExportSettings) -> None:
     try:
         job.result()
     except CellucidError:
-        stopped.add(key)  # or every click would begin it again
+        stopped.add(key)  # otherwise every click would begin it again
         raise
     finally:
         job.forget()
 
 
 def ranking_words(progress: JobProgress) -> str:
+    """Return how far the ranking of genes is, in words."""
     of = f": {progress.done:,.0f} of {progress.total:,.0f} genes" if progress.total > 1 else " …"
     return f"{progress.what or 'Starting'}{of}"
 
 
 def show_plan(plan: ExportPlan) -> None:
-    """Draw what will be written: how many files, how large, how long it takes, what the viewer would suffer from."""
+    """Draw what would be written: number of files, size, time, and what would make the viewer slow."""
     with st.container(key=CARDS):
         genes, files, size, seconds = st.columns(4)
     genes.metric("Genes", f"{len(plan.genes.ids):,}", border=True)
@@ -121,7 +128,7 @@ def show_plan(plan: ExportPlan) -> None:
 
 
 def agreed(plan: ExportPlan) -> bool:
-    """Tell whether the export may be written: genes that are not there are left out only with the user's word."""
+    """Tell whether the export may be written: missing genes are left out only if the user ticks a box."""
     missing = plan.genes.missing
     if not missing:
         return True
@@ -129,12 +136,12 @@ def agreed(plan: ExportPlan) -> bool:
     if len(missing) > 5:
         with st.expander("All of them"):
             st.markdown(", ".join(literal(gene) for gene in missing[:500]) + (" …" if len(missing) > 500 else ""))
-    which = hashlib.sha256("\n".join(missing).encode()).hexdigest()[:12]  # other genes need another word
+    which = hashlib.sha256("\n".join(missing).encode()).hexdigest()[:12]  # other missing genes need another tick
     return st.checkbox(f"Export without {'it' if len(missing) == 1 else 'them'}", **kept(f"export_without_{which}"))
 
 
 def show_blocked(report: PreflightReport) -> None:
-    """Say what must be fixed first."""
+    """Draw the errors that must be fixed first."""
     st.error("**The export is blocked.** Fix these on the Upload & Preflight page first:")
     for finding in report.of("error"):
         st.markdown(f":red[:material/block:] **{literal(finding.title)}**  \n{literal(finding.detail)}")
@@ -142,7 +149,13 @@ def show_blocked(report: PreflightReport) -> None:
 
 
 def begin_export(view: View, settings: ExportSettings, *, busy: bool) -> None:
-    """Draw the plan and the button."""
+    """Draw the plan and the Export button, or what blocks the export.
+
+    Parameters
+    ----------
+    busy
+        Whether an export of the dataset is being written, so that the button is disabled.
+    """
     report = checked(view, settings)
     if report.status == "blocked":
         show_blocked(report)
@@ -164,7 +177,7 @@ def begin_export(view: View, settings: ExportSettings, *, busy: bool) -> None:
 
 
 def right_side(view: View, settings: ExportSettings | None) -> None:
-    """Draw the plan and the button, and whatever the settings are, what is being written and what was."""
+    """Draw the plan and the button; whatever the settings are, also the running export and the finished one."""
     job = export_job_of(view)
     if settings is None:
         st.info("Fix the settings first; the reason is above them.", icon=":material/tune:")

@@ -1,4 +1,4 @@
-"""Gene Signature: paste genes, compare pages, take the scores home."""
+"""Gene Signature: paste genes, compare pages, download the scores."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ UNDOABLE = Undoable(widgets=CHOICES, pages=True, genes=True)
 
 
 def run_key(view: View, inputs: Inputs) -> Hashable:
-    """Return what tells a run from any other: colours do not, a page's cells do; a split changes nothing of it."""
+    """Return a key that differs if the scores or tests differ: colours of pages and the split are not part of it."""
     pages = tuple((page.name, page.digest()) for page in inputs.pages or ())
     return (view.dataset.content_hash, view.mapping.digest(), replace(inputs, pages=None, split_key=None), pages)
 
 
 def run_once(view: View, inputs: Inputs, key: Hashable, place: DeltaGenerator) -> SignatureRun:
-    """Compute only when something that matters changed; a newer input ends the computation of an older one.
+    """Return the run of these inputs, computed only if `key` changed; newer inputs end an older computation.
 
-    How far it is stands in a place that is there anyway: what was drawn before neither moves nor goes until it is done.
+    The progress is drawn in `place`, which is always there: so the rest of the page neither moves nor vanishes.
     """
 
     def make() -> SignatureRun:
@@ -55,19 +55,19 @@ def run_once(view: View, inputs: Inputs, key: Hashable, place: DeltaGenerator) -
         return run
 
     run = remembered("signature run", key, make)
-    # A page that only changed its colour needs no new numbers, a split no new scores.
+    # A new colour of a page needs no new numbers, another split no new scores.
     split = remembered("signature split", (key, inputs.split_key), lambda: run.split_by(view, inputs.split_key).split)
     return replace(run, pages=inputs.pages or run.pages, split=split)
 
 
 def show(view: View, inputs: Inputs, place: DeltaGenerator) -> None:
-    """Draw the right side; of the tabs only the open one is computed."""
+    """Draw the right side; only the open tab is computed."""
     key = run_key(view, inputs)
     try:
         run = run_once(view, inputs, key, place)
     except CellucidError as error:
         show_error(error)
-        if workspace().gene_sets is not None:  # the file's other signatures may be found
+        if workspace().gene_sets is not None:  # other signatures of the file may have genes in the dataset
             show_several(view, inputs)
         return
     chart = show_run(view, run, key)
@@ -100,7 +100,7 @@ with left, st.container(gap="xsmall"):  # genes, pages and method on one screen
         commit_on_paste()
     except CellucidError as error:
         show_error(error)
-with head:  # before anything is computed, which may take long
+with head:  # before the scores are computed, which may take long
     undo_button("signature", UNDOABLE)
 with right:
     if inputs is not None and inputs.empty:
@@ -109,7 +109,7 @@ with right:
             icon=":material/arrow_back:",
         )
         if inputs.pages:
-            # It also has the browser load what draws charts, before the first score is asked for.
+            # This also makes the browser load the charting code before the first score is drawn.
             compared = inputs.pages
             figure(lambda room: charts.page_sizes(compared, room=room), charts.PAGE_SIZES_CAPTION, "pages")
     elif inputs is not None:

@@ -22,6 +22,7 @@ from pages.workspace.sidebar import ago, draw_dataset_card, draw_workspace_card,
 
 
 def home() -> None:
+    """Draw the start page: ways to open data, what to do with the open dataset, recent datasets."""
     st.title("Check, export and score single-cell data")
     st.markdown(
         "Open your file, see at once what is wrong with it and fix it with a click. "
@@ -77,7 +78,7 @@ def _recent_datasets() -> None:
                 st.caption(f"{one.cells:,} cells{fixes} · opened {ago(one.opened)}")
 
 
-# A file of ours: names of icons are fetched from another host.
+# Our own file: Streamlit would fetch an icon that is given by name from another host.
 ICON = str(Path(__file__).parent / "widgets" / "icon.png")
 st.set_page_config(page_title="Cellucid Dashboard", page_icon=ICON, layout="wide")
 HOME = st.Page(home, title="Start", icon=":material/home:", default=True)
@@ -97,7 +98,7 @@ page = st.navigation(
     {"Dataset": [HOME, PREFLIGHT], "Work": [EXPORT, SIGNATURE, LIBRARY]},
     position="sidebar" if visit.admitted else "hidden",
 )
-# All that comes and goes above the page stands in one place: what is drawn below it, and is open there, stays.
+# One container for all that comes and goes above the page: then what is below keeps its place, and stays open.
 with st.container():
     apply_style()
     if not is_same_owner():
@@ -106,7 +107,7 @@ with st.container():
         draw_door(visit)
         st.stop()
     address = st.sidebar.container()
-    if arrive(address) and page == HOME:  # an address of another page keeps that page
+    if arrive(address) and page == HOME:  # whoever asked for another page stays there
         st.switch_page(PREFLIGHT)
     settle()
     arrange_matrix()
@@ -119,11 +120,11 @@ hints_button()
 try:
     try:
         page.run()
-    except CellucidError as error:  # no page let it be, but a way out is better than none
+    except CellucidError as error:  # pages catch theirs; should one escape, it is shown all the same
         show_error(error)
-    except Exception as error:  # a mistake of ours
+    except Exception as error:  # a bug of ours
         show_error(log_error(error, "page"))
     keeper().keep()
     show_address(address)
 finally:
-    keeper().keep()  # also where a click, or a page that starts again, ended the run
+    keeper().keep()  # also if a click or a rerun ended this run

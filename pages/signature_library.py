@@ -1,4 +1,4 @@
-"""Signature Library: the team's signatures; build one, read one, use one, check bulk samples against one."""
+"""Signature Library: list, build, read and use the team's signatures, and check bulk samples against them."""
 
 from __future__ import annotations
 
@@ -48,15 +48,14 @@ _OPEN, _NEXT, _JOB = "library_entry", "library_entry_next", "library_job"
 
 
 def show_added(entry: str, dataset: str) -> None:
-    """Show an entry that is new."""
-    # The box that it is chosen in has been drawn already in this run.
+    """Say that an entry was added, and open it in the next run; its select box has been drawn already in this one."""
     st.session_state[_NEXT] = entry
     st.session_state["library_said"] = f"{dataset} joined the library."
     st.rerun()
 
 
 def table_of(found: list[Entry]) -> pd.DataFrame:
-    """Return a row per level of every entry."""
+    """Return a table with a row for each level of each entry."""
     rows = [
         {
             "Dataset": entry.dataset,
@@ -76,8 +75,8 @@ def table_of(found: list[Entry]) -> pd.DataFrame:
 
 
 def list_panel(found: list[Entry]) -> None:
-    """Draw the list of entries, and the one that is chosen."""
-    # A place of its own: when the message goes, nothing below it moves, and open tabs stay open.
+    """Draw the table of entries, and the chosen one opened."""
+    # A container of its own: when the message goes, what is below keeps its place, and tabs stay open.
     with st.container():
         if said := st.session_state.pop("library_said", None):
             st.success(literal(said), icon=":material/check_circle:")
@@ -121,21 +120,21 @@ def list_panel(found: list[Entry]) -> None:
 
 
 def follow_build() -> None:
-    """Wait for a signature that is being built, showing how far it is.
+    """Wait for the signature that is being built, showing progress, and open it.
 
     Raises
     ------
     CellucidError
         If it could not be built.
     """
-    if _JOB not in st.session_state:  # a new session: what was begun before goes on
+    if _JOB not in st.session_state:  # a new session goes on with a job that was begun before
         begun = latest("build")
         st.session_state[_JOB] = None if begun is None else begun.id
     job = my_job(st.session_state[_JOB])
     if job is None or not is_news(job):
         return
     follow(job, "library")
-    told(job)  # before the rerun that shows what was built
+    told(job)  # now, as `show_added` reruns the page
     if job.state != "cancelled":
         built = job.result()
         show_added(built["entry"], built["dataset"])
@@ -143,7 +142,7 @@ def follow_build() -> None:
 
 
 def build_panel() -> None:
-    """Draw what is being built, else the form that begins it."""
+    """Draw the signature that is being built, else the form that begins one."""
     follow_build()
     if workspace().dataset is None:
         st.markdown("**Open a dataset to build a signature from its cell types.**")
@@ -186,7 +185,7 @@ def build_panel() -> None:
 
 
 def build_settings(view: View) -> BuildSettings:
-    """Draw the settings and return them."""
+    """Draw the settings of a build and return them."""
     normalize = True
     scale = view.dataset.scale(view.mapping.matrix or "")
     if scale.kind in LINEAR:
@@ -233,7 +232,13 @@ def build_settings(view: View) -> BuildSettings:
 
 
 def read_panel() -> None:
-    """Draw the box that takes a signature's file, and what it holds."""
+    """Draw the box that takes a signature file, and what the file holds.
+
+    Raises
+    ------
+    CellucidError
+        If the file is not a signature.
+    """
     upload = st.file_uploader(
         "A signature file",
         key="library_upload",

@@ -1,4 +1,4 @@
-"""Upload & Preflight: what the dataset holds, what is wrong with it, and what is taken as what."""
+"""Upload & Preflight: what the dataset holds, what is wrong with it, and which of its arrays and columns are used."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ UNDOABLE = Undoable(
 
 
 def cards(view: View) -> None:
+    """Draw the row of numbers: cells, genes, columns, embeddings, scale of the expression."""
     dataset, mapping = view.dataset, view.mapping
     left_out = dataset.n_cells - view.n_cells
     with st.container(key=CARDS):
@@ -55,6 +56,7 @@ def cards(view: View) -> None:
 
 
 def embedding_panel(view: View) -> None:
+    """Draw the cells as they will be exported, coloured by a chosen column."""
     st.subheader("Embedding", anchor=False)
     good = [d for d in view.dimensions if view.obsm(view.mapping.embeddings[d]).shape[1:] == (d,)]
     if not good or not view.n_cells:
@@ -96,6 +98,7 @@ def embedding_panel(view: View) -> None:
 
 
 def set_embedding(dimension: int) -> None:
+    """Take over the embedding that was chosen for a dimension (1, 2 or 3)."""
     key = st.session_state[widget_key(f"map_embedding_{dimension}")]
     embeddings = {d: k for d, k in workspace().choices.embeddings.items() if d != dimension}
     if key != NONE:
@@ -104,11 +107,13 @@ def set_embedding(dimension: int) -> None:
 
 
 def set_choice(name: str) -> None:
+    """Take over what was chosen for a field of the mapping."""
     value = st.session_state[widget_key(f"map_{name}")]
     change(**{name: None if value == NONE else value})
 
 
 def change(**changes: object) -> None:
+    """Change fields of the mapping; an error is shown by the findings panel."""
     try:
         workspace().choose(**changes)
     except CellucidError as error:
@@ -116,6 +121,7 @@ def change(**changes: object) -> None:
 
 
 def mapping_panel(view: View) -> None:
+    """Draw the choices of embeddings, latent space, matrix, gene names and neighbour graph."""
     st.subheader("What is taken as what", anchor=False)
     st.caption("The defaults are right for most files. Everything here can be changed, and nothing changes your file.")
     dataset, mapping, busy = view.dataset, workspace().choices, pending_change() is not None
@@ -187,17 +193,18 @@ def _choice(place: object, name: str, label: str, options: list[str], current: s
 
 
 def set_columns(keys: tuple[str, ...]) -> None:
-    """Take over what was edited in the table of columns."""
+    """Take over what was edited in the table of columns, whose rows are `keys`."""
     edits = st.session_state["obs_table"]["edited_rows"]
     choices = workspace().choices
     included = [key for row, key in enumerate(keys) if edits.get(row, {}).get("Include", key in choices.obs_keys)]
     changed = {keys[row]: KIND_WORDS[edit["Kind"]] for row, edit in edits.items() if "Kind" in edit}
-    # The table is drawn again from the mapping, so that its edits do not have to be remembered twice.
+    # The edits go into the mapping, from which the table is drawn again.
     del st.session_state["obs_table"]
     change(obs_keys=tuple(included), kinds={**choices.kinds, **changed})
 
 
 def obs_panel(view: View) -> None:
+    """Draw the table of cell columns, in which they are included and their kind is set."""
     st.subheader("Cell columns", anchor=False)
     if view.dataset.obs.shape[1] == 0:
         st.caption("The cell table has no columns, so cells can be neither coloured nor grouped.")
@@ -256,5 +263,5 @@ with st.expander("Samples, more about these cells, or another file", icon=":mate
         st.rerun()
 with head:
     undo_button("preflight", UNDOABLE)
-with place:  # at the end: the rest of the page can be used meanwhile
+with place:  # last, as it waits: the rest of the page is drawn and can be used meanwhile
     follow_change()

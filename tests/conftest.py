@@ -15,7 +15,7 @@ from cellucid_core.dataset import Dataset, View, default_mapping, open_dataset
 
 pytest_plugins = ["tests.databases"]
 
-# No clock in tests. Everybody's own runs look for new examples; CI says the same of the same commit.
+# No deadlines. Local runs look for new examples; CI gives the same result for the same commit.
 settings.register_profile("own", deadline=None)
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "own")
@@ -23,7 +23,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "own")
 
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the whole run a cache folder of its own, so that nothing of the user's is read or written."""
+    """Give the whole run a cache folder of its own, so that the user's is neither read nor written."""
     folder = tmp_path_factory.mktemp("home")
     os.environ["CELLUCID_HOME"] = str(folder)
     os.environ.pop("CELLUCID_OPEN", None)

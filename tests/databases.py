@@ -1,4 +1,4 @@
-"""The databases that the state of a server can be in: what is marked with `each_database` runs on both."""
+"""The databases that can hold a server's state: a test with the fixture `each_database` runs on both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 
 from cellucid_core.database import close_databases, reading
 
-#: With it set to "required", tests fail where PostgreSQL is missing, which are skipped otherwise.
+#: If it is "required", tests that need PostgreSQL fail where it is missing; otherwise they are skipped.
 _REQUIRED = os.environ.get("CELLUCID_POSTGRES") == "required"
 
 
@@ -29,7 +29,7 @@ def _programs() -> Path | None:
 
 @contextlib.contextmanager
 def postgres_running() -> Iterator[str]:
-    """Run PostgreSQL on a free port; yield its address without a database's name."""
+    """Run PostgreSQL on a free port; yield its address without the name of a database."""
     programs = _programs()
     assert programs is not None, "PostgreSQL is not installed"
     # It refuses to run as root; Debian's package makes an account for it.
@@ -57,7 +57,7 @@ def postgres_running() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory) -> Iterator[str]:
-    """Return the address of a PostgreSQL of this run's own, with a migrated database to copy from."""
+    """Start a PostgreSQL for this test run, with a migrated database to copy from; return its address."""
     if _programs() is None and not _REQUIRED:
         pytest.skip("PostgreSQL is not installed")
     with postgres_running() as address:
@@ -73,14 +73,14 @@ def postgres(tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture
 def postgres_empty(postgres) -> Iterator[str]:
-    """Return the address of a database in which nothing is."""
+    """Return the address of an empty database."""
     with _database(postgres, "template1") as address:
         yield address
 
 
 @pytest.fixture
 def postgres_database(postgres, monkeypatch) -> Iterator[str]:
-    """Have the server's state in a PostgreSQL database with empty tables; return its address."""
+    """Keep the server's state in a PostgreSQL database with empty tables; return its address."""
     with _database(postgres, "prepared") as address:
         monkeypatch.setenv("CELLUCID_DATABASE", address)
         yield address
@@ -97,7 +97,7 @@ def _database(postgres: str, template: str) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def each_database(request, monkeypatch) -> str:
-    """Run a test twice: with its state in SQLite, and in PostgreSQL."""
+    """Run a test twice, with the state in SQLite and in PostgreSQL; return which."""
     if request.param == "postgresql":
         request.getfixturevalue("postgres_database")
     else:

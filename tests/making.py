@@ -13,7 +13,7 @@ from cellucid_core.dataset import Dataset, View, default_mapping, open_dataset
 
 
 def make_adata(n_cells: int = 60, n_genes: int = 30, seed: int = 0) -> anndata.AnnData:
-    """Return a clean dataset: nothing for preflight to complain about, apart from the note on the scale."""
+    """Return a clean dataset: preflight finds nothing but a note on the scale of the values."""
     rng = np.random.default_rng(seed)
     counts = rng.poisson(1.5, (n_cells, n_genes)).astype(np.float64)
     counts[:, 0] += 1  # no empty cell
@@ -42,7 +42,7 @@ def make_adata(n_cells: int = 60, n_genes: int = 30, seed: int = 0) -> anndata.A
 
 
 def write_and_view(adata: anndata.AnnData, folder: Path) -> View:
-    """Return a written dataset with the default mapping, for fixtures that outlive a test."""
+    """Write an AnnData to a folder and return its view with the default mapping, for fixtures that outlive a test."""
     path = folder / "data.h5ad"
     adata.write_h5ad(path)
     dataset = open_dataset(path)
@@ -50,7 +50,7 @@ def write_and_view(adata: anndata.AnnData, folder: Path) -> View:
 
 
 def stored_values(dataset: Dataset, matrix: str = "X") -> np.ndarray:
-    """Return a matrix as its store has it, (n_cells, n_genes) float64."""
+    """Return a matrix as its gene-major store holds it, (n_cells, n_genes) float64."""
     store = dataset.store(matrix)
     found = np.zeros((store.n_cells, store.n_genes))
     for gene in range(store.n_genes):

@@ -1,4 +1,4 @@
-"""One dataset as counts, normalized, logged and scaled values, and what scanpy's users would make of it."""
+"""One dataset as counts, normalized, logged and scaled values, and the logs that scanpy's users would make of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scipy import sparse
 
 
 def raw_counts(seed=0, n_cells=240, n_genes=400):
+    """Return counts, (n_cells, n_genes) float32, and the group of each cell, 0 to 2."""
     rng = np.random.default_rng(seed)
     groups = rng.integers(0, 3, n_cells)
     means = rng.gamma(0.6, 2, (3, n_genes)) * rng.lognormal(0, 0.4, (n_cells, 1))[:, 0][:, None][:3]
@@ -19,7 +20,7 @@ def raw_counts(seed=0, n_cells=240, n_genes=400):
 
 
 def dataset_of(kind, is_sparse=True, seed=0):
-    """Return values of a kind, and what scanpy's user would make of them before ranking genes."""
+    """Return an AnnData with values of a kind, and one with the logs that genes should be ranked on."""
     counts, groups = raw_counts(seed)
     n_cells, n_genes = counts.shape
     obs = pd.DataFrame(
@@ -46,12 +47,12 @@ def dataset_of(kind, is_sparse=True, seed=0):
         sc.pp.log1p(wanted)
     if is_sparse:
         adata.X, wanted.X = sparse.csr_matrix(adata.X), sparse.csr_matrix(wanted.X)
-    del adata.uns  # a file may not say the base: the values do
+    del adata.uns  # a file need not say the base of its logs; it is found from the values
     return adata, wanted
 
 
 def scaled():
-    """Return scaled values with their logs as a layer, and the logs."""
+    """Return an AnnData of scaled values with their logs as a layer, and one of the logs."""
     adata, wanted = dataset_of("log")
     adata.layers["logged"], adata.X = adata.X.copy(), adata.X.toarray()
     sc.pp.scale(adata)

@@ -1,4 +1,4 @@
-"""What lies in a home's database, read without the code that wrote it; changed for what only time or chance does."""
+"""Read a home's SQLite database without the code that wrote it, and change what a test cannot wait for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _JSON = ("about", "result", "error", "uses", "content", "dataset", "sign_in", "w
 
 
 def rows(home: Path, table: str) -> list[dict[str, Any]]:
-    """Return the rows of a table, each a dictionary; JSON is read; none before anybody used the home."""
+    """Return the rows of a table as dictionaries, JSON columns parsed; none if the home was never used."""
     if not (home / "state.db").exists():
         return []
     connection = sqlite3.connect(home / "state.db", timeout=60)
@@ -25,7 +25,7 @@ def rows(home: Path, table: str) -> list[dict[str, Any]]:
 
 
 def change(home: Path, statement: str, *values: object) -> None:
-    """Run a statement that changes rows."""
+    """Run a SQL statement that changes rows."""
     connection = sqlite3.connect(home / "state.db", timeout=60)
     try:
         with connection:

@@ -1,4 +1,4 @@
-"""What the documents say is so: examples run, and paths that are named exist."""
+"""The documents are right: their examples run, and the paths that they name exist."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_every_path_that_is_named_exists(document):
 
 
 def test_the_configurations_for_clusters_are_whole():
-    """They were rendered once; here they are read."""
+    """They were rendered by hand once; here they are only parsed."""
     import ast
 
     import yaml

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Failing(io.FileIO):
-    """A file on a disk that has room for so many bytes."""
+    """A file on a disk with room for `room` bytes."""
 
     def __init__(self, path, room):
         super().__init__(path, "r+b")
@@ -174,7 +174,7 @@ def test_an_error_of_the_block_is_its_own(tmp_path):
         raise ZeroDivisionError
 
 
-#: Names and places that HDF5 lets go of and reads again: with zeros for them it cannot close the file, and crashes.
+#: So many tables that HDF5 writes some out and reads them again: if it read zeros, closing the file would crash.
 FULL = """
 import resource, signal, sys
 from pathlib import Path

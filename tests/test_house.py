@@ -1,4 +1,4 @@
-"""The house: from outside a package only its face is imported (import-linter holds the layers)."""
+"""The rules of docs/architecture.md that lint-imports does not check, such as importing only a package's `__init__`."""
 
 from __future__ import annotations
 

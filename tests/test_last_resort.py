@@ -1,4 +1,4 @@
-"""A mistake of ours, injected at each edge: one sentence with a reference, the rest in the log, and work goes on."""
+"""A bug, injected at each edge: one sentence with a reference, the rest in the log, and work goes on."""
 
 from __future__ import annotations
 

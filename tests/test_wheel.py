@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-#: Seconds for what is waited for: a test fails by it only where something is really broken.
+#: The one time-out, in seconds: so long that a test runs into it only if something is broken.
 PATIENCE = 180
 
 
@@ -38,7 +38,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def command(wheel, tmp_path_factory):
-    """The installed command, in an environment of its own that borrows the packages of this one."""
+    """Install the wheel in an environment of its own that borrows this one's packages; return the command's path."""
     place = tmp_path_factory.mktemp("installed") / "venv"
     venv.create(place, with_pip=False)
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(place)}))

@@ -27,7 +27,13 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    """Run the command until it is interrupted; return its status and its JSON object."""
+    """Serve the dashboard until it is interrupted; return the exit status and the JSON object.
+
+    Raises
+    ------
+    InputError
+        If the dataset is not there, or the pages are not installed.
+    """
     folder = dashboard_folder()
     environment = dict(os.environ)
     if options.dataset is not None:
@@ -42,12 +48,12 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
 
 
 def dashboard_folder() -> Path:
-    """Return the folder with ``app.py``, ``pages`` and the theme: the checkout's, or where the wheel put them.
+    """Return the folder with ``app.py``, ``pages`` and the theme: the checkout, or where the wheel put them.
 
     Raises
     ------
     InputError
-        If they are not there.
+        If there is no such folder.
     """
     checkout = Path(__file__).parents[2]
     for folder in (checkout, *_installed()):
@@ -57,7 +63,7 @@ def dashboard_folder() -> Path:
 
 
 def _installed() -> Iterator[Path]:
-    """Yield where the wheel put the dashboard: pip's record knows it also of ``pip install --user``."""
+    """Yield the folders where the wheel may have put the dashboard, first those in pip's record of installed files."""
     from importlib import metadata
 
     try:
@@ -65,12 +71,12 @@ def _installed() -> Iterator[Path]:
     except metadata.PackageNotFoundError:
         files = []
     yield from (Path(str(file.locate())).resolve().parent for file in files if file.match("share/*/app.py"))
-    for root in (Path(sysconfig.get_path("data")), Path(__file__).parents[2]):  # the second of pip install --target
+    for root in (Path(sysconfig.get_path("data")), Path(__file__).parents[2]):  # the second after pip install --target
         yield root / "share" / "cellucid-dashboard"
 
 
 def _opening(dataset: str) -> dict[str, str]:
-    """Return the settings that make new sessions open a dataset."""
+    """Return the environment variables that make new sessions open a dataset."""
     if dataset == _DEMO:
         return {"CELLUCID_OPEN": _DEMO}
     path = Path(dataset).expanduser().resolve()

@@ -1,4 +1,4 @@
-"""What the commands share: the parser, the mapping options, opening a dataset, writing messages."""
+"""What the commands share: the parser, the mapping options, opening a dataset, printing results."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ DONE, REFUSED, BAD_INPUT = 0, 1, 2
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises `InputError` where argparse would print its usage and exit.
+    """A parser that raises `InputError` where argparse would print its usage and exit.
 
     Attributes
     ----------
     later
-        Adds arguments that take a moment to import, once this parser's command is the one that is asked for.
+        Adds the arguments that need slow imports; called only when this parser's command is the one that was asked for.
     """
 
     later: Callable[[argparse.ArgumentParser], None] | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse, after adding what was left for later."""
+        """Add the arguments that were left for later, then parse."""
         self.finish()
         return super().parse_known_args(args, namespace)
 
     def finish(self) -> None:
-        """Add what was left for later."""
+        """Add the arguments that were left for later."""
         later, self.later = self.later, None
         if later is not None:
             later(self)
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse found wrong."""
+        """Raise an `InputError` that says what argparse found wrong."""
         raise InputError(f"{message[0].upper()}{message[1:]}.", f"See {self.prog} --help.")
 
 
 def add_command(commands: Any, name: str, run: Callable[..., Any], help_text: str) -> Parser:
-    """Add a command that `run` carries out, with ``--json``."""
+    """Add a command that `run` carries out, with ``--json`` and ``--cluster``."""
     parser: Parser = commands.add_parser(name, help=help_text, description=help_text)
     parser.set_defaults(run=run)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -61,7 +61,7 @@ def add_command(commands: Any, name: str, run: Callable[..., Any], help_text: st
 
 
 def dataset_arguments(parser: argparse.ArgumentParser, *, replicates: bool = False) -> None:
-    """Add DATASET and the mapping options."""
+    """Add DATASET, and the options of `sample_arguments` and `mapping_arguments`."""
     parser.add_argument(
         "dataset",
         nargs="+",
@@ -105,7 +105,7 @@ def sample_arguments(parser: argparse.ArgumentParser, *, replicates: bool = Fals
 
 
 def mapping_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what is taken as what, and which fixes apply."""
+    """Add the options that choose the embeddings, matrix, columns and so on, and the fixes."""
     group = parser.add_argument_group("what is taken as what")
     group.add_argument("--modality", metavar="NAME", help="of an .h5mu file, or a kind of feature of a 10x file")
     group.add_argument("--cell-metadata", metavar="FILE", help="a CSV or TSV of cell annotations, cell ids first")
@@ -132,26 +132,41 @@ def mapping_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def names(text: str | None) -> list[str] | None:
-    """Split names at commas; a name that holds a comma stands in double quotes."""
+    """Split names at commas; a name that contains a comma is written in double quotes."""
     if text is None:
         return None
     return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name.strip()]
 
 
 def show(text: str, options: argparse.Namespace) -> None:
-    """Print a result for people, unless a program reads stdout."""
+    """Print a result to stdout for people; with ``--json`` nothing, as stdout is for programs then."""
     if not options.json:
         end_bar()
         print(text)
 
 
 def open_view(sources: list[str], options: argparse.Namespace, scope: Scope | None = None) -> View:
-    """Return the view that the arguments describe, with the asked fixes applied."""
+    """Return the view that the arguments describe, with the requested fixes applied.
+
+    Parameters
+    ----------
+    sources
+        Paths or addresses, or ``demo``; several are opened as one dataset.
+    options
+        The parsed options of `sample_arguments` and `mapping_arguments`.
+    scope
+        What preflight looks at when ``--fix all`` says what it did not fix.
+
+    Raises
+    ------
+    InputError
+        If a source cannot be opened, or an option names something that the dataset does not have.
+    """
     from cellucid_core.dataset import View, choose, default_mapping, open_dataset
     from cellucid_core.running import executor, on_cluster
 
     if on_cluster():
-        executor()  # said before anything is read
+        executor()  # a cluster that cannot be reached is an error before anything is read
     dataset = open_dataset(
         sources,
         modality=options.modality,
@@ -180,7 +195,7 @@ def open_view(sources: list[str], options: argparse.Namespace, scope: Scope | No
 
 
 def _fixed(dataset: Dataset, mapping: Mapping, options: argparse.Namespace, scope: Scope | None) -> View:
-    """Return the view with what was asked for overruled and fixed, and say so."""
+    """Apply ``--overrule`` and ``--fix``, say what was done, and return the view."""
     from dataclasses import replace
 
     from cellucid_core.dataset import View
@@ -222,7 +237,7 @@ def _kinds(given: list[str]) -> dict[str, Any]:
 
 
 def dataset_json(view: Any) -> dict[str, Any]:
-    """Return what every ``--json`` object says of the dataset."""
+    """Return what the ``--json`` objects say about the dataset."""
     return {
         "id": view.dataset.id,
         "name": view.dataset.name,
@@ -233,12 +248,12 @@ def dataset_json(view: Any) -> dict[str, Any]:
 
 
 def fixes_json(view: Any) -> list[dict[str, str]]:
-    """Return the fixes that were applied."""
+    """Return the applied fixes as the ``--json`` objects list them."""
     return [{"rule": fix.rule, "sentence": fix.sentence} for fix in view.mapping.fixes]
 
 
 def check_target(target: str, read: Sequence[str]) -> None:
-    """Raise `InputError` for a file that cannot be written, or that is one of those that are read."""
+    """Raise `InputError` if the target's folder does not exist, or the target is one of the files in `read`."""
     need_folder(Path(target))
     if os.path.realpath(target) in map(os.path.realpath, read):
         raise InputError(f"{target} is what is read.", "Choose another file; the input is never replaced.")

@@ -1,4 +1,4 @@
-"""``completion``: print what makes bash or zsh complete commands, options and files."""
+"""``completion``: print a script that makes bash or zsh complete commands, options and files."""
 
 from __future__ import annotations
 
@@ -20,19 +20,25 @@ def add(commands: Any, parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[int, None]:
-    """Run the command; return its status, and nothing: the script is what it prints."""
+    """Print the script; return the exit status, and no JSON object.
+
+    Raises
+    ------
+    InputError
+        If shtab is not installed.
+    """
     try:
         import shtab
     except ImportError as error:
         raise InputError("The package shtab is not installed.", "Install it with: pip install shtab") from error
-    options.parser.prog = "cellucid-dashboard"  # shells complete a command by its name: `python -m …` has none
+    options.parser.prog = "cellucid-dashboard"  # shells complete a command by its name, and `python -m …` has none
     _complete_files(options.parser, shtab.FILE, shtab.DIRECTORY)
     print(shtab.complete(options.parser, options.shell))
     return DONE, None
 
 
 def _complete_files(parser: argparse.ArgumentParser, files: Any, folders: Any) -> None:
-    """Say of every argument that names a file or a folder that it does."""
+    """Mark every argument that names a file or a folder, so that the shell completes it as such."""
     if isinstance(parser, Parser):
         parser.finish()
     for action in parser._actions:

@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    """Run the command; return its status and its JSON object."""
+    """Write ``datasets.json``; return the exit status and the JSON object."""
     from cellucid_core.export import write_datasets
 
     found = write_datasets(options.root, options.default)

@@ -17,7 +17,13 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    """Run the command; return its status and its JSON object."""
+    """Write the demo; return the exit status and the JSON object.
+
+    Raises
+    ------
+    InputError
+        If the name does not end in ``.h5ad``, or the file cannot be written.
+    """
     from cellucid_core.reading import write_demo
 
     target = Path(options.out)

@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
 
 
 def _settings_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each setting that is one; what is not given is left to the settings' own defaults."""
+    """Add the option of each export setting that has one; an option that is not given keeps the setting's default."""
     from cellucid_core.export import options
 
     for name, shown in options().items():
@@ -46,10 +46,18 @@ def _settings_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    """Run the command; return its status and its JSON object."""
+    """Write the export; return the exit status and the JSON object.
+
+    Raises
+    ------
+    WorkRefused
+        If preflight blocks the export, or the written values differ from their source.
+    InputError
+        If an option makes no sense, or the target cannot be written.
+    """
     import time
 
-    import anndata  # noqa: F401  # imported before the clock starts: the contract leaves imports out
+    import anndata  # noqa: F401  # imported before the clock starts: "seconds" leaves imports out
 
     from cellucid_core.export import ExportSettings, parse_gene_choice, write
     from cellucid_core.export import options as settings_options
@@ -63,7 +71,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     scope = Scope.of(settings)
     if settings.format != "compact":
         check_target(options.out, settings.format)
-    # Fixes are applied as on the page, where genes are chosen after them: to all genes.
+    # As on the page, fixes apply to all genes: genes are chosen afterwards.
     view = open_view(options.dataset, options, replace(scope, genes=None))
     require_ready(view, scope, keys_are_files=settings.format == "compact")
     result = write(
@@ -101,6 +109,6 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
 
 
 def _named(options: argparse.Namespace) -> tuple[str, ...]:
-    """Return the choices that the user named, which the viewer is told whatever they are."""
+    """Return the choices that the user named: the viewer is told these even where they are the usual ones."""
     given = {"embeddings": options.embedding, "gene_id": options.gene_id, "latent": options.latent}
     return tuple(name for name, value in given.items() if value)

@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    """Run the command; return its status and its JSON object."""
+    """Print the findings; return the exit status, 1 if an export is blocked, and the JSON object."""
     from cellucid_core.preflight import preflight, report_json
     from cellucid_core.reports import preflight_html
 

@@ -21,11 +21,17 @@ _COMMANDS = (preflight, export, verify, score, signature, datasets, demo, serve,
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status."""
+    """Run one command and return its exit status; an error is printed as a sentence, never as a traceback.
+
+    Parameters
+    ----------
+    arguments
+        The words after the program's name; by default those of this process.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
     if arguments is None and not sys.warnoptions:
-        warnings.simplefilter("ignore")  # of libraries, about their own insides; what users should know is said
+        warnings.simplefilter("ignore")  # they are about the insides of libraries; what users should know is said
     try:
         options = parser().parse_args(given)
         _check_environment()
@@ -40,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CellucidError as error:
         return _failed(error, BAD_INPUT, as_json)
     except BrokenPipeError:
-        # Whoever read stdout has seen enough; what is left must not fail again when Python ends.
+        # The reader of stdout closed it. Python flushes stdout once more at exit, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
@@ -54,13 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f" ({name.parent if name.name.startswith('.') else name})" if error.filename else ""
         fix = "Check the path, its permissions and the free disk space."
         return _failed(InputError(f"{error.strerror or error}{where}.", fix), BAD_INPUT, as_json)
-    except Exception as error:  # a mistake of ours: nobody shall read a traceback
+    except Exception as error:  # a bug of ours; the user must not see a traceback
         return _failed(_logged(Unforeseen(error), error), BAD_INPUT, as_json)
     return int(status)
 
 
 def _logged(unforeseen: Unforeseen, error: Exception) -> Unforeseen:
-    """Write what happened where whoever reports it finds it: ``errors.log`` in the home folder."""
+    """Append the traceback to ``errors.log`` in the home folder, where a user who reports the error finds it."""
     from cellucid_core.cache import cellucid_home
 
     with suppress(OSError), (cellucid_home() / "errors.log").open("a", encoding="utf-8") as log:
@@ -70,7 +76,7 @@ def _logged(unforeseen: Unforeseen, error: Exception) -> Unforeseen:
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[None]:
-    """Let the command use a cluster; what it names stays in this command."""
+    """Set ``CELLUCID_CLUSTER`` while the command runs, and restore it afterwards."""
     if address is None:
         yield
         return
@@ -87,7 +93,7 @@ def _cluster(address: str | None) -> Iterator[None]:
 
 
 def _check_environment() -> None:
-    """Refuse a malformed ``SOURCE_DATE_EPOCH`` before a library that reads it on import fails with a traceback."""
+    """Refuse a malformed ``SOURCE_DATE_EPOCH``: a library reads it on import and would fail with a traceback."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "").strip()
     if epoch and not (epoch.isascii() and epoch.isdigit()):
         raise InputError(f"SOURCE_DATE_EPOCH is {epoch!r}, which is not a time.", "Give whole seconds since 1970.")
@@ -112,6 +118,6 @@ def parser() -> Parser:
 
 
 def _program() -> str:
-    """Return the command as it was called."""
+    """Return the program's name as it was called, for help and messages."""
     name = Path(sys.argv[0]).name
     return name if name.startswith("cellucid-dashboard") else "python -m cellucid_core"

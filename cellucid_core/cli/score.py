@@ -57,7 +57,13 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    """Run the command; return its status and its JSON object."""
+    """Score one signature, or all sets of a file; return the exit status and the JSON object.
+
+    Raises
+    ------
+    InputError
+        If options contradict each other, no gene is found, or a file cannot be read or written.
+    """
     from cellucid_core.cell_pages import choose_pages
     from cellucid_core.genes import gene_set_argument, read_gene_sets
     from cellucid_core.signature import run_signature, write_csv
@@ -98,7 +104,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         split_key=options.split,
         seed=options.seed,
         options=_method_options(options),
-        # A ready set has human symbols: what the dataset calls them is taken, and said.
+        # A ready set has human symbols: they are replaced by the dataset's names for them, and a note says so.
         accept_proposals=options.accept_proposals or (options.genes or "").startswith("set:"),
     )
     notes = [*notes, *run.match.notes]
@@ -142,13 +148,13 @@ def _method_options(options: argparse.Namespace) -> MethodOptions:
 
 
 def _replicates(view: Any, options: argparse.Namespace) -> str | None:
-    """Return the column of donors or samples: the one asked for, else that of the samples that were joined."""
+    """Return the column of donors or samples: the requested one, else that of the joined samples, if not compared."""
     column = options.replicates or view.dataset.sample_column or None
     return None if options.replicates is None and column == options.group_by else column
 
 
 def _score_sets(view: Any, sets: Any, pages: Any, options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    """Score all sets of a file; the CSV has one column each."""
+    """Score all sets of a file; the CSV has one column for each set."""
     import warnings as python_warnings
 
     import numpy as np

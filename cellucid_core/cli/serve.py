@@ -25,7 +25,15 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any] | None]:
-    """Run the command until it is interrupted; return its status, and nothing: what it is was printed first."""
+    """Serve the dataset until interrupted; return the exit status, and no JSON object, as it was printed at the start.
+
+    Raises
+    ------
+    WorkRefused
+        If preflight blocks the export.
+    InputError
+        If an origin is not one, or the port is taken.
+    """
     import uvicorn
 
     from cellucid_core.configuration import read_configuration
@@ -58,7 +66,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any] | None]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Take the port before the work that takes long."""
+    """Open the port before the slow work, so that a port that is taken is an error at once."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)

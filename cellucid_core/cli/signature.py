@@ -1,4 +1,4 @@
-"""``signature build|inspect|convert|list``: processed signatures of annotated datasets, and the files of others."""
+"""``signature build|inspect|convert|list``: build processed signatures, and read and convert signature files."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def add(commands: Any) -> None:
 
 
 def run_list(options: argparse.Namespace) -> tuple[int, list[dict[str, Any]]]:
-    """List what can be scored by name; return the status and the JSON list."""
+    """List the ready sets and the library's entries; return the exit status and the JSON list."""
     from cellucid_core.genes import ready_sets
     from cellucid_core.library import list_entries
 
@@ -85,7 +85,13 @@ def run_list(options: argparse.Namespace) -> tuple[int, list[dict[str, Any]]]:
 
 
 def run_build(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    """Build a signature; return the status and the JSON object."""
+    """Build a signature from an annotated dataset and write it; return the exit status and the JSON object.
+
+    Raises
+    ------
+    InputError
+        If a column, a setting or the target makes no sense.
+    """
     from cellucid_core.library import BuildSettings, build_signature, write_signature
 
     columns = names(options.levels) or []
@@ -113,7 +119,7 @@ def run_build(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
 
 
 def run_inspect(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    """Say what a file holds; return the status and the JSON object."""
+    """Say what a signature file holds; return the exit status and the JSON object."""
     from cellucid_core.library import read_signature
 
     signature = read_signature(options.file)
@@ -124,7 +130,7 @@ def run_inspect(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
 
 
 def run_convert(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    """Write a file in another format; return the status and the JSON object."""
+    """Write a signature file in another format; return the exit status and the JSON object."""
     from cellucid_core.library import read_signature, write_signature
 
     out = _checked_target(options.out, options.file)
@@ -168,7 +174,7 @@ def _show_levels(signature: Any, options: argparse.Namespace) -> None:
 
 
 def _checked_target(out: str, *sources: str) -> Path:
-    """Refuse, before any work is done, what cannot be written."""
+    """Return the target; refuse, before any work is done, one that cannot be written."""
     from cellucid_core.library.formats import suffix_of
 
     suffix_of(out)

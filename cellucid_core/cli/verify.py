@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    """Run the command; return its status and its JSON object."""
+    """Check the export; return the exit status, 1 if it is not sound, and the JSON object."""
     from cellucid_core.export import verify
 
     view = open_view(options.against, options) if options.against else None

@@ -1,1 +1,1 @@
-"""The parts of the Export page: settings, what they lead to, and the collection."""
+"""The parts of the Export page: the settings, the finished export, live links, and the collection of exports."""

@@ -1,4 +1,4 @@
-"""The session's collection: finished exports gathered in one folder, downloaded as one zip with ``datasets.json``."""
+"""The session's collection: finished exports in one folder, downloaded as one zip with ``datasets.json``."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from pages.session.state import counted, literal, show_error
 from pages.widgets.download import download_link, offer
 
 _ZIP, _ERROR = "collection_zip", "collection_error"
-#: What is being done for it.
+#: Session state: id of the job that works on the collection.
 _JOB = "collection_job"
-#: Seconds after which a collection that nobody changed, and no workspace has, is deleted.
+#: Seconds after its last change after which a collection that no workspace refers to is deleted.
 _LIFETIME = 48 * 3600
 
 
 @dataclass(frozen=True)
 class _Zip:
-    """A zip of the collection as it is now, and the token it can be downloaded with."""
+    """A zip of the collection as it is now, and the token to download it (see `offer`)."""
 
     path: Path
     token: str | None
 
 
 def collection_box(export: Path | None = None, dataset_id: str = "") -> None:
-    """Draw the session's collection, with a button that puts a finished export into it.
+    """Draw the session's collection, with a button that adds a finished export to it.
 
     Parameters
     ----------
     export
-        The finished export, a zip or a folder; None: only what the collection holds already.
+        The finished export, a zip or a folder; None draws only what the collection holds already.
     dataset_id
-        Its id.
+        The id of the export's dataset.
     """
     with st.container(border=True, key="collection_box"):
         st.markdown("**Collection**")
@@ -93,8 +93,8 @@ def _add_button(export: Path, dataset_id: str, *, replace: bool) -> None:
 
 
 def _follow() -> None:
-    """Wait for what is being done for the collection, and run the page again."""
-    if _JOB not in st.session_state and COLLECTION in st.session_state:  # a new session: what was begun before goes on
+    """Wait for the job that works on the collection, take over its result, and run the page again."""
+    if _JOB not in st.session_state and COLLECTION in st.session_state:  # a new session goes on with earlier jobs
         root = st.session_state[COLLECTION]
         begun = [latest(kind, lambda job: job.about.get("root") == root) for kind in ("gather", "zip")]
         st.session_state[_JOB] = next((job.id for job in begun if job is not None), None)
@@ -147,7 +147,7 @@ def _show_default(found: Collection) -> None:
     ids = [member.id for member in found.members]
     if len(ids) < 2:
         return
-    # A key of its own for every state of the list, so that the choice shown is always the one on the disk.
+    # The key differs for every state of the list, so that the box always shows the choice on disk.
     key = f"collection_default_{found.default}_{'_'.join(ids)}"
     st.selectbox(
         "The viewer opens first",
@@ -186,7 +186,7 @@ def _show_zip(found: Collection) -> None:
 
 
 def _root() -> Path:
-    """Return the session's folder; its name cannot be guessed, and no other session knows it."""
+    """Return the folder of the session's collection, with a random name that cannot be guessed."""
     if COLLECTION not in st.session_state:
         folder = home_folder("collections")
         _delete_old(folder)
@@ -195,7 +195,7 @@ def _root() -> Path:
 
 
 def _collection() -> Collection | None:
-    """Return what the session has gathered, or None if it has nothing yet."""
+    """Return the session's collection, or None if nothing was gathered yet."""
     if COLLECTION not in st.session_state or not _root().is_dir():
         return None
     return read_root(_root())
@@ -203,7 +203,7 @@ def _collection() -> Collection | None:
 
 @who_may
 def _change(change: Callable[[], Collection]) -> None:
-    """Carry out a change; the zip that was made before is of another collection."""
+    """Carry out a change, and delete the zip, which no longer matches."""
     try:
         change()
     except CellucidError as error:
@@ -217,7 +217,7 @@ def _forget_zip() -> None:
     if made is not None:
         made.path.unlink(missing_ok=True)
     job = my_job(st.session_state.get(_JOB))
-    if job is not None and job.kind == "zip":  # of what the collection was
+    if job is not None and job.kind == "zip":  # it packs the collection as it was before
         job.cancel()
 
 

@@ -1,4 +1,4 @@
-"""Open in the viewer: a link through which the Cellucid viewer reads the dataset from this server."""
+"""Live links: the Cellucid viewer reads the dataset from this server, without a download."""
 
 from __future__ import annotations
 
@@ -21,13 +21,21 @@ from pages.session.owner import owner, who_may
 from pages.session.state import counted, dataset_source, in_time, literal, show_error, workspace
 
 _JOB, _ADDRESSES = "live_jobs", "live_addresses"
-#: Settings of the page that go along.
+#: Settings of the page that a live link takes over.
 _TAKEN = ("dataset_id", "name", "description", "source_name", "source_url", "source_citation", "launch")
 _ENDS = {"When it is withdrawn": 0, "After a day": 86400, "After a week": 7 * 86400}
 
 
 def live_panel(view: View, settings: ExportSettings | None, *, blocked: bool) -> None:
-    """Draw the panel: what it does, the button, the links that there are."""
+    """Draw what a live link does, the button that makes one, and the owner's links.
+
+    Parameters
+    ----------
+    settings
+        The settings of the page, None if they make no sense: then no link can be made.
+    blocked
+        Whether preflight blocks the export, and with it the link.
+    """
     if read_configuration().live_links == "off":
         return
     with st.expander("Open in the viewer, without a download", icon=":material/sensors:"):
@@ -49,7 +57,7 @@ def live_panel(view: View, settings: ExportSettings | None, *, blocked: bool) ->
 
 
 def _start(view: View, settings: ExportSettings, lifetime: int) -> None:
-    # All genes, as an AnnData has them: how a prepared export would be written is no matter.
+    # A link serves an AnnData with all genes, so the settings of the compact format do not matter.
     usual = ExportSettings(format="h5ad")
     wanted = replace(usual, **{name: getattr(settings, name) for name in _TAKEN})
     job = submit(
@@ -83,7 +91,7 @@ def _follow(job: Job) -> None:
             made = job.result()
             dataset = LiveDataset(**{**made, "path": Path(made["path"])})
             token, link = make_link(dataset, owner(), int(job.about["lifetime"]), workspace=keeper().name)
-            # Only here: on the disk there is a hash of it.
+            # The token is only in this session; on disk there is its hash.
             st.session_state.setdefault(_ADDRESSES, {})[link.key] = token
     except CellucidError as error:
         show_error(error)
@@ -91,7 +99,7 @@ def _follow(job: Job) -> None:
 
 
 def _show(link: LiveLink) -> None:
-    """Draw one link: its address where this session made it, how it is read, the button that ends it."""
+    """Draw one link: its address if this session made it, how often it is read, the button that withdraws it."""
     token = st.session_state.get(_ADDRESSES, {}).get(link.key)
     with st.container(border=True):
         left, right = st.columns([5, 3], vertical_alignment="center")

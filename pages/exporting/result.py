@@ -1,4 +1,4 @@
-"""The right side of the Export page: write it, then download it, look at it, do it again."""
+"""The right side of the Export page: writing an export, its download, its preview, and the lines that repeat it."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from pages.session.state import counted, dataset_source, in_time, literal, show_
 from pages.widgets.download import download_link
 from pages.widgets.turning import draw_cloud
 
-#: Exports that no workspace refers to are kept for their links for a day.
+#: Seconds for which exports that no workspace refers to are kept, for their download links.
 _KEPT_SECONDS = 24 * 3600
 _JOBS, _SAID = "export_jobs", "export_said"
-#: Genes that the preview's list names; more would make the page slow, and typing finds any of these.
+#: Most genes in the preview's list; more would make the page slow. Typing finds any of them.
 MOST_LISTED_GENES = 5_000
 
 
 def progress_words(progress: JobProgress, n_genes: int) -> str:
-    """Return what is being done, genes done, their rate, and the time left."""
+    """Return what is being done in words: the step, genes written of `n_genes`, genes per second, and the time left."""
     words = [progress.what or "Starting …"]
     if progress.what == "Writing genes":
         genes = min(progress.done - progress.before, n_genes)
@@ -51,17 +51,17 @@ def progress_words(progress: JobProgress, n_genes: int) -> str:
 
 
 def settings_mark(view: View, settings: ExportSettings) -> str:
-    """Return what tells exports of one dataset apart: how they are written, and what of it."""
+    """Return 24 hexadecimal digits that differ between exports of one dataset with other choices or settings."""
     return hashlib.sha256(f"{view.mapping.digest()} {settings!r}".encode()).hexdigest()[:24]
 
 
 def start_export(view: View, settings: ExportSettings, plan: ExportPlan) -> None:
-    """Have the export written; it goes on whatever happens to the page.
+    """Start the job that writes the export; it goes on whatever happens to the page.
 
     Raises
     ------
     WorkRefused
-        If too much is being done already.
+        If this owner has too many jobs already.
     """
     work = workspace()
     name = f"{plan.dataset_id}{SUFFIXES[settings.format]}"
@@ -95,9 +95,9 @@ def start_export(view: View, settings: ExportSettings, plan: ExportPlan) -> None
 
 
 def export_job_of(view: View) -> Job | None:
-    """Return the export of a dataset that is being written, or whose end has not been told yet, or None.
+    """Return the dataset's export job that is running, or whose result this session has not shown yet; else None.
 
-    It is this session's latest one; in a new session this person's latest one.
+    It is the latest one of this session; in a new session, the latest one of this owner.
     """
     known: dict[str, str] = st.session_state.setdefault(_JOBS, {})
     content = view.dataset.content_hash
@@ -109,20 +109,20 @@ def export_job_of(view: View) -> Job | None:
 
 
 def follow_export(job: Job) -> None:
-    """Wait for an export, showing how far it is; take over what came of it, and run the page again."""
+    """Wait for an export, showing progress; take over its result, and run the page again."""
     n_genes = int(job.about["n_genes"])
     follow(job, "export", lambda progress: progress_words(progress, n_genes))
     try:
         _take_over(job)
     except CellucidError as error:
-        if job.state != "done" or not job.was_told:  # what was deleted since is not missed
+        if job.state != "done" or not job.was_told:  # else it was taken over before, and deleted since
             st.session_state[_SAID] = error
     told(job)
     st.rerun()
 
 
 def show_said() -> None:
-    """Say once why there is no export."""
+    """Show once why the last export failed, or that it was cancelled."""
     said = st.session_state.pop(_SAID, None)
     if isinstance(said, CellucidError):
         show_error(said)
@@ -148,7 +148,7 @@ def _take_over(job: Job) -> None:
 
 
 def _kept(result: ExportResult, name: str) -> ExportResult:
-    """Move an export from its job's folder, which lasts a day, to where workspaces have theirs."""
+    """Move an export from its job's folder, which is kept for a day, to the folder of the workspaces' exports."""
     folder = home_folder("exports")
     in_use = {path.name for path in files_in_use() if path.parent == folder.resolve()}
     for old in folder.iterdir():
@@ -191,7 +191,7 @@ def _again(view: View, settings: ExportSettings, name: str) -> Again:
 
 
 def _known_as(source: DatasetSource) -> str:
-    """Return the file as the user knows it: an upload lies under the hash of its content."""
+    """Return the file name as the user knows it: on disk an upload is named by the hash of its content."""
     path = source.path
     if not source.name or not path:
         return path
@@ -199,7 +199,7 @@ def _known_as(source: DatasetSource) -> str:
 
 
 def show_finished(done: Finished) -> None:
-    """Draw what was written: checked, to be downloaded, what is in it, how to do it again."""
+    """Draw a finished export: whether it was verified, its download, what it holds, and the lines that repeat it."""
     result = done.result
     files = counted(result.files if done.format == "compact" else 1, "file")
     with st.container(border=True):
@@ -246,7 +246,7 @@ def _summary(done: Finished) -> None:
 
 
 def _preview(path: Path, reader: type[PreparedExport] | type[ReadyExport]) -> None:
-    """Draw the points of the written file, coloured by what is in it."""
+    """Draw the points of the written file, coloured by one of its columns or genes."""
     try:
         with reader(path) as export:
             genes = list(export.genes)

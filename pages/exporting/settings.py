@@ -1,4 +1,4 @@
-"""The left side of the Export page: what it is called, what goes along, how precisely, in which format."""
+"""The left side of the Export page: names, what is exported, precision and format."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORMATS: dict[Format, str] = {
     "h5ad": "One file. For today's Cellucid web app (0.9.5 and later), scanpy and others.",
     "zarr.zip": "One file that is read piece by piece. For today's Cellucid web app (0.9.5 and later).",
 }
-#: What an AnnData leaves nothing to choose of.
+#: Settings that only the compact format has.
 PRECISION = (
     "var_quantization",
     "obs_quantization",
@@ -39,7 +39,7 @@ PRECISION = (
     "threads",
 )
 OWN = "custom"
-#: What the widgets of the page choose, by their names, in words.
+#: Name of a widget of the page → what it chooses, in words.
 CHOICES = {
     **{f"export_{name}": f"“{control.label}”" for name, control in CONTROLS.items()},
     "export_centroids": "“Centroids”",
@@ -52,23 +52,23 @@ CHOICES = {
 
 
 def _start(name: str, value: Any) -> dict[str, Any]:
-    """Return the arguments of a widget that begins with a value, keeps it per dataset, and can be set by a preset."""
+    """Return the arguments of a widget with this first value, which is kept per dataset and can be set by a preset."""
     key = f"export_{name}"
     st.session_state.setdefault(widget_key(key), value)
     return kept(key)
 
 
 def _ask(where: Any, name: str, begin: Any, *, label: str = "", **more: Any) -> Any:
-    """Draw the control of a setting, by what kind of value it has, and return what it says.
+    """Draw the widget that suits a setting's kind of value, and return the widget's value.
 
     Parameters
     ----------
     where
         ``st``, or a column.
     begin
-        The value to begin with.
+        The first value.
     label
-        Instead of the setting's own.
+        Replaces the setting's own label.
     """
     control = CONTROLS[name]
     arguments = {**_start(name, control.said(begin)), "help": control.help, **more}
@@ -84,7 +84,7 @@ def _ask(where: Any, name: str, begin: Any, *, label: str = "", **more: Any) -> 
 
 
 def _within(name: str, most: int) -> None:
-    """Lower a number that was chosen when there was more to choose from: another matrix has other genes."""
+    """Lower a number of genes to `most`: it may have been chosen for a matrix with more genes."""
     if (_value(name) or 0) > most:
         _set(name, most)
 
@@ -98,7 +98,7 @@ def _set(name: str, value: Any) -> None:
 
 
 def choose_settings(view: View) -> ExportSettings | None:
-    """Draw the settings and return them; if they make no sense, say so on top of them and return None."""
+    """Draw the settings and return them; if they make no sense, show why above them and return None."""
     known = presets(view)
     top = st.container()
     with st.container(border=True):
@@ -124,7 +124,7 @@ def choose_settings(view: View) -> ExportSettings | None:
 
 
 def _preset_choice(settings: ExportSettings | None, known: dict[str, Preset]) -> None:
-    """Draw the presets; the one that the settings are as set by is marked, else "Custom"."""
+    """Draw the presets, and mark the one that matches the settings, else "Custom"."""
     matching = None if settings is None else matching_preset(settings, known)
     _set("preset", matching or OWN)
     names = [*known, OWN]
@@ -223,7 +223,7 @@ def _genes(view: View, usual: Preset) -> None:
 
 
 def _one_or_several() -> None:
-    """All genes and some genes exclude each other: the last click counts. Parts keep one order."""
+    """Let the last click win between "All" and the other parts, which exclude each other; keep the parts in order."""
     chosen, before = list(_value("genes") or []), st.session_state.get("export_genes_before", [])
     if "all" in chosen and len(chosen) > 1:
         chosen = ["all"] if "all" not in before else [part for part in chosen if part != "all"]

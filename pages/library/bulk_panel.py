@@ -1,4 +1,4 @@
-"""Check a bulk matrix against a signature, and take a quick look at its cell types."""
+"""Check a bulk matrix against a signature, and estimate its fractions of cell types."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ _LOGS: dict[Logged, str] = {
 
 
 def bulk_panel(entries: list[Entry]) -> None:
-    """Draw the check and the deconvolution."""
+    """Draw the choice of a signature and a bulk matrix, the check of the two, and the deconvolution.
+
+    Raises
+    ------
+    CellucidError
+        If the chosen entry cannot be read.
+    """
     if not entries:
         st.info("Build a signature or read a file first; bulk samples are checked against it.", icon=":material/info:")
         return

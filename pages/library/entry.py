@@ -1,4 +1,4 @@
-"""One entry of the signature library, opened: its levels, charts, genes, comparison and downloads."""
+"""One open entry of the signature library: its levels, charts, genes, comparison and downloads."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ def signature_of(entry: Entry) -> Signature:
     Raises
     ------
     CellucidError
-        If it was deleted meanwhile.
+        If the entry was deleted meanwhile, or cannot be read.
     """
     return _signature_of(str(entry_file(entry.id)), f"{entry.id}.h5")
 
 
 def entry_labels(entries: list[Entry]) -> dict[str, str]:
-    """Return what to call each entry in a box, by its id.
+    """Return the label of each entry in a select box, by the entry's id.
 
-    No two are the same: a box tells its options apart by their words alone, so that of two entries with the same ones
-    only the first could be chosen.
+    Labels are unique: a select box tells options apart by label alone, so that of two options with the same label only
+    the first could be chosen.
     """
     words = [f"{entry.dataset} · added {entry.added_at[:16].replace('T', ' ')}" for entry in entries]
     return {
@@ -61,7 +61,13 @@ def entry_labels(entries: list[Entry]) -> dict[str, str]:
 
 
 def entry_panel(entry: Entry, owner: str) -> None:
-    """Draw an entry and what can be done with it."""
+    """Draw an entry and what can be done with it; `owner` decides whether it can be deleted.
+
+    Raises
+    ------
+    CellucidError
+        If the entry was deleted meanwhile, or cannot be read.
+    """
     signature = signature_of(entry)
     title, remove = st.columns([5, 1], vertical_alignment="center")
     title.subheader(literal(entry.dataset), anchor=False)
@@ -91,7 +97,7 @@ def entry_panel(entry: Entry, owner: str) -> None:
         ["Cell types", "Likeness", "Marker search", "Genes", "Compare", "Download"]
     )
     with tree:
-        # Files of others do not say which type holds which: their levels cannot stand beside each other.
+        # Signature files of other programs do not say which type contains which, so one level is drawn at a time.
         levels = signature.levels if signature.parents else [level]
         draw_chart(charts.level_tree([(one.name, one.cells) for one in levels], signature.parents))
         st.caption(charts.TREE_CAPTION)
@@ -183,7 +189,7 @@ def _compare(level: Level, name: str) -> None:
         return
     view = work.view
     made_of = (name, level.name, view.dataset.content_hash, view.mapping.digest(), column)
-    # Every gene of the dataset is read: only when asked for, and once.
+    # This reads every gene of the dataset, so it is done only on request, and once.
     asked = st.button("Compare", key=f"compare_go_{name}", icon=":material/compare_arrows:")
     if asked:
         st.session_state["compared"] = made_of
@@ -227,7 +233,7 @@ def _downloads(signature: Signature, level: Level, name: str) -> None:
 
 
 class _Writing:
-    """Writes a file when its download is clicked, not before."""
+    """The content of a download: the file is written only when it is clicked."""
 
     def __init__(self, signature: Signature, suffix: str, level: str) -> None:
         self._signature, self._suffix, self._level = signature, suffix, level

@@ -1,4 +1,4 @@
-"""Which columns of the open dataset name cell types or other groups."""
+"""The columns of the open dataset that name cell types or other groups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pages.widgets.remembered import remembered
 
 
 def label_columns(view: View) -> list[str]:
-    """Return the columns that group the cells into at least two groups."""
+    """Return the obs columns that split the cells into at least two groups."""
     return remembered("label columns", (view.dataset.content_hash, view.mapping.digest()), lambda: _columns(view))
 
 

@@ -1,4 +1,4 @@
-"""The sets that are there before anybody builds or opens one: a table, and a click that scores some."""
+"""The gene sets that ship with the dashboard, or that the team offers, as a table; chosen ones are scored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TABLE = "ready_table"
 
 
 def ready_panel() -> None:
-    """Draw the table of ready sets."""
+    """Draw the table of ready sets, and the button that scores the chosen ones."""
     st.subheader("Ready sets", anchor=False)
     st.caption("Choose rows and score them. Sources and licences stand beside them: cite them in what you publish.")
     sets, view = ready_sets(), workspace().view if workspace().dataset is not None else None

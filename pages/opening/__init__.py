@@ -1,1 +1,1 @@
-"""Opening a dataset, what preflight says of it, and the changes that fix it."""
+"""Opening a dataset, the findings of preflight, and the buttons that fix them."""

@@ -9,12 +9,12 @@ from pages.session.state import workspace
 
 
 def need_dataset(what: str) -> None:
-    """Stop the page with a way out while no dataset is open.
+    """If no dataset is open, offer to open one and stop the page.
 
     Parameters
     ----------
     what
-        What the page does once one is open, as the end of "Open a dataset to …".
+        What the page does with a dataset, as the end of "Open a dataset to …".
     """
     if workspace().dataset is not None:
         return

@@ -1,4 +1,4 @@
-"""What preflight found, with the buttons that fix it, and what was fixed."""
+"""The findings of preflight with the buttons that fix them, and the applied fixes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIGHTS = {
 
 
 def light_badge() -> str:
-    """Return preflight's light as Markdown."""
+    """Return preflight's light as Markdown, with the number of errors, or else of warnings."""
     report = workspace().report
     colour, icon, words = LIGHTS[report.light]
     count = len(report.of("error")) or len(report.of("warning"))
@@ -40,7 +40,7 @@ def findings_panel() -> DeltaGenerator:
     Returns
     -------
     streamlit.delta_generator.DeltaGenerator
-        The place for how far a change is that is being computed.
+        The place for the progress of a change that is being computed.
     """
     work, busy = workspace(), pending_change() is not None
     report = work.report
@@ -123,7 +123,7 @@ def _applied(fix: AppliedFix, busy: bool) -> None:
 
 
 def _fix(work: Callable[[Callable[[str, float], None]], None]) -> None:
-    """Change what is applied, showing progress; what takes long is left to a worker (`pages.session.changes`)."""
+    """Apply or undo fixes, showing progress; slow ones are left to a worker (`pages.session.changes`)."""
     bar = st.empty()
 
     def progress(what: str, share: float) -> None:

@@ -32,38 +32,43 @@ from pages.session.owner import owner
 from pages.session.recalling import recall
 from pages.session.state import show_error, workspace
 
-#: The box whose upload has arrived, and its token; then the box and what is being opened: a click elsewhere loses
-#: neither.
+#: Session state: the box whose upload has arrived, and its tokens; the box and the source that is being opened. Both
+#: survive a click elsewhere, which ends the run.
 _ARRIVED, _PENDING = "arrived", "opening"
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _shared_dataset(source: DatasetSource, stamp: str) -> Dataset:
-    """Open a file once for all sessions, as long as it stays the same."""
+    """Open a file once for all sessions, until its stamp changes."""
     return source.open()
 
 
 def _stamp(source: DatasetSource) -> str:
-    """Return what changes with a file or folder of the server; uploads are named by their content."""
+    """Return a text that changes when one of the source's files or folders changes."""
     return " ".join(stamp_of(Path(path)) for path in source.paths)
 
 
 @st.cache_resource(show_spinner=False)
 def _proven() -> set[tuple[DatasetSource, str]]:
-    """What was opened in a process of its own, so that it can be opened in this one."""
-    return {(DatasetSource(DEMO), "")}  # nothing in it is a stranger's
+    """Return the sources (with their stamps) that a worker opened safely, so that this process may open them, too."""
+    return {(DatasetSource(DEMO), "")}  # the demo is our own file
 
 
 def open_source(source: DatasetSource, asked: str = "") -> None:
-    """Open a dataset, showing progress, and make it this session's, with what was chosen there before.
+    """Open a dataset in this session, showing progress, with the choices that were made on it before.
 
-    It is opened in a process of its own first, which may neither take for ever nor all memory, and keeps on disk what
-    takes long; this process then finds it there, or makes it again if it was deleted since.
+    A worker opens it first, in a process with limits on time and memory, and keeps slow results (the gene-major store)
+    on disk. This process then finds them there, or makes them again if they were deleted since.
+
+    Parameters
+    ----------
+    asked
+        As for `recall`.
 
     Raises
     ------
     CellucidError
-        If it cannot be opened; the session keeps what it had.
+        If it cannot be opened; the session keeps the dataset that was open.
     """
     stamp = _stamp(source)
     if (source, stamp) not in _proven():
@@ -82,13 +87,13 @@ def open_source(source: DatasetSource, asked: str = "") -> None:
 
         # Preflight reads the matrix, which builds its store on first use.
         found = preflight(View(dataset, default_mapping(dataset), report))
-        keeper().keep()  # what was done on the dataset that was open until now
+        keeper().keep()  # the last changes on the dataset that was open until now
         workspace().open(dataset, source, found)
         keeper().automatic = False
         progress.empty()
         try:
             recall(asked)
-        except BaseException:  # a click ended it: what is half taken up must not be kept as if it were meant
+        except BaseException:  # such as a click, which ends the run: half-recalled choices must not be kept
             workspace().put_down()
             raise
     finally:
@@ -96,15 +101,16 @@ def open_source(source: DatasetSource, asked: str = "") -> None:
 
 
 def _give_up() -> None:
-    """Forget what was to be opened."""
+    """Forget the dataset that was about to be opened."""
     st.session_state.pop(_PENDING, None)
     keeper().pending = ""
 
 
 def arrange_matrix() -> None:
-    """Have a matrix that was chosen just now arranged by gene, showing progress, before the page reads it.
+    """Let a worker build the gene-major store of a newly chosen matrix, showing progress, before the page reads it.
 
-    Where that takes too much, or is cancelled, the dataset is as it was opened, and the preflight page says why.
+    If that is cancelled, or would take too much, the dataset goes back to the default choices, without fixes; in the
+    second case the preflight page says why. A matrix that cannot be read stays chosen: the page that reads it says so.
     """
     work = workspace()
     if work.dataset is None or work.source is None or work.source.path == DEMO or work.mapping.matrix is None:
@@ -120,7 +126,7 @@ def arrange_matrix() -> None:
 
     try:
         _open_elsewhere(source, back, dataset.content_hash, work.mapping)
-    except InputError:  # the page says the same where it reads the matrix
+    except InputError:  # the page shows the same error when it reads the matrix
         arranged.add(wanted)
     except CellucidError as error:
         st.session_state["fix_error"] = error
@@ -148,18 +154,18 @@ def _open_elsewhere(
             key=f"open {known} {mapping.digest() if mapping else ''}",
         )
         follow(job, "opening", words, on_cancel)
-        if job.state != "cancelled":  # else another tab did: a click on this one's button begins another run
+        if job.state != "cancelled":  # cancelled in another tab (here, the click would have ended this run): try again
             break
     job.result()
 
 
 def forget(source: DatasetSource) -> None:
-    """Drop what is held in memory of a file that is about to be deleted."""
+    """Drop a dataset from memory whose files are about to be deleted."""
     _shared_dataset.clear(source, _stamp(source))
 
 
 def try_source(source: DatasetSource, asked: str = "") -> bool:
-    """Open a dataset as `open_source` and tell whether it worked; an error is shown as a sentence."""
+    """Open a dataset as `open_source` does and tell whether it worked; an error is shown as a sentence."""
     try:
         open_source(source, asked)
     except CellucidError as error:
@@ -169,7 +175,7 @@ def try_source(source: DatasetSource, asked: str = "") -> bool:
 
 
 def keep_upload(upload: object) -> Path:
-    """Write an uploaded file to disk under the hash of its bytes and return its path."""
+    """Write a file of Streamlit's uploader to disk, named by the hash of its bytes, and return its path."""
     data: memoryview = upload.getbuffer()  # type: ignore[attr-defined]
     suffix = upload_suffix(str(upload.name))  # type: ignore[attr-defined]
     folder = home_folder("uploads")
@@ -186,7 +192,7 @@ def upload_box(key: str, more_of: DatasetSource | None = None) -> bool:
     Parameters
     ----------
     more_of
-        What is open: what is uploaded joins its samples.
+        The source of the open dataset: uploaded files are added to its samples. None opens them as a new dataset.
     """
     arrived = None
     try:
@@ -212,14 +218,14 @@ def upload_box(key: str, more_of: DatasetSource | None = None) -> bool:
         # Kept, so that the message stays until something else is uploaded.
         st.session_state[f"{key}_error"] = refused
         if arrived is not None:
-            st.rerun()  # so that the box is drawn free again
+            st.rerun()  # so that the box takes another file
     if (error := st.session_state.get(f"{key}_error")) is not None:
         show_error(error)
     return False
 
 
 def _receive(key: str, tokens: str, more_of: DatasetSource | None) -> None:
-    """Take an upload from the box; if a click ends this, the next run takes it up again."""
+    """Note the source of an upload as the one to open; if a click ends this run, the next one does it again."""
     try:
         st.session_state[_PENDING] = (key, _uploaded([take(token) for token in tokens.split()], more_of))
     except CellucidError:
@@ -229,7 +235,7 @@ def _receive(key: str, tokens: str, more_of: DatasetSource | None) -> None:
 
 
 def _uploaded(files: list[tuple[Path, str]], more_of: DatasetSource | None) -> DatasetSource:
-    """Return how files that were uploaded together are opened: as samples, or the files of a matrix as one."""
+    """Return the source of files that were uploaded together: samples of one dataset, or the files of one matrix."""
     if len(files) > 1 and any(is_matrix_market(name) for _, name in files):
         files = [(pack_uploads(files), "samples.zip")]
     named = [DatasetSource(str(path), name.removesuffix("".join(path.suffixes)) or name) for path, name in files]

@@ -1,4 +1,4 @@
-"""Opening what is open in another way: another modality, other samples, a table about the cells."""
+"""Opening the open dataset again in another way: another modality, other samples, a table about the cells."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from cellucid_core.errors import CellucidError, InputError
 from pages.opening.opening_panel import keep_upload, open_source, try_source, upload_box
 from pages.session.state import show_error
 
-#: What could not be opened and why, for widgets that keep their value.
+#: Session state: the source that could not be opened, and the error.
 _REFUSED = "refused_source"
 _JOINS = {"shared": "Those that all samples have", "all": "All; 0 where a sample lacks one"}
 
 
 def parts_box(source: DatasetSource | None, dataset: Dataset) -> bool:
-    """Offer another modality and a table about the cells; tell whether the dataset was opened again in this run."""
+    """Draw the choices of modality, samples and a table about the cells; tell whether the dataset was opened again."""
     if source is None:
         return False
     if dataset.modalities:
@@ -43,7 +43,7 @@ def parts_box(source: DatasetSource | None, dataset: Dataset) -> bool:
 
 
 def samples_panel(source: DatasetSource, dataset: Dataset) -> bool:
-    """Draw the samples that were joined, to be named, left out and added to; tell whether they were joined again."""
+    """Draw the joined samples, to rename, leave out and add some; tell whether they were joined again."""
     st.markdown("**Samples**")
     if dataset.parts:
         parts = source.as_parts(dataset)
@@ -85,12 +85,12 @@ def samples_panel(source: DatasetSource, dataset: Dataset) -> bool:
 
 
 def _try_once(source: DatasetSource, names: tuple[str, str] = ("", "")) -> bool:
-    """Do what `try_source` does, for a widget that keeps its value: what was refused is not tried in every run.
+    """Do what `try_source` does, but try a source that was refused only once, as a widget keeps its value.
 
     Parameters
     ----------
     names
-        What a file is called on the disk, and by the user.
+        A file's name on disk, and the user's name for it, which replaces the first in messages.
     """
     known, error = st.session_state.get(_REFUSED, (None, None))
     if known != source:

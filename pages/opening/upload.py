@@ -21,17 +21,24 @@ _box = st.components.v2.component(
 
 
 def uploaded_tokens(key: str, title: str = "Drop a file here, or several samples") -> str | None:
-    """Draw the box; return the tokens of an upload, one per file with spaces between, once all arrived, else None.
+    """Draw the box; return the tokens of an upload once all its files have arrived, else None.
 
     Parameters
     ----------
     key
-        The box's key. What arrives is to be noted with `finish`, so that all boxes are free again.
+        The box's key.
+    title
+        What the empty box says.
+
+    Returns
+    -------
+    str or None
+        One token per file, separated by spaces. Pass them to `finish`, so that the boxes take another upload.
 
     Raises
     ------
     InputError
-        In the run in which a file was refused before or while it was sent.
+        In the run in which a file was refused, before or while it was sent.
     """
     limit = read_configuration().upload_limit
     state = st.session_state.get(key)
@@ -55,17 +62,17 @@ def uploaded_tokens(key: str, title: str = "Drop a file here, or several samples
 
 
 def finish(tokens: str) -> None:
-    """Note that an upload was dealt with, so that boxes take another one in the next run."""
+    """Note that an upload was dealt with, so that the boxes take another one in the next run."""
     st.session_state[_DONE] = tokens
 
 
 def take(token: str) -> tuple[Path, str]:
-    """Return the path of what arrived and the user's name for it, showing progress while it is checked.
+    """Return the path of an uploaded file and the user's name for it, showing progress while it is checked.
 
     Raises
     ------
     InputError
-        If it is not there, or not this browser's.
+        If the file is not there, not complete, or another owner's.
     """
     bar = st.progress(0.0, text="Checking what arrived …")
 

@@ -1,1 +1,1 @@
-"""The state of a session: what is open, whose it is, what is being computed for it, and how it is kept."""
+"""The state of a session: what is open, who owns it, which jobs run for it, and how it is kept."""

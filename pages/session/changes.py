@@ -1,7 +1,7 @@
-"""Changes of a dataset that take long to compute (a UMAP) are computed by a worker, and taken over when that is done.
+"""Slow changes of a dataset (such as a UMAP) are computed by a worker and taken over when it is done.
 
-The worker leaves its results on the disk, where applying the same fixes here finds them in no time. Until then the
-dataset stays as it is, and every page can be used. Who reloads the page, or comes back within a day, goes on with it.
+The worker leaves its results on disk, so that applying the same fixes in this process is quick. Until then the dataset
+stays as it is, and every page can be used. After a reload, or within a day, another session goes on with the job.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from pages.session.keeping import keeper
 from pages.session.owner import owner
 from pages.session.state import Wanted, Workspace, dataset_source, in_time, widget_key, workspace
 
-#: The job of each dataset of the session by its content; empty: there is none.
+#: Session state: content hash of a dataset → id of its job, empty if there is none.
 _JOBS = "fix_jobs"
-#: What was to be computed again when a dataset was opened again, and was cancelled.
+#: Session state: computations that were cancelled while a dataset was opened again.
 _STOPPED = "fixes_stopped"
-#: What the findings panel says once: why something was not done.
+#: Session state: an error, or a sentence, that the findings panel shows once.
 ERROR, SAID = "fix_error", "fix_said"
-#: Seconds after which a step says for how long it has been going on.
+#: Seconds after which the progress says how long a step has been running.
 _LONG = 3.0
 
 
 def settle() -> None:
-    """Have computed what was asked for, and take over what was computed meanwhile; at the beginning of each run."""
+    """Start the computation of a wanted change, and take over a finished one; called at the beginning of each run."""
     work = workspace()
     if work.dataset is None:
         return
@@ -45,12 +45,12 @@ def settle() -> None:
     except CellucidError as error:
         _refuse(work, error)
     finally:
-        job.forget()  # done once and for all: undoing it is not undone by coming back
-    _begin(work)  # again, where a choice that it depends on was changed meanwhile
+        job.forget()  # else a later session would take it over again, even if it was undone
+    _begin(work)  # once more, if a choice that the result depends on was changed meanwhile
 
 
 def _begin(work: Workspace) -> None:
-    """Have computed what is wanted, if anything is."""
+    """Start a job for the wanted change, if there is one."""
     if work.dataset is None or work.wanted is None:
         return
     wanted, work.wanted = work.wanted, None
@@ -61,7 +61,7 @@ def _begin(work: Workspace) -> None:
 
 
 def pending_change() -> Job | None:
-    """Return the job that computes what was asked for of the open dataset, None if there is none."""
+    """Return the job that computes a change of the open dataset, or None if there is none."""
     work = workspace()
     if work.dataset is None:
         return None
@@ -74,7 +74,7 @@ def pending_change() -> Job | None:
 
 
 def follow_change() -> None:
-    """Wait until what was asked for is computed, showing how far it is, and run the page again."""
+    """Wait until the pending change is computed, showing progress, and run the page again."""
     job = pending_change()
     if job is not None:
         follow(job, "fix", _words)
@@ -82,12 +82,12 @@ def follow_change() -> None:
 
 
 def resume_elsewhere(work: Workspace, choices: Mapping, fixes: tuple[str, ...]) -> None:
-    """Take up choices and fixes as they were left; what is not on the disk any more is computed and waited for.
+    """Apply kept choices and fixes; results that are no longer on disk are computed by a worker and waited for.
 
     Raises
     ------
     CellucidError
-        If it cannot be computed, or is cancelled.
+        If they cannot be computed, or that is cancelled.
     """
     try:
         work.resume(choices, fixes)
@@ -108,7 +108,7 @@ def resume_elsewhere(work: Workspace, choices: Mapping, fixes: tuple[str, ...]) 
 
 
 def show_choices(work: Workspace) -> None:
-    """Make the widgets of the mapping that were drawn before show what is chosen."""
+    """Set the mapping's widgets, where they were drawn before, to the current choices."""
     values: dict[str, str | None] = {f"embedding_{d}": work.choices.embeddings.get(d) for d in (1, 2, 3)}
     values |= {name: getattr(work.choices, name) for name in ("latent", "matrix", "gene_id", "connectivities")}
     for name, value in values.items():
@@ -152,7 +152,13 @@ def _state(work: Workspace) -> dict[str, Any]:
 
 
 def _take_over(work: Workspace, job: Job) -> None:
-    """Make a job's end the session's."""
+    """Take over the result of a job that ended.
+
+    Raises
+    ------
+    CellucidError
+        If the job failed, or the dataset was changed since it began.
+    """
     assert work.dataset is not None
     if job.state == "cancelled":
         st.session_state[SAID] = "Cancelled. Nothing was changed."
@@ -160,7 +166,7 @@ def _take_over(work: Workspace, job: Job) -> None:
         return
     fixes = tuple(job.result()["fixes"])
     now, before, chosen = _state(work), job.about["before"], job.about["choices"]
-    if now == {"choices": chosen, "fixes": list(fixes)}:  # it was taken up when the dataset was opened again
+    if now == {"choices": chosen, "fixes": list(fixes)}:  # applied already, when the dataset was opened again
         return
     chose = chosen != before["choices"]
     if now["fixes"] != before["fixes"] or (chose and now["choices"] != before["choices"]):
@@ -171,7 +177,7 @@ def _take_over(work: Workspace, job: Job) -> None:
     except NotComputed:
         if now["choices"] == before["choices"]:
             raise WorkRefused("What was computed is not on the disk any more.", "Ask for it again.") from None
-        work.wanted = Wanted(choices, fixes)  # a choice that it depends on was changed meanwhile
+        work.wanted = Wanted(choices, fixes)  # a choice that the result depends on was changed meanwhile
     show_choices(work)
 
 

@@ -1,4 +1,4 @@
-"""A chart with its caption, and a dialog that saves it in the size and the letters of a paper or a slide."""
+"""A chart with its caption, and a dialog that saves it with the size and font of a paper or a slide."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cellucid_core.errors import CellucidError
 from pages.session.state import kept, literal, show_error, widget_key
 from pages.widgets.remembered import remembered
 
-# Altair checks every part of a chart when it is made. Tests do so once; a server would do it for every drawing.
+# Altair would validate every chart each time it is drawn. Tests validate them once instead.
 disable_debug_mode()
 
 _USUAL = charts.FigureStyle()
@@ -30,7 +30,7 @@ _SIZES: dict[str, float | None] = {
 _UNITS = {"mm": 1.0, "inch": 25.4}
 _GROUNDS: dict[charts.Ground, str] = {"white": "White", "transparent": "Transparent", "dark": "Dark"}
 _DPI = (150, 300, 600)
-#: Of the screen, as style sheets count.
+#: Pixels per inch of a screen, as in style sheets; the greatest width in mm of a preview with twice as many.
 _SCREEN_DPI, _WIDE = 96, 300
 
 
@@ -47,15 +47,15 @@ def figure(
     Parameters
     ----------
     draw
-        Returns the chart for the room that names have: on the screen, or in a figure.
+        Returns the chart, given the room that labels have: on the screen, or in a figure.
     caption
         What its marks mean.
     file_name
-        Of the picture, without its ending; tells the figures of a page apart.
+        Name of the picture file, without its ending; different for each figure of a page.
     made_of
-        What the chart was made of: as long as that is the same, the one of before is drawn. None: it is made each time.
+        Key of the chart's inputs: while it is the same, the earlier chart is drawn again. None makes it each time.
     alt
-        What the chart shows, for those who cannot see it.
+        What the chart shows, for people who cannot see it; by default the caption.
     """
     make = partial(draw, charts.SCREEN)
     chart = make() if made_of is None else remembered(f"chart {file_name}", made_of, make)
@@ -67,13 +67,19 @@ def figure(
 
 
 def draw_chart(chart: Any, *, alt: str | None = None) -> None:
-    """Draw a chart as wide as its place; charts side by side have their own width."""
+    """Draw a chart as wide as its container; charts side by side keep their own width."""
     spec = charts.specification(chart)
     st.vega_lite_chart(spec=spec, width="content" if "hconcat" in spec else "stretch", alt=alt)
 
 
 def figure_style(file_name: str = "", titles: Sequence[str] = ()) -> charts.FigureStyle:
-    """Return how figures are saved, as it was chosen here; of one figure with its own titles."""
+    """Return the style of saved figures, as chosen in the dialog.
+
+    Parameters
+    ----------
+    file_name, titles
+        A figure, and its axis and legend titles, for its own title and words.
+    """
 
     def chosen(name: str, usual: Any) -> Any:
         value = st.session_state.get(widget_key(f"figure_{name}"))
@@ -105,7 +111,7 @@ def _save(draw: Callable[[charts.Room], Any], file_name: str, titles: list[str],
         try:
             style.check()
             chart = draw(style.room)
-            # As large as it will be, where there is room, and twice as fine, as screens are.
+            # In its real size, where there is room, with twice the pixels for sharp screens.
             fine = 2 * _SCREEN_DPI if style.width <= _WIDE else _SCREEN_DPI
             preview = charts.chart_image(chart, "png", replace(style, dpi=fine))
             st.image(preview, width=int(style.width / 25.4 * _SCREEN_DPI), alt=alt)
@@ -116,7 +122,7 @@ def _save(draw: Callable[[charts.Room], Any], file_name: str, titles: list[str],
         for kind, mime in charts.MIME.items():
             st.download_button(
                 f"Save as {kind.upper()}",
-                # Made in a thread that knows no session.
+                # Called in a thread without a session, so everything it needs is bound here.
                 data=partial(charts.chart_image, chart, kind, style),
                 file_name=f"{file_name}.{kind}",
                 mime=mime,
@@ -127,7 +133,7 @@ def _save(draw: Callable[[charts.Room], Any], file_name: str, titles: list[str],
 
 
 def _choose(file_name: str, titles: list[str]) -> None:
-    """Draw the choices; all but the titles hold for every figure of the dataset."""
+    """Draw the choices; all but the titles apply to every figure of the dataset."""
     with st.container(horizontal=True):
         sized = st.selectbox("Size", list(_SIZES), width=230, **kept("figure_size"))
         unit = st.segmented_control("Unit", list(_UNITS), default="mm", required=True, **kept("figure_unit"))
@@ -168,6 +174,6 @@ def _choose(file_name: str, titles: list[str]) -> None:
 
 
 def _said(name: str, usual: str) -> dict[str, Any]:
-    """Return the arguments of a kept text that begins as what it replaces."""
+    """Return the arguments of a kept text box that begins with the text it replaces."""
     arguments = kept(name)
     return arguments if arguments["key"] in st.session_state else {**arguments, "value": usual}

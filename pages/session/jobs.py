@@ -1,7 +1,7 @@
-"""Show how far a job is, in the run that waits for it; the job goes on when the person is elsewhere.
+"""Show the progress of a job in the run that waits for it.
 
-The page's script polls and draws. A click anywhere ends that run at its next drawing, as with any other work of a
-script, but not the job: the run that comes next finds it again by its id, or by its owner after a reload.
+The page's script polls and draws. A click anywhere ends that run at its next drawing, but not the job: the next run
+finds it again by its id, or by its owner after a reload.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from cellucid_core.configuration import read_configuration
 from cellucid_core.serving.jobs import Job, JobProgress, find_job, jobs_of
 from pages.session.owner import owner, who_may
 
-#: Seconds between two drawings, and for which nothing is drawn: what is so quick needs no bar.
+#: Seconds between two drawings, and seconds before the first: a quick job needs no bar.
 _EVERY, _QUIET = 0.2, 0.3
 _SEEN = "jobs_seen"
 
 
 def my_job(job_id: str | None) -> Job | None:
-    """Return a job of this person by its id, or None if there is none (any more)."""
+    """Return this owner's job by its id, or None if there is none any more."""
     return find_job(job_id, owner()) if job_id else None
 
 
@@ -32,11 +32,11 @@ def follow(
     Parameters
     ----------
     key
-        Of the button, which is ``<key>_cancel``.
+        The key of the button is ``<key>_cancel``.
     words
-        What to say about the progress; by default what is being done.
+        Returns the progress in words; by default the current step.
     on_cancel
-        Called besides when the button is clicked.
+        Also called when the button is clicked.
     """
     if job.wait(_QUIET):
         return
@@ -53,14 +53,14 @@ def follow(
 
 
 def latest(kind: str, fits: Callable[[Job], bool] = lambda job: True, *, again: bool = False) -> Job | None:
-    """Return this person's latest job of a kind, begun in whatever session, if there is something to tell of it.
+    """Return this owner's latest job of a kind, from any session, if it is running or its end was not told yet.
 
     Parameters
     ----------
     fits
         Which jobs count.
     again
-        Whether what came of it is wanted although somebody was told before.
+        Whether a finished job is returned although some session was told before.
     """
     job = next((job for job in jobs_of(owner(), kind) if job.state != "cancelled" and fits(job)), None)
     if job is None or job.active or not job.was_told or (again and job.state == "done"):
@@ -69,7 +69,7 @@ def latest(kind: str, fits: Callable[[Job], bool] = lambda job: True, *, again: 
 
 
 def is_news(job: Job) -> bool:
-    """Tell whether this session has not been told yet how a job ended."""
+    """Tell whether this session has not yet been told how a job ended."""
     return job.id not in st.session_state.get(_SEEN, ())
 
 

@@ -1,6 +1,6 @@
-"""What is kept of a session: its workspace, whose files and the session are made the same after every run of the page.
+"""What is kept of a session: its workspace, which is brought in line with the session after every run of the page.
 
-`Keeper` knows the files, and says what the session is working on as their plain JSON; `recalling` is the way back.
+`Keeper` turns what the session is working on into plain JSON and writes it; `recalling` reads it back.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from pages.session.kept_widgets import fits
 from pages.session.owner import lasting_owner
 from pages.session.state import OpenGeneSets, widget_key, workspace
 
-#: Where the session has the folder of its collection of exports.
+#: Session state: the folder of the session's collection of exports.
 COLLECTION = "collection"
 _KEY = "keeper"
 _ABSENT = object()
@@ -59,35 +59,35 @@ class Keeper:
     Attributes
     ----------
     name, token, seed
-        Of the workspace, empty until something was kept.
+        The workspace's name, the secret of its link, and what the secret is made from; empty until something was kept.
     title
-        As the user calls it, or empty.
+        The name that the user gave it, or empty.
     record
         The workspace as it was last read or written, plain JSON.
     synced
-        The same as this session saw it then: what differs from it now, this session changed.
+        The same as this session saw it then: whatever differs from it now was changed by this session.
     stamp
-        Of the file then.
+        The revision of `record`.
     by_link
-        Whether its link opened it, for somebody who does not have it otherwise.
+        Whether the workspace was opened by its link and is not on this owner's list.
     pending
         Content hash of the dataset that is still to be opened again.
     automatic
-        Whether nothing was done yet but that the server opened the demo.
+        Whether the server opened the dataset by itself (``CELLUCID_OPEN``) and the user has done nothing yet.
     said
         Sentences for the user.
     brought
-        What became this user's by signing in, as long as they may still say that it is not theirs.
+        What came along when the user signed in, while they may still hand it back.
     trouble
         Why the last change could not be kept.
     over
-        Whether nothing is kept any more, as the workspace was deleted.
+        Whether the workspace was deleted, so that nothing is kept any more.
     tried
-        The last record whose changes by others were taken over, as far as they could be.
+        The last record from which changes of other tabs were taken over, as far as possible.
     first
-        Name → value of widgets as they were drawn first, for a demo that nobody asked for.
+        Name → first value of the widgets of a dataset that was opened automatically.
     unwritten
-        Name → text of files that are still to be written.
+        File name → function that returns the text of a file that is still to be written.
     """
 
     name: str = ""
@@ -111,19 +111,19 @@ class Keeper:
 
     @property
     def kept(self) -> KeptWorkspace | None:
-        """The workspace as it was last read or written, None if nothing was."""
+        """The workspace as it was last read or written, or None before that."""
         if not self.record:
             return None
         kept: KeptWorkspace = self._once("record", self.record, lambda: workspace_from_json(self.record))
         return kept
 
     def keep(self, take_over: Callable[[KeptDataset], object] | None = None) -> None:
-        """Write what changed since the last time; cheap where nothing did.
+        """Write what changed since the last time; cheap if nothing changed. Errors go into `trouble`.
 
         Parameters
         ----------
         take_over
-            Takes over what others changed of the open dataset; given only before widgets are drawn.
+            Takes over what other tabs changed on the open dataset; given only before widgets are drawn.
         """
         if self.over or self.pending:
             return
@@ -142,12 +142,12 @@ class Keeper:
             )
 
     def end(self) -> None:
-        """Keep and show nothing any more: the workspace was deleted, and what was open with it."""
+        """Stop keeping, and close the dataset: the workspace was deleted."""
         self.over, self.token = True, ""
         workspace().close()
 
     def take_collection(self) -> None:
-        """Go on with the collection of exports, if the session has none of its own."""
+        """Use the workspace's collection of exports, if the session has none of its own."""
         name = self.record.get("collection") if self.record else ""
         if name and COLLECTION not in st.session_state:
             folder = home_folder("collections") / name
@@ -155,7 +155,7 @@ class Keeper:
                 st.session_state[COLLECTION] = str(folder)
 
     def pages(self, dataset: Dataset) -> dict[str, KeptPages]:
-        """Return the pages of the open dataset as they are kept."""
+        """Return the user's pages of a dataset as they are kept, by how its matrix is turned."""
         found: dict[str, KeptPages] = {}
         for turn in _TURNS:
             pages = workspace().page_sets.get(f"{dataset.content_hash} {turn}")
@@ -165,7 +165,7 @@ class Keeper:
         return found
 
     def gene_file(self, file: OpenGeneSets | None) -> str:
-        """Return the name of the file in which the open signatures are kept."""
+        """Return the name of the file in which the open gene sets are kept, empty if none are open."""
         if file is None:
             self._known.pop("gene file", None)
             return ""
@@ -200,7 +200,7 @@ class Keeper:
             self._settle(mine, take_over)
             return
         if stamp_of(self.name) is None and base:
-            read_workspace(self.name)  # says that it is gone
+            read_workspace(self.name)  # raises the error that it is gone
         for file, text in self.unwritten.items():
             write_part(self.name, file, text)
         self.record, self.stamp = save_workspace(self.name, base, mine)
@@ -208,18 +208,18 @@ class Keeper:
         self._settle(mine, take_over)
 
     def _differs(self, mine: dict[str, Any]) -> bool:
-        """Tell whether the open dataset is otherwise in the files than here: another tab changed it."""
+        """Tell whether the kept open dataset differs from this session's: another tab changed it."""
         key = mine["current"]
         return bool(self.record["datasets"].get(key) != mine["datasets"].get(key))
 
     def _settle(self, mine: dict[str, Any], take_over: Callable[[KeptDataset], object] | None) -> None:
-        """Note what is known on both sides, after taking over what others changed."""
+        """Take over what other tabs changed, then note what the workspace and this session have in common."""
         self.title = self.record["name"]
         key, dataset = mine["current"], workspace().dataset
         if take_over is not None:
             is_open = dataset is not None and key == dataset.content_hash and key in self.record["datasets"]
             if is_open and self.tried is not self.record and self._differs(mine):
-                self.tried = self.record  # what cannot be taken over is not tried again in every run
+                self.tried = self.record  # a change that cannot be taken over is not tried again in every run
                 take_over(workspace_from_json(self.record).datasets[key])
                 mine = self._snapshot()
             self.take_collection()
@@ -232,7 +232,7 @@ class Keeper:
         }
 
     def _worth_keeping(self, mine: dict[str, Any]) -> bool:
-        """Tell whether somebody did something here: a workspace is not made for every visitor and bot."""
+        """Tell whether the user did something: not every visitor or bot gets a workspace."""
         work = workspace()
         if work.dataset is None or work.source is None:
             return False
@@ -248,7 +248,7 @@ class Keeper:
         return not self.automatic
 
     def _snapshot(self) -> dict[str, Any]:
-        """Return the whole workspace as this session has it: the open dataset again, all else as it is known."""
+        """Return the whole workspace as this session has it: the open dataset as it is now, all else as last known."""
         work = workspace()
         before = self.synced or workspace_to_json(KeptWorkspace("", created=time.time()))
         folder = st.session_state.get(COLLECTION)
@@ -262,7 +262,7 @@ class Keeper:
             return mine
         key, known = work.dataset.content_hash, before["datasets"]
         entry = self._entry(work.dataset, known[key]["widgets"] if key in known else {})
-        # The same file with another content takes the place of what it was.
+        # A file whose content changed replaces its earlier entry.
         others = {other: one for other, one in known.items() if other == key or one["source"] != entry["source"]}
         return {**mine, "current": key, "datasets": {**others, key: entry}}
 
@@ -295,19 +295,19 @@ class Keeper:
         return dataset_to_json(kept)
 
     def _page_set(self, dataset: Dataset, pages: PageSet, turn: Turn) -> KeptPages:
-        view = View(dataset, Mapping(embeddings={}, turn=turn))  # with the file's own ids, whatever fixes made of them
+        view = View(dataset, Mapping(embeddings={}, turn=turn))  # cell ids as in the file, before fixes
         content = dataset.content_hash
         kept = {}
         for page in pages:
             name = partial(part_name, "pages", content.encode(), turn.encode(), page.rows.tobytes())
             file = self._once(("cells", content, turn, page.id), page.rows, name)
-            # What a page is called stands in ``workspace.json``, where it may change.
+            # The file holds only the cells: name and colour may change, and stand in the workspace's record.
             self.unwritten[file] = partial(pages_to_json, view, [replace(page, name="", color=None, made="")])
             kept[f"{page.id}-{file[6:14]}"] = KeptPage(page.id, page.name, page.color, page.made, file)
         return KeptPages(kept, pages.made_so_far)
 
     def _once(self, name: Any, thing: object, make: Callable[[], Any]) -> Any:
-        """Return what was made of a thing, again only when it is another thing; things themselves never change."""
+        """Return `make()`, kept under a name while `thing` is the same object; such objects never change."""
         known = self._known.get(name)
         if known is None or known[0] is not thing:
             self._known[name] = known = (thing, make())

@@ -1,4 +1,4 @@
-"""Which widgets' values a workspace keeps, and what each may be: what is read from a file is set only if it fits."""
+"""The widgets whose values a workspace keeps, with a check of each value, as values are read from files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _truth(value: object) -> bool:
 
 @cache
 def _of_settings() -> dict[str, Check]:
-    """Return what the controls of an export's settings may say: words to choose from, or as their usual values."""
+    """Return the checks of the export settings' widgets: a choice of words, or the type of the usual value."""
     from cellucid_core.export import ExportSettings, controls  # not when the app starts
 
     kinds: dict[type, Check] = {bool: _truth, int: _whole, float: _number}
@@ -53,8 +53,8 @@ def _of_settings() -> dict[str, Check]:
     }
 
 
-#: Name → what its value may be, but for an export's settings, which say it themselves.
-#: A value that is none of its widget's options any more, the widget itself passes over.
+#: Name → check of its value; those of the export settings are in `_of_settings`.
+#: A widget itself ignores a value that is no longer one of its options.
 KNOWN: dict[str, Check] = {
     # Upload & Preflight
     "preflight_colour": _choice,
@@ -102,7 +102,7 @@ KNOWN: dict[str, Check] = {
     **dict.fromkeys(("library_hvg", "library_generations", "library_seed"), _whole),
     "library_degs": _whole_or_none,
 }
-#: The same for names that end in a column or a hash.
+#: The same for the beginnings of names that end in a column, a title or a hash.
 BEGINNINGS: dict[str, Check] = {
     "pages ": _texts,
     "rest ": _choice,

@@ -1,4 +1,4 @@
-"""Whose session this is: what a person makes belongs to them, not to one tab."""
+"""The owner of a session: what a person makes belongs to them, not to one tab."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _BEGAN = "began_with"
 
 
 def owner() -> str:
-    """Return whom what is made here belongs to.
+    """Return the owner of everything that is made in this session.
 
-    The user who is signed in (``user-…``); else this browser (``browser-…``), or this session where the browser keeps
-    no cookie (``session-…``).
+    It is the signed-in user (``user-…``), else this browser (``browser-…``), or this session if the browser keeps no
+    cookie (``session-…``).
     """
     signed_in = user()
     if signed_in is not None:
@@ -33,16 +33,16 @@ def owner() -> str:
 
 
 def lasting_owner() -> str | None:
-    """Return whom workspaces of this session belong to, None where nobody comes back: a browser without a cookie."""
+    """Return the owner of this session's workspaces, or None if the browser keeps no cookie and so cannot come back."""
     found = owner()
     return None if found.startswith("session-") else found
 
 
 def is_same_owner() -> bool:
-    """Tell whether the session belongs to whom it began with.
+    """Tell whether the session still has the owner that it began with.
 
-    A connection that dropped takes its session up again, and may come back with another cookie: somebody signed in or
-    out at this browser meanwhile. What the session holds is not for them.
+    After a dropped connection, the browser returns to its session, with another cookie if somebody signed in or out
+    meanwhile. What the session holds is not for them.
     """
     now = owner()
     began: str = st.session_state.setdefault(_BEGAN, now)
@@ -50,10 +50,10 @@ def is_same_owner() -> bool:
 
 
 def who_may(act: Callable[..., object]) -> Callable[..., None]:
-    """Return what a widget's callback does, as long as the session's owner is still the one who may.
+    """Decorate a widget's callback to do nothing if the session's owner changed or is no longer admitted.
 
-    Callbacks run before the page finds out (`sign_in.admit`) that somebody signed out in another tab; those that
-    change files have to ask themselves.
+    Callbacks run before the page checks (`sign_in.admit`) whether somebody signed out in another tab, so those that
+    change files need a check of their own.
     """
 
     @wraps(act)

@@ -1,4 +1,4 @@
-"""What a workspace's files say (`keeping`), back into the session."""
+"""Read a workspace, as `keeping` wrote it, back into the session."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ _PAGE_ID = re.compile(r"p([0-9]{1,9})")
 
 
 def recall(asked: str = "") -> None:
-    """Give the dataset that was just opened what was chosen and made there before.
+    """Give the dataset that was just opened the choices, fixes, pages and so on that the workspace keeps of it.
 
     Parameters
     ----------
     asked
-        Content hash that it should have, where it was opened by that; another content gets only what fits it.
+        Content hash of the kept dataset that was reopened. If the file has another content now, only what fits it is
+        taken over.
     """
     me, work = keeper(), workspace()
     kept = me.kept
@@ -55,16 +56,17 @@ def recall(asked: str = "") -> None:
 
 
 def take_over(kept: KeptDataset, *, live: bool = False, other: bool = False) -> None:
-    """Make the session what was kept of its dataset.
+    """Take over into the session what was kept of its dataset.
 
     Parameters
     ----------
     kept
         What was kept.
     live
-        The session goes on: another tab changed it. Else the dataset was just opened, and what the session has wins.
+        Whether another tab changed it while this session was open: then it replaces what the session has. Otherwise the
+        dataset was just opened, and what the session has already wins.
     other
-        It was kept of another content: neither fixes nor exports are taken over.
+        Whether the file had another content then: fixes and exports are not taken over.
     """
     me, work = keeper(), workspace()
     _take_choices(me, work, kept, () if other else kept.fixes)
@@ -92,7 +94,7 @@ def _take_choices(me: Keeper, work: Workspace, kept: KeptDataset, fixes: tuple[s
     except CellucidError:
         work.resume(choices, ())
         done: tuple[str, ...] = ()
-        for fix in fixes:  # one of them fails: the others are kept
+        for fix in fixes:  # at least one fails: keep the others
             try:
                 work.resume(choices, (*done, fix))
                 done = (*done, fix)
@@ -131,7 +133,10 @@ def _take_pages(me: Keeper, work: Workspace, kept: KeptDataset, live: bool) -> N
 
 
 def _read_pages(me: Keeper, work: Workspace, kept: KeptPages, turn: str) -> PageSet:
-    """Return pages whose cells are found by their ids; ids and names are unique, whatever two tabs made at once."""
+    """Return the kept pages, their cells found by cell id.
+
+    Page ids and names are made unique, as two tabs may have made pages at the same time.
+    """
     assert work.dataset is not None
     if not kept.pages:
         return PageSet((), kept.made_so_far)
@@ -153,7 +158,7 @@ def _read_pages(me: Keeper, work: Workspace, kept: KeptPages, turn: str) -> Page
             count += 1
             page_id = f"p{count}"
         taken.add(page_id)
-        known = here.get(page_id)  # the same array is not written again
+        known = here.get(page_id)  # keep the same array where possible: then it is not written again
         cells = known.rows if known is not None and np.array_equal(known.rows, rows[name]) else rows[name]
         found.append(SavedPage(name, cells, page.color, page.made, page_id))
     return PageSet(tuple(found), count)

@@ -1,4 +1,4 @@
-"""Large files made on the server, finished exports among them, streamed from its disk under a link of this browser."""
+"""Large files made on the server, such as exports, which this browser downloads by a link."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from cellucid_core.serving.workspaces import KeptExport
 from pages.session.state import show_error
 from pages.widgets.download import download_link, offer
 
-#: How the file of an export ends, by its format.
+#: Format of an export → ending of its file.
 SUFFIXES = {"compact": ".zip", "h5ad": ".h5ad", "zarr.zip": ".zarr.zip"}
 
 
 @dataclass(frozen=True)
 class Finished(KeptExport):
-    """A finished export, and the token it can be downloaded with (None without a cookie)."""
+    """A finished export, and the token to download it (see `offer`)."""
 
     token: str | None
 
     @classmethod
     def offered(cls, kept: KeptExport) -> Finished:
-        """Return an export with a new link for this browser; its day starts again: links last half of it."""
+        """Return an export with a new link for this browser; the file is kept for another day, links for half of it."""
         path = kept.result.path
         with suppress(OSError):
             os.utime(path)
@@ -42,15 +42,15 @@ def offer_file(label: str, name: str, key: object, make: Callable[[Path], object
     Parameters
     ----------
     label
-        Of the button.
+        The label of the button.
     name
-        Of the widget.
+        The button's key.
     key
-        What the file is made of; another key needs another file.
+        Key of the file's inputs; if it changed, the file has to be made again.
     make
         Writes the file to the path it is given.
     file_name
-        The name the browser gives it.
+        The name that the browser gives the file.
     """
     slot = f"{name} file"
     known = st.session_state.get(slot)

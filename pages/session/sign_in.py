@@ -1,4 +1,4 @@
-"""Who is there: somebody who signed in, somebody who need not, or nobody whom pages are for."""
+"""Who uses the session: somebody who signed in, somebody who need not, or somebody who must sign in first."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Visit:
     Attributes
     ----------
     offered
-        Whether one can sign in here at all.
+        Whether this server offers signing in.
     admitted
         Whether pages are shown.
     sign_in
-        Who is signed in, None if nobody is.
+        The signed-in user, or None.
     refused
-        Why somebody who did sign in does not count as signed in, None if they do.
+        Why pages are not shown: the sign-in is not accepted, or somebody signed in or out in another tab; else None.
     claims
-        What the provider says of who signed in, whether they count or not; None if nobody did.
+        What the provider says about whoever signed in, admitted or not; None if nobody did.
     is_over
-        Whether somebody signed in or out in another tab since: what is open here is not for who sits here now.
+        Whether somebody signed in or out in another tab meanwhile, so that this session is not theirs.
     """
 
     offered: bool = False
@@ -45,7 +45,7 @@ class Visit:
 
 
 def _claims() -> Mapping[str, Any] | None:
-    """Return what the provider says of who is signed in, None if nobody is or nobody can be."""
+    """Return what the provider says about the signed-in user, or None if nobody is signed in."""
     if read_configuration().sign_in == "off":
         return None
     claims = st.user.to_dict()
@@ -53,13 +53,13 @@ def _claims() -> Mapping[str, Any] | None:
 
 
 def user() -> str | None:
-    """Return ``user-<SHA-256 of issuer and subject>`` of who is signed in; None if nobody is."""
+    """Return ``user-<SHA-256 of issuer and subject>`` of the signed-in user, or None if nobody is signed in."""
     claims = _claims()
     return None if claims is None else user_of(claims)
 
 
 def admit() -> Visit:
-    """Find out who is there, and let the routes of this server know of those who are signed in."""
+    """Find out who uses the session, and note a signed-in user for the routes (uploads, downloads) of this server."""
     mode = read_configuration().sign_in
     if mode == "off":
         return Visit()
@@ -69,7 +69,7 @@ def admit() -> Visit:
             moved = WorkRefused("Somebody signed in or out in another tab.", "Go on as it is in this browser now.")
             return Visit(offered=True, admitted=False, refused=moved, is_over=True)
         if _SEEN not in st.session_state:
-            # Who comes unsigned has not come over the provider, or has come back without signing in.
+            # Nobody signed in, so what was noted for the way back from the provider is not needed any more.
             st.session_state[_SEEN] = True
             drop_way(browser)
         return Visit(offered=True, admitted=mode == "optional")
@@ -86,5 +86,5 @@ def admit() -> Visit:
 
 
 def browser_here() -> str | None:
-    """Return the cookie of the browser in front of this session, None if it keeps none."""
+    """Return this browser's cookie, or None if it keeps none."""
     return browser_of(st.context.cookies.to_dict())

@@ -24,15 +24,7 @@ _KEY = "workspace"
 
 @dataclass(frozen=True)
 class OpenGeneSets:
-    """A file of signatures that the user opened.
-
-    Attributes
-    ----------
-    name
-        What the file is called.
-    sets
-        What it holds.
-    """
+    """Gene sets that the user opened: the name of their file or collection, and the sets."""
 
     name: str
     sets: GeneSets
@@ -40,14 +32,14 @@ class OpenGeneSets:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A change that takes long to compute; until that is done, everything stays as it is.
+    """A change that is slow to compute; until it is done, everything stays as it is.
 
     Attributes
     ----------
     choices, fixes
-        What is to be.
+        The choices and fixes after the change.
     everything
-        Whether all safe fixes are to follow.
+        Whether all safe fixes are applied after them.
     """
 
     choices: Mapping
@@ -66,9 +58,9 @@ class Workspace:
     choices
         The mapping as the user chose it, before fixes.
     fixes
-        What was asked for, in order: ``RULE``, ``RULE=ALTERNATIVE`` or ``RULE=overrule``.
+        The requested fixes, in order: ``RULE``, ``RULE=ALTERNATIVE`` or ``RULE=overrule``.
     usual
-        The choices that are right for most files.
+        The default choices.
     mapping
         `choices` with `fixes` applied.
     opened
@@ -76,17 +68,17 @@ class Workspace:
     kept_names
         Names of the widgets that keep their values (`kept`), as far as they were drawn.
     source
-        What the dataset was opened from, for opening it again with another modality or cell table.
+        Where the dataset was opened from, for opening it again with another modality or cell table.
     export
         The last finished export, for the export page.
     page_sets
-        The pages that the user made, for each dataset of the session (`pages`).
+        The pages that the user made, for each dataset of the session (see `pages`).
     gene_files
-        The file of signatures that is open, for each dataset (`gene_sets`).
+        The open gene sets, for each dataset (see `gene_sets`).
     replaced_genes
-        Genes as first written → what was accepted for them, for each dataset (`replaced`).
+        Genes as first written → the accepted proposal, for each dataset (see `replaced`).
     wanted
-        What was asked for last and has to be computed elsewhere first; `pages.session.changes` sees to it.
+        The last requested change that a worker has to compute first; `pages.session.changes` starts the job.
     """
 
     dataset: Dataset | None = None
@@ -108,7 +100,7 @@ class Workspace:
     def open(
         self, dataset: Dataset, source: DatasetSource | None = None, report: PreflightReport | None = None
     ) -> None:
-        """Start over with a dataset, with the choices that are right for most files, and preflight's report on them."""
+        """Start over with a dataset and its default choices; `report` is preflight's report on these, if known."""
         self.dataset, self.source = dataset, source
         self.choices = self.mapping = self.usual = default_mapping(dataset)
         self.opened = time.time()
@@ -116,7 +108,7 @@ class Workspace:
         self._report = None if report is None else (self.mapping.digest(), report)
 
     def put_down(self) -> None:
-        """Have no dataset open; what was made in the session stays."""
+        """Close the dataset; pages and gene sets of the session stay."""
         self.dataset = self.source = self.export = None
 
     def close(self) -> None:
@@ -124,14 +116,14 @@ class Workspace:
         vars(self).update(vars(Workspace()))
 
     def choose(self, **changes: Any) -> None:
-        """Change choices, keeping the fixes that still make sense.
+        """Change choices (fields of the mapping), keeping the fixes.
 
-        What takes long, here and below, is only noted as `wanted`.
+        Here and in the methods below, a change that is slow to compute is only noted as `wanted`.
         """
         self.take(replace(self.choices, **changes), self.fixes)
 
     def fix(self, asked: str, progress: Callable[[str, float], None] | None = None) -> None:
-        """Apply a fix; once more, if something chosen since made it necessary again."""
+        """Apply a fix after all others, even if it was applied before: a later choice may have made it necessary."""
         self.take(self.choices, (*(other for other in self.fixes if other != asked), asked), progress)
 
     def fix_all(self, progress: Callable[[str, float], None] | None = None) -> None:
@@ -145,18 +137,18 @@ class Workspace:
             self.take(self.choices, tuple(fix.asked for fix in mapping.fixes))
 
     def undo(self, asked: str) -> None:
-        """Take a fix back, keeping the others."""
+        """Undo a fix, keeping the others."""
         self.take(self.choices, tuple(other for other in self.fixes if other != asked))
 
     def resume(
         self, choices: Mapping, fixes: tuple[str, ...], progress: Callable[[str, float], None] | None = None
     ) -> None:
-        """Take up choices and fixes as they were left, or as they are wanted.
+        """Set choices and fixes, and forget the finished export.
 
         Raises
         ------
         NotComputed
-            If something of it has to be computed elsewhere first.
+            If a worker has to compute something first; nothing is changed then.
         """
         assert self.dataset is not None
         mapping = apply_fixes(self.dataset, choices, fixes, Scope(progress=progress, ready_only=True))
@@ -166,7 +158,7 @@ class Workspace:
     def take(
         self, choices: Mapping, fixes: tuple[str, ...], progress: Callable[[str, float], None] | None = None
     ) -> None:
-        """Have choices and fixes."""
+        """Set choices and fixes, or note them as `wanted` if a worker has to compute something first."""
         try:
             self.resume(choices, fixes, progress)
         except NotComputed:
@@ -183,7 +175,7 @@ class Workspace:
 
     @property
     def gene_sets(self) -> OpenGeneSets | None:
-        """The open file of signatures, or None where genes are pasted."""
+        """The open gene sets, or None if genes are pasted."""
         assert self.dataset is not None
         return self.gene_files.get(self.dataset.content_hash)
 
@@ -205,13 +197,13 @@ class Workspace:
 
     @property
     def _pages_key(self) -> str:
-        # Turned, a file's rows are other cells.
+        # In a turned (transposed) matrix, the rows are other cells.
         assert self.dataset is not None
         return f"{self.dataset.content_hash} {self.mapping.turn}"
 
     @property
     def view(self) -> View:
-        """The open dataset through the current mapping; what it has worked out is kept while the mapping stays."""
+        """The open dataset with the current mapping; the same object, with its computed parts, until either changes."""
         assert self.dataset is not None
         if self._seen is None or self._seen[0] is not self.dataset or self._seen[1] is not self.mapping:
             self._seen = (self.dataset, self.mapping, View(self.dataset, self.mapping))
@@ -235,27 +227,27 @@ def workspace() -> Workspace:
 
 
 def kept(name: str) -> dict[str, Any]:
-    """Return the arguments that keep a widget's value while other pages are shown, per dataset.
+    """Return the arguments that keep a widget's value, per dataset, while other pages are shown.
 
-    Opening another file starts with the defaults; coming back to a file finds what was chosen there.
+    Another dataset starts with the defaults; a dataset that is opened again has the values that were chosen there.
     """
     workspace().kept_names.add(name)
     return {"key": widget_key(name), "persist_state": "session"}
 
 
 def widget_key(name: str) -> str:
-    """Return the key under which `kept` keeps a widget."""
+    """Return a widget's key for the open dataset: ``name@hash``, or the name if none is open."""
     dataset = workspace().dataset
     return f"{name}@{dataset.content_hash[:12]}" if dataset else name
 
 
 def show_error(error: CellucidError) -> None:
-    """Show what happened and how to fix it."""
+    """Draw an error: what happened and how to fix it."""
     st.error(f"**{literal(error.what)}** {literal(error.fix)}", icon=":material/error:")
 
 
 def dataset_source() -> DatasetSource:
-    """Return how a job opens the dataset that is open here."""
+    """Return the source from which a job opens the dataset that is open here."""
     dataset, source = workspace().dataset, workspace().source
     assert dataset is not None
     if source is None:
@@ -269,21 +261,21 @@ def counted(n: int, one: str, many: str = "") -> str:
 
 
 def in_time(seconds: float) -> str:
-    """Return a time for people: "under 1 s", "12 s", "3 min"."""
+    """Return seconds as people read them: "under 1 s", "12 s", "3 min"."""
     if seconds < 1:
         return "under 1 s"
     return f"{seconds:,.0f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
 
 
-#: What becomes a link or an icon even where each of its characters is escaped: after these a joiner without width.
+#: Where escaping does not keep text from becoming a link or an icon: a zero-width joiner is put there.
 _AUTOMATIC = re.compile(r":(?=//|material/)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
-#: Marks that turn the direction of text, also of what stands behind a name.
+#: Marks that change the direction of text, also of the text after a name; they are removed.
 _DIRECTIONS = dict.fromkeys(map(ord, "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 _JOINER = "\u2060"
 
 
 def literal(text: object) -> str:
-    """Return text that Markdown shows as it is: names in data may look like markup, colours, links or icons."""
+    """Escape text so that Markdown shows it as it is: names in data may look like markup, colours, links or icons."""
     special = "\\`*_{}[]()<>#+-.!|~$:&"
     plain = _AUTOMATIC.sub(lambda found: found[0] + _JOINER, str(text).translate(_DIRECTIONS))
     return "".join(f"\\{c}" if c in special else " " if c in "\r\n" else c for c in plain)

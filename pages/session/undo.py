@@ -1,7 +1,7 @@
-"""Undo on a page: what was changed there last is put back, a step at a time, and said.
+"""Undo on a page: the last change is put back, one step at a time, and a message says what it was.
 
-State has one home, the session (`state`); here is only what a page's part of it was before each of its last changes.
-Nothing of it is copied: what is remembered are values that never change (sets of pages, files of genes, choices).
+The state itself is in the session (`state`). This module remembers what a page's part of it was before each of the last
+changes. Nothing is copied, as the remembered values (sets of pages, gene sets, choices) never change.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cellucid_core.names import listed
 from pages.session.changes import pending_change, show_choices
 from pages.session.state import counted, literal, widget_key, workspace
 
-#: Steps that a page remembers.
+#: Most steps that a page remembers.
 MOST_STEPS = 20
 _SAID = "undo_said"
 _ABSENT = object()
@@ -28,16 +28,16 @@ State = dict[tuple[str, str], Any]
 
 @dataclass(frozen=True)
 class Undoable:
-    """What a page lets its user change, with its words, as they follow "the change of".
+    """What can be changed on a page, and undone; the words follow "the change of" in a sentence.
 
     Attributes
     ----------
     widgets
-        Name of a widget that keeps its value, or the beginning of such names, up to a space → words.
+        Name of a widget that keeps its value, or the beginning of such names up to a space → words.
     choices
-        Field of the mapping that the user chooses → words.
+        Field of the mapping → words.
     pages, genes, fixes
-        Whether also the user's own pages, the file of genes, or fixes.
+        Whether the user's own pages, the gene sets, or the fixes can be changed on the page.
     """
 
     widgets: Mapping[str, str] = field(default_factory=dict)
@@ -49,16 +49,16 @@ class Undoable:
 
 @dataclass
 class _History:
-    """What a page was when it was drawn last, and before each of the last changes with the words for it."""
+    """A page's state when it was last drawn, and for each of the last changes the state before it, with words."""
 
     seen: State | None = None
     steps: list[tuple[State, str]] = field(default_factory=list)
 
 
 def undo_button(page: str, what: Undoable) -> None:
-    """Note what was changed on a page since it was drawn last, and draw the button that puts it back.
+    """Note what was changed on a page since it was last drawn, and draw the Undo button.
 
-    To be called once everything that the page lets change is drawn.
+    Call it after everything on the page that can be changed is drawn.
     """
     if said := st.session_state.pop(_SAID, ""):
         st.toast(said, icon=":material/undo:")
@@ -81,7 +81,7 @@ def undo_button(page: str, what: Undoable) -> None:
 
 
 def _history(page: str) -> _History:
-    # Of a file that is turned the rows are other cells, and its pages others.
+    # In a turned (transposed) matrix the rows are other cells, with other pages.
     name = f"{widget_key(f'history {page}')} {workspace().mapping.turn}"
     found: _History = st.session_state.setdefault(name, _History())
     return found
@@ -109,13 +109,13 @@ def _known_as(what: Undoable, name: str) -> str:
 
 
 def _changed(before: State, now: State) -> State:
-    """Return what was before where it is another now; a widget that was not drawn until now was not changed."""
+    """Return the earlier values of what differs now; a widget that was not drawn before does not count as changed."""
     both = (place for place in before if place in now and _ABSENT not in (before[place], now[place]))
     return {place: before[place] for place in both if before[place] is not now[place] and before[place] != now[place]}
 
 
 def _words(what: Undoable, before: State, now: State) -> str:
-    """Return what was changed, as it follows "Undo"; empty if nothing was that anybody sees."""
+    """Return what was changed, in words that follow "Undo"; empty if there was no visible change."""
     said, changed = [], []
     for (kind, name), value in before.items():
         if kind == "pages":
@@ -129,7 +129,7 @@ def _words(what: Undoable, before: State, now: State) -> str:
             changed.append(what.choices[name])
         else:
             changed.append("the gene list" if kind in ("genes", "replaced") else _known_as(what, name))
-    if said:  # a page that is made is chosen, too: that goes without saying
+    if said:  # a new page is also chosen at once, which need not be said
         changed = [words for words in changed if words != _known_as(what, "pages ")]
     said += [f"the change of {listed(list(dict.fromkeys(changed)), 4)}"] if changed else []
     return " and ".join(said)
@@ -151,7 +151,7 @@ def _pages_words(before: PageSet, now: PageSet) -> list[str]:
 
 
 def _undo(page: str) -> None:
-    """Put back what the last change of a page changed; before anything is drawn."""
+    """Put back the last change of a page. A callback, so it runs before anything is drawn."""
     known = _history(page)
     if not known.steps:  # a second click came before the page was drawn again
         return
@@ -173,7 +173,7 @@ def _put_back(before: State) -> None:
             st.session_state[widget_key(name)] = value
         elif kind == "choices":
             choices[name] = value
-        elif kind == "pages":  # no id of a page is used twice, also of one that is taken back
+        elif kind == "pages":  # ids of pages are never used twice, not even after an undo
             work.pages = replace(value, made_so_far=max(value.made_so_far, work.pages.made_so_far))
         elif kind == "genes":
             work.gene_sets = value

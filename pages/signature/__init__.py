@@ -1,1 +1,1 @@
-"""The parts of the Gene Signature page: what is put in, what is shown, what is taken home."""
+"""The parts of the Gene Signature page: inputs, results, and files to download."""

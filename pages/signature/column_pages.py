@@ -8,14 +8,14 @@ from cellucid_core.cell_pages import Page, pages_from_column
 from cellucid_core.dataset import View
 from cellucid_core.errors import InputError
 
-#: Before the id of a page of the user's in a widget's options; no category begins so.
+#: Prefix of the ids of the user's own pages among a widget's options; no category begins with it.
 MINE = "\x1f"
-#: Session state: options to choose as soon as the panel is drawn next.
+#: Session state: options that are added to the chosen pages when the panel is next drawn.
 CHOOSE_NEXT = "page_panel_choose_next"
 
 
 def page_columns(view: View) -> list[str]:
-    """Return the columns that make pages."""
+    """Return the obs columns whose categories can be pages."""
     return _page_columns(view, view.dataset.content_hash, view.mapping.digest())
 
 

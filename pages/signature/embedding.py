@@ -18,12 +18,18 @@ from pages.widgets.remembered import remembered
 from pages.widgets.style import PAIR
 from pages.widgets.turning import draw_cloud
 
-#: How cells are shown on the embedding; no name of a page.
+#: Ways to show the cells on the embedding; the option "No page", which is no page's name.
 _FLAT, _TURNING, _NO_OUTLINE = ("Score and pages", "Score"), "In 3D", "\x1f"
 
 
 def show_embedding(view: View, run: SignatureRun, key: Hashable) -> None:
-    """Draw the cells, coloured by their score, beside their pages; or turning, where there are three dimensions."""
+    """Draw the cells coloured by their score, beside their pages if chosen, or as a turning cloud in 3D.
+
+    Parameters
+    ----------
+    key
+        The key of the run, see `pages.gene_signature.run_key`.
+    """
     flat = 2 if 2 in view.dimensions else 1 if 1 in view.dimensions else None
     kinds = [*(_FLAT if flat == 2 else _FLAT[1:] if flat else []), *([_TURNING] if 3 in view.dimensions else [])]
     if not kinds:

@@ -1,4 +1,4 @@
-"""The signature's genes: pasted, or from a file; what needs attention as chips, and one click for each proposal."""
+"""The signature's genes, pasted or from gene sets: what is found, missing or repeated, and proposals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pages.widgets.remembered import remembered
 DEMO_GENES = "CD3D, CD3E, CD8A, CD8B, NKG7, GZMK, CCL5"
 MOST_CHIPS, MOST_PROPOSALS = 60, 12
 GENES, CHOSEN = "genes", "signature"
-#: The ready set that is offered where no gene was given.
+#: The ready set that is offered while no gene is given.
 SAMPLE = "T cell"
 _COMMIT_ON_PASTE = """<script>
 if (!window.cellucidPaste) {
@@ -43,12 +43,20 @@ if (!window.cellucidPaste) {
 
 
 def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> str | GeneSet:
-    """Draw the box and return the genes: as pasted, or a signature of the open file."""
+    """Draw the box and return the genes: the pasted text, or one of the open gene sets.
+
+    Parameters
+    ----------
+    signed
+        Whether a ``+`` or ``-`` behind a gene is its sign.
+    repeats
+        Whether a repeated gene counts once, or as often as it is listed.
+    """
     file = workspace().gene_sets
     if file is None:
         _take_pasted_next()
         arguments = kept(GENES)
-        if arguments["key"] not in st.session_state:  # a default beside a value that was set is a contradiction
+        if arguments["key"] not in st.session_state:  # no default beside a value that is set already
             arguments["value"] = DEMO_GENES if view.dataset.id == "pbmc68k_reduced" else ""
         genes: str | GeneSet = st.text_area(
             "Signature genes",
@@ -69,7 +77,7 @@ def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> 
 
 
 def _sample_button(view: View) -> None:
-    """Offer genes to begin with, as the open dataset calls them."""
+    """Draw a button that fills the box with genes to begin with, as the open dataset names them."""
     key = (view.dataset.content_hash, view.mapping.digest())
     genes = remembered("sample signature", key, lambda: genes_of_set(view, SAMPLE))
     if genes:
@@ -83,7 +91,7 @@ def _sample_button(view: View) -> None:
 
 
 def genes_of_set(view: View, name: str) -> list[str]:
-    """Return the genes of a ready set that a dataset has, in its own words: of mice their orthologs, or other ids."""
+    """Return the genes of a ready set that a dataset has, by the dataset's names (mouse orthologs, or other ids)."""
     genes = ready_set(name).genes
     match = match_in_view(view, genes)
     own = set(match.found)
@@ -96,7 +104,7 @@ def _take_text(text: str) -> None:
 
 
 def commit_on_paste() -> None:
-    """Take a pasted list at once; Streamlit commits a text area only when it is left."""
+    """Make the browser commit a pasted list at once; Streamlit commits a text area only when it loses the focus."""
     st.html(_COMMIT_ON_PASTE, unsafe_allow_javascript=True)
 
 
@@ -112,7 +120,7 @@ def _choose_signature(file: OpenGeneSets) -> GeneSet:
 
 
 def _file_box(genes: str | GeneSet) -> None:
-    """Draw the ways between pasting and a file."""
+    """Draw the ways to other genes: a file, ready sets, back to pasting; show notes on how the genes were read."""
     file = workspace().gene_sets
     with st.container(horizontal=True, gap="small"):
         with st.popover("From a file", icon=":material/upload_file:", type="tertiary"):
@@ -153,7 +161,7 @@ def _file_box(genes: str | GeneSet) -> None:
 
 
 def _ready_box() -> None:
-    """Offer the sets that are there already: one of them, or a whole collection."""
+    """Draw the choice of a ready set, or of a whole collection of them."""
     collections: dict[str, list[ReadySet]] = {}
     for one in ready_sets():
         collections.setdefault(one.collection, []).append(one)
@@ -178,7 +186,7 @@ def _ready_box() -> None:
 
 
 def use_gene_sets(name: str, sets: GeneSets) -> None:
-    """Work with the signatures of a file; a single plain list of genes goes into the box, where it can be edited."""
+    """Open gene sets; a single set without weights goes into the box as text, where it can be edited."""
     only = sets.signatures[0]
     if len(sets.signatures) == 1 and only.weights is None:
         workspace().gene_sets = None
@@ -189,7 +197,7 @@ def use_gene_sets(name: str, sets: GeneSets) -> None:
 
 
 def _take_pasted_next() -> None:
-    """Fill the box before it is drawn; a widget's value cannot be set after."""
+    """Fill the box before it is drawn, as a widget's value cannot be set afterwards."""
     text = st.session_state.pop("gene_text_next", None)
     if text is not None:
         st.session_state[widget_key(GENES)] = text
@@ -205,12 +213,12 @@ def _close_file() -> None:
 
 
 def as_text(genes: Any) -> str:
-    """Return genes as they would be pasted; a name that holds a separator stands in quotes."""
+    """Return genes as text to paste, separated by commas; a name that contains a separator is quoted."""
     return ", ".join(f'"{gene}"' if any(c in gene for c in ",;\t\n") else gene for gene in genes)
 
 
 def _fates(match: GeneMatch, genes: str | GeneSet) -> None:
-    """Say what became of the genes: found ones as a count that unfolds, chips for what needs attention."""
+    """Draw how many genes are found, missing and repeated, with chips for those that need attention."""
     found = set(match.found)
     replaced = [f"{old} → {new}" for old, new in workspace().replaced.items() if new in found]
     counts = f"{len(match.found):,} found · {len(match.missing):,} missing · {len(match.repeated):,} repeated"
@@ -236,7 +244,7 @@ def _badges(colour: str, genes: list[str], after: str = "") -> str:
 
 
 def _proposals(match: GeneMatch, genes: str | GeneSet) -> None:
-    """Offer what missing genes could be, each with its reason; nothing is replaced without a click."""
+    """Draw the proposals for missing genes, each with its reason; only a click replaces a gene."""
     if not match.proposals:
         return
     shown = list(match.proposals.items())
@@ -264,7 +272,7 @@ def _proposals(match: GeneMatch, genes: str | GeneSet) -> None:
 
 
 def _accept(genes: str | GeneSet, proposals: dict[str, str]) -> None:
-    """Write the proposals in the places of the genes that are missing."""
+    """Replace missing genes by the accepted proposals."""
     work = workspace()
     work.replaced = {**work.replaced, **proposals}
     if isinstance(genes, str):
@@ -277,7 +285,7 @@ def _accept(genes: str | GeneSet, proposals: dict[str, str]) -> None:
 
 
 def _replaced(genes: Any, proposals: dict[str, str]) -> list[str]:
-    """Replace genes; the sign behind a name stays."""
+    """Return the genes with proposals in place of missing ones; a sign behind a name stays."""
     fixed = []
     for gene in genes:
         name, sign = (gene[:-1], gene[-1]) if gene[:-1] in proposals and gene[-1] in "+-" else (gene, "")

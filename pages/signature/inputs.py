@@ -1,4 +1,4 @@
-"""The narrow column: genes, pages, and how to score."""
+"""The left column of the page: genes, pages, and how to score."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from pages.signature.gene_box import gene_box
 from pages.signature.page_panel import PageChoice, page_panel
 
 NORMALIZATIONS: dict[Normalization, str] = {"none": "As stored", "zscore": "Z-score", "minmax": "0 to 1"}
-#: No name of a column; not None, beside which a box offers to clear the choice.
+#: The option of no column. Not None: a box with a None would also offer to clear the choice.
 _NONE = "\x1f"
 _ABOUT = "\n".join(f"- **{about.label}**: {about.sentence}" for about in ABOUT.values())
-#: What the column's widgets choose, by their names or the beginnings of these, in words.
+#: Name of a widget of the column, or the beginning of its name → what it chooses, in words.
 CHOICES = {
     "genes": "the gene list",
     "signature": "the chosen signature",
@@ -53,7 +53,7 @@ ADJUSTMENTS: dict[Adjustment, str] = {"bh": "Benjamini–Hochberg", "holm": "Hol
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a run is computed from, see `cellucid_core.signature.run_signature`."""
+    """The inputs of a run, named as the arguments of `cellucid_core.signature.run_signature`."""
 
     genes: str | GeneSet
     pages: list[Page] | None
@@ -73,7 +73,13 @@ class Inputs:
 
 
 def choose_inputs(view: View) -> Inputs:
-    """Draw the column and return what was chosen."""
+    """Draw the left column and return what was chosen.
+
+    Raises
+    ------
+    CellucidError
+        If the genes, or an option of the method, make no sense.
+    """
     repeats: Literal["once", "count"] = "count" if st.session_state.get(widget_key("repeats")) else "once"
     genes = gene_box(view, signed=st.session_state.get(widget_key("method")) == "ucell", repeats=repeats)
     choice = page_panel(view)
@@ -113,7 +119,7 @@ def choose_inputs(view: View) -> Inputs:
 
 
 def _method_options(view: View, method: Method) -> MethodOptions:
-    """Draw the choices of a method, where it has some."""
+    """Draw the options of a method, if it has some, and return them."""
     usual = DEFAULT_OPTIONS
     if method == "ucell":
         rank = st.number_input(
@@ -155,7 +161,7 @@ def _method_options(view: View, method: Method) -> MethodOptions:
 
 
 def _sample_column(view: View, choice: PageChoice) -> str | None:
-    """Draw the choice of donors; a column that is named so is chosen at first, as cells are no replicates."""
+    """Draw the choice of a donor column; one with a name like that is the default, as cells are not replicates."""
     likely = [column for column in sample_columns(view) if column in choice.columns and column != choice.column]
     others = [column for column in choice.columns if column != choice.column and column not in likely]
     sample = st.selectbox(

@@ -1,4 +1,4 @@
-"""The dialog in which a page is made: drawn, from a range, from ids, from other pages, from a file."""
+"""The dialog that makes pages: drawn, from a range, from ids, from other pages, or from a file."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def _close() -> None:
 
 @st.dialog("New page", width=880, on_dismiss=_close)
 def new_page_dialog(view: View, column: str | None) -> None:
-    """Let the user make pages; they join the workspace's and are chosen for comparison.
+    """Draw the dialog that makes pages; they are added to the user's own and chosen for comparison.
 
     Parameters
     ----------
     view
         The dataset as mapped.
     column
-        The obs column that is compared now; its pages colour the board and can be combined.
+        The obs column that is compared now; its pages colour the picture to draw on, and can be combined.
     """
     way = st.segmented_control(
         "How", WAYS, default=WAYS[0], key="new_page_way", label_visibility="collapsed", required=True
@@ -74,7 +74,10 @@ def new_page_dialog(view: View, column: str | None) -> None:
 
 
 def _offer(view: View, column: str | None, made: Callable[[], MadePages], key: object, name: str | None = None) -> None:
-    """Show what the choices give, ask for a name (`name`, or the page's own, if none is given), and make the pages."""
+    """Draw the pages that the choices make, a box for a name, and the button that adds them.
+
+    `made` is called again only if `key` changed. `name` is the default name, else the page's own.
+    """
     key = (view.dataset.content_hash, view.mapping.digest(), key)
     memo = st.session_state.get("new_page_memo")
     if memo is None or memo[0] != key:
@@ -109,7 +112,7 @@ def _offer(view: View, column: str | None, made: Callable[[], MadePages], key: o
 
 
 def add_pages(pages: Iterable[SavedPage], taken: Iterable[str] = ()) -> None:
-    """Add pages to the person's own, to be compared from the next run on; `taken` are colours that others have."""
+    """Add pages to the user's own, and choose them from the next run on; `taken` are colours not to give them."""
     work = workspace()
     before = work.pages
     work.pages = before.add(pages, taken)
@@ -168,7 +171,7 @@ def _draw(view: View, column: str | None) -> None:
 
 
 def _draw_on_a_line(view: View, column: str | None) -> None:
-    """Show where the cells are along a 1D embedding; a range of it is what a lasso is elsewhere."""
+    """Draw the cells along a 1D embedding, where a range takes the place of a lasso."""
     where = view.mapping.embeddings[1]
     st.markdown("The embedding has one dimension: choose a range of it.")
     st.vega_lite_chart(_line(view, view.dataset.content_hash, view.mapping.digest(), column), width="stretch")
@@ -194,7 +197,7 @@ def _board(_view: View, content: str, mapping: str, column: str | None) -> dict[
 
 
 def _legend(pages: list[Page]) -> None:
-    """Say whose colours the picture has; names of data are text here, whatever they look like."""
+    """Draw a legend of the pages that colour the picture; their names are escaped."""
     rows = "".join(
         f'<div style="display: flex; gap: 0.5rem; font-size: 0.85rem; line-height: 1.5; overflow-wrap: anywhere">'
         f'<span style="color: {page.color}">●</span><span>{escape(page.name)}</span></div>'
@@ -223,7 +226,7 @@ def _range(view: View, column: str | None) -> None:
 
 
 def _limits(view: View, column: str | None, what: str, numbers: np.ndarray) -> None:
-    """Draw the limits of a range of numbers, (n_cells,), and offer the page of the cells between them."""
+    """Draw the choice of limits of `numbers`, (n_cells,) float64, and offer the page of the cells between them."""
     unit = st.segmented_control(
         "Limits as", ["Values", "Quantiles"], default="Values", key="new_page_unit", required=True
     )
@@ -234,7 +237,7 @@ def _limits(view: View, column: str | None, what: str, numbers: np.ndarray) -> N
         low, high = quantile_limits(numbers, low_share / 100, high_share / 100)
         st.caption(f"From {low:.6g} to {high:.6g}, both included.")
     else:
-        start, end = quantile_limits(numbers, 0.5, 1)  # at first the upper half: all cells would be no page
+        start, end = quantile_limits(numbers, 0.5, 1)  # first the upper half, as all cells would make no useful page
         low = low_box.number_input("From", value=start, format="%.6g", key=f"new_page_low {what}")
         high = high_box.number_input("To", value=end, format="%.6g", key=f"new_page_high {what}")
         st.caption("Both limits are included.")

@@ -1,4 +1,4 @@
-"""Which pages are compared: of a column, and those that the user made. A narrow column's worth of controls."""
+"""The choice of the pages to compare: those of a column, and those that the user made."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _REST = "Rest of "
 
 @dataclass(frozen=True)
 class PageChoice:
-    """What the panel says.
+    """What was chosen in the panel.
 
     Attributes
     ----------
     pages
-        The pages to compare, in order, names unique, with colours; None if none is chosen.
+        The pages to compare, in order, with unique names and with colours; None if none is chosen.
     column
-        The obs column they are of, if any.
+        The chosen obs column, if any.
     columns
         All obs columns that group cells.
     """
@@ -81,7 +81,7 @@ def _choose(column: str | None, pages: dict[str, Page]) -> list[str]:
     if new:
         before = st.session_state.get(key, at_first)
         st.session_state[key] = [*before, *(option for option in new if option not in before)]
-    # Saying a default beside a value that was set would be a contradiction.
+    # No default beside a value that is set already.
     arguments: dict[str, Any] = kept(name) if key in st.session_state else {"default": at_first, **kept(name)}
     with st.container(key=CHIPS):
         chosen = st.multiselect(
@@ -98,7 +98,7 @@ def _choose(column: str | None, pages: dict[str, Page]) -> list[str]:
 
 
 def _color_chips(colors: list[str]) -> None:
-    """Give every chip its page's colour; by place, so that no name ever stands in the style sheet."""
+    """Give every chip its page's colour, by position, so that names from data stay out of the style sheet."""
     rules = "".join(
         f'.st-key-{CHIPS} [data-tag-index="{place}"] {{ --page: {color}; }}' for place, color in enumerate(colors)
     )
@@ -106,7 +106,7 @@ def _color_chips(colors: list[str]) -> None:
 
 
 def _own_pages(view: View, column: str | None, own: dict[str, Page]) -> None:
-    """Draw the list of the user's pages, and the ways to make, save and load some."""
+    """Draw the list of the user's pages, and the buttons to make and save some."""
     made = workspace().pages
     if len(made):
         st.markdown("**My pages**")

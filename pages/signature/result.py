@@ -1,4 +1,4 @@
-"""What a run shows: the sentence, the chart, the pages' numbers, and the tabs below."""
+"""The results of a run: the sentence, the chart, the numbers of each page, and the tabs below."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ from pages.widgets.remembered import known, remembered
 
 MEASURES = {"total": "Total expression of the cell", "detected": "Detected genes of the cell"}
 _REST = "all other cells"
-#: No name of a page; not None, beside which a box offers to clear the choice.
+#: The option "All other cells". Not None: a box with a None would also offer to clear the choice.
 _ALL_OTHERS = "\x1f"
 _WARNINGS_SHOWN = 3
-#: Columns of the table of tests that decide.
+#: The most important columns of the table of tests.
 _DECIDING = ("comparison", "effect", "effect type", "p-value", "units")
 
 
 def show_run(view: View, run: SignatureRun, key: Hashable) -> ReportFigure:
-    """Draw the sentence, the chart with its cautions, and the pages' numbers.
+    """Draw the sentence, the chart, the warnings, and the numbers of each page.
 
     Parameters
     ----------
     view, run
-        What was computed, and on what.
+        The dataset, and what was computed on it.
     key
-        What tells this run from any other.
+        The key of the run, see `pages.gene_signature.run_key`; here and below.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def show_run(view: View, run: SignatureRun, key: Hashable) -> ReportFigure:
         f"{len(run.match.found):,} of {counted(run.match.n_asked, 'gene')} found · "
         f"scored on {literal(matrix)}: {view.dataset.scale(matrix).words}"
     )
-    if (found := known("signature every method", key)) is not None:  # what was found out once belongs to the sentence
+    if (found := known("signature every method", key)) is not None:  # once computed, it is part of the summary
         st.caption(f":material/rule: {literal(found.sentence)}")
     if run.split is not None:
         st.markdown(literal(split_sentence(run.split, run.pages)))
@@ -106,7 +106,7 @@ def _show_summary(run: SignatureRun) -> None:
 
 
 def show_tests(view: View, run: SignatureRun, key: Hashable) -> None:
-    """Draw the tables of tests: of the values within each page, where pages are split, and of the pages."""
+    """Draw the tables of tests between pages, and between the values within each page if pages are split."""
     if run.split is not None:
         _show_split(run, run.split)
     if not run.tests:
@@ -126,7 +126,7 @@ def show_tests(view: View, run: SignatureRun, key: Hashable) -> None:
 
 
 def _show_table(table: pd.DataFrame, first: tuple[str, ...]) -> None:
-    """Draw tests; what decides stands first, so that it is seen without scrolling."""
+    """Draw a table of tests with the columns `first` in front, so that they are seen without scrolling."""
     table = table[[*first, *(name for name in table.columns if name not in first)]]
     if not table["note"].fillna("").any():
         table = table.drop(columns="note")
@@ -139,7 +139,7 @@ def _show_table(table: pd.DataFrame, first: tuple[str, ...]) -> None:
 
 
 def _show_split(run: SignatureRun, split: Split) -> None:
-    """Draw how the values of the second column differ within each page."""
+    """Draw the tests of the second column's values within each page."""
     st.markdown(f"**{literal(split.key)} within each page**")
     _show_table(split_table(split, run.pages), ("page", *_DECIDING))
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -163,7 +163,7 @@ def _show_split(run: SignatureRun, split: Split) -> None:
 
 
 def _show_pairs(run: SignatureRun) -> None:
-    """Draw the effect of each pair of pages, with stars for its adjusted p."""
+    """Draw the effect of each pair of pages as a coloured table, with stars for its adjusted p-value."""
     table = pairs_table(run.tests, run.pages)
     effects = table.effects
     most = float(np.nanmax(np.abs(effects.to_numpy()), initial=0.0)) or 1.0
@@ -182,7 +182,7 @@ def _show_pairs(run: SignatureRun) -> None:
 
 
 def _show_mixed_model(view: View, run: SignatureRun, samples: str, key: Hashable) -> None:
-    """Draw the mixed model, for who is asked for one."""
+    """Draw the linear mixed model, fitted on request (reviewers ask for it)."""
     with st.expander("Linear mixed model", icon=":material/stacked_line_chart:"):
         st.caption(
             f"Page fixed, {literal(samples)} a random intercept, restricted maximum likelihood over all "
@@ -208,7 +208,7 @@ def _show_mixed_model(view: View, run: SignatureRun, samples: str, key: Hashable
 
 
 def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
-    """Draw what each gene does, which genes carry a difference, and library size."""
+    """Draw each gene's numbers, which genes carry a difference, and the relation to library size."""
     quality = remembered("signature quality", key, lambda: signature_quality(view, run.match, run.spoken))
     figure(lambda room: charts.dot_plot(quality.by_page, room=room), charts.DOTS_CAPTION, "signature_genes")
     st.dataframe(
@@ -261,7 +261,7 @@ def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
 
 
 def _pair(run: SignatureRun, name: str) -> tuple[Page, Page | None]:
-    """Draw the choice of two pages; at first the two that are compared, or the highest and all other cells."""
+    """Draw the choice of two pages; by default the two that are compared, or the highest and all other cells (None)."""
     pages = {page.name: page for page in run.spoken}
     names = list(pages)
     means = run.summary["mean"].to_numpy(dtype=float)
@@ -281,7 +281,7 @@ def _pair(run: SignatureRun, name: str) -> tuple[Page, Page | None]:
 
 
 def show_every_method(view: View, run: SignatureRun, key: Hashable) -> None:
-    """Draw what the other methods say of the same genes and pages."""
+    """Draw what all methods say about the same genes and pages, computed on request."""
     st.markdown("Does the conclusion depend on the method? The same genes, scored in every way.")
     if len(run.pages) < 2:
         st.info("Choose at least two pages to compare them.", icon=":material/compare_arrows:")
@@ -315,7 +315,7 @@ def show_every_method(view: View, run: SignatureRun, key: Hashable) -> None:
 
 
 def show_chance(view: View, run: SignatureRun, key: Hashable) -> None:
-    """Draw where the signature falls among random gene sets."""
+    """Draw where the signature's effect lies among those of random gene sets, computed on request."""
     st.markdown(
         "Would any genes do? The separation of two pages (Cohen's d of the mean score) next to that of random gene "
         "sets of the same size and like expression."

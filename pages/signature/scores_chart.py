@@ -29,7 +29,7 @@ ORDERS: dict[PageOrder, str] = {
     "highest": "Highest mean first",
     "lowest": "Lowest mean first",
 }
-#: More brackets than this leave no room for what they stand over.
+#: Most brackets; more would leave no room for the chart below them.
 MOST_BRACKETS = 12
 
 
@@ -41,16 +41,16 @@ def draw_scores(run: SignatureRun, key: Hashable) -> tuple[SignatureRun, ReportF
     run
         What was computed.
     key
-        What tells this run from any other.
+        The key of the run, see `pages.gene_signature.run_key`.
 
     Returns
     -------
     tuple
-        The run with its pages in the order that is shown, and the chart.
+        The run with its pages in the order that is shown, and the chart for a report.
     """
     split = run.split
     kinds = [*([PER_SAMPLE] if run.owned is not None else []), *(CHARTS if split is None else SPLIT_CHARTS)]
-    if st.session_state.get(widget_key("chart")) not in kinds:  # there is no sample column any more, or a split
+    if st.session_state.get(widget_key("chart")) not in kinds:  # the sample column is gone, or pages are split now
         st.session_state.pop(widget_key("chart"), None)
     with st.container(horizontal=True, vertical_alignment="center"):
         kind = st.segmented_control(
@@ -120,7 +120,7 @@ def _chart(run: SignatureRun, kind: str, seed: int | None, brackets: list[charts
 
 
 def chart_choices() -> dict[str, Any]:
-    """Return how the chart of the scores is drawn, for a record: what was never chosen is None."""
+    """Return the choices of the scores' chart for a record; None for what was never chosen."""
     names = ("chart", "points", "page_order", "brackets", "brackets_within")
     return {name: st.session_state.get(widget_key(name)) for name in names}
 
@@ -131,7 +131,7 @@ def _chosen_pairs(run: SignatureRun) -> list[tuple[charts.Bracket, TestResult]]:
     if not options:
         return []
     name = "brackets" if run.split is None else "brackets_within"
-    if (chosen := st.session_state.get(widget_key(name))) is not None:  # of pages that are not compared any more
+    if (chosen := st.session_state.get(widget_key(name))) is not None:  # drop pairs that are no longer compared
         st.session_state[widget_key(name)] = [option for option in chosen if option in options]
     chosen = st.multiselect(
         "Show p-values of",
@@ -150,12 +150,12 @@ _Option = tuple[str, charts.Bracket, TestResult]
 
 
 def _bracket(test: TestResult, start: float, end: float) -> charts.Bracket:
-    # That it is adjusted stands in the caption: so neighbours have room.
+    # The caption says that p-values are adjusted, which leaves room for neighbouring brackets.
     return charts.Bracket(start, end, test.p_text.removeprefix("adjusted "))
 
 
 def _pairs_of_pages(run: SignatureRun) -> dict[str, _Option]:
-    """Return the pairs of pages, by a name that a workspace can keep."""
+    """Return the pairs of pages that can get a bracket, by a JSON text that a workspace can keep."""
     place = {page.name: at for at, page in enumerate(run.pages)}
     label = {page.name: page.label for page in run.pages}
     return {
@@ -169,7 +169,7 @@ def _pairs_of_pages(run: SignatureRun) -> dict[str, _Option]:
 
 
 def _pairs_within(run: SignatureRun) -> dict[str, _Option]:
-    """Return the pairs of values within each page likewise."""
+    """Return the pairs of values within each page, likewise."""
     assert run.split is not None
     values = {value.name: at for at, value in enumerate(run.split.values)}
     offsets = charts.split_places(len(values))

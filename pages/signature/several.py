@@ -1,4 +1,4 @@
-"""Several signatures at once: a heatmap, a table to pick from, and the scores of all."""
+"""Several signatures at once: a heatmap, a table to pick from, tests, pages, and the scores as files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,13 @@ _PICKED = "several_picked"
 
 
 def show_several(view: View, inputs: Inputs) -> None:
-    """Draw all signatures of the open file; a click on one shows it above."""
+    """Draw all open gene sets, scored; a click on one shows it above.
+
+    Raises
+    ------
+    CellucidError
+        If the dataset has no expression matrix, or an option of the method makes no sense.
+    """
     file = workspace().gene_sets
     if file is None:
         st.info(
@@ -127,7 +133,7 @@ def _show_heatmap(many: ManySignatures, called: dict[str, str], prefix: str, key
 
 
 def _show_comparison(view: View, many: ManySignatures, inputs: Inputs, called: dict[str, str], key: Hashable) -> None:
-    """Draw every signature in every page against all other cells."""
+    """Draw the tests of every signature in every page against all other cells, computed on request."""
     with st.expander("Every signature in every page, tested", icon=":material/table_rows:"):
         if not inputs.pages:
             st.caption("Choose pages to compare them.")
@@ -156,7 +162,7 @@ def _show_comparison(view: View, many: ManySignatures, inputs: Inputs, called: d
 
 
 def _offer_pages(view: View, many: ManySignatures) -> None:
-    """Offer pages of the cells in which each signature is the highest."""
+    """Draw the button that makes a page for each signature, of the cells in which it is the highest."""
     if note := st.session_state.pop("several_note", ""):
         st.info(literal(note), icon=":material/info:")
     with st.expander("Pages: which signature is highest in each cell", icon=":material/add:"):
@@ -204,7 +210,7 @@ def _score(view: View, inputs: Inputs) -> ManySignatures:
 
 
 def _show_picked() -> None:
-    """Show the chosen row's signature on the page."""
+    """Make the signature of the chosen row the one that the page shows."""
     rows = st.session_state[_PICKED]["selection"]["rows"]
     file = workspace().gene_sets
     if rows and file is not None and rows[0] < len(file.sets.signatures):

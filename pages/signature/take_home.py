@@ -1,4 +1,4 @@
-"""Files to take home: scores, statistics, the cell table, a record of the run, and lines that reproduce it."""
+"""Files to download: scores, statistics, the cell table, a record of the run, and Python lines that reproduce it."""
 
 from __future__ import annotations
 
@@ -33,12 +33,20 @@ from pages.session.state import kept, show_error, workspace
 from pages.signature.scores_chart import chart_choices
 from pages.widgets.remembered import known
 
-#: With what the Python lines work.
+#: The packages that the Python lines use.
 LINES = ("cellucid_core", "scanpy and scipy")
 
 
 def show_files(view: View, run: SignatureRun, key: Hashable, chart: ReportFigure) -> None:
-    """Draw the downloads of a run; `chart` is that of its scores."""
+    """Draw the downloads of a run.
+
+    Parameters
+    ----------
+    key
+        The key of the run, see `pages.gene_signature.run_key`.
+    chart
+        The chart of the scores, for the HTML report.
+    """
     told, choices = _of_session(run, key), workspace().choices
     st.markdown(
         "All of this page in one HTML file: figures, tables, genes, settings and the record. It opens without a "
@@ -114,7 +122,7 @@ def show_files(view: View, run: SignatureRun, key: Hashable, chart: ReportFigure
 def download(
     label: str, data: Callable[[], bytes], name: str, mime: str = "application/octet-stream", **arguments: Any
 ) -> None:
-    """Draw a button that gives a file, which is made when it is clicked."""
+    """Draw a button that downloads a file; `data` makes it when the button is clicked."""
     st.download_button(
         label, data=data, file_name=name, mime=mime, icon=":material/download:", on_click="ignore", **arguments
     )
@@ -128,7 +136,7 @@ def _parquet(view: View, run: SignatureRun) -> bytes:
 
 
 def _of_session(run: SignatureRun, key: Hashable) -> dict[str, Any]:
-    """Return what the record says beside the run: taken now, as files are made in threads that know no session."""
+    """Return what the record says beside the run; collected now, as files are made in threads without a session."""
     work = workspace()
     return {
         "made": {page.name: page.made for page in work.pages},

@@ -1,1 +1,1 @@
-"""Widgets that know nothing of a session: charts with their ways to keep them, links to files, style."""
+"""Widgets that do not depend on `pages.session`: headings, download links, turning clouds, style."""

@@ -1,4 +1,4 @@
-"""Links to files on the server's disk; they work in the browser that made them, and only for a while."""
+"""Links to files on the server's disk; they work only in the browser that made them, for 12 hours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cellucid_core.serving import browser_of, download_address, offer_download
 def offer(path: Path, file_name: str) -> str | None:
     """Return a token to download a file with.
 
-    None where the browser keeps no cookie to bind it to, empty where it could not be written down.
+    It is None if the browser keeps no cookie to bind it to, and empty if the server could not store it (a full disk).
     """
     browser = browser_of(st.context.cookies.to_dict())
     try:
@@ -24,7 +24,7 @@ def offer(path: Path, file_name: str) -> str | None:
 
 
 def download_link(token: str | None, label: str, *, kind: Literal["primary", "secondary"] = "primary") -> bool:
-    """Draw the link, or say why there is none; tell whether there is."""
+    """Draw the link of a token (see `offer`), or why there is none; tell whether there is one."""
     if token is None:
         st.warning(
             "Your browser did not send this dashboard's cookie, to which downloads are bound. Allow cookies for this "

@@ -1,4 +1,4 @@
-"""The head of a page: its title, and beside it room for what concerns all of it."""
+"""The head of a page: its title, and beside it room for what concerns the whole page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 
 def heading(title: str) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """Draw a page's title, and return the row that it stands in.
+    """Draw a page's title, and return two places beside it.
 
     Returns
     -------
     tuple
-        What is drawn in the first stands at the right end of the row; the second is the room before that, which is
-        there whether something stands in it or not, so that nothing moves where something comes and goes.
+        The row, whose next elements are drawn at its right end, and the room between them and the title. That room
+        keeps its width when it is empty, so that nothing moves.
     """
     row = st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False)
     row.title(title, anchor=False, width="content")

@@ -1,4 +1,4 @@
-"""Results that take long are kept in the session until what they were made of changes."""
+"""Slow results are kept in the session until their inputs change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def remembered(name: str, made_of: Hashable, make: Callable[[], T]) -> T:
-    """Return the session's last result of this name, made again only if `made_of` is another."""
+    """Return the session's last result of this name; call `make` again only if the key `made_of` changed."""
     key = f"remembered {name}"
     held = st.session_state.get(key)
     if held is None or held[0] != made_of:
@@ -21,6 +21,6 @@ def remembered(name: str, made_of: Hashable, make: Callable[[], T]) -> T:
 
 
 def known(name: str, made_of: Hashable) -> Any:
-    """Return the session's last result of this name if it was made of the same, else None."""
+    """Return the session's last result of this name if `made_of` is still its key, else None."""
     held = st.session_state.get(f"remembered {name}")
     return None if held is None or held[0] != made_of else held[1]

@@ -1,4 +1,4 @@
-"""Sessions whose browser left."""
+"""Sessions whose browser has disconnected."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from streamlit.runtime import get_instance
 
 
 def forget_expired() -> None:
-    """Drop sessions that left longer ago than ``server.disconnectedSessionTTL``.
+    """Drop sessions that disconnected longer ago than ``server.disconnectedSessionTTL``.
 
-    Streamlit keeps a session that left, in case it comes back, and looks for those that are too old only when the
-    next one leaves: after a busy day, the last of them would stay in memory over night. It has no public way to ask
-    for it, so this does nothing where a later Streamlit keeps them in another way. Only for the event loop.
+    Streamlit keeps a disconnected session, in case it comes back, and looks for expired ones only when another session
+    disconnects: after a busy day, the last ones would stay in memory overnight. Streamlit has no public function for
+    this; the function does nothing if a later version keeps sessions differently. Call it on the event loop only.
     """
     with suppress(AttributeError, RuntimeError):
         get_instance()._session_mgr._session_storage._cache.expire()  # type: ignore[attr-defined]

@@ -1,19 +1,19 @@
-"""The little that Streamlit's theme cannot say."""
+"""A small style sheet for what Streamlit's theme cannot set."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-#: Containers whose keys begin so hold columns that wrap where they would be too narrow side by side.
+#: Beginnings of the keys of containers whose columns wrap where they would be too narrow side by side.
 SPLIT, CARDS = "split", "cards"
 
-#: A chosen page in the box of pages; its colour is set by the panel.
+#: The box of chosen pages; the panel sets the colour of each.
 CHIPS = "page_chips"
 #: The list of the user's pages.
 OWN_PAGES = "own_pages"
-#: The workspace's card, and its row of signs.
+#: The workspace's card, and its row of icon buttons.
 WORKSPACE, ACTIONS = "workspace_card", "workspace_actions"
-#: Charts side by side, which are as wide as they are.
+#: Charts side by side, which keep their own width.
 PAIR = "side_by_side"
 _CHIP = f".st-key-{CHIPS} [data-tag]"
 

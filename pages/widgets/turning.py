@@ -13,7 +13,7 @@ MOST_IN_SIGHT = 60
 
 
 def draw_cloud(cloud: Cloud, title: str) -> None:
-    """Draw a cloud, what its colours mean, and how it is turned.
+    """Draw a cloud, its legend, and a caption that says how to turn it.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def draw_cloud(cloud: Cloud, title: str) -> None:
     title
         What the colour means.
     """
-    import pydeck  # a fifth of a second
+    import pydeck  # takes a fifth of a second, so only here
 
     layer = pydeck.Layer(
         "PointCloudLayer",
@@ -49,7 +49,7 @@ def draw_cloud(cloud: Cloud, title: str) -> None:
 
 
 def _legend(title: str, colours: list[tuple[str, str]]) -> None:
-    """Say what colours mean; names of data are text here, whatever they look like."""
+    """Draw the legend; names from data are escaped."""
     rows = "".join(
         f'<span style="display: inline-flex; gap: 0.4rem; margin-right: 0.9rem; overflow-wrap: anywhere">'
         f'<span style="color: {colour}">●</span><span>{escape(name)}</span></span>'

@@ -1,1 +1,1 @@
-"""The workspace on the page: where a session begins, signing in, the sidebar and its cards."""
+"""The workspace on the page: the start of a session, signing in, the sidebar with its cards, hints."""

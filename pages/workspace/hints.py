@@ -1,7 +1,7 @@
-"""Four hints for who is here for the first time, one on each step's page, until they are closed for good.
+"""Hints for first-time visitors, one on each step's page, until they are closed for good.
 
-Who has a workspace, or comes by a link, is not here for the first time. That hints were closed, the browser remembers
-in a cookie of its own; one that keeps no cookies would be shown them again and again, and has to ask for them.
+Whoever has a workspace, or comes by a link, is not a first-time visitor. The browser remembers in a cookie that the
+hints were closed. A browser that keeps no cookies would get them again and again, so it gets them only on request.
 """
 
 from __future__ import annotations
@@ -23,15 +23,7 @@ _REMEMBER = f'<script>document.cookie = "{COOKIE}=closed; path=/; samesite=lax; 
 
 @dataclass(frozen=True)
 class Hint:
-    """What a step is for.
-
-    Attributes
-    ----------
-    page
-        Where it is done.
-    title, words
-        What it is called; what to do, one sentence or two.
-    """
+    """The hint of one step: its page, its title, and one or two sentences on what to do."""
 
     page: StreamlitPage
     title: str
@@ -39,7 +31,7 @@ class Hint:
 
 
 def draw_hint(page: StreamlitPage, hints: list[Hint]) -> None:
-    """Draw the hint of a page, if it has one and hints are shown; above what the page draws.
+    """Draw the hint of a page above its content, if it has one and hints are shown.
 
     Parameters
     ----------
@@ -71,7 +63,7 @@ def draw_hint(page: StreamlitPage, hints: list[Hint]) -> None:
 
 
 def hints_button() -> None:
-    """Draw the way back to the hints at the foot of the sidebar."""
+    """Draw the button that shows the hints again, at the foot of the sidebar."""
     if not st.session_state.get(_SHOWN):
         st.sidebar.button("Show hints", icon=":material/lightbulb:", type="tertiary", key="show_hints", on_click=_show)
 

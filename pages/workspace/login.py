@@ -1,4 +1,4 @@
-"""Signing in and out, and what is shown to who has not: nothing but the way in."""
+"""Signing in and out, and the only thing shown to people who have to sign in first."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _TAKE_ALONG, _GO_ON, _LEAVING = "take_along", "go_on", "leaving"
 
 
 def draw_door(visit: Visit) -> None:
-    """Draw what somebody sees who is not admitted."""
+    """Draw the page of somebody who is not admitted: why, and the ways to sign in or go on."""
     if st.session_state.get(_GO_ON):
         start_over()
-    if visit.is_over:  # a reload must not lead the next person back to it
+    if visit.is_over:  # so that a reload does not lead the next person to this workspace
         st.query_params.pop(PARAMETER, None)
     st.space("large")
     with st.container(horizontal_alignment="center"), st.container(border=True, width=480, key="door"):
@@ -51,7 +51,7 @@ def draw_door(visit: Visit) -> None:
 
 
 def draw_account(visit: Visit) -> None:
-    """Draw at the foot of the sidebar who is signed in, or the offer to sign in."""
+    """Draw, at the foot of the sidebar, who is signed in, or the offer to sign in."""
     if not visit.offered:
         return
     with st.sidebar, st.container(border=True, key="account"):
@@ -66,10 +66,10 @@ def draw_account(visit: Visit) -> None:
 
 
 def start_over() -> None:
-    """Load the page again, at the bare address: what this session holds is not for who sits here now.
+    """Load the dashboard again without the workspace's link, and end this run: this session is not for the new user.
 
-    Who signs out is led away over the provider, which must not be overtaken: they get a button, should it not come to
-    that.
+    After signing out, Streamlit sends the browser to the provider, which a reload here would interrupt; so a button to
+    go on is drawn instead, in case the browser does not get there.
     """
     if st.session_state.get(_LEAVING) and not st.session_state.get(_GO_ON):
         st.markdown("You are signed out.")
@@ -81,7 +81,7 @@ def start_over() -> None:
 
 
 def _draw_person(name: str, email: str) -> None:
-    # No Markdown, which would make a link of every address.
+    # Not Markdown, which would turn e-mail addresses into links.
     lines = [escape(line) for line in (name, email) if line] or ["Signed in"]
     st.html(
         f'<div style="overflow-wrap: anywhere; line-height: 1.4"><strong>{lines[0]}</strong>'
@@ -91,7 +91,7 @@ def _draw_person(name: str, email: str) -> None:
 
 
 def _take_along_box() -> None:
-    """Draw what becomes of the work of this browser, before somebody signs in who may not be who made it."""
+    """Draw the choice whether this browser's work becomes the user's, as somebody else may have made it."""
     n = len(_left_here())
     if n and _other_address() is None:
         what = f"the {n:,} workspaces" if n > 1 else "the workspace"
@@ -105,7 +105,7 @@ def _take_along_box() -> None:
 
 
 def _left_here() -> list[str]:
-    """Return the workspaces that were made in this browser without signing in."""
+    """Return the names of the workspaces that were made in this browser without signing in."""
     browser = browser_here()
     return [] if browser is None else owners_workspaces(browser_owner(fingerprint(browser)))
 
@@ -141,16 +141,16 @@ def _go_on() -> None:
 def _sign_in() -> None:
     visit, browser = admit(), browser_here()
     if not is_same_owner() or (visit.is_over and visit.claims is None):
-        return  # it was done in another tab
-    with suppress(DatabaseRefused):  # a full disk keeps nobody from signing in
+        return  # somebody signed in or out in another tab
+    with suppress(DatabaseRefused):  # a full disk must not keep anybody from signing in
         if visit.is_over:
             drop_way(browser)
         elif visit.claims is None:
             carry, wanted = bool(st.session_state.get(_TAKE_ALONG, True)), _wanted()
             note_way(browser, wanted if carry or wanted not in _left_here() else "", carry=carry)
-        elif (before := find_way(browser)) is not None:  # as somebody who may not
+        elif (before := find_way(browser)) is not None:  # signed in as somebody who is not admitted: keep the note
             note_way(browser, _wanted() or before.workspace, carry=before.carry, user=before.user)
-        else:  # too long ago
+        else:  # the note has expired
             note_way(browser, _wanted(), carry=False, user=user_of(visit.claims) or "")
     st.login()
 
@@ -162,20 +162,20 @@ def _wanted() -> str:
         return ""
     if me.name or not asked or asked == NEW:
         return me.name or asked or ""
-    return name_of(asked) if is_token(asked) else name_of("")  # which is none, and said to be
+    return name_of(asked) if is_token(asked) else name_of("")  # no workspace has this name, so the start will say so
 
 
 def _sign_out() -> None:
-    # Streamlit's way out goes over the browser, which may never follow it; this counts at once, and in every tab.
+    # Streamlit signs out by redirecting the browser, which may never follow; this counts at once, and in every tab.
     end_sign_in(browser_here())
     st.session_state[_LEAVING] = True
     st.logout()
 
 
 def _other_address() -> str | None:
-    """Return where the dashboard has to be opened to sign in, None if it is open there.
+    """Return the address at which the dashboard has to be opened to sign in, or None if it is open there.
 
-    Streamlit believes its cookie only at the origin of ``redirect_uri``: at another, one would sign in for ever.
+    Streamlit accepts its cookie only at the origin of ``redirect_uri``; at any other, signing in would never succeed.
     """
     port = str(st.get_option("server.port"))
     home = str(st.secrets["auth"]["redirect_uri"]).replace("{port}", port).removesuffix("oauth2callback")

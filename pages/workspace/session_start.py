@@ -1,8 +1,7 @@
-"""Which workspace a session works in: its link's, else the one used last here. What was open there is opened again.
+"""The start of a session: find its workspace (that of the link, else the owner's latest) and open its dataset again.
 
-The link is the page's address with ``?workspace=TOKEN``. Streamlit takes the query off when another page is shown, so
-it is put back in every run. What somebody made before signing in comes along, is said, and can be handed back by who
-does not know it.
+The link is the page's address with ``?workspace=TOKEN``. Streamlit removes the query when another page is shown, so it
+is put back in every run. What was made before signing in comes along; a message says so, and it can be handed back.
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ from pages.session.sign_in import browser_here, user
 from pages.session.state import counted, literal, show_error, workspace
 
 PARAMETER = "workspace"
-#: A token has letters, digits, - and _ only.
+#: Nothing is escaped here: a token has only letters, digits, - and _.
 _ADDRESS = """<script>(() => {{ // {step}: what stands there already would not run again
 const address = new URL(window.location);
 address.searchParams.set("{parameter}", "{token}");
 window.history.replaceState(window.history.state, "", address);
 }})()</script>"""
-#: Where the session goes next: the token of a workspace, or a new one.
+#: Session state: the token of the workspace to go to, or `NEW` for a new one.
 GO, NEW = "workspace_go", "new"
 _MOST_NAMED = 4
 
@@ -59,20 +58,20 @@ def arrive(place: DeltaGenerator) -> bool:
     Parameters
     ----------
     place
-        Where the script that sets the page's address stands; it is not seen.
+        The container of the invisible script that sets the page's address.
 
     Returns
     -------
     bool
-        Whether a dataset was opened by itself just now (``CELLUCID_OPEN``).
+        Whether the dataset of ``CELLUCID_OPEN`` was opened in this run.
     """
     me = keeper()
     if "started" not in st.session_state:
         st.session_state["started"] = True
         _enter(me)
         first = read_configuration().open
-        # A file that the dashboard was started with is meant, whatever was open the last time; a reload, which has
-        # the workspace in its address, goes on as it was. The demo is for who has no workspace yet.
+        # A file that the dashboard was started with is opened, whatever was open the last time, except after a reload,
+        # which has the workspace in its address. The demo is opened only for people without a workspace.
         meant = PARAMETER not in st.query_params if first not in ("", DEMO) else bool(first) and not me.name
         if meant and workspace().dataset is None:
             me.pending = ""
@@ -114,25 +113,25 @@ def _enter(me: Keeper) -> None:
     mark_opened(name)
     me.name, me.seed, me.title, me.stamp = name, kept.seed, kept.name, kept.revision
     token = asked or token_of(kept.seed)
-    me.token = token if name_of(token) == name else ""  # the server's key was lost: the workspace has no link any more
+    me.token = token if name_of(token) == name else ""  # if the server's key was lost, there is no link any more
     me.record = me.synced = workspace_to_json(kept)
     if whose is not None:
-        # Who follows a link is not made to work in somebody else's workspace for good.
+        # A workspace that was opened by a link is not added to the owner's list.
         me.by_link = name not in owners_workspaces(whose)
         if not me.by_link:
-            with suppress(DatabaseRefused):  # a full disk; it is on the list already
+            with suppress(DatabaseRefused):  # a full disk; the workspace is on the list already
                 note_workspace(whose, name)
     me.take_collection()
     me.pending = kept.current if kept.current in kept.datasets else ""
 
 
 def _bring_along(me: Keeper) -> str:
-    """Take over what was made before signing in, if it was asked for.
+    """Take over what was made before signing in, if the user chose so.
 
     Returns
     -------
     str
-        Name of the workspace that the person came from, ``new``, or empty.
+        Name of the workspace that was open before signing in, ``new``, or empty.
     """
     whose = user()
     if whose is None:
@@ -166,21 +165,27 @@ def _sentence(carried: Carried) -> str:
 
 
 def reopen(content: str) -> bool:
-    """Open a dataset of the workspace again, with everything chosen there; a sentence if it is gone."""
+    """Open a dataset of the workspace again, with everything chosen there; tell whether it worked.
+
+    Parameters
+    ----------
+    content
+        The content hash under which the workspace keeps it. An error is noted as a sentence (`Keeper.said`).
+    """
     me = keeper()
     kept = me.kept
     if kept is None or content not in kept.datasets:
         me.pending = ""
         return False
     one = kept.datasets[content]
-    me.pending = content  # where a click ends this run, the next one goes on
+    me.pending = content  # if a click ends this run, the next one goes on
     try:
         open_source(source_of(one), content)
     except CellucidError as error:
         me.said.append(f"{one.title} could not be opened again. {error}")
         me.pending = ""
         return False
-    except Exception:  # it would end every run
+    except Exception:  # if it stayed pending, it would end every run
         me.pending = ""
         raise
     me.pending = ""
@@ -188,12 +193,12 @@ def reopen(content: str) -> bool:
 
 
 def source_of(kept: KeptDataset) -> DatasetSource:
-    """Return what a dataset of a workspace is opened from: the demo, an upload, or a file that the server offers.
+    """Return the source of a kept dataset: the demo, uploads, or files that the server offers.
 
     Raises
     ------
     InputError
-        It is not there any more, or is not offered any more.
+        If one of its files is not there any more, or not offered any more.
     """
     source = kept.source
     for path in source.files:
@@ -231,14 +236,14 @@ def _lifetime() -> str:
 
 
 def show_address(place: DeltaGenerator) -> None:
-    """Make the page's address the workspace's link, by a script in a place."""
+    """Make the page's address the workspace's link, by a script in the container `place`."""
     me, given = keeper(), st.query_params.get(PARAMETER)
     if not me.token or given == me.token:
         return
     if given is not None:
         st.query_params[PARAMETER] = me.token
         return
-    # Streamlit would add a step to the browser's history, so that "Back" leads to the same page without the link.
+    # Setting `st.query_params` here would add a step to the browser's history: "Back" would only remove the link.
     with place:
         step = st.session_state["address_step"] = st.session_state.get("address_step", 0) + 1
         script = _ADDRESS.format(step=step, parameter=PARAMETER, token=me.token)
@@ -246,7 +251,7 @@ def show_address(place: DeltaGenerator) -> None:
 
 
 def show_said() -> None:
-    """Draw what the user should know, until they have read it; and why nothing is kept, as long as it is so."""
+    """Draw the notes for the user until they close them, and why work cannot be kept, as long as that is so."""
     me = keeper()
     if me.trouble is not None:
         show_error(me.trouble)
@@ -267,7 +272,7 @@ def show_said() -> None:
 
 @who_may
 def _disown() -> None:
-    """Hand back what came along, and leave it."""
+    """Hand back what came along when the user signed in, and go to a new workspace."""
     me = keeper()
     if me.brought is not None:
         me.keep()
@@ -290,7 +295,7 @@ def _read() -> None:
 
 
 def link_address() -> str:
-    """Return the whole link to the workspace, or an empty text where there is none."""
+    """Return the full link to the workspace, empty if there is none."""
     me = keeper()
     if not me.token:
         return ""
@@ -300,6 +305,6 @@ def link_address() -> str:
 
 
 def address_of(token: str) -> str:
-    """Return the address of a workspace on this server, below Streamlit's ``server.baseUrlPath``; without one, ours."""
+    """Return the path of a workspace's link, with Streamlit's ``server.baseUrlPath``; of the dashboard if no token."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return f"/{base + '/' if base else ''}" + (f"?{PARAMETER}={token}" if token else "")

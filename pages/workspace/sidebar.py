@@ -1,4 +1,4 @@
-"""The sidebar on every page: the open dataset; the workspace, its other datasets, its link, the others, and its end."""
+"""The sidebar of every page: the open dataset, and the workspace with its datasets, its link and the user's others."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from pages.session.state import counted, literal, show_error, workspace
 from pages.widgets.style import ACTIONS, WORKSPACE
 from pages.workspace.session_start import GO, NEW, address_of, link_address, reopen
 
-#: Other datasets that the sidebar names, and other workspaces that are listed.
+#: Most other datasets that the sidebar names, and most other workspaces that are listed.
 _MOST_RECENT, _MOST_OTHERS = 3, 12
 
 
 def draw_dataset_card() -> None:
-    """Draw which dataset is open and how preflight judges it."""
+    """Draw the card of the open dataset, with preflight's light."""
     work = workspace()
     with st.sidebar, st.container(border=True):
         if work.dataset is None:
@@ -50,7 +50,7 @@ def draw_dataset_card() -> None:
 
 
 def draw_workspace_card() -> None:
-    """Draw the card; below the card of the open dataset."""
+    """Draw the card of the workspace, or the list of workspaces if the session has none yet."""
     me = keeper()
     kept = me.kept
     with st.sidebar:
@@ -72,14 +72,14 @@ def draw_workspace_card() -> None:
 
 
 def recent_datasets() -> list[tuple[str, KeptDataset]]:
-    """Return the workspace's datasets that are not open now, the one opened last first."""
+    """Return the workspace's datasets that are not open now as (content hash, dataset), the last opened first."""
     kept, dataset = keeper().kept, workspace().dataset
     current = dataset.content_hash if dataset is not None else ""
     return [] if kept is None else [one for one in kept.recent if one[0] != current]
 
 
 def ago(seconds: float) -> str:
-    """Return when something was, for people."""
+    """Return how long ago a time (seconds since 1970) was: "just now", "3 hours ago"."""
     passed = max(0.0, time.time() - seconds)
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         n = int(passed // length)
@@ -92,7 +92,7 @@ def _name() -> None:
     kept = keeper().kept
     assert kept is not None
     dataset = workspace().dataset
-    said_above = dataset is not None and kept.title == dataset.name  # by the card of the dataset
+    said_above = dataset is not None and kept.title == dataset.name  # in the card of the dataset
     st.markdown(":small[:gray[Workspace]]" + ("" if said_above else f"  \n**{literal(kept.title)}**"))
 
 
@@ -129,7 +129,7 @@ def _others() -> None:
 
 
 def _actions() -> None:
-    """Draw what can be done with it: a row of signs, each with its words."""
+    """Draw a row of icon buttons for what can be done with the workspace."""
     with st.container(horizontal=True, gap="small", wrap=False, key=ACTIONS):
         draws = [
             ("edit", "Rename", "workspace_rename", _rename_box),
@@ -221,7 +221,7 @@ def _delete() -> None:
 
 
 def _load(token: str) -> None:
-    """Load the page of a workspace: what its widgets hold stays with a session, so another workspace gets another."""
+    """Load the page of a workspace in a new session, as the values of widgets stay with a session."""
     target = json.dumps(address_of(token))
     st.html(f"<script>window.location.assign({target})</script>", unsafe_allow_javascript=True)
     st.stop()

@@ -1,4 +1,4 @@
-"""A real server and a real Chromium. Skipped where there is none, unless ``CELLUCID_BROWSER=required``."""
+"""A real server and a real Chromium. Tests are skipped without Chromium, unless ``CELLUCID_BROWSER=required``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 ROOT = Path(__file__).parents[2]
-#: Milliseconds for everything that is waited for: a test fails by it only where something is really broken.
+#: The one time-out, in milliseconds: so long that a test runs into it only if something is broken.
 PATIENCE = 180_000
 expect.set_options(timeout=PATIENCE)
 FLAGS = [
@@ -35,7 +35,7 @@ FLAGS = [
 
 
 def chromium() -> str | None:
-    """Return the browser's path: CHROMIUM, or the first one on the PATH; first the one without windows, the fastest."""
+    """Return the browser's path: ``CHROMIUM``, else the first one on the PATH; the headless shell is the fastest."""
     named = os.environ.get("CHROMIUM")
     known = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     return named or next(filter(None, map(shutil.which, known)), None)
@@ -58,7 +58,7 @@ def browser() -> Iterator[object]:
 
 
 def _patient(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Have what a browser opens wait as long as everything else."""
+    """Give the pages and contexts that a browser opens the same time-out."""
 
     def made(**options: Any) -> Any:
         opened = make(**options)
@@ -70,7 +70,7 @@ def _patient(make: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def serve(home: Path, log: str = "server.log", **environment: str) -> Iterator[str]:
-    """Start the dashboard as a user does, with a log of its own in the home, and yield its address."""
+    """Start the dashboard as a user does, with its log in the home, and yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -110,7 +110,7 @@ def serve(home: Path, log: str = "server.log", **environment: str) -> Iterator[s
 
 
 def wait_until(page: Page, holds: Callable[[], bool]) -> None:
-    """Wait for what is not on the page (a file on the server's disk)."""
+    """Wait for something that the page does not show, such as a file on the server's disk."""
     end = time.monotonic() + PATIENCE / 1000
     while not holds():
         assert time.monotonic() < end, "what was waited for did not come"
@@ -118,20 +118,20 @@ def wait_until(page: Page, holds: Callable[[], bool]) -> None:
 
 
 def at_rest(page: Page) -> None:
-    """Wait until the page's script has ended, which is when what was done is kept, and all that it drew is there."""
+    """Wait until the page's script has ended, so that the work is kept, and until all that it drew is there."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)  # what draws an element comes when first it is needed
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)  # the code of an element is loaded on first use
 
 
 def press(button: Locator) -> None:
-    """Click a button once the page is at rest and there is one: that of the run before may still stand beside it."""
+    """Click a button once the page is at rest and shows it once: that of the run before may still be there, too."""
     at_rest(button.page)
     expect(button).to_have_count(1)
     button.click()
 
 
 def choose(page: Page, label: str, option: str, *, exact: bool = True) -> None:
-    """Choose from a list by typing. One that is open while the page is drawn again closes: it is opened again."""
+    """Choose from a list by typing. If a rerun of the page closes the open list, open it again."""
     box = page.get_by_role("combobox", name=label)
     found = page.get_by_role("option", name=option, exact=exact)
     end = time.monotonic() + PATIENCE / 1000
@@ -164,7 +164,7 @@ def _gate(home: Path) -> Path:
 
 @contextmanager
 def held(home: Path) -> Iterator[None]:
-    """Hold the jobs of a served home at their first report: what is under way stays so until the block ends."""
+    """Hold the jobs of a served home at their first report of progress until the block ends."""
     _gate(home).touch()
     try:
         yield
@@ -174,14 +174,14 @@ def held(home: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def address(home: Path, demo: object) -> Iterator[str]:
-    """The dashboard on a free port, sharing the test run's cache folder (with the demo in it)."""
+    """Serve the dashboard with the test run's cache folder, which holds the demo."""
     with serve(home) as running:
         yield running
 
 
 @pytest.fixture
 def page(browser, address):
-    """A fresh page on the start page of the dashboard; fails on any traceback that reached the user."""
+    """Open the start page of the dashboard; fail if a traceback reached the user."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
     tab = context.new_page()
     tab.goto(address)
