@@ -81,7 +81,7 @@ class GeneChoice:
 
     @property
     def named(self) -> frozenset[str] | None:
-        """The ids, if lists alone name genes; else None, also for ``none``."""
+        """The ids, if the choice consists of lists only; else None, also for ``none``."""
         if any(part.kind not in ("list", "none") for part in self.each):
             return None
         return None if self.kind == "none" else frozenset(gene for part in self.each for gene in part.ids)

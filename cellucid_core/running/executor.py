@@ -55,7 +55,7 @@ class Local:
     Parameters
     ----------
     at_once
-        Number of threads; more often need more memory and are no faster.
+        Number of threads. A large number often needs more memory without being faster.
     """
 
     def __init__(self, at_once: int = 2) -> None:

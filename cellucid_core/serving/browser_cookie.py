@@ -33,10 +33,9 @@ _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 class BrowserCookie:
     """ASGI middleware that gives a browser its cookie with the first page, and renews it with every other page.
 
-    Only documents set the cookie: a page loads much else with many requests at once, each of which would bring another
-    one. Whoever signs in or out gets another cookie, so that neither the next person at this browser nor somebody who
-    knows the old cookie can use what belongs to it. An old cookie is not accepted again, whether a late request or a
-    copy brings it.
+    Only documents set the cookie: a page loads other files with many requests at once, and each would set another one.
+    Whoever signs in or out gets another cookie, so that neither the next person at this browser nor somebody who knows
+    the old cookie can use what belongs to the new one. A replaced cookie that is sent again is not accepted.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ class _Jobs(Collector):
     """Numbers of jobs that wait, run and have ended."""
 
     def collect(self) -> Iterator[Metric]:
-        from cellucid_core.serving.jobs import workers  # they write into this module's log
+        from cellucid_core.serving.jobs import workers  # only when metrics are asked for
 
         crew = workers()
         if crew is None:

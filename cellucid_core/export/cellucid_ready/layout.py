@@ -90,7 +90,7 @@ class Deflater:
         self._way: tuple[Any, int, int] | None = None
 
     def learn(self, raw: bytes) -> bytes:
-        """Choose the fastest way whose output is nearly the smallest, and return the chunk compressed in it."""
+        """Choose the fastest way whose output is nearly the smallest, and return the chunk compressed that way."""
         tried = [_deflate(raw, way) for way in _WAYS]
         limit = _SLACK * min(map(len, tried))
         best = next(index for index, data in enumerate(tried) if len(data) <= limit)

@@ -72,7 +72,7 @@ def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0, *, worksp
     dataset
         The dataset.
     owner
-        Owner of the link, ``browser-…`` or ``user-…``.
+        Owner of the link, such as ``user-…``.
     lifetime
         Seconds until it ends; 0: it lasts until it is withdrawn, or was not read for ``CELLUCID_TIME_TO_LIVE``.
     workspace
