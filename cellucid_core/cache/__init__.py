@@ -1,4 +1,4 @@
-"""What is kept between runs: its folder, the identity of contents, and seals that tell whether it is sound."""
+"""What is kept between runs: its folder, the hashes that name contents, and seals that show damage."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What identifies a file or a folder: the hash of its content, computed once as long as nothing changes.
+"""Identify a file or a folder by the hash of its content, which is computed once as long as nothing changes.
 
-The hash is BLAKE3 (https://github.com/BLAKE3-team/BLAKE3-specs), of a file what ``b3sum`` prints: nobody can make two
-contents of one hash, and it is ten times as fast as SHA-256 on processors without instructions for that.
+The hash is BLAKE3 (https://github.com/BLAKE3-team/BLAKE3-specs); of a file it is what ``b3sum`` prints. Nobody can make
+two contents with the same hash, and it is ten times as fast as SHA-256 on processors without instructions for that.
 """
 
 from __future__ import annotations
@@ -23,40 +23,42 @@ from cellucid_core.errors import InputError
 if TYPE_CHECKING:
     from blake3 import blake3
 
+#: Called with the bytes that are done; may raise to give up.
 BytesDone = Callable[[int], None]
 
+#: Bytes that are read at a time, and bytes between two calls of a progress function.
 _PIECE = 2**20
 _TELL_AFTER = 64 * 2**20
-#: A file that changed less than this before it was hashed could change again without its time changing.
+#: A file that changed less than this long before it was hashed could change again without its time changing.
 _SETTLED_NS = 2 * 10**9
 
 
 def content_hash(path: Path, progress: BytesDone = lambda done: None) -> str:
     """Return the BLAKE3 hash of a file's bytes, or of a folder's, as 64 hexadecimal digits.
 
-    A folder's hash covers the sorted relative paths of its files, their sizes and their bytes. Hashing a large file
-    takes longer than all else that a second opening does, so the hash is remembered for as long as size, inode and
-    times of every file stay the same.
+    A folder's hash covers the sorted relative paths of its files, their sizes and their bytes. When a large file is
+    opened again, hashing it would take longer than everything else, so the hash is remembered for as long as size,
+    inode and times of every file stay the same.
 
     Parameters
     ----------
     path
         A regular file, or a folder of regular files.
     progress
-        Called now and then, while it is hashed, with the bytes of a file that are done; may raise to give up.
+        Called every 64 MiB while it is hashed, with the bytes of the present file that are done; may raise to give up.
 
     Raises
     ------
     InputError
-        If something is not a regular file, or cannot be read.
+        If a folder holds something that is not a regular file, or if something cannot be read.
     """
     try:
         stamp, changed = _stamp(path)
         note = note_of(path)
         known = _known(note)
         if known.get("stamp") == stamp:
-            with suppress(OSError):  # swept just now
-                os.utime(note)  # tells that the file is in use
+            with suppress(OSError):  # the note may have been swept this moment
+                os.utime(note)  # shows `starting.sweep` that the file is in use
             return known["hash"]
         began = time.time_ns()
         digest = _hash(path, progress)
@@ -70,21 +72,21 @@ def content_hash(path: Path, progress: BytesDone = lambda done: None) -> str:
 
 
 def once_per_content(path: Path, what: str, check: Callable[[], None]) -> None:
-    """Run a check of a file, unless the file passed it before and is as it was.
+    """Run a check of a file, unless the file passed it before and has not changed since.
 
     Parameters
     ----------
     path
         A regular file.
     what
-        The check's name, of letters.
+        The check's name, in letters.
     check
         Raises if the file does not pass.
 
     Raises
     ------
     OSError
-        If the file is not there, and what `check` raises.
+        If the file is not there. What `check` raises is passed on.
     """
     note = note_of(path).with_suffix(f".{what}")
     stamp, changed = _stamp(path)
@@ -100,33 +102,33 @@ def once_per_content(path: Path, what: str, check: Callable[[], None]) -> None:
 
 
 def _note(note: Path, text: str) -> None:
-    # What cannot be remembered is found out again.
+    # If it cannot be written, the content is hashed or checked again next time.
     with suppress(OSError), complete_or_absent(note) as draft:
         draft.write_text(text, encoding="utf-8")
 
 
 def stamp_of(path: Path) -> str:
-    """Return what changes whenever a file, or a file of a folder, does; nothing if it cannot be looked at."""
+    """Return a text that changes whenever a file, or a file of a folder, does; empty if it cannot be read."""
     try:
         return _stamp(path)[0]
-    except (OSError, ValueError, InputError):  # a sentence says so when it is opened
+    except (OSError, ValueError, InputError):  # opening it says why
         return ""
 
 
 def note_of(path: Path) -> Path:
-    """Return the file that remembers the hash of a path; its time says when the path was last opened."""
+    """Return the file that remembers the hash of a path; its modification time is that of the last opening."""
     return home_folder("hashes") / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:40]}.json"
 
 
 def combined_hash(digest: str, *choices: str) -> str:
-    """Return the identity of a content seen through choices that change what is in it; without any, its own."""
+    """Return the hash of a content under choices that change what is read of it; without choices, `digest` itself."""
     if not choices:
         return digest
     return hashlib.sha256(json.dumps([digest, *choices]).encode()).hexdigest()
 
 
 def turned_hash(digest: str) -> str:
-    """Return the identity of a content whose matrices are read with cells and genes exchanged."""
+    """Return the hash of a content whose matrices are read with cells and genes exchanged."""
     return hashlib.sha256(f"{digest} transposed".encode()).hexdigest()
 
 
@@ -136,7 +138,7 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
     Raises
     ------
     InputError
-        If something is a link, a pipe or another thing that is no regular file.
+        If it holds a link, a pipe or something else that is not a regular file.
     """
     found = []
     for parent, folders, names in os.walk(folder, onerror=_raise):
@@ -159,21 +161,21 @@ def _raise(error: OSError) -> None:
 
 
 def bytes_hash(data: bytes | memoryview) -> str:
-    """Return what `content_hash` returns of a file of these bytes."""
+    """Return the hash that `content_hash` returns for a file with these bytes."""
     from blake3 import blake3
 
     return blake3(data).hexdigest()
 
 
 def file_hash(path: Path, progress: BytesDone = lambda done: None) -> str:
-    """Return what `content_hash` returns of a file, reading it now.
+    """Return the hash that `content_hash` returns for a file, reading it now.
 
     Parameters
     ----------
     path
         A regular file.
     progress
-        Called now and then, and at the end, with the bytes that are hashed; may raise to give up.
+        Called every 64 MiB, and at the end, with the bytes that are done; may raise to give up.
 
     Raises
     ------
@@ -200,7 +202,7 @@ def _hash(path: Path, progress: BytesDone) -> str:
 
 
 def _feed(state: blake3, path: Path, progress: BytesDone) -> None:
-    # Not mapped: a file that somebody cuts off meanwhile would bring the process down.
+    # Read, not mapped: if somebody shortens a mapped file meanwhile, the process is killed.
     piece, done = memoryview(bytearray(_PIECE)), 0
     with path.open("rb", buffering=0) as file:
         while size := file.readinto(piece):
@@ -212,7 +214,7 @@ def _feed(state: blake3, path: Path, progress: BytesDone) -> None:
 
 
 def _stamp(path: Path) -> tuple[str, int]:
-    """Return what changes whenever a file does, and the time of the last change in ns."""
+    """Return a text that changes whenever a file does, and the time of the last change in nanoseconds since 1970."""
     state, latest = hashlib.sha256(), 0
     for relative, file_path in files_below(path) if path.is_dir() else [("", path)]:
         status = file_path.stat()

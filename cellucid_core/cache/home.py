@@ -1,4 +1,4 @@
-"""The folder for everything that is kept between runs. Deleting it loses time and workspaces, no original."""
+"""The folder for everything that is kept between runs; deleting it costs time and workspaces, but no original file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SCRATCH = "scratch"
 
 
 def cellucid_home() -> Path:
-    """Return the folder named by ``CELLUCID_HOME``, else one in the user's cache folder, made if missing.
+    """Return the folder named by ``CELLUCID_HOME``, else one in the user's cache folder; it is created if missing.
 
     Raises
     ------
     InputError
-        If the folder cannot be made or written to.
+        If the folder cannot be created or written to.
     """
     home = read_configuration().home
     try:
@@ -38,14 +38,14 @@ def cellucid_home() -> Path:
 
 
 def home_folder(*parts: str) -> Path:
-    """Return a folder below `cellucid_home`, made if missing."""
+    """Return a folder below `cellucid_home`, created if missing; raises as that does, or `OSError`."""
     folder = cellucid_home().joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def entries_of(folder: Path) -> list[Path]:
-    """Return what lies in a folder, in no order; nothing if it is not there or cannot be read."""
+    """Return the paths in a folder, in no order; none if it is not there or cannot be read."""
     try:
         return list(folder.iterdir())
     except OSError:
@@ -54,18 +54,18 @@ def entries_of(folder: Path) -> list[Path]:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Yield an empty folder that is gone afterwards; if the process is killed, `leftovers.clear_leftovers` takes it.
+    """Yield an empty folder that is deleted afterwards, by `leftovers.clear_leftovers` if the process is killed.
 
-    The system's own temporary folder is often small, or memory, and nobody sweeps it.
+    The system's own temporary folder is often small, or in memory, and nobody sweeps it.
     """
     from filelock import FileLock
 
     parent, name = home_folder(SCRATCH), f"tmp{secrets.token_hex(8)}"
     lock = parent / f"{name}.lock"
-    with FileLock(lock, thread_local=False):  # before there is anything that it stands for
+    with FileLock(lock, thread_local=False):  # locked before the folder is created
         try:
             with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=parent, ignore_cleanup_errors=True) as folder:
                 yield Path(folder)
         finally:
-            with suppress(OSError):  # Windows deletes nothing that is open; `leftovers.clear_leftovers` does it then
+            with suppress(OSError):  # Windows deletes no open file; `leftovers.clear_leftovers` does it later
                 lock.unlink()

@@ -1,7 +1,7 @@
-"""What openings leave that were killed: drafts whose writer held a lock while it lived.
+"""Delete the drafts that killed openings left: whoever writes a draft holds a lock.
 
-The system lets go of a lock when its holder dies, so whoever gets the lock knows that nobody writes the draft any more.
-Drafts of stores and of computed results are cleared by `sealed_folder.clear_drafts`.
+The system releases a lock when its holder dies, so whoever gets the lock knows that nobody writes the draft any more.
+Drafts of stores and of computed results are deleted by `sealed_folder.clear_drafts`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from cellucid_core.cache.home import SCRATCH, home_folder
 
 #: Folders of the home in which `alone_with` is used.
 _FOLDERS = ("unpacked", "rewritten")
-#: `seal.is_sound` writes these whenever it looks, and holds no lock.
+#: Ending of the files that `seals` writes without holding a lock.
 _UNLOCKED = ".checked"
 
 
 @contextmanager
 def alone_with(target: Path) -> Iterator[None]:
-    """Hold the lock of a file that is about to be made, and clear what was left of it by who was killed.
+    """Hold the lock of a file that is about to be written, and delete the drafts of it that killed processes left.
 
-    Others that want the file wait until the block ends; then they look whether it is there.
+    Others that want the file wait until the block ends, and then check whether it is there.
 
     Parameters
     ----------
     target
         The file, in the folder ``unpacked`` or ``rewritten`` of the home. Files beside it whose names are the same
-        up to the first dot are under the same lock.
+        up to the first dot share the lock.
     """
     from filelock import FileLock
 
@@ -42,7 +42,7 @@ def alone_with(target: Path) -> Iterator[None]:
 
 
 def clear_leftovers() -> int:
-    """Delete what openings left that were killed, in all folders; return how many files and folders that were."""
+    """Delete what killed openings left, in all folders; return how many files and folders were deleted."""
     from filelock import FileLock, Timeout
 
     gone = 0
@@ -59,7 +59,7 @@ def clear_leftovers() -> int:
             for folder in scratch.glob(f"{lock.stem}-*"):
                 shutil.rmtree(folder, ignore_errors=True)
                 gone += 1
-            lock.unlink(missing_ok=True)  # no name is used twice
+            lock.unlink(missing_ok=True)  # safe, since no name is used twice
     return gone
 
 
@@ -68,6 +68,6 @@ def _lock_of(target: Path) -> Path:
 
 
 def _lock_of_draft(draft: Path) -> Path | None:
-    """Return the lock that the writer of a draft of `atomic.complete_or_absent` holds; None if it holds none."""
+    """Return the lock that the writer of a draft (`atomic.complete_or_absent`) holds; None if it holds none."""
     name = draft.name.removeprefix(".").rpartition(".")[0]
     return None if not name or name.endswith(_UNLOCKED) else _lock_of(draft.with_name(name))

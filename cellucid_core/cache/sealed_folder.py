@@ -1,7 +1,7 @@
-"""Folders of what was computed: complete and sound, or absent; whoever asks for the same one shares it.
+"""Folders of computed results: each is complete and intact, or absent, and is shared by all who ask for it.
 
-Two processes that want the same folder at once do not get in each other's way: one makes it, the other waits, and it
-only appears under its name when it is complete. A damaged one is noticed by its checksums and made again.
+If two processes want the same folder at once, one makes it and the other waits; the folder gets its name only when it
+is complete. Checksums show whether a folder is damaged; then it is made again.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from pathlib import Path
 
 from cellucid_core.cache.seals import is_sound, seal
 
-#: The note by which damage is found out.
+#: File with the checksums of a folder.
 _SEAL = "seal.json"
-#: Seconds after which whoever waits for another is told so, again and again.
+#: Seconds between two calls of `waiting`.
 _PATIENCE = 0.25
 
 
 def is_complete(folder: Path) -> bool:
-    """Tell whether a folder is there, with its files as they were written."""
+    """Tell whether a folder is there and its files are as they were written."""
     return is_sound(folder / _SEAL)
 
 
 def sealed_folder(folder: Path, make: Callable[[Path], None], waiting: Callable[[], None] = lambda: None) -> Path:
-    """Return a folder after making it, unless it is complete.
+    """Return a folder, after making it if it is not complete.
 
     Parameters
     ----------
     folder
-        Where it belongs; beside it lie its lock and, hidden, its draft.
+        Where it belongs; its lock and, under a hidden name, its draft are beside it.
     make
         Fills an empty folder with files.
     waiting
-        Called now and then while another process makes it; raises to give up.
+        Called every 0.25 seconds while another process makes the folder; may raise to give up.
 
     Raises
     ------
     OSError
-        If it cannot be written; nothing of it is left.
+        If it cannot be written; nothing is left of it. What `make` and `waiting` raise is passed on.
     """
     from filelock import FileLock, Timeout
 
@@ -59,18 +59,18 @@ def sealed_folder(folder: Path, make: Callable[[Path], None], waiting: Callable[
         finally:
             lock.release()
     with suppress(OSError):
-        os.utime(folder)  # it is in use: see `serving.starting.sweep`
+        os.utime(folder)  # shows `serving.starting.sweep` that it is in use
     return folder
 
 
 def _make(folder: Path, make: Callable[[Path], None]) -> None:
-    # Whoever holds the lock is alone with this name: what somebody left who was killed can go.
+    # The lock is held, so any draft of this name was left by a killed process.
     _clear(folder)
     draft = _draft(folder)
     try:
         make(draft)
         seal([path for path in draft.iterdir() if path.is_file()], draft / _SEAL)
-        if folder.exists():  # damaged; who has it mapped keeps what is mapped
+        if folder.exists():  # damaged; a process that has mapped its files keeps them
             folder.replace(_draft(folder))
         draft.replace(folder)
     finally:
@@ -87,7 +87,7 @@ def _clear(folder: Path) -> None:
 
 
 def clear_drafts(parent: Path) -> int:
-    """Delete what those left below a folder who were killed, and return how much: nobody holds the lock of its name."""
+    """Delete the drafts that killed processes left in a folder, and return how many; a live draft's lock is held."""
     from filelock import FileLock, Timeout
 
     gone = 0

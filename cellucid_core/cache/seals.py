@@ -1,8 +1,7 @@
-"""Is what was computed and kept on disk still what was written? Sizes and CRC-32 of the files, noted when complete.
+"""Find out whether files are still as they were written, by the sizes and CRC-32 noted when they were complete.
 
-Small files are checked each time; large ones when anything about them changed (size, times, inode), else once a day, so
-that opening a large store again does not read it whole. CRC-32 finds damage, not forgery: whoever can write here can
-write anything.
+Small files are checked each time; large ones if their size, times or inode changed, else once a day, so that opening a
+large store again does not read all of it. CRC-32 finds damage, not forgery: whoever can write here can write anything.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ _CHUNK = 8 * 2**20
 
 
 def seal(files: Iterable[Path], record: Path) -> None:
-    """Note what files hold, once they are complete.
+    """Note the sizes and checksums of files that are complete.
 
     Parameters
     ----------
     files
-        In the folder of the record.
+        Files in the folder of the record.
     record
-        The JSON file that gets the note; complete or absent.
+        The JSON file to write; a file with the ending ``.checked`` beside it notes when each file was checked.
     """
     files = list(files)
     found = {path.name: {"size": path.stat().st_size, "crc32": _crc(path)} for path in files}
@@ -48,9 +47,9 @@ def is_sound(record: Path, now: float | None = None) -> bool:
     Parameters
     ----------
     record
-        As given to `seal`. Without a readable one nothing is sound.
+        As given to `seal`. Without a readable record the answer is False.
     now
-        Seconds since 1970; by default the time.
+        Seconds since 1970; by default the present time.
     """
     now = time.time() if now is None else now
     checked_file = record.with_suffix(".checked")

@@ -1,6 +1,6 @@
-"""State that several servers share: one database, SQLite by default, PostgreSQL where ``CELLUCID_DATABASE`` says so.
+"""State that several servers share, in one database: SQLite by default, or the PostgreSQL of ``CELLUCID_DATABASE``.
 
-Who writes opens one transaction (`writing`) for all that belongs together; nothing needs a lock or a sweep to be whole.
+Everything that belongs together is written in one transaction (`writing`), so that nothing is ever half-written.
 """
 
 from __future__ import annotations

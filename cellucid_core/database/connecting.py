@@ -1,6 +1,6 @@
 """Transactions with the database: SQLite in ``CELLUCID_HOME``, or the PostgreSQL that ``CELLUCID_DATABASE`` names.
 
-Nothing has to be set up: what is missing of the schema is made when the first transaction begins.
+Nothing has to be set up: tables that are missing are created when the first transaction begins.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from cellucid_core.database.schema import prepare
 from cellucid_core.database.tables import FILE
 from cellucid_core.errors import InputError, WorkRefused
 
-#: Seconds that a transaction waits for others to end.
+#: Seconds that a transaction on SQLite waits for others to end.
 _PATIENCE = 30.0
-#: Databases that stay open; one process needs more than one only where it changes its home.
+#: Number of databases that stay open; a process needs more than one only if it changes its home.
 _MOST_OPEN = 4
 
 
@@ -52,7 +52,7 @@ _opening = threading.Lock()
 
 
 def database_url() -> URL:
-    """Return where the database is.
+    """Return the address of the database.
 
     Raises
     ------
@@ -67,12 +67,14 @@ def database_url() -> URL:
 
 @contextmanager
 def reading() -> Iterator[Connection]:
-    """Yield a connection that sees one state of the database; nothing that is written through it stays.
+    """Yield a connection for reading; whatever is written through it is rolled back.
 
     Raises
     ------
     DatabaseRefused
         If the database cannot be used.
+    InputError
+        If the home folder or the driver of PostgreSQL is missing, or a newer version has changed the tables.
     """
     with _transaction(writing=False) as connection:
         yield connection
@@ -80,14 +82,14 @@ def reading() -> Iterator[Connection]:
 
 @contextmanager
 def writing() -> Iterator[Connection]:
-    """Yield a connection on which everything is written when the block ends, or nothing where it raises.
+    """Yield a connection whose changes are all written when the block ends; if the block raises, none is.
 
-    On SQLite nobody else writes meanwhile: keep the block short, and open no other `writing` in it.
+    On SQLite nobody else can write meanwhile: keep the block short, and open no other `writing` in it.
 
     Raises
     ------
-    DatabaseRefused
-        If the database cannot be used.
+    DatabaseRefused, InputError
+        As `reading`.
     """
     with _transaction(writing=True) as connection:
         yield connection
@@ -157,18 +159,18 @@ def _made(url: URL) -> Engine:
             ) from None
     path = Path(str(url.database))
     if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # it names workspaces: for the server's account only
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # only the server's account may read it
     engine = create_engine(url, pool_size=4, max_overflow=60, connect_args={"timeout": _PATIENCE})
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # `_begin` begins
+        connection.isolation_level = None  # `_begin` begins transactions instead
         for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # Two that read first and write then would both wait for ever: who writes says so at once.
+        # Two transactions that read first and write later would block each other: one that writes locks at its start.
         writes = connection.get_execution_options().get("writing")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

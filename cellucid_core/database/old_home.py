@@ -1,6 +1,6 @@
-"""What a home from before the database holds as JSON files, or a server's SQLite before PostgreSQL, taken over once.
+"""Take over, once, the JSON files of a home from before the database, or the SQLite of a server that had no PostgreSQL.
 
-Bytes stay where they are. A record that cannot be read is left out, as it was before.
+Files with data stay where they are. A record that cannot be read is left out, as older versions did.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 def take_over(connection: Connection, home: Path) -> None:
-    """Fill new tables with what an older version, or a database for one server, kept in a home."""
+    """Fill new tables with what an older version, or this version with SQLite, kept in a home."""
     if connection.dialect.name != "sqlite" and (home / tables.FILE).is_file():
         _copy(home / tables.FILE, connection)
         return
@@ -76,7 +76,7 @@ def _copy(file: Path, connection: Connection) -> None:
 
 def _insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
     for row in rows:
-        with suppress(SQLAlchemyError), connection.begin_nested():  # one bad record does not keep the others out
+        with suppress(SQLAlchemyError), connection.begin_nested():  # a record that the database refuses is left out
             connection.execute(insert(table).values(**row))
 
 
@@ -95,7 +95,7 @@ def _workspaces(home: Path) -> Iterator[Row]:
 
 
 def _workspace_owners(file: Path, content: Row) -> Iterator[Row]:
-    for place, name in enumerate(content["workspaces"]):  # the one used last first
+    for place, name in enumerate(content["workspaces"]):  # listed with the one used last first
         yield {"owner": file.stem, "workspace": name, "used": _changed(file) - place}
 
 
@@ -124,7 +124,7 @@ def _link(file: Path, content: Row) -> Iterator[Row]:
 
 
 def _holder_mark(holder: str) -> str:
-    """Return the mark of an owner as uploads named them: a user, or the bare fingerprint of a browser."""
+    """Return the mark of an owner as old uploads name it: a user, or the bare fingerprint of a browser."""
     return owner_mark(holder if holder.startswith("user-") else f"browser-{holder}")
 
 

@@ -1,4 +1,4 @@
-"""How the database names an owner."""
+"""The name of an owner in the database."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import hashlib
 
 
 def owner_mark(owner: str) -> str:
-    """Return what is kept of an owner, 64 hexadecimal digits: who reads the database cannot take their place."""
+    """Return the hash that the database names an owner by, 64 hexadecimal digits; nobody can find the owner from it."""
     return hashlib.sha256(owner.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Bring a database to the newest schema, and take over what an older home or database holds, once."""
+"""Bring a database to the newest schema; a new one also takes over what an older home or database holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEAD = "v0001"
 
 
 def prepare(engine: Engine) -> None:
-    """Make or change the tables, unless they are as this version needs them.
+    """Create or change the tables, unless they are as this version needs them.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Which servers live: each one's row says so every few seconds, and goes with it.
+"""Know which servers are alive: each renews its row every few seconds, and deletes it when it stops.
 
-On the same machine the table of processes is asked, too, so that what a killed server left is known at once.
+For servers on the same machine the table of processes is read instead, so that a killed one is noticed at once.
 """
 
 from __future__ import annotations
@@ -20,27 +20,34 @@ from cellucid_core.database.statements import upsert
 from cellucid_core.database.tables import servers
 from cellucid_core.errors import InputError
 
-#: Seconds between two signs of life, and after how many without one a server counts as dead.
+#: Seconds between two renewals of a row, and after how many without one a server counts as dead.
 _BEAT, _DEAD_AFTER = 5.0, 30.0
+#: Address of the database → id of this process in it.
 _known: dict[str, str] = {}
 _starting = threading.Lock()
 
 
 def this_server() -> str:
-    """Return the id of this process, under which its row says that it lives."""
+    """Return the id of this process in the database; the first call adds its row and begins to renew it.
+
+    Raises
+    ------
+    DatabaseRefused, InputError
+        As `connecting.writing`.
+    """
     url = str(database_url())
     with _starting:
         if url not in _known:
             server = secrets.token_hex(16)
             _beat(server)
-            _known.clear()  # one that has changed its home stays known by its process
+            _known.clear()  # after a change of home; the old row counts while this process lives
             _known[url] = server
             threading.Thread(target=_go_on, args=(url, server), name="signs of life", daemon=True).start()
         return _known[url]
 
 
 def leave() -> None:
-    """Take back this process's row: it drives nothing any more."""
+    """Delete this process's row, since it does no jobs and takes no uploads any more."""
     with _starting:
         server = _known.pop(str(database_url()), None)
     if server is not None:
@@ -49,7 +56,7 @@ def leave() -> None:
 
 
 def living_servers(connection: Connection) -> set[str]:
-    """Return the ids of the servers that live."""
+    """Return the ids of the servers that are alive."""
     machine, now = _machine(), time.time()
     living = set()
     for row in connection.execute(select(servers)):
@@ -60,7 +67,7 @@ def living_servers(connection: Connection) -> set[str]:
 
 
 def forget_dead_servers(connection: Connection) -> None:
-    """Delete the rows of servers that do not live."""
+    """Delete the rows of servers that are not alive."""
     connection.execute(delete(servers).where(servers.c.id.not_in(living_servers(connection))))
 
 
@@ -81,7 +88,7 @@ def _beat(server: str) -> None:
 
 @lru_cache(maxsize=1)
 def _machine() -> str:
-    """Return what all processes have in common that see each other's numbers; empty where that cannot be told."""
+    """Return a text that is the same for all processes that see each other's numbers; empty on other than Linux."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -90,7 +97,7 @@ def _machine() -> str:
 
 
 def _process(number: int) -> str:
-    """Return a process's number and when it was started, since numbers come again; only the number if it is gone."""
+    """Return a process's number and start time, since numbers are used again; only the number if it has ended."""
     try:
         fields = Path(f"/proc/{number}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Statements that the databases write differently, or that several tables share."""
+"""Statements that differ between SQLite and PostgreSQL, or that several tables share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cellucid_core.database.owners import owner_mark
 
 
 def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
-    """Insert a row, or change the columns that are given where a row with its primary key is there."""
+    """Insert a row; if there is one with its primary key, change the given columns instead."""
     dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     keys = [column.name for column in table.primary_key]
     insert = dialect.insert(table).values(**values)
@@ -26,8 +26,8 @@ def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> N
 
 
 def one_at_a_time(connection: Connection, what: str) -> None:
-    """Wait until no other transaction that named the same is open; for what depends on rows that may be added."""
-    if connection.dialect.name == "postgresql":  # on SQLite nobody else writes anyhow
+    """Wait until no other transaction with the same `what` is open, since its rows may change what is decided here."""
+    if connection.dialect.name == "postgresql":  # on SQLite only one transaction writes at a time
         number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
         connection.execute(select(func.pg_advisory_xact_lock(number)))
 
@@ -40,20 +40,20 @@ def pass_rows(
     only: Collection[str] | None = None,
     *which: ColumnElement[bool],
 ) -> tuple[str, ...]:
-    """Give another owner the rows of one, and return the keys of those that went.
+    """Give the rows of one owner to another, and return the keys of these rows.
 
     Parameters
     ----------
     connection
-        With the transaction in which all goes.
+        The transaction in which rows are changed.
     table
-        With a column ``owner`` and one column as its primary key.
+        A table with a column ``owner`` and one column as its primary key.
     source, target
-        The owners.
+        The owners that have the rows before and after.
     only
-        The keys of those that go; by default all.
+        Keys of the rows to give; by default all.
     which
-        What must hold of them besides.
+        Further conditions that the rows must fulfil.
     """
     (key,) = table.primary_key
     mine = [table.c.owner == owner_mark(source), *which, *([key.in_(only)] if only is not None else [])]

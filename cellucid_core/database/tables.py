@@ -1,7 +1,7 @@
-"""What the database holds: who owns what, and the state of workspaces, uploads, jobs, links and sign-ins.
+"""The tables of the database: who owns what, and the state of workspaces, uploads, jobs, links and sign-ins.
 
-Owners are named by their mark (`owner_mark`), so that who reads the database cannot take their place. Times are seconds
-since 1970. Bytes (uploads, exports, pages of cells) are files below ``CELLUCID_HOME``; a table names them.
+Owners are named by their mark (`owner_mark`), so that nobody who reads the database can act as one of them. Times are
+seconds since 1970. Data (uploads, exports, pages of cells) are files below ``CELLUCID_HOME`` that a table names.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sqlalchemy import (
     false,
 )
 
-#: Name of the database of one server, below its home.
+#: Name of the SQLite file in the home.
 FILE = "state.db"
 metadata = MetaData(
     naming_convention={
@@ -32,22 +32,22 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-#: Characters of a mark, of a hash in hexadecimal digits, of an id.
+#: Number of hexadecimal digits of a hash (also of an owner's mark), and of an id.
 _HASH, _ID = 64, 32
 
 
 class Json(TypeDecorator[Any]):
-    """Plain JSON as text: PostgreSQL's own type refuses NaN, and nothing looks inside."""
+    """Plain JSON as text: PostgreSQL's own type refuses NaN, and no query needs to look inside."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Any) -> str | None:
-        """Return the text; None is SQL's NULL."""
+        """Return the text of a value; None is SQL's NULL."""
         return None if value is None else json.dumps(value)
 
     def process_result_value(self, value: str | None, dialect: Any) -> Any:
-        """Return what the text holds."""
+        """Return the value of a text."""
         return None if value is None else json.loads(value)
 
 
@@ -63,7 +63,7 @@ servers = Table(
     "servers",
     metadata,
     Column("id", String(_ID), primary_key=True),
-    Column("machine", Text, nullable=False),  # who shares its table of processes; empty where that cannot be told
+    Column("machine", Text, nullable=False),  # see `servers`; servers with the same text see each other's processes
     Column("process", Text, nullable=False),
     _time("beat"),
 )
@@ -91,7 +91,7 @@ workspaces = Table(
     metadata,
     Column("name", String(_HASH), primary_key=True),
     Column("revision", BigInteger, nullable=False),
-    Column("content", Json),  # None: it was never written
+    Column("content", Json),  # None until it is first saved
     _time("opened"),
 )
 workspace_owners = Table(
@@ -116,7 +116,7 @@ uploads = Table(
     Column("offset", BigInteger, nullable=False),
     _time("changed"),
     Column("kept", Text, nullable=False, index=True),
-    Column("writer", String(_ID), nullable=False),  # the server that takes bytes of it just now
+    Column("writer", String(_ID), nullable=False),  # the server that is receiving bytes of it, or empty
 )
 downloads = Table(
     "downloads",
@@ -140,7 +140,9 @@ links = Table(
     Column("sent", BigInteger, nullable=False, server_default="0"),
     Column("workspace", ForeignKey(workspaces.c.name, ondelete="CASCADE"), index=True),
 )
-#: One row for each browser at which somebody signed in or out; the print is the fingerprint of its cookie.
+#: One row for each browser at which somebody signed in or out (`serving.sign_in`); `print` is the fingerprint of its
+#: cookie, `heir` the owner who now has what was made there, `before` the fingerprint of its cookie before signing in,
+#: and `way` a note for coming back from the provider (`serving.way_in`).
 browsers = Table(
     "browsers",
     metadata,
@@ -158,7 +160,7 @@ ended_sign_ins = Table(
     Column("key", String(_HASH), primary_key=True),
     _time("ended"),
 )
-#: Who added an entry of the library. The entry's own record names the owner of an entry from before the database.
+#: Who added an entry of the library. Entries from before the database name the owner in their own record.
 entry_owners = Table(
     "entry_owners",
     metadata,

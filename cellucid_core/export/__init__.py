@@ -1,9 +1,10 @@
 """Write a dataset as Cellucid's prepared export (``compact_v1``) and check what was written.
 
-`ExportSettings` says how (`presets` are good ones), `plan` foresees, `write` writes a zip or a folder and reads it
-back, `verify` checks any export, `do_again` gives the lines that write it once more, `add_to_root` and `zip_root`
-gather several. One module per artefact: points, vectors, obs (with groups), genes, graph, identity; beneath them
-`quantize` and `compress` turn arrays into bytes, `sink` and `staging` put bytes in place.
+`ExportSettings` says how an export is written (`presets` are settings for a purpose), `plan` estimates it, `write`
+writes a zip or a folder and reads it back, `verify` checks any export, `do_again` returns the command and the script
+that write it once more, `add_to_root` and `zip_root` put several together. `cellucid_ready` writes a ``.h5ad`` or
+``.zarr.zip`` instead. `compact` has one module per artefact: points, vectors, obs (with groups), genes, graph,
+identity; beneath them `quantize` and `compress` turn arrays into bytes, `sink` and `staging` put bytes in place.
 """
 
 from __future__ import annotations

@@ -25,11 +25,11 @@ class Again:
     Attributes
     ----------
     command
-        For a shell, one option a line.
+        A command for a shell, one option per line.
     python
-        A script.
+        A Python script that uses the public API.
     files
-        Name → content of the gene lists that both read from the current folder.
+        Name → content of the files with lists of genes; command and script read them from the current folder.
     """
 
     command: str
@@ -49,30 +49,30 @@ def do_again(
     cell_metadata: str | None = None,
     samples: MappingABC[str, str] | Sequence[str] | None = None,
 ) -> Again:
-    """Return what writes the same export from the same file.
+    """Return the command and the script that write the same export from the same file.
 
     Parameters
     ----------
     dataset
-        What was exported.
+        The dataset that was exported.
     choices
         Its mapping before fixes.
     fixes
-        What was asked for, in order, as `cellucid_core.preflight.apply_fixes` takes it.
+        The fixes that were asked for, in order, as `cellucid_core.preflight.apply_fixes` takes them.
     settings
-        How it was written. The id and the name are always spelled out: else they would follow from the file's name.
+        How it was written. The id and the name are always given: without them they would follow from the file's name.
     source, target
         The file's name, or ``demo``; the name of the export.
     modality, cell_metadata
-        As it was opened.
+        As they were given when the dataset was opened.
     samples
-        Of a dataset of several: their names and files, or their names in `source`.
+        For a dataset of several samples: name → file, or the names of the samples in `source`.
     """
     settings = replace(
         settings,
         dataset_id=settings.dataset_id or dataset.id,
         name=settings.name or dataset.name,
-        # Leaving out what is not there needs no words.
+        # No option is needed to leave out what the dataset does not have.
         graph=settings.graph or choices.connectivities is None,
         vectors=settings.vectors or not choices.vectors,
     )
@@ -116,25 +116,25 @@ def do_again(
 
 
 def _in_file(part: GeneChoice, files: dict[str, str]) -> str | None:
-    """Return the name of the file that a long list of genes goes into."""
+    """Return the name of the file that a long list of genes goes into, and put its content into `files`."""
     if part.kind != "list" or len(part.ids) <= MOST_LISTED:
         return None
     name = f"genes-{len(files) + 1}.txt" if files else "genes.txt"
-    # Under a header of its own, so that no gene is taken for one.
+    # The header keeps the reader from taking the first gene for one.
     files[name] = "".join(f"{line}\n" for line in ("gene", *map(quoted_gene, part.ids)))
     return name
 
 
 def named_choices(dataset: Dataset, choices: Mapping) -> tuple[str, ...]:
-    """Return those of `settings.LAUNCH` that the user chose otherwise than the default.
+    """Return those of `settings.LAUNCH` in which the user's choice differs from the default.
 
-    The command line has to name them, and what it names the viewer is told.
+    The command line has to name them, and the export tells the viewer every choice that the command line names.
     """
     return tuple(name for name in LAUNCH if name in _choices(dataset, choices))
 
 
 def _choices(dataset: Dataset, choices: Mapping) -> dict[str, Any]:
-    """Return what the user chose otherwise than the default, as arguments of `cellucid_core.dataset.choose`."""
+    """Return the choices that differ from the default, as arguments of `cellucid_core.dataset.choose`."""
     usual = default_mapping(dataset)
     found: dict[str, Any] = {}
     if dict(choices.embeddings) != dict(usual.embeddings):
@@ -183,12 +183,12 @@ def _text(value: object) -> str:
 
 
 def _option(name: str, value: str) -> str:
-    """Return an option and its value; one that begins with a dash must not be taken for an option."""
+    """Return an option and its value, joined by ``=`` where the value would be taken for an option itself."""
     return shlex.quote(f"{name}={value}") if value.startswith("-") else f"{name} {shlex.quote(value)}"
 
 
 def _row(names: Sequence[str]) -> str:
-    """Return names as an option lists them."""
+    """Return names as an option takes them: one line of CSV."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(names)
     return line.getvalue()
@@ -203,7 +203,7 @@ def _script(
     source: str | dict[str, str],
     target: str,
 ) -> str:
-    """Return lines of the public API (`cellucid_core.api`)."""
+    """Return a script that calls the public API (`cellucid_core.api`)."""
     given = {name: value for name, value in opened.items() if value} | chosen
     if "matrix" in given:
         matrix = given.pop("matrix")
@@ -213,7 +213,7 @@ def _script(
     lines = ["import cellucid_core as cc", "", _call("data = cc.open", [repr(source), *_named(given)])]
     if fixes:
         lines.append(_call("data = cc.preflight(data).fix", [repr(asked) for asked in fixes]))
-    settings = {name: value for name, value in changed.items() if name != "format"}  # by the target's name
+    settings = {name: value for name, value in changed.items() if name != "format"}  # follows from the target's name
     if genes:
         settings = {"genes": genes[0] if len(genes) == 1 else genes, **settings}
     lines.append(_call("cc.export", ["data", repr(target), *_named(settings)]))

@@ -1,4 +1,4 @@
-"""What the viewer, or whoever hosts the export, will suffer from, and what to change."""
+"""What will be slow or hard to use in the viewer, or for whoever hosts the export, and what to change."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 #: Every gene is a file. From about here unpacking, uploading and hosting them takes longer than anything else; network
 #: file systems and git hosts are slow with tens of thousands of files in a folder.
 MANY_FILES = 20_000
-#: GitHub Pages serves sites of up to 1 GB, and a browser's visitors wait for what they look at.
+#: GitHub Pages serves sites of up to 1 GB, and visitors wait until their browser has what they look at.
 LARGE_BYTES = 10**9
-#: From here on, what Cellucid's documentation calls large: all genes only with a reason.
+#: Cellucid's documentation calls datasets of this many cells large and advises against exporting all their genes.
 LARGE_CELLS, MOST_GENES_OF_LARGE = 200_000, 5_000
-#: Below this, plain files and wide numbers do no harm.
+#: Bytes below which uncompressed files and wide numbers do no harm.
 SMALL_BYTES = 100 * 10**6
 #: Codes of a column with more categories take two bytes, and no legend shows them.
 MANY_CATEGORIES = 254
-#: A column of names: nearly every cell has a category of its own.
+#: Share of categories among the cells, and number of cells, from which on a column is one of names.
 OWN_CATEGORY, OWN_CATEGORY_CELLS = 0.9, 50
 #: Each column is a line in the viewer's list of fields, and all of them are read when it starts.
 MANY_COLUMNS = 100
@@ -31,15 +31,7 @@ MANY_COLUMNS = 100
 
 @dataclass(frozen=True)
 class Caution:
-    """One thing that will not be good in the viewer.
-
-    Attributes
-    ----------
-    what
-        What it will be like.
-    change
-        What to change.
-    """
+    """One thing that will be slow or hard to use, and what to change; one sentence each."""
 
     what: str
     change: str
@@ -59,22 +51,22 @@ def cautions(
     gene_bytes: int,
     raw_bytes: int,
 ) -> tuple[Caution, ...]:
-    """Return what the viewer will suffer from.
+    """Return what will be slow or hard to use in the viewer.
 
     Parameters
     ----------
     view
-        What will be exported.
+        What is exported.
     settings
-        How.
+        How it is exported.
     n_genes, files
-        Written.
+        Number of genes and of files that are written.
     n_categories
-        Column of categories → how many it has.
+        Column of categories → its number of categories.
     estimated_bytes, gene_bytes
-        As written: of everything, and of the genes.
+        Bytes as written, of everything and of the genes.
     raw_bytes
-        Before compression.
+        Bytes before compression.
     """
     found = _about_genes(view, settings, n_genes, gene_bytes)
     if settings.format == "compact" and files > MANY_FILES:

@@ -1,4 +1,4 @@
-"""What a choice of genes means in a dataset: their positions, what is missing, what the user should know."""
+"""The genes that a choice means in a dataset: their positions, which are missing, what the user should know."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from cellucid_core.ranking import kept_markers, kept_variability, most_variable
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: Told what is being done, genes done, all genes; may raise to cancel.
+#: Called with what is being done, the genes done and the number of all genes; may raise to cancel.
 ChoiceProgress = Callable[[str, int, int], None]
-#: Markers of each category that are ranked at once, so that asking for a few more costs nothing.
+#: Markers of each category that are ranked at least, so that asking for a few more later costs nothing.
 _RANKED = 100
 
 
@@ -30,13 +30,13 @@ class ChosenGenes:
     Attributes
     ----------
     positions
-        Their positions in the view, in the order of the export, int64.
+        Their positions in the view, in the order of the export, int64 (n_chosen,).
     ids
         Their ids.
     missing
-        Ids that were asked for and are not there.
+        Ids that were asked for and are not in the dataset.
     warnings
-        In plain words.
+        What the user should know, one sentence each; `missing_sentence` is among them.
     """
 
     positions: np.ndarray
@@ -46,19 +46,19 @@ class ChosenGenes:
 
     @property
     def missing_sentence(self) -> str:
-        """That genes are missing, in plain words; empty if none is. Stands among the warnings, too."""
+        """The sentence that says which genes are missing; empty if none is."""
         return _missing_sentence(self.missing) if self.missing else ""
 
 
 class GeneChooser:
-    """Finds genes in one view, and remembers what takes long: how variable genes are, and what marks a column.
+    """Finds genes in one view, and remembers what takes long: how variable genes are, and the markers of a column.
 
     Parameters
     ----------
     view
         The dataset.
     threads
-        How many genes are worked on at a time.
+        Number of genes that are worked on at a time.
     """
 
     def __init__(self, view: View, threads: int = 1) -> None:
@@ -75,19 +75,20 @@ class GeneChooser:
         Parameters
         ----------
         report
-            Told what is being done, genes done and all genes; it may raise to cancel.
+            Called with what is being done, the genes done and the number of all genes; it may raise to cancel.
         ready_only
-            Whether a large matrix is not to be read for it here and now.
+            Whether to raise `NotComputed` instead of reading a large matrix now.
 
         Raises
         ------
         InputError
-            If genes are asked for and there is no expression, if none of those named is there, or if markers are asked
-            for of a column that is not there or has no categories.
+            If genes are asked for and there is no expression, if none of the named genes is in the dataset, or if
+            markers are asked for of a column that does not exist or has no categories.
         WorkRefused
-            If no gene varies, or no category has cells enough to be compared.
+            If no gene varies, if the matrix does not suit a search for variable genes, or if no category has enough
+            cells to be compared with the rest.
         NotComputed
-            If it would take long, was not done before, and `ready_only`.
+            If `ready_only` is set and what takes long was not computed before.
         """
         view = self._view
         if choice.kind == "none" or (choice.kind == "all" and view.expression is None):
@@ -181,5 +182,5 @@ def _saying(report: ChoiceProgress | None, what: str) -> Callable[[int, int], No
 
 
 def some(names: Sequence[str]) -> str:
-    """Return the first five names in a row."""
+    """Return the first five names, separated by commas, and ``…`` if there are more."""
     return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")

@@ -1,6 +1,6 @@
 """Compare decoded arrays of an export with the view that it was made from.
 
-Every function returns what differs, as the end of a sentence that begins with the file's name, or nothing.
+Problems are ends of sentences that begin with the file's name.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from cellucid_core.prepared import MARKER, MAX_QUANT, Categories, Numbers, dequa
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: Half a step, and what float64 needs to compute it.
+#: Half a step, and room for the rounding of float64.
 _HALF = 0.5 + 1e-6
-#: Limits may have gone through float32.
+#: Largest difference between limits, relative to the larger limit: they may have been rounded to float32.
 _LIMITS = 1e-6
 
 
@@ -48,9 +48,9 @@ class Found:
     Attributes
     ----------
     problems
-        What differs.
+        What differs, as ends of sentences.
     error_steps
-        Largest error in quantization steps.
+        Largest error, in quantization steps.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -58,9 +58,16 @@ class Found:
 
 
 class SourceArrays:
-    """The arrays of a view as an export should have them, made when they are first needed.
+    """The arrays of a view as an export should have them, computed when they are first needed.
 
-    Not for several threads at a time, except `gene`.
+    The properties take no lock: read those that a method needs before several threads call it.
+
+    Parameters
+    ----------
+    view
+        What was exported.
+    min_points
+        Cells that a category needs for a centroid; None if it is not known.
     """
 
     def __init__(self, view: View, min_points: int | None = None) -> None:
@@ -69,31 +76,31 @@ class SourceArrays:
 
     @cached_property
     def points(self) -> dict[int, Points]:
-        """Normalized coordinates of every dimension of the view."""
+        """Dimension → normalized coordinates."""
         return {d: normalize(self.view.embedding(d), d) for d in self.view.dimensions}
 
     @cached_property
     def vectors(self) -> dict[tuple[str, int], np.ndarray]:
-        """Scaled vector fields."""
+        """(Field id, dimension) → scaled vectors, float32 (n_cells, dimension)."""
         scales = {d: item.scale for d, item in self.points.items()}
         written = vector_fields(self.view.vectors(), scales, self.view.n_cells)
         return {(name, d): array for name, d, array in written.arrays}
 
     @cached_property
     def edges(self) -> Edges | None:
-        """Edges of the chosen graph."""
+        """Edges of the chosen graph, or None."""
         graph = self.view.graph()
         return None if graph is None else edges(graph)
 
     @cached_property
     def latent(self) -> np.ndarray:
-        """The latent space, float32."""
+        """The latent space, float32 (n_cells, k)."""
         latent: np.ndarray = np.ascontiguousarray(self.view.latent(), dtype=np.float32)
         return latent
 
     @cached_property
     def column_keys(self) -> dict[str, str]:
-        """Name in the export → name in the source."""
+        """Column's name in the export → its name in the source."""
         return {self.view.exported_name(key): key for key in self.view.obs_keys}
 
     @cached_property
@@ -106,7 +113,7 @@ class SourceArrays:
         return place
 
     def gene(self, spec: Numbers, written: np.ndarray) -> Found:
-        """Compare one gene."""
+        """Compare a gene with its codes or float32 values, (n_cells,)."""
         position, expression = self.gene_positions.get(spec.key), self.view.expression
         if position is None or expression is None:
             return Found(["is of a gene that the source does not have"])
@@ -114,7 +121,7 @@ class SourceArrays:
         return compare_numbers(spec, written, values, cells if expression.is_sparse else None)
 
     def number_column(self, spec: Numbers, written: np.ndarray) -> Found:
-        """Compare a column of numbers."""
+        """Compare a column of numbers with its codes or float32 values, (n_cells,)."""
         key = self.column_keys.get(spec.key, spec.key)
         try:
             if self.view.kind(key) != "continuous":
@@ -126,7 +133,17 @@ class SourceArrays:
     def category_column(
         self, spec: Categories, codes: np.ndarray, outliers: np.ndarray, quantile: float | None
     ) -> Found:
-        """Compare a column of categories, its centroids and its outlier quantiles."""
+        """Compare a column of categories, its centroids and its outlier quantiles.
+
+        Parameters
+        ----------
+        spec
+            What the manifest says of it, with the centroids.
+        codes, outliers
+            As they are stored, (n_cells,).
+        quantile
+            Share of a category's cells that centroids were taken from; None for no centroids.
+        """
         key = self.column_keys.get(spec.key, spec.key)
         try:
             if self.view.kind(key) != "categorical":
@@ -168,9 +185,10 @@ class SourceArrays:
 
 
 def _minimums(made: Callable[[int], list[dict[str, Any]]], likely: int, low: int, high: int) -> Iterator[int]:
-    """Yield the smallest sizes of a category that can tell exports apart, the likely one first.
+    """Yield the values of `min_points` that lead to different centroids, the likely one first.
 
-    The number also decides how many cells must remain for a trimmed centroid, so it matters at the trimmed sizes.
+    It decides which categories have a centroid and how many cells must remain for a trimmed one, so between `low` and
+    `high` only the trimmed sizes make a difference.
     """
     yield likely
     trimmed = {entry["n_points"] + 1 for entry in made(low)}
@@ -178,7 +196,7 @@ def _minimums(made: Callable[[int], list[dict[str, Any]]], likely: int, low: int
 
 
 def _rank_slack(groups: Groups) -> np.ndarray:
-    """One rank, per cell: distances that are equal but for the last digit may change places between machines."""
+    """Return one rank for each cell, as a quantile: nearly equal distances may change places between machines."""
     slack = np.zeros(len(groups.order))
     for category in np.flatnonzero(groups.sizes):
         slack[groups.cells(int(category))] = 1.0 / groups.sizes[category]
@@ -214,17 +232,17 @@ def compare_numbers(
     written
         Codes or float32 values, (n_cells,).
     values
-        The source's stored values.
+        The source's stored values, (n_stored,).
     cells
-        Where they belong, or None for all cells in order; the others are 0.
+        The cells that they belong to, (n_stored,); the others are 0. None: all cells in order.
     slack
-        Differences that are allowed on top, (n_cells,).
+        Further difference that is allowed in each cell, in units of the values, (n_cells,).
 
     Returns
     -------
     Found
-        Without problems if floats are equal, or codes within half a step, the marker exactly where the source is not
-        finite, and the limits those of the source.
+        No problems if floats equal the source's as float32; or, for codes, if values are within half a step, the marker
+        stands exactly where the source is not finite, and the limits are those of the source.
     """
     if cells is not None and len(values) == len(written):
         cells = None  # nothing is absent
@@ -270,13 +288,13 @@ def compare_numbers(
 def _errors(
     spec: Numbers, codes: np.ndarray, values: np.ndarray, step: float, slack: np.ndarray | None
 ) -> tuple[float, int]:
-    """Largest error in steps, and the number of markers that should not be or are missing."""
+    """Return the largest error in steps, and the number of cells whose marker is missing or wrong."""
     if slack is None:
         with np.errstate(invalid="ignore", over="ignore"):
             error = _decode(spec, codes)
             error -= values
             largest = float(np.abs(error, out=error).max(initial=0.0))
-        if np.isfinite(largest):  # so is every value, and no code is the marker
+        if np.isfinite(largest):  # then every value is finite, and no code is the marker
             return largest / step, 0
     marked, finite = codes == MARKER[spec.bits or 8], np.isfinite(values)
     mismatch = int((marked == finite).sum())
@@ -298,7 +316,14 @@ def stored_errors(
     marker: int,
     zero: int,
 ) -> tuple[float, int, int]:
-    """What `_errors` finds, and how many codes are `zero`, in one pass over stored entries (to be `compiled`)."""
+    """Compare stored entries in one pass (to be `compiled`).
+
+    Returns
+    -------
+    tuple
+        The largest error in units of the values (`_errors` gives steps); the number of cells whose marker is missing or
+        wrong; the number of codes that are `zero`.
+    """
     largest, mismatch, zeros = 0.0, 0, 0
     for k in range(len(cells)):
         code, value = written[cells[k]], np.float64(values[k])

@@ -1,4 +1,4 @@
-"""Genes of an export that a cluster encodes: blocks of them become files in the folder that it shares."""
+"""Let a cluster encode the genes of an export: its workers write each block to a file in a shared folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cellucid_core.running import Share, executor
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
 
-#: Seconds after which who waits for others says that it still does.
+#: Seconds between two calls of `waiting` while a block is not ready.
 _LOOK_EVERY = 0.25
 
 
@@ -34,18 +34,23 @@ def encoded_elsewhere(
     level: int | None,
     waiting: Callable[[], None],
 ) -> Iterator[Iterator[tuple[list[tuple[str, bytes]], list[list[Any]]]]]:
-    """Let a cluster encode blocks of genes; yield what yields them in order, as `compact.genes.encode_block` does.
+    """Let a cluster encode blocks of genes while the context is open.
 
     Parameters
     ----------
     expression
         A matrix that is `spread`.
     blocks
-        Ids and positions of the genes of each.
+        Id and position of each gene of a block.
     bits, level
-        As `encode_block`.
+        As `compact.genes.encode_block` takes them.
     waiting
-        Called now and then while a block is waited for; raises to give up.
+        Called every 0.25 seconds while a block is not ready; may raise to give up.
+
+    Yields
+    ------
+    Iterator
+        What `compact.genes.encode_block` returns of each block, in order; raises what a worker raised.
     """
     ended: SimpleQueue[tuple[int, Any]] = SimpleQueue()
     left = Event()
@@ -91,12 +96,16 @@ def encoded_elsewhere(
 def encode_into(
     about: Path, genes: Sequence[tuple[str, int]], bits: int | None, level: int | None, file: Path, report: Share
 ) -> tuple[list[str], list[list[Any]]]:
-    """Encode a block where this runs, put its files into one, and return their names and manifest entries.
+    """Encode a block on a worker, write its files into one, and return their names and manifest entries.
 
     Parameters
     ----------
     about
-        Where the matrix lies (`Expression.save`).
+        The file that `Expression.save` wrote.
+    genes, bits, level
+        As `compact.genes.encode_block` takes them.
+    file
+        What is written: the files' sizes as int64, then their contents.
     """
     contents, entries = gene_files.encode_block(_expression(about), genes, bits, level)
     report(0.9)
@@ -114,7 +123,7 @@ def _expression(about: Path) -> Expression:
 
 
 def _read(file: Path, names: Sequence[str]) -> list[tuple[str, bytes]]:
-    """Return the files that `encode_into` put into one; that is gone then."""
+    """Return the files that `encode_into` put into one, and delete that one."""
     with file.open("rb") as source:
         sizes = np.frombuffer(source.read(8 * len(names)), np.int64).tolist()
         files = [(name, source.read(size)) for name, size in zip(names, sizes, strict=True)]

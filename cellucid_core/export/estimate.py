@@ -1,7 +1,7 @@
 """How many bytes an export will have and how long it will take, from writing samples of it.
 
-Everything is encoded and compressed as the export does it, but only some genes, and of large datasets only some cells.
-Results are remembered, so that after a change only what it concerns is measured again.
+Samples are encoded and compressed as the export does it: some genes, and of large datasets some cells. Results are
+remembered, so that after a change of settings only what depends on it is measured again.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SAMPLE_GENES, _TIMED_GENES = 24, 8
-#: Genes whose names are measured.
+#: Genes whose names are counted for the size of the manifest.
 _NAMED = 1000
-#: Cells of a sample: runs of neighbours in the file, spread over it, so that what is sorted stays sorted.
+#: Cells of a sample: this many runs of this many cells, spread over the file. Runs keep what is sorted sorted.
 _RUNS, _RUN = 8, 4096
 #: Bytes of the edges that are compressed to estimate the rest.
 _EDGE_SAMPLE = 2**20
-#: Seconds for each file beside its bytes: its entry, opening it again.
+#: Seconds for each file apart from its bytes: for its zip entry and for opening it again.
 _PER_FILE = 1.5e-4
-#: Seconds for each byte as written: checksums, reading it again.
+#: Seconds for each byte as written: for checksums and for reading it again.
 _PER_BYTE = 5e-9
-#: What a further thread adds to one.
+#: Share of one thread's work that each further thread adds.
 _THREAD_GAIN = 0.75
 
 
@@ -60,18 +60,12 @@ class Artefact:
     files: int
     raw_bytes: int
     estimated_bytes: int
-    #: Processor time to write them and read them back, on one thread.
+    #: Processor time to write them and read them back on one thread, in seconds.
     seconds: float = 0.0
 
 
 class Estimator:
-    """Measures samples of one view's export.
-
-    Parameters
-    ----------
-    view
-        What will be exported.
-    """
+    """Estimates the artefacts of one view's export from samples; each method returns some of them."""
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -84,7 +78,7 @@ class Estimator:
 
     @cached_property
     def _cells(self) -> np.ndarray | slice:
-        """The cells of the sample."""
+        """The cells of the sample: all, or their positions."""
         n = self._view.n_cells
         if n <= _RUNS * _RUN:
             return slice(None)
@@ -97,7 +91,7 @@ class Estimator:
         return max(1.0, self._view.n_cells / (_RUNS * _RUN))
 
     def coordinates(self, settings: ExportSettings) -> list[Artefact]:
-        """Points, and vector fields if they go along."""
+        """Estimate the points, and the vector fields if they are exported."""
         found = [self._once(("points", settings.compression), lambda: self._points(settings.compression))]
         if settings.vectors:
             found.append(self._once(("vectors", settings.compression), lambda: self._vectors(settings.compression)))
@@ -118,12 +112,12 @@ class Estimator:
     def _artefact(self, name: str, arrays: list[np.ndarray], level: int, began: float) -> Artefact:
         sampled = sum(len(_stored(array, Compressor(level) if level else None)) for array in arrays)
         raw = sum(array.nbytes for array in arrays)
-        # Reading back decodes, computes the source's arrays again and compares: about as much work.
+        # Reading back decodes, computes the source's arrays again and compares: about as much work as writing.
         seconds = 2 * (time.thread_time() - began) * self._share
         return Artefact(name, len(arrays), round(raw * self._share), round(sampled * self._share), seconds)
 
     def columns(self, settings: ExportSettings) -> list[Artefact]:
-        """Columns of the cell table, and their manifest."""
+        """Estimate the columns of the cell table, and their manifest."""
         bits, level = settings.obs_quantization, settings.compression
         found, manifest, seconds = [], 0, 0.0
         for key in self._view.obs_keys:
@@ -179,7 +173,7 @@ class Estimator:
         return {d: normalize(self._view.embedding(d)[self._cells], d).array for d in self._view.dimensions}
 
     def genes(self, settings: ExportSettings, genes: ChosenGenes) -> list[Artefact]:
-        """Genes and their manifest; nothing without genes."""
+        """Estimate the genes and their manifest; an empty list without genes."""
         if not len(genes.ids):
             return []
         which = hashlib.sha256(genes.positions.tobytes()).digest()
@@ -189,7 +183,7 @@ class Estimator:
     def _genes(self, bits: int | None, level: int, genes: ChosenGenes) -> list[Artefact]:
         expression = self._view.expression
         assert expression is not None
-        # What a gene compresses to follows from how many cells have it, and that is known of every gene.
+        # A gene's compressed size depends on its number of stored values, which is known for every gene.
         stored = (expression.stats.n_nonzero + expression.stats.n_not_finite)[genes.positions]
         n = len(stored)
         order = np.argsort(stored, kind="stable")
@@ -200,7 +194,7 @@ class Estimator:
             len(_stored(encode_gene(expression, int(genes.positions[gene]), bits).array, compressor)) for gene in sample
         ]
         first = time.thread_time() - began
-        # The compressor knows the genes now, as it does in each block after the first genes of a kind.
+        # The compressor now knows how to compress these, as it does in each block after its first genes.
         timed = sample[:: max(1, len(sample) // _TIMED_GENES)]
         spent = [_seconds_of(expression, int(genes.positions[gene]), bits, compressor) for gene in timed]
         block = len(blocks(n, self._view.n_cells, bits)[0])
@@ -216,7 +210,7 @@ class Estimator:
         ]
 
     def graph(self, settings: ExportSettings) -> list[Artefact]:
-        """Edges and their manifest; nothing without a graph."""
+        """Estimate the edges and their manifest; an empty list without a graph."""
         if not settings.graph:
             return []
         return self._once(("graph", settings.compression), lambda: self._graph(settings.compression))
@@ -235,19 +229,19 @@ class Estimator:
         ]
 
     def _edges(self) -> tuple[int | None, list[np.ndarray], float]:
-        """Return the bytes of each end's file, the beginning of both, and the seconds that edges take."""
+        """Return the bytes of one file of edges, the beginning of both files, and the seconds that edges take."""
         began = time.thread_time()
         matrix = self._view.graph()
         if matrix is None:
             return None, [], 0.0
         found = edges(matrix)
         length = _EDGE_SAMPLE // found.sources.itemsize
-        pieces = [found.sources[:length].copy(), found.destinations[:length].copy()]  # all would fill the memory
-        return found.sources.nbytes, pieces, 2 * (time.thread_time() - began)  # and once more for reading back
+        pieces = [found.sources[:length].copy(), found.destinations[:length].copy()]  # views would keep all edges
+        return found.sources.nbytes, pieces, 2 * (time.thread_time() - began)  # reading back takes as long
 
 
 def _stored(array: np.ndarray, compressor: Compressor | None) -> Buffer:
-    """Return an array's bytes as they are in the export."""
+    """Return an array's bytes as they are stored in the export."""
     raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
     return compressor.gzip(raw) if compressor else raw
 
@@ -265,15 +259,15 @@ def _seconds_of(expression: Expression, position: int, bits: int | None, compres
 
 
 def _over_all(stored: np.ndarray, sample: np.ndarray, measured: Sequence[float]) -> float:
-    """Return the sum over all genes of what was measured on some, between them by their number of stored values."""
+    """Return the sum over all genes of what was measured on some, interpolated by the number of stored values."""
     counts, which = np.unique(stored[sample], return_inverse=True)
     return float(np.interp(stored, counts, np.bincount(which, measured) / np.bincount(which)).sum())
 
 
 def seconds_in_all(artefacts: list[Artefact], threads: int) -> float:
-    """Return how long writing and reading back takes on a machine that does nothing else.
+    """Return how many seconds writing and reading back take on an idle machine.
 
-    Threads share the work, but not all of it.
+    Each further thread counts as `_THREAD_GAIN` of one, and the time per file is not shared.
     """
     work = sum(item.seconds + _PER_BYTE * item.estimated_bytes for item in artefacts)
     return work / (1 + _THREAD_GAIN * (threads - 1)) + _PER_FILE * sum(item.files for item in artefacts)

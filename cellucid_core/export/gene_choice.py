@@ -19,9 +19,9 @@ _NEEDS_QUOTES = re.compile("[,;\\s\"'“”‘’„`\ufeff]|^[@#]|^hvg:|^marker
 class GeneChoice:
     """Which genes are exported.
 
-    A gene that several parts of a union name is written once, at its first place. The parts follow one another in their
-    order; within a part, ``all`` and ``hvg`` keep the dataset's order, ``list`` its own, and ``markers`` goes through
-    the categories, best gene first.
+    A gene that several parts of a union name is written once, at its first place. The parts are written in their order;
+    within a part, ``all`` and ``hvg`` keep the dataset's order, ``list`` its own, and ``markers`` goes through the
+    categories, best gene first.
 
     Attributes
     ----------
@@ -29,14 +29,19 @@ class GeneChoice:
         ``"all"``, ``"hvg"`` (the most variable), ``"markers"`` (of each category of a column), ``"list"``, ``"none"``
         or ``"union"``.
     n
-        How many, for ``"hvg"`` (and any that vary as much as the last one); how many of each category, for
-        ``"markers"``.
+        For ``"hvg"`` the number of genes (those that vary as much as the last one are added); for ``"markers"`` the
+        number of genes of each category.
     ids
-        Their ids in the order of the export, for ``"list"``.
+        For ``"list"`` the ids, in the order of the export.
     column
-        The obs column, for ``"markers"``.
+        For ``"markers"`` the obs column.
     parts
-        What is put together, for ``"union"``; no part is a union itself.
+        For ``"union"`` the choices that are put together; no part is a union itself.
+
+    Raises
+    ------
+    InputError
+        If `kind` is unknown, or what it needs is missing or wrong.
     """
 
     kind: GeneKind = "all"
@@ -62,7 +67,7 @@ class GeneChoice:
 
     @classmethod
     def of(cls, parts: Iterable[GeneChoice]) -> GeneChoice:
-        """Put choices together: unions are opened, ``none`` and repeats fall away, one part stays itself."""
+        """Put choices together: unions are flattened, ``none`` and repeats are dropped, one part stays itself."""
         plain = [piece for part in parts for piece in part.each if piece.kind != "none"]
         distinct = tuple(dict.fromkeys(plain))
         if not distinct:
@@ -76,23 +81,23 @@ class GeneChoice:
 
     @property
     def named(self) -> frozenset[str] | None:
-        """The ids, where nothing but lists names genes; else None."""
+        """The ids, if the choice consists of lists only; else None, also for ``none``."""
         if any(part.kind not in ("list", "none") for part in self.each):
             return None
         return None if self.kind == "none" else frozenset(gene for part in self.each for gene in part.ids)
 
     @property
     def at_most(self) -> int | None:
-        """How many genes this can be at most, where that does not depend on the dataset; else None.
+        """The largest number of genes that this can be; None if it depends on the dataset.
 
-        Genes that vary exactly as much as the last one of ``hvg`` come on top (`most_variable`).
+        Genes that vary exactly as much as the last one of ``hvg`` are not counted (`most_variable`).
         """
         if any(part.kind in ("all", "markers") for part in self.each):
             return None
         return sum(part.n if part.kind == "hvg" else len(part.ids) for part in self.each)
 
     def to_words(self) -> tuple[str, ...]:
-        """Return what ``--genes`` has to be given, once for each word, to get this choice."""
+        """Return the words that make this choice, each the value of one ``--genes``."""
         return tuple(_word(part) for part in self.each)
 
 
@@ -107,7 +112,7 @@ def _word(part: GeneChoice) -> str:
 
 
 def quoted_gene(gene: str) -> str:
-    """Return a gene so that `parse_genes` reads it back, whatever separators it holds."""
+    """Return a gene, in quotes if needed, so that `parse_genes` reads it back as one gene."""
     if not _NEEDS_QUOTES.search(gene):
         return gene
     quote = next((pair for pair in ('""', "''", "“”", "``") if pair[0] not in gene and pair[1] not in gene), '""')
@@ -115,18 +120,18 @@ def quoted_gene(gene: str) -> str:
 
 
 def parse_gene_choice(text: str | Sequence[str]) -> GeneChoice:
-    """Read the command line's choice of genes.
+    """Read a choice of genes as the command line takes it.
 
     Parameters
     ----------
     text
-        ``all``, ``none``, ``hvg:N``, ``markers:COLUMN:N``, ids between commas, or ``@FILE`` (`cellucid_core.genes` says
-        how files are read). Several of these are a union.
+        ``all``, ``none``, ``hvg:N``, ``markers:COLUMN:N``, ids separated by commas, or ``@FILE``
+        (`cellucid_core.genes.read_gene_file`). Several of these are a union.
 
     Raises
     ------
     InputError
-        If one is none of these, or a file cannot be read.
+        If a word is none of these, or a file cannot be read.
     """
     words = [text] if isinstance(text, str) else list(text)
     return GeneChoice.of([_parse(word) for word in words])

@@ -1,4 +1,4 @@
-"""Run tasks on threads, take the results in order, hold only a few of them."""
+"""Run tasks on threads and take their results in order, while only a few of them are held in memory."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def in_order(tasks: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
     Parameters
     ----------
     tasks
-        Taken one by one as room becomes free.
+        Taken from the iterable one by one, on the caller's thread.
     threads
-        With 1, everything runs on the caller's thread.
+        Number of threads; with 1, everything runs on the caller's thread.
     """
     if threads == 1:
         for task in tasks:

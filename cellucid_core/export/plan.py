@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 #: Longest file name of the common file systems, less the longest ending (``.outliers.u16.gz``).
 _LONGEST_KEY = 255 - 16
-#: Bytes around each file of a zip beside its name, which stands there twice.
+#: Bytes of a file's two headers in a zip, without its name, which each of them holds.
 _ZIP_ENTRY = 76
-#: Length of what surrounds a gene's id in its file's name: ``/var/….values.u8.gz``.
+#: Characters around a gene's id in the name of its file: ``/var/….values.u8.gz``.
 _NAME_BYTES = 18
 
 
@@ -38,19 +38,19 @@ class ExportPlan:
     dataset_id
         Name of the folder in the zip.
     artefacts
-        Kinds of files, in the order they are written.
+        Kinds of files, in the order in which they are written.
     genes
         The genes.
     files, raw_bytes, estimated_bytes
         Sums over the artefacts.
     estimated_seconds
-        With reading everything back.
+        Seconds, reading back included.
     warnings
-        What the user should know.
+        What the user should know, one sentence each.
     cautions
-        What the viewer will suffer from, with what to change.
+        What will be slow or hard to use in the viewer, and what to change.
     refusals
-        Why `write` would refuse; empty if it would not.
+        Why `write` would refuse a prepared export, one sentence each. If there are any, there are no artefacts.
     """
 
     dataset_id: str
@@ -63,22 +63,22 @@ class ExportPlan:
 
     @property
     def files(self) -> int:
-        """Number of files."""
+        """Number of files that will be written."""
         return sum(artefact.files for artefact in self.artefacts)
 
     @property
     def raw_bytes(self) -> int:
-        """Bytes before compression."""
+        """Bytes of all files before compression."""
         return sum(artefact.raw_bytes for artefact in self.artefacts)
 
     @property
     def estimated_bytes(self) -> int:
-        """Bytes as written, estimated."""
+        """Estimated bytes of all files as written."""
         return sum(artefact.estimated_bytes for artefact in self.artefacts)
 
     @property
     def estimated_zip_bytes(self) -> int:
-        """Size of the zip, estimated."""
+        """Estimated size of the zip in bytes."""
         n_genes = len(self.genes.ids)
         names = self.files * (len(self.dataset_id) + _NAME_BYTES) + sum(map(len, self.genes.ids[:1000])) * (
             n_genes / max(1, min(n_genes, 1000))
@@ -87,13 +87,7 @@ class ExportPlan:
 
 
 class Planner:
-    """Plans exports of one view; remembers what does not depend on the setting that changed.
-
-    Parameters
-    ----------
-    view
-        The dataset.
-    """
+    """Plans exports of one view, and remembers what does not depend on the setting that changed."""
 
     def __init__(self, view: View) -> None:
         self.view = view
@@ -104,37 +98,35 @@ class Planner:
     def genes(
         self, settings: ExportSettings, report: ChoiceProgress | None = None, *, ready_only: bool = False
     ) -> ChosenGenes:
-        """Return the genes that the settings choose; raises as `choose_genes` does."""
+        """Return the genes that the settings choose; parameters and errors are those of `GeneChooser.choose`."""
         if self._chooser is None:
             self._chooser = GeneChooser(self.view, settings.threads)
         if settings.genes not in self._chosen:
             self._chosen = {
                 settings.genes: self._chooser.choose(settings.genes, report, ready_only=ready_only)
-            }  # the last one, no more
+            }  # only the last choice is kept
         return self._chosen[settings.genes]
 
     def plan(
         self, settings: ExportSettings, report: ChoiceProgress | None = None, *, ready_only: bool = False
     ) -> ExportPlan:
-        """Foresee an export.
+        """Plan an export.
 
         Parameters
         ----------
         settings
             How it will be written.
-        report
-            Called with what is being done, genes done and all genes, while genes are chosen; it may raise to cancel.
-        ready_only
-            Whether a large matrix is not to be read to choose genes here and now.
+        report, ready_only
+            As `GeneChooser.choose` takes them.
 
         Raises
         ------
         InputError, WorkRefused, NotComputed
-            As `GeneChooser.choose`.
+            As `GeneChooser.choose`; also if a chosen array or column cannot be written.
         """
         view, estimator = self.view, self._estimator
         genes = self.genes(settings, report, ready_only=ready_only)
-        # In an AnnData names are no files.
+        # Only in a prepared export is every name a file.
         why = tuple(refusals(view, genes, settings)) if settings.format == "compact" else ()
         artefacts: list[Artefact] = []
         if settings.format != "compact":
@@ -173,22 +165,22 @@ class Planner:
 
 
 def plan(view: View, settings: ExportSettings) -> ExportPlan:
-    """Foresee one export; see `Planner.plan`."""
+    """Plan one export; see `Planner.plan`."""
     return Planner(view).plan(settings)
 
 
 def refusals(view: View, genes: ChosenGenes, settings: ExportSettings) -> list[str]:
     """Return why a prepared export cannot be written, one sentence each.
 
-    Two keys of one folder must not be one file, not even on systems that ignore letter case; a key must fit into a
-    file name; and values must fit into what they are written as.
+    Two keys must not share a file, not even on systems that ignore letter case; a key must fit into a file name; and
+    values must fit into the type that they are written as.
     """
     found = [] if view.dimensions else ["There is no embedding."]
     return found + _name_refusals(view, genes.ids) + _value_refusals(view, genes, settings)
 
 
 def _value_refusals(view: View, genes: ChosenGenes, settings: ExportSettings) -> list[str]:
-    """Say which values would be written as infinite, or span more than the decoding formula can hold."""
+    """Name the genes and columns with values beyond float32, or that span more than the decoding formula can hold."""
     found = []
     if view.expression is not None and len(genes.ids):
         stats = view.expression.stats
@@ -244,7 +236,7 @@ def _name_refusals(view: View, genes: Sequence[str]) -> list[str]:
 
 
 def name_warnings(view: View, genes: Sequence[str]) -> list[str]:
-    """Return warnings about names that Windows keeps for itself."""
+    """Return a warning about names that Windows reserves, if there are any."""
     columns = [view.exported_name(key) for key in view.obs_keys]
     reserved = [key for key in (*columns, *genes) if is_reserved(key)]
     return [f"Windows cannot store files named {some(reserved)}."] if reserved else []

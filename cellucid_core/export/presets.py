@@ -13,7 +13,7 @@ from cellucid_core.export.settings import ExportSettings
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: Highly variable genes of a quick look, and what is shared of a dataset that is too large for all genes.
+#: Number of highly variable genes for a quick look, and for sharing a dataset that is too large for all genes.
 QUICK_GENES, SHARED_GENES = 2_000, 5_000
 
 
@@ -28,9 +28,9 @@ class Preset:
     purpose
         One line that says what it is for.
     changes
-        Settings and their values; the others stay as they are.
+        Setting → its value; the other settings stay as they are.
     asks_source
-        Whether the source and what to cite should be filled in for that purpose.
+        Whether the source and the citation should be filled in for that purpose.
     """
 
     label: str
@@ -39,17 +39,14 @@ class Preset:
     asks_source: bool = False
 
     def fits(self, settings: ExportSettings) -> bool:
-        """Whether settings are as this preset would set them."""
+        """Tell whether settings are as this preset would set them."""
         return all(getattr(settings, name) == value for name, value in self.changes.items())
 
 
 def presets(view: View) -> dict[str, Preset]:
-    """Return the presets for a dataset, by name, ``share`` being the one to begin with.
+    """Return the presets for a dataset by name: ``quick``, ``share`` (the one to begin with) and ``publish``.
 
-    Parameters
-    ----------
-    view
-        The dataset; without a graph, vector fields or genes none are asked for.
+    They ask for a graph, vector fields and genes only if the view has them.
     """
     mapping, n_genes = view.mapping, view.n_genes
     graph, vectors = mapping.connectivities is not None, bool(mapping.vectors)
@@ -104,7 +101,7 @@ def presets(view: View) -> dict[str, Preset]:
 
 
 def matching_preset(settings: ExportSettings, known: Mapping[str, Preset]) -> str | None:
-    """Return the name of the preset that settings are as set by, None if they are the user's own."""
+    """Return the name of the preset that the settings fit, None if they fit none."""
     return next((name for name, preset in known.items() if preset.fits(settings)), None)
 
 

@@ -1,4 +1,4 @@
-"""What an export hands back: how far it is while it is written, and what was written."""
+"""What an export reports: its progress while it is written, what was written, and what reading back found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-#: Problems that are listed; the rest is counted.
+#: Number of problems that are listed; the rest is counted.
 MAX_PROBLEMS = 100
 
 
@@ -29,21 +29,21 @@ class ExportResult:
     path
         The zip or folder.
     files, bytes
-        Number of files, and the size of the zip or of all files.
+        Number of files, and the size of the zip or of all files in bytes.
     seconds
-        From the call to the published export.
+        Seconds from the call until the export is published.
     n_cells, n_genes
-        Written.
+        Number of cells and genes that were written.
     verified
         Whether everything was read back and compared.
     max_error_steps
         Largest error of a decoded value, in quantization steps; None if not verified.
     fixes, warnings
-        In plain words; the last warnings are what the viewer will suffer from (`cautions`).
+        One sentence each; the last warnings are those of `cautions`.
     arrays
         Number of arrays that were read back and compared; 0 if not verified.
     sha256
-        Of a single file, in hexadecimal; None for a folder.
+        SHA-256 of the zip or file, in hexadecimal; None for a folder.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class ExportResult:
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> ExportResult:
-        """Return what `to_json` made an object of."""
+        """Return the result that `to_json` made this object of."""
         return cls(
             **{**found, "path": Path(found["path"]), "fixes": (*found["fixes"],), "warnings": (*found["warnings"],)}
         )
@@ -86,13 +86,13 @@ class VerifyReport:
     ok
         Whether there is no problem.
     problems
-        One sentence each, at most `MAX_PROBLEMS` and a count of the rest.
+        One sentence each: at most `MAX_PROBLEMS`, and one that counts the rest.
     checked_files
         Number of files that were read.
     arrays
         Number of arrays that were decoded.
     max_error_steps
-        Largest difference from the source, in quantization steps; None without a source.
+        Largest difference from the source, in quantization steps; None if nothing was compared with a source.
     """
 
     ok: bool

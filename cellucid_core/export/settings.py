@@ -37,12 +37,12 @@ def parse_bits(text: str) -> int | None:
 
 
 def parse_quantile(text: str) -> float | None:
-    """Read the centroid quantile: a number above 0, at most 1, or ``none``.
+    """Read the centroid quantile: a number, or ``none``; `ExportSettings` checks that it is above 0 and at most 1.
 
     Raises
     ------
     InputError
-        If it is not a number or ``none``.
+        If it is neither.
     """
     if text.strip().lower() == "none":
         return None
@@ -68,11 +68,11 @@ class Control:
     Attributes
     ----------
     label, help, placeholder
-        What stands beside it and in it.
+        Texts of the widget.
     words
-        What is chosen from, in words → the value; None: it is typed, or a number.
+        Words that the user chooses from → the value; None: the value is typed or ticked.
     least, most
-        Of a number.
+        Limits of a number.
     """
 
     label: str
@@ -83,23 +83,23 @@ class Control:
     most: float | None = None
 
     def said(self, value: Any) -> Any:
-        """Return the words for a value; the value itself where there are none."""
+        """Return the words for a value; the value itself if nothing is chosen from words."""
         return value if self.words is None else next(words for words, one in self.words.items() if one == value)
 
     def meant(self, said: Any) -> Any:
-        """Return the value that words stand for."""
+        """Return the value that the words stand for; the opposite of `said`."""
         return said if self.words is None else self.words[said]
 
 
 def _setting(default: Any = MISSING, control: Control | None = None, option: str = "", **shown: Any) -> Any:
-    """Declare a setting: how a page asks for it, and its option of the command line with what `argparse` takes."""
+    """Declare a setting: its default, how a page asks for it, and its option with what `argparse` takes."""
     usual: dict[str, Any] = {"default_factory": available_threads} if default is MISSING else {"default": default}
     line = {"option": option, "type": str, **shown} if option else None
     return field(metadata={"control": control, "line": line}, **usual)
 
 
 def options() -> dict[str, dict[str, Any]]:
-    """Return the settings that are one option of the command line each.
+    """Return the settings that have an option of the command line.
 
     Returns
     -------
@@ -110,13 +110,13 @@ def options() -> dict[str, dict[str, Any]]:
 
 
 def controls() -> dict[str, Control]:
-    """Return how a page asks for each setting that it asks for by itself, by the setting's name."""
+    """Return the control of each setting that a page shows one widget for, by the setting's name."""
     return {item.name: control for item in fields(ExportSettings) if (control := item.metadata.get("control"))}
 
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """How an export is written. Checked when it is made: a wrong value raises `InputError`.
+    """How an export is written.
 
     Attributes
     ----------
@@ -133,20 +133,25 @@ class ExportSettings:
     centroid_quantile
         Share of a category's cells, nearest first, that its centroid is taken from; None: no centroids.
     graph
-        Whether the chosen graph goes along.
+        Whether the chosen graph is exported.
     vectors
-        Whether the chosen vector fields go along.
+        Whether the chosen vector fields are exported.
     dataset_id
-        Name of the folder in the zip; None: the dataset's own.
+        Name of the folder in the zip; None: the dataset's own id.
     name, description, source_name, source_url, source_citation
-        Shown by the viewer. Name None: the dataset's own.
+        Shown by the viewer. Name None: the dataset's own name.
     threads
-        Threads that encode and compress.
+        Number of threads that encode and compress.
     format
         ``"compact"`` (the prepared export ``compact_v1``), or ``"h5ad"`` or ``"zarr.zip"`` (Cellucid-ready AnnData).
     launch
-        Choices that a Cellucid-ready AnnData tells the viewer also where they are the usual ones, of `LAUNCH`; with
-        ``"latent"`` go the outlier quantiles. Others it tells only where the user changed them.
+        Choices of `LAUNCH` that a Cellucid-ready AnnData tells the viewer even if they are the default ones; the other
+        choices it tells only if the user changed them. ``"latent"`` also writes the outlier quantiles.
+
+    Raises
+    ------
+    InputError
+        If a value is wrong.
     """
 
     genes: GeneChoice = field(default_factory=GeneChoice)
@@ -243,12 +248,12 @@ class ExportSettings:
 
     @property
     def suffix(self) -> str:
-        """``".gz"`` with compression, nothing without."""
+        """``".gz"`` with compression, an empty text without."""
         return ".gz" if self.compression else ""
 
     @property
     def manifest_compression(self) -> int | None:
-        """What manifests say about compression."""
+        """The compression as manifests give it: None instead of 0."""
         return self.compression or None
 
 

@@ -1,4 +1,4 @@
-"""Where an export's files go: a zip, or a folder. Both appear whole or not at all (`staging`)."""
+"""The zip or folder that an export is written to; it appears as a whole or not at all (`staging`)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ _LAST_ZIP_YEAR = (2107, 12, 31, 23, 59, 58)
 
 
 class Sink(Protocol):
-    """Takes files one after the other, then puts them in their place, or leaves no trace.
+    """Takes files one after the other, and puts them in their place at the end.
 
-    A context manager: leaving it without `publish`, for whatever reason, abandons what was written.
+    A context manager: leaving it without `publish`, for whatever reason, removes what was written.
     """
 
+    #: Number of files that were added.
     files: int
-    #: CRC-32 of every file that was added.
+    #: Name → CRC-32 of every file that was added.
     checksums: dict[str, int]
 
     @property
@@ -35,15 +36,15 @@ class Sink(Protocol):
         ...
 
     def add(self, name: str, data: bytes) -> None:
-        """Write one file; `name` is its path in the dataset's folder, with ``/``."""
+        """Write one file; `name` is its path in the dataset's folder, with ``/``. A full disk raises `InputError`."""
         ...
 
     def finish(self) -> Path:
-        """Complete the export where it is being written, and return that place: it can be read now."""
+        """Complete the export, and return where it can be read until it is published."""
         ...
 
     def publish(self) -> None:
-        """Put the finished export in its place."""
+        """Put the finished export in its place; raises `InputError` if that is not possible."""
         ...
 
     def __enter__(self) -> Sink: ...
@@ -54,12 +55,12 @@ class Sink(Protocol):
 
 
 def entry_of(name: str, stamp: datetime | None) -> zipfile.ZipInfo:
-    """Return a zip entry whose bytes depend on nothing but its name, its content and the time given.
+    """Return a zip entry whose bytes depend only on its name, its content and the given time.
 
     Parameters
     ----------
     stamp
-        None: the first of January 1980, where the times of zips begin.
+        Moved into 1980…2107, the years of a zip; None: the first of January 1980.
     """
     when = _FIRST_ZIP_YEAR if stamp is None else stamp.timetuple()[:6]
     entry = zipfile.ZipInfo(name, min(max(when, _FIRST_ZIP_YEAR), _LAST_ZIP_YEAR))
@@ -69,7 +70,7 @@ def entry_of(name: str, stamp: datetime | None) -> zipfile.ZipInfo:
 
 
 class ZipSink:
-    """A zip of stored entries under a folder, streamed to the disk, with fixed times.
+    """A zip with one folder, streamed to the disk; all entries have the same time.
 
     Entries are stored, because they are compressed already; ZIP64 is used where sizes or numbers need it.
 
@@ -108,7 +109,7 @@ class ZipSink:
         return self._staging.target
 
     def add(self, name: str, data: bytes) -> None:
-        """Write one entry."""
+        """Write one entry; see `Sink.add`."""
         entry = entry_of(f"{self._root}/{name}" if self._root else name, self._stamp)
         with _told(self.target):
             self._zip.writestr(entry, data)
@@ -116,13 +117,13 @@ class ZipSink:
         self.files += 1
 
     def finish(self) -> Path:
-        """Write the directory of the zip and return where it is."""
+        """Write the directory of the zip; see `Sink.finish`."""
         with _told(self.target):
             self._zip.close()
         return self._staging.path
 
     def publish(self) -> None:
-        """Give the zip its name."""
+        """Give the zip its name; see `Sink.publish`."""
         self._staging.publish()
 
     def __enter__(self) -> ZipSink:
@@ -134,7 +135,7 @@ class ZipSink:
         try:
             if self._zip.fp is not None:
                 file, self._zip.fp = self._zip.fp, None  # a zip that was not finished needs no directory
-                with suppress(OSError):  # on a full disk it cannot even write what it holds
+                with suppress(OSError):  # closing flushes, which fails on a full disk
                     file.close()
         finally:
             self._staging.abandon()
@@ -146,7 +147,7 @@ class FolderSink:
     Parameters
     ----------
     target
-        The folder; one that exists must be empty, or `force` be set.
+        The folder; if it exists, it must be empty unless `force` is set.
     force
         Whether a folder that is there may be replaced, as a whole.
 
@@ -168,7 +169,7 @@ class FolderSink:
         return self._staging.target
 
     def add(self, name: str, data: bytes) -> None:
-        """Write one file."""
+        """Write one file; see `Sink.add`."""
         folder, _, _ = name.rpartition("/")
         with _told(self.target):
             if folder and folder not in self._folders:
@@ -180,11 +181,11 @@ class FolderSink:
         self.files += 1
 
     def finish(self) -> Path:
-        """Return where the folder is."""
+        """Return where the folder can be read; see `Sink.finish`."""
         return self._staging.path
 
     def publish(self) -> None:
-        """Give the folder its name."""
+        """Give the folder its name; see `Sink.publish`."""
         self._staging.publish()
 
     def __enter__(self) -> FolderSink:
@@ -198,7 +199,7 @@ class FolderSink:
 
 @contextmanager
 def _told(target: Path) -> Iterator[None]:
-    """Turn a refusal of the operating system, such as a full disk, into a sentence."""
+    """Turn an error of the operating system, such as a full disk, into an `InputError`."""
     try:
         yield
     except OSError as error:
@@ -216,7 +217,7 @@ def open_sink(
     Raises
     ------
     InputError
-        If the name has a suffix of another format, or see `Staging`.
+        If the name has the suffix of another format; else as `Staging`.
     """
     name = Path(target).name.lower()
     if name.endswith(".zarr.zip"):

@@ -1,9 +1,9 @@
 """Replace a file or folder as a whole, or not at all.
 
 What is written grows beside its target under a hidden name, is flushed to the disk, and takes the target's name at the
-very end. A failed or interrupted run leaves the target as it was and takes its own remains away; what a killed run left
-is cleared by the next run with the same target. A running writer holds a lock on what it writes, so that nobody takes
-it for such remains.
+very end. A failed or interrupted run leaves the target as it was and removes what it wrote; what a killed run left is
+removed by the next run with the same target. A running writer holds a lock on what it writes, so that another run does
+not take it for left-over files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ except ImportError:  # Windows
 
 PARTIAL, _OLD = ".partial", ".old"
 _TOKEN = 8
-#: Where nothing can be locked (folders on Windows), remains must be this old, in seconds, to be cleared.
+#: Windows has no `fcntl` to lock with; what was left there is removed once it is this old, in seconds.
 _ABANDONED = 24 * 3600
 _EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
 _AT_FDCWD = -100
@@ -40,14 +40,16 @@ class Staging:
     target
         Where the result goes. A link is followed.
     folder
-        Whether it is a folder (else a file).
+        Whether it is a folder; else it is a file.
     force
-        Whether something that is there already may be replaced.
+        Whether a file, or a folder that is not empty, may be replaced.
 
     Raises
     ------
     InputError
-        If the target exists and `force` is not set, is of the other kind, or cannot be written.
+        If the target exists and `force` is not set; if it is a file instead of a folder or the reverse, a folder that
+        must not be replaced (the working folder, the home folder, one around them, a mounted disk); or if it cannot be
+        written.
     """
 
     def __init__(self, target: str | Path, *, folder: bool, force: bool) -> None:
@@ -91,7 +93,7 @@ class Staging:
         Raises
         ------
         InputError
-            If the operating system refuses; the target is as it was.
+            If the operating system refuses; the target stays as it was.
         """
         try:
             _flush(self.path)
@@ -121,7 +123,7 @@ class Staging:
         _remove(aside)
 
     def abandon(self) -> None:
-        """Take away what was written; the target stays as it was. Does nothing after `publish`."""
+        """Remove what was written; the target stays as it was. Does nothing after `publish`."""
         if self._lock is not None or self.path.exists():
             _remove(self.path)
         self._unlock()
@@ -143,13 +145,13 @@ def _clear(target: Path) -> None:
             if not ours or not _is_abandoned(path):
                 continue
             if path.name.endswith(_OLD) and not os.path.lexists(target):
-                path.rename(target)  # killed between the two renames: the old one goes back
+                path.rename(target)  # killed between two renames: put the old one back
             else:
                 _remove(path)
 
 
 def _lock(path: Path) -> int:
-    """Lock a file or folder for as long as this process lives; −1 where that is not possible."""
+    """Lock a file or folder until the returned descriptor is closed; −1 on Windows, where nothing is locked."""
     if fcntl is None:
         return -1
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -183,7 +185,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file, or everything on a folder's disk, is on the disk."""
+    """Flush a file to the disk; for a folder, flush everything on the disk that holds it."""
     if path.is_file():
         descriptor = os.open(path, os.O_RDWR)
         try:
@@ -205,7 +207,7 @@ def _flush(path: Path) -> None:
 
 
 def _flush_folder(path: Path) -> None:
-    """Make a rename last: flush the folder that holds the name (not possible on Windows)."""
+    """Flush the folder that holds a new name, so that the rename lasts (not possible on Windows)."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Read an export back: is it whole, does it keep its own promises, and does it say what its source says."""
+"""Read an export back: is it complete, do its files fit its manifests, and do its values equal the source's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
 _BLOCK = 32
-#: Above this many cells degrees are not counted without a source: a forged number must not fill the memory.
+#: Above this many cells degrees are not counted: a forged number of cells must not fill the memory.
 _MAX_DEGREES = 50_000_000
 
 
@@ -44,9 +44,10 @@ def verify(
 ) -> VerifyReport:
     """Check an export, alone or against its source.
 
-    Alone: manifests are strict JSON that fit each other, every file they name is there with the right length and
-    nothing else is, gzip data are intact, codes and positions are in range, points lie in the unit box. Against a view:
-    every array is decoded and compared, too. Anything may be in the files: reads are bounded, memory is constant.
+    Alone: manifests are strict JSON and fit each other; every file that they name is there with the right length, and
+    there are no others; gzip data are intact; codes and positions are in range; points lie in −1…1. Against a view,
+    every array is also decoded and compared. Files may hold anything: reads are bounded, and without a view arrays are
+    read in pieces.
 
     Parameters
     ----------
@@ -55,20 +56,20 @@ def verify(
     against
         The view that it was exported from.
     min_points
-        Cells a category needs for a centroid, where that is known; a manifest does not say it, so that else every
-        number that fits the outlier quantiles is accepted.
+        Cells that a category needs for a centroid, if that is known. Manifests do not say it, so None accepts every
+        number that fits the outlier quantiles.
     checksums
-        CRC-32 of every file as it was written, where that is known: then not even a byte without a meaning (a time in
-        a gzip header, a space in a manifest) may have changed.
+        Name → CRC-32 of every file as it was written, if they are known. Then not even a byte without meaning (a time
+        in a gzip header, a space in a manifest) may have changed.
     threads
-        None: as many as there are processors.
+        None: one per processor, at most 8.
     progress
-        Called with (done, total) arrays.
+        Called with (done, total) arrays; for a Cellucid-ready file as `check_ready` calls it.
 
     Raises
     ------
     InputError
-        If there is no export at `path` at all.
+        If there is no export at `path`, or it cannot be opened.
     """
     if is_ready(path):
         return check_ready(path, against, progress=progress)
@@ -110,7 +111,7 @@ class _Check:
         listed, present = self.structure.files, self.files.names
         self.problems += [f"{name} is missing." for name in sorted(listed - present)]
         if self.structure.n_cells and not self.structure.problems:
-            # With a broken manifest every file it should name would be one too many.
+            # A broken manifest would leave every file that it should name unlisted.
             self.problems += [f"{name} is in no manifest." for name in sorted(present - listed)]
         tasks = list(self._tasks())
         total, done = sum(count for count, _ in tasks), 0
@@ -132,7 +133,7 @@ class _Check:
         )
 
     def _tasks(self) -> Iterator[tuple[int, _Task]]:
-        """Yield (number of arrays, what to do). What a source computes once is computed before threads need it."""
+        """Yield (number of arrays, task). What the source computes once is computed here, before threads need it."""
         found, source = self.structure, self.source
         if source is not None:
             # cached_property takes no lock.
@@ -168,7 +169,7 @@ class _Check:
             self.problems.append("The source has no graph.")
 
     def _bytes(self, known: Mapping[str, int]) -> list[Found]:
-        """Compare every stored byte with what was written."""
+        """Compare every file's checksum with that of what was written."""
 
         def check(name: str) -> Found:
             return Found([] if self.files.checksum(name) == known[name] else ["it is not what was written"])
@@ -176,14 +177,14 @@ class _Check:
         return [self._guarded(name, lambda name=name: check(name)) for name in known]  # type: ignore[misc]
 
     def _read(self, name: str, count: int, dtype: np.dtype[Any]) -> np.ndarray:
-        """Return a whole array, for comparing: its length is the source's."""
+        """Return a whole array; only for comparing, so that the source's size bounds it."""
         pieces = list(read_array(self.files, name, count, dtype, own=self.checksums is not None))
         return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, dtype), *pieces])
 
     def _guarded(self, name: str, check: Callable[[], Found], needs: tuple[str, ...] = ()) -> Found:
-        """Run a check of a file, or of several that have one name; name it in what is found."""
+        """Run a check of a file (or of the files in `needs`), and put the name before each problem."""
         if not set(needs or (name,)) <= self.files.names:
-            return Found()  # told already: a file is missing
+            return Found()  # a file is missing, which is a problem of its own already
         try:
             found = check()
         except DamagedError as error:

@@ -68,25 +68,25 @@ def write(
     view
         What to export.
     settings
-        How.
+        How to export it.
     target
         ``….zip``, or a folder; ``….h5ad`` or ``….zarr.zip`` for these formats.
     progress
         Called on this thread after every step.
     verify
-        Read everything back and compare it with the source before the export is published.
+        Whether to read everything back and compare it with the source before the export is published.
     force
-        Replace what is there.
+        Whether to replace what is there.
     genes
-        The genes to write, in every format: what `settings.genes` means in the view where that is known already (from
-        a plan), or others. None finds what the settings choose.
+        The genes to write, such as those that a plan has found. None: those that ``settings.genes`` chooses.
 
     Raises
     ------
     InputError
-        If the target cannot be written, or exists and `force` is not set; if the genes asked for are not there.
+        If the target cannot be written, holds the dataset's own files, or exists and `force` is not set; if the chosen
+        genes, columns or arrays are not there.
     WorkRefused
-        If the data cannot be exported as they are, with all reasons; or if what was written differs from its source.
+        If the data cannot be exported as they are; or if what was written differs from its source.
     """
     began = time.perf_counter()
     stamp = fixed_time()
@@ -154,7 +154,7 @@ def write(
 def _chosen(
     view: View, settings: ExportSettings, genes: ChosenGenes | None, report: Callable[[ExportProgress], None]
 ) -> ChosenGenes:
-    """Return the genes that the caller gave; without them, what the settings choose."""
+    """Return the genes that the caller gave, or those that the settings choose."""
     if genes is not None:
         return genes
     return choose_genes(view, settings, lambda what, done, total: report(ExportProgress(done, total, what)))
@@ -163,7 +163,7 @@ def _chosen(
 def _with_cautions(
     result: ExportResult, view: View, settings: ExportSettings, n_categories: dict[str, int], gene_bytes: int = 0
 ) -> ExportResult:
-    """Add what the plan warns of: on the command line there is no plan to read first."""
+    """Add the cautions of a plan: whoever uses the command line has not read a plan."""
     known = cautions(
         view,
         settings,
@@ -172,13 +172,13 @@ def _with_cautions(
         files=result.files,
         estimated_bytes=result.bytes,
         gene_bytes=gene_bytes,
-        raw_bytes=result.bytes,  # asked for only where nothing is compressed
+        raw_bytes=result.bytes,  # used only without compression, when both are about equal
     )
     return replace(result, warnings=(*result.warnings, *map(str, known)))
 
 
 def _spare_the_input(view: View, target: str | Path) -> None:
-    """Refuse a target that is the dataset's own file or a folder around it: replacing it would delete the input."""
+    """Refuse a target that is a file of the dataset, or a folder around one: the input would be deleted."""
     place = Path(os.path.realpath(target))
     if any(Path(os.path.realpath(source)).is_relative_to(place) for source in view.dataset.paths):
         raise InputError(
@@ -189,7 +189,7 @@ def _spare_the_input(view: View, target: str | Path) -> None:
 
 @dataclass(frozen=True)
 class _Made:
-    """What one step made: files, and what the manifests say of them."""
+    """The files that one step made, and their entries in the manifests."""
 
     what: str
     files: list[_File]
@@ -229,7 +229,7 @@ class _Writer:
         view, settings = self.view, self.settings
         fields: list[obs_files.ObsField] = []
         entries: list[list[Any]] = []
-        # One stream, so that no thread waits for the last column before it begins with the genes.
+        # One stream of steps, so that threads begin with the genes while the last columns are being written.
         with ExitStack() as begun:
             # A cluster encodes the genes while the columns are written here.
             spread = view.expression is not None and view.expression.spread
@@ -284,7 +284,7 @@ class _Writer:
         self._report(ExportProgress(self._sink.files, self.total, what))
 
     def _file(self, name: str, array: np.ndarray) -> _File:
-        """Return a binary as it is stored."""
+        """Return the name and bytes of an array as they are stored."""
         raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
         level = self.settings.compression
         return (name + ".gz", gzip_bytes(raw, level)) if level else (name, bytes(raw))
@@ -315,7 +315,7 @@ class _Writer:
     def _column(self, key: str, points: dict[int, np.ndarray], latent: np.ndarray) -> _Made:
         field = obs_files.field_of(self.view, key, self.settings, points=lambda: points, latent=lambda: latent)
         files = [self._file(path, array) for path, array in field.files]
-        # Only what the manifest needs is kept until the end.
+        # The arrays are dropped; only the manifest's entry is kept until the end.
         slim = obs_files.ObsField(field.key, field.kind, field.entry, (), field.n_categories)
         return _Made("Writing columns", files, fields=[slim])
 
@@ -336,7 +336,7 @@ class _Writer:
 
     @contextmanager
     def _genes_elsewhere(self) -> Iterator[Iterator[_Made]]:
-        """Yield what yields the blocks of genes in order, while a cluster encodes them."""
+        """Let a cluster encode the genes while the context is open; yield an iterator of the blocks in order."""
         settings = self.settings
         assert self.view.expression is not None
         blocks = gene_files.blocks(len(self.genes.ids), self.view.n_cells, settings.var_quantization)
@@ -355,7 +355,7 @@ class _Writer:
             return None
         settings, n_cells = self.settings, self.view.n_cells
         found = graph_files.edges(self._graph)
-        self._graph = None  # a million cells' take hundreds of MB
+        self._graph = None  # the graph of a million cells takes hundreds of MB
         parts = (("src", found.sources), ("dst", found.destinations))
         tasks = [
             lambda end=end, array=array: self._file(f"connectivity/edges.{end}.bin", array) for end, array in parts

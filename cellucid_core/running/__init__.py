@@ -1,7 +1,7 @@
 """Run one function over the parts of a dataset: in threads here, or as Dask tasks on many machines.
 
-The function, its arguments and its result are the same in both; what comes back is joined by whoever asked. It knows
-nothing of datasets.
+The function, its arguments and its results are the same in both cases; the caller joins the results. This package knows
+nothing about datasets.
 """
 
 from __future__ import annotations

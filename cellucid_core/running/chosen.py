@@ -1,4 +1,4 @@
-"""Which executor the configuration names."""
+"""Choose the executor that the configuration names."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from cellucid_core.running.executor import Executor, Local
 
 
 def executor(at_once: int = 2) -> Executor:
-    """Return what the configuration names: the cluster of ``CELLUCID_CLUSTER``, else threads here.
+    """Return the cluster that ``CELLUCID_CLUSTER`` names, else threads of this process.
 
     Parameters
     ----------
     at_once
-        Threads; on a cluster the workers decide.
+        Number of threads; not used for a cluster.
 
     Raises
     ------
     InputError
-        If the cluster cannot be reached, or its versions are not ours.
+        As `cluster.connected`.
     """
     address = read_configuration().cluster
     if not address:
@@ -28,5 +28,5 @@ def executor(at_once: int = 2) -> Executor:
 
 
 def on_cluster() -> bool:
-    """Tell whether a cluster is named."""
+    """Tell whether the configuration names a cluster."""
     return bool(read_configuration().cluster)

@@ -1,4 +1,4 @@
-"""A Dask cluster as an executor: tasks are calls of our own functions, files lie in the folder that all share."""
+"""A Dask cluster as an executor: tasks call functions of this package, files are in a folder that all share."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.running.executor import Share
 from cellucid_core.running.worker import Errand, NotWanted, carry_out, own_versions
 
-#: Seconds that a scheduler has to answer, and a first worker to be there.
+#: Seconds to wait for an answer of the scheduler, and for a first worker.
 _PATIENCE = 10
-#: Seconds after which it is looked whether the scheduler is still there, and the caller may give up.
+#: Seconds between two checks whether the scheduler is still there and the result still wanted.
 _LOOK_EVERY = 0.2
-#: How often a part is begun again whose workers were killed; Dask itself gives up after three.
+#: How often a part is started again when Dask has given it up because its workers were killed.
 _BEGIN_AGAIN = 10
+#: Packages that must have the same version everywhere.
 _COMPARED = ("dask", "distributed", "numpy")
 
 _connecting = threading.Lock()
@@ -33,12 +34,13 @@ _connections: dict[tuple[str, str, int], Cluster] = {}
 
 
 def connected(address: str) -> Cluster:
-    """Return the cluster at an address, connecting to it at the first use and when the connection was lost.
+    """Return the cluster at an address; connect to it at the first use and after the connection was lost.
 
     Raises
     ------
     InputError
-        If it cannot be reached, has no worker, or other versions than this process.
+        If Dask is not installed, if certificates are missing, or if the cluster cannot be reached, has no worker, or
+        has other versions than this process.
     """
     certificates = read_configuration().cluster_certs
     key = (address, str(certificates or ""), os.getpid())
@@ -52,7 +54,7 @@ def connected(address: str) -> Cluster:
 
 
 class Cluster:
-    """Workers of a Dask scheduler.
+    """The workers of a Dask scheduler; it connects when it is made and raises as `connected`.
 
     Parameters
     ----------
@@ -74,13 +76,21 @@ class Cluster:
 
     @property
     def alive(self) -> bool:
-        """Whether the connection stands."""
+        """Whether the scheduler is connected."""
         return str(self._client.status) == "running"
 
     def map(
         self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], progress: Share | None = None
     ) -> Iterator[tuple[int, Any]]:
-        """See `Executor.map`; what is done is counted in calls."""
+        """See `Executor.map`; `progress` gets the share of the calls that have ended, on the caller's thread.
+
+        Raises
+        ------
+        WorkRefused
+            If the scheduler is gone, or the workers of a call were killed again and again.
+        InputError
+            If the work was cancelled, or a worker has other versions or not the shared folder.
+        """
         if not calls:
             return
         token = secrets.token_hex(8)
@@ -93,7 +103,7 @@ class Cluster:
         running: dict[int, Any] = {}
 
         def begin(number: int, attempt: int) -> None:
-            key = f"part-{token}-{number}-{attempt}"  # names nothing of the user's
+            key = f"part-{token}-{number}-{attempt}"  # Dask shows keys to others, so they hold no names
             numbers[key] = number
             future = self._client.submit(carry_out, errand, function, calls[number], key=key, pure=False)
             running[number] = future
@@ -128,7 +138,7 @@ class Cluster:
                 progress(1.0)
         finally:
             self._wanted.discard(wanted)
-            wanted.unlink(missing_ok=True)  # what still runs looks at it between two blocks
+            wanted.unlink(missing_ok=True)  # calls that still run check for it between two blocks
             if running and self.alive:
                 with suppress(Exception):
                     self._client.cancel(list(running.values()))
@@ -144,7 +154,7 @@ class Cluster:
             self._client.close(timeout=2)
 
     def _result(self, future: Any, *, last: bool) -> Any:
-        """Return a tuple with the result, or that its workers were killed."""
+        """Return a tuple with the result, or `_KILLED`; raise the error that the call ended with."""
         from distributed.scheduler import KilledWorker
 
         if future.status == "finished":
@@ -154,7 +164,7 @@ class Cluster:
                 self._require_alive()
                 if last:
                     raise
-                return _KILLED  # its worker went before it handed the result over
+                return _KILLED  # its worker was gone before it handed over the result
         if future.status == "error":
             error = future.exception()
             if isinstance(error, KilledWorker) and not last:
@@ -215,7 +225,7 @@ def _connect(address: str, certificates: Path | None) -> Any:
         raise InputError(
             "A cluster needs Dask, which is not installed.", "Install it: pip install 'cellucid-dashboard[cluster]'"
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says of a lost scheduler, we say
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors here say that the scheduler is lost
     try:
         connect: Any = Client
         return connect(address, security=_security(address, certificates), timeout=_PATIENCE, set_as_default=False)
@@ -258,7 +268,7 @@ def _because_of_tls(error: BaseException | None) -> bool:
 
 
 def _mark() -> str:
-    """Return what tells the shared folder from others of its name, made at the first use, by whoever is first."""
+    """Return the random text in the shared folder that tells it from others of its name; the first to ask writes it."""
     file, mark = home_folder("cluster") / "id", secrets.token_hex(16)
     try:
         with file.open("x", encoding="ascii") as made:
@@ -266,10 +276,10 @@ def _mark() -> str:
         return mark
     except FileExistsError:
         pass
-    for _ in range(100):  # who was first may still be writing
+    for _ in range(100):  # another process may still be writing it
         found = file.read_text(encoding="ascii")
         if len(found) == len(mark):
             return found
         time.sleep(0.05)
-    file.unlink(missing_ok=True)  # who was first was killed
+    file.unlink(missing_ok=True)  # the process that wrote it was killed
     return _mark()

@@ -1,4 +1,4 @@
-"""The executor: what runs a function over parts; here in threads."""
+"""Executors run a function over parts; the one of this module runs it in threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 from cellucid_core.errors import InputError
 
-#: Told which share of something is done, 0 to 1; it may raise, which ends the work.
+#: Called with the share that is done, 0 to 1; it may raise, which ends the work.
 Share: TypeAlias = "Callable[[float], None]"
 
 
@@ -25,36 +25,37 @@ class Executor(Protocol):
         Parameters
         ----------
         function
-            Of a module of ours. It calls ``report`` with the share that it has done between its blocks; that raises
-            where the result is not wanted any more.
+            A function of a module of this package. Between its blocks it calls ``report`` with the share that it has
+            done; ``report`` raises if the result is not wanted any more.
         calls
-            Plain arguments.
+            The arguments of each call; they can be pickled.
         progress
-            Called with the share of the whole; may raise to give up.
+            Called with the share of the whole, by `Local` on its threads; may raise to give up.
 
         Raises
         ------
         CellucidError
-            What the function raises, or why it cannot be run. Then all other calls are given up.
+            If the function cannot be run or the work was cancelled. What the function raises is passed on. In either
+            case all other calls are given up.
         """
         ...
 
     def cancel(self) -> None:
-        """Give up whatever runs."""
+        """Give up all calls that run."""
         ...
 
     def close(self) -> None:
-        """Let go of what is held open."""
+        """Close the connection, if there is one."""
         ...
 
 
 class Local:
-    """Threads of this process.
+    """Runs calls in threads of this process.
 
     Parameters
     ----------
     at_once
-        How many; more would often need more memory and be no faster.
+        Number of threads. A large number often needs more memory without being faster.
     """
 
     def __init__(self, at_once: int = 2) -> None:
@@ -80,9 +81,9 @@ class Local:
             tasks = {pool.submit(function, *call, partial(say, number)): number for number, call in enumerate(calls)}
             try:
                 for task in as_completed(tasks):
-                    if task.exception() is not None:  # of several, the first one is told
+                    if task.exception() is not None:  # of several errors, that of the first call is raised
                         raise next(filter(None, (one.exception() for one in tasks)))
-                    yield tasks.pop(task), task.result()  # not held any longer: of many calls it would be much
+                    yield tasks.pop(task), task.result()  # popped, so that results are not kept
             except BaseException:
                 self.cancel()
                 for task in tasks:

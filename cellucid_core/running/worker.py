@@ -1,4 +1,4 @@
-"""What runs on a Dask worker: one call, in the folder that the machines share."""
+"""Run one call on a Dask worker, in the folder that the machines share."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from typing import Any
 
 from cellucid_core.errors import InputError
 
-#: Seconds between two looks at whether the result is still wanted.
+#: Seconds between two checks whether the result is still wanted.
 _LOOK_EVERY = 0.2
-#: The folder that the worker was started with, if any.
+#: ``CELLUCID_HOME`` that the worker was started with, if any.
 _OWN = os.environ.get("CELLUCID_HOME", "")
 
 
 @dataclass(frozen=True)
 class Errand:
-    """What a worker has to know of a call besides the call.
+    """What a worker has to know besides the call itself.
 
     Attributes
     ----------
     home
-        The shared folder, by its path on every machine.
+        Path of the shared folder, the same on every machine.
     mark
-        What its file ``cluster/id`` holds: a folder of the same name that is not shared holds something else.
+        Content of its file ``cluster/id``; in a folder of the same name that is not shared it differs.
     wanted
-        A file that is there as long as the result is wanted.
+        Path of a file that exists as long as the result is wanted.
     versions
-        Of Python and of this package, as `own_versions` gives them.
+        The caller's `own_versions`.
     """
 
     home: str
@@ -48,19 +48,20 @@ class NotWanted(InputError):
 
 
 def own_versions() -> tuple[str, str]:
-    """Return the versions of Python (without its last number) and of this package."""
+    """Return the versions of Python (such as ``"3.12"``) and of this package."""
     import cellucid_core
 
     return ".".join(platform.python_version_tuple()[:2]), cellucid_core.__version__
 
 
 def carry_out(errand: Errand, function: Callable[..., Any], call: tuple[Any, ...]) -> Any:
-    """Run one call in the shared folder.
+    """Run one call in the shared folder and return its result.
 
     Raises
     ------
     InputError
-        If this machine has other versions, or not the folder; or the result is not wanted any more.
+        If this machine has other versions or not the folder, or if the result is not wanted any more. What the function
+        raises is passed on.
     """
     for name, theirs, ours in zip(("Python", "cellucid_core"), errand.versions, own_versions(), strict=True):
         if theirs != ours:
@@ -88,14 +89,14 @@ _here: list[str] = []
 
 @contextmanager
 def _at_home(errand: Errand) -> Iterator[None]:
-    """Work in the caller's folder; calls that want another one wait until those of this one have ended."""
+    """Set ``CELLUCID_HOME`` to the caller's folder; calls with another folder wait until those with this one ended."""
     if _OWN and os.path.realpath(Path(_OWN).expanduser()) != os.path.realpath(errand.home):
         raise _not_there(errand, f"its CELLUCID_HOME is {_OWN}")
     with _turn:
         _turn.wait_for(lambda: not _here or _here[0] == errand.home)
         _here.append(errand.home)
         os.environ["CELLUCID_HOME"] = errand.home
-        os.environ.pop("CELLUCID_CLUSTER", None)  # what runs here does not ask others
+        os.environ.pop("CELLUCID_CLUSTER", None)  # a call must not ask the cluster itself
     try:
         mark = Path(errand.home) / "cluster" / "id"
         try:

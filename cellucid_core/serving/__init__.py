@@ -1,4 +1,8 @@
-"""Routes beside the pages: uploads, downloads, health, metrics. Starlette only, no Streamlit."""
+"""The server beside the pages, on Starlette and without Streamlit.
+
+Routes (uploads, downloads, live datasets, health, metrics) and what every request passes through; jobs, workspaces and
+sign-in are packages of their own.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A cookie that tells one browser from another, so that a download link works only where it was made.
+"""A cookie that tells one browser from another, so that a download link works only in the browser where it was made.
 
-The dashboard's page sets it when it is first loaded; the websocket over which Streamlit talks, and the download, send
-it along. It is no login: it holds nothing but a random number, scripts cannot read it, and it ends when it was not sent
-for ``CELLUCID_TIME_TO_LIVE``, with the workspaces that it leads to.
+The dashboard's page sets it when it is first loaded; the browser sends it with Streamlit's websocket and with
+downloads. It is not a login: it holds only a random number, and scripts cannot read it. It expires if it was not sent
+for ``CELLUCID_TIME_TO_LIVE``, like the workspaces that belong to it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from cellucid_core.configuration import read_configuration
 from cellucid_core.database import DatabaseRefused
 
 COOKIE = "cellucid_browser"
-#: Streamlit's cookie of who is signed in.
+#: Beginning of Streamlit's cookie that says who is signed in.
 USER_COOKIE = b"_streamlit_user="
-#: Browsers keep no cookie longer (RFC 6265bis, 5.5).
+#: Longest time in seconds that browsers keep a cookie (RFC 6265bis, 5.5).
 _MOST_SECONDS = 400 * 86400
 #: Addresses of live datasets.
 _LIVE = re.compile(r"/live/[A-Za-z0-9_-]{43}/")
@@ -31,25 +31,22 @@ _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class BrowserCookie:
-    """ASGI middleware that gives a browser its cookie with the first page and more time with every other.
+    """ASGI middleware that gives a browser its cookie with the first page, and renews it with every other page.
 
-    Who signs in or out gets another one.
-
-    Only documents set it: what a page loads at once with many requests would else bring several. Another, because
-    the next person at this browser must not go on where the last one was, nor somebody who knew the cookie before.
-    One that was taken away does not come back, either with a request that was on its way or with a copy.
+    Only documents set the cookie: a page loads other files with many requests at once, and each would set another one.
+    Whoever signs in or out gets another cookie, so that neither the next person at this browser nor somebody who knows
+    the old cookie can use what belongs to the new one. A replaced cookie that is sent again is not accepted.
 
     Parameters
     ----------
     app
-        What answers the requests.
+        The application that answers the requests.
     base_path
-        Streamlit's ``server.baseUrlPath``; the cookie is sent nowhere else.
+        Streamlit's ``server.baseUrlPath``, the only path that browsers send the cookie to.
     changed
-        Called with the cookie that is to be taken away, the one that would take its place, and whether somebody signed
-        in; tells whether it does.
+        Called with the old cookie, the new one, and whether somebody signed in; returns whether the new one is set.
     is_over
-        Tells whether a cookie was taken away.
+        Tells whether a cookie was replaced by another.
     """
 
     def __init__(
@@ -64,7 +61,7 @@ class BrowserCookie:
         self._changed, self._is_over = changed, is_over
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, with a cookie where the browser has none."""
+        """Pass a request on, and set the cookie with the answer if that is needed."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -80,21 +77,21 @@ class BrowserCookie:
                     if value is not None:
                         cookie = f"{COOKIE}={value}; Path={self._path}; Max-Age={_lifetime()}; HttpOnly; SameSite=Lax"
                         MutableHeaders(scope=message).append("set-cookie", cookie)
-                if secure:  # Streamlit's cookies, too: one of them says who is signed in
+                if secure:  # also for Streamlit's cookies, one of which says who is signed in
                     message["headers"] = [_secured(name, value) for name, value in message["headers"]]
             await send(message)
 
         await self._app(scope, receive, with_cookie)
 
     def _value(self, browser: str | None, signs_in: bool | None) -> str | None:
-        """Return the cookie that a browser gets, its own for longer or another one; None: it keeps what it has."""
+        """Return the cookie to set, the browser's own or a new one; None to set none."""
         new = secrets.token_urlsafe(32)
         if signs_in is not None:
-            # Where it takes none, another answer may just have given it another one.
+            # Without a change none is set: another answer may just have set a new one.
             return new if self._changed(browser, new, signs_in) or browser is None else None
         try:
             return new if browser is None or self._is_over(browser) else browser
-        except DatabaseRefused:  # the page says so
+        except DatabaseRefused:  # the page tells the user
             return None
 
 
@@ -103,7 +100,7 @@ def _lifetime() -> int:
 
 
 def _is_document(scope: Scope) -> bool:
-    if _LIVE.search(scope["path"]):  # read by whoever has the link, and by no browser in particular
+    if _LIVE.search(scope["path"]):  # read through a link, without a cookie
         return False
     headers = HTTPConnection(scope).headers
     wanted = headers.get("sec-fetch-dest", "document")  # older browsers do not say
@@ -118,16 +115,16 @@ def _secured(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 def _changes_user(message: Message) -> bool | None:
     """Tell whether an answer of Streamlit signs somebody in (True) or out (False); None: neither."""
     values = [value for name, value in message["headers"] if name == b"set-cookie" and value.startswith(USER_COOKIE)]
-    # Who signs in below a base path gets an empty one at the root, too.
+    # Signing in below a base path also sets an empty cookie at the root.
     return any(not value.startswith(USER_COOKIE + b'""') for value in values) if values else None
 
 
 def browser_of(cookies: Mapping[str, str]) -> str | None:
-    """Return the value of our cookie among a request's, None if there is none that we made."""
+    """Return the value of this module's cookie among those of a request; None if it is missing or malformed."""
     value = cookies.get(COOKIE, "")
     return value if _VALUE.fullmatch(value) else None
 
 
 def fingerprint(value: str) -> str:
-    """Return what a record keeps of a cookie: its hash, from which nobody can make the cookie."""
+    """Return the SHA-256 of a cookie in hexadecimal, which records keep; nobody can make the cookie from it."""
     return hashlib.sha256(value.encode()).hexdigest()

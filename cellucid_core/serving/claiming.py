@@ -1,4 +1,4 @@
-"""What somebody made becomes somebody else's: a browser's becomes the user's who signs in there, and back again."""
+"""Give what one owner has to another: what was made at a browser to the user who signs in there, and back."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from cellucid_core.serving.workspaces import pass_workspaces
 
 @dataclass(frozen=True)
 class Carried:
-    """What went from one owner to another.
+    """What one owner gave to another.
 
     Attributes
     ----------
     source, target
-        Owners as `pages.session.owner.owner` names them.
+        The owners, ``browser-…`` or ``user-…``.
     workspaces, entries, jobs, uploads, downloads, links
-        Names of what went: only these go back (`hand_back`).
+        Keys of what was given; `hand_back` gives only these back.
     """
 
     source: str
@@ -39,14 +39,15 @@ class Carried:
 
     @property
     def is_something(self) -> bool:
-        """Whether anything went that a person would look for."""
+        """Whether anything was given that a person would look for."""
         return bool(self.workspaces or self.entries or self.jobs or self.uploads or self.links)
 
 
 def carry_over(source: str, target: str) -> Carried:
-    """Give an owner all that another one has, or nothing if that fails; the source's workspaces as those used last.
+    """Give everything that one owner has to another; if that fails, nothing is given.
 
-    Finished exports and collections belong to workspaces and go with them; files of uploads lie where they lay.
+    The target then has used the source's workspaces last. Finished exports and collections belong to workspaces and go
+    with them; files of uploads stay where they are.
 
     Parameters
     ----------
@@ -63,13 +64,13 @@ def carry_over(source: str, target: str) -> Carried:
 
 
 def hand_back(carried: Carried) -> Carried:
-    """Give back what went with `carry_over`, and nothing else; what was deleted since stays deleted."""
+    """Give back what `carry_over` gave, and nothing else; what was deleted since stays deleted; raises as that does."""
     with writing() as connection:
         return pass_on(connection, carried.target, carried.source, carried)
 
 
 def pass_on(connection: Connection, source: str, target: str, only: Carried | None = None) -> Carried:
-    """Give an owner in a transaction what another one has, by default all of it."""
+    """Do what `carry_over` does within a transaction; with `only`, give nothing but what that lists."""
     if source == target:
         return Carried(source, target)
     one_at_a_time(connection, HEIRS)

@@ -1,7 +1,7 @@
 """Downloads streamed from disk under links that cannot be guessed, expire, and work in one browser or for one user.
 
-A link names a random token, of which the database knows the hash; it outlives a restart of the server. Ranges and
-conditional requests are Starlette's.
+A link holds a random token, and the database its hash, so that a link outlives a restart of the server. Starlette
+answers ranges and conditional requests.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cellucid_core.database import downloads, owner_mark, pass_rows, reading, wr
 from cellucid_core.serving.browser_cookie import browser_of
 from cellucid_core.serving.sign_in import owner_of_browser
 
-#: Seconds a link works.
+#: Seconds for which a link works.
 LIFETIME = 12 * 3600
 PREFIX = "cellucid/download"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -39,12 +39,17 @@ def offer_download(path: Path, file_name: str, browser: str, lifetime: float = L
     path
         The file; it must stay where it is.
     file_name
-        The name the browser gives it.
+        The name that the browser saves it under.
     browser
-        Value of the cookie `browser_cookie.COOKIE` of the session that may download it; if somebody is signed in
-        there, the link is theirs, and not the browser's.
+        Value of the cookie `browser_cookie.COOKIE` of the browser that may download it; if somebody is signed in there,
+        the link works for them instead.
     lifetime
         Seconds until the link expires.
+
+    Raises
+    ------
+    DatabaseRefused
+        If the database cannot be written.
     """
     token = secrets.token_urlsafe(32)
     now = time.time()
@@ -64,7 +69,7 @@ def offer_download(path: Path, file_name: str, browser: str, lifetime: float = L
 def pass_downloads(
     connection: Connection, source: str, target: str, only: Collection[str] | None = None
 ) -> tuple[str, ...]:
-    """Let the links of one owner work for another instead, in a transaction; see `database.pass_rows`."""
+    """Let the download links of one owner work for another instead; see `database.pass_rows`."""
     return pass_rows(connection, downloads, source, target, only)
 
 
@@ -75,7 +80,7 @@ def download_address(token: str, base_path: str = "") -> str:
 
 
 async def download(request: Request) -> Response:
-    """Stream the file a token stands for; 404 for tokens that are unknown or expired, 403 for others."""
+    """GET, HEAD: stream the file of a token; 404 if it is unknown or expired, 403 for another browser or user."""
     record = await to_thread.run_sync(_find, request.path_params["token"])
     if record is None:
         return _expired()

@@ -1,7 +1,7 @@
-"""What is in front of every request: nothing from other sites, and no data for who has to sign in first.
+"""Guard every request: refuse those from other sites, and give no data to people who have to sign in first.
 
-The page itself and its scripts are public, because they are where one signs in; they hold nothing of anybody. Which
-session sees what is the page's part (it runs over the websocket); the routes that carry data are guarded here.
+The page and its scripts are public, because people sign in there; they hold no data. What a session shows, which goes
+over the websocket, is up to the page; the routes that carry data are guarded here.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from cellucid_core.serving.sign_in import signed_in_user
 
 #: Streamlit's scripts, styles and fonts.
 _PUBLIC = "/static/"
-#: Ours; Streamlit's files of sessions; and all of Streamlit's inner routes but those that a page needs to come up.
+#: Our routes, Streamlit's files of sessions, and Streamlit's inner routes except those that a page needs to load.
 _GUARDED = re.compile(
     r"/(cellucid|media|app/static)(/|$)"
     r"|/_stcore/(?!(health|host-config|allowed-message-origins|bidi-components/.*|stream)$)"
 )
-#: Streamlit's, which only our own page sends a browser to. The way back comes from the provider, so another site; its
-#: state parameter is checked by Authlib.
+#: Streamlit's routes to which only our own page sends a browser. The way back from the provider is not among them: it
+#: comes from another site, and Authlib checks its state parameter.
 _AUTH = re.compile(r"/auth/(login|logout)/?$")
 
 
 class Guard:
-    """ASGI middleware that refuses requests of other sites and, where signing in is required, of who has not.
+    """ASGI middleware that refuses requests of other sites and, if signing in is required, of people who have not.
 
     Parameters
     ----------
     app
-        What answers the other requests.
+        The application that answers all other requests.
     base_path
         Streamlit's ``server.baseUrlPath``.
     """
@@ -50,7 +50,7 @@ class Guard:
         if scope["type"] == "websocket":
             if is_own_request(HTTPConnection(scope).headers):
                 await self._app(scope, receive, send)
-            else:  # before it is accepted, so servers answer 403
+            else:  # closed before it is accepted, which servers answer with 403
                 await send({"type": "websocket.close", "code": 1008, "reason": "another site"})
             return
         refused = await self._refuse(scope) if scope["type"] == "http" else None
@@ -63,7 +63,7 @@ class Guard:
             path = path[len(self._base) :]
         if _AUTH.search(path) and not _from_here(connection):
             return _sentence(scope, "Another site sent you here.", "Open the dashboard itself to sign in or out.")
-        # Anywhere in the path: what a proxy put before it must not open the door.
+        # Searched anywhere in the path, so that a prefix that a proxy added does not get around the guard.
         if path.startswith(_PUBLIC) or not _GUARDED.search(path) or read_configuration().sign_in != "required":
             return None
         if await to_thread.run_sync(signed_in_user, browser_of(connection.cookies)) is not None:
@@ -72,7 +72,7 @@ class Guard:
 
 
 def _from_here(connection: HTTPConnection) -> bool:
-    """Tell whether a page of ours, or nobody but the user, leads to an address. Old browsers do not say."""
+    """Tell whether our own page or the user opened an address; browsers that do not say so are believed."""
     return connection.headers.get("sec-fetch-site", "none") in ("same-origin", "none")
 
 

@@ -1,7 +1,7 @@
 """Headers that tell browsers what our answers may be used for.
 
-Sources: OWASP Secure Headers Project; the pages themselves are Streamlit's, which needs scripts and styles of its own,
-so they get only what cannot break them.
+Source: OWASP Secure Headers Project. The pages are Streamlit's, which needs its own scripts and styles, so they get
+only headers that cannot break them.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cellucid_core.serving.metrics import Watch, route_name
 
-#: For everything: no guessing of types, no address of ours to other sites, no framing by other sites.
+#: For every answer: browsers guess no types, tell other sites no address of ours, and show us in no frame of theirs.
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",  # a workspace's address is its key
     "X-Frame-Options": "SAMEORIGIN",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-#: For our own routes besides, which are data and never pages.
+#: Added for our own routes, which send data and never pages.
 OWN = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
@@ -35,7 +35,7 @@ class SecurityHeaders:
     app
         The application to wrap.
     watch
-        Handed on to `metrics.metrics` with every request.
+        Put into the scope of every request, for `metrics.metrics`.
     """
 
     def __init__(self, app: ASGIApp, watch: Watch) -> None:
@@ -43,7 +43,7 @@ class SecurityHeaders:
         self.watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on and add to its answer."""
+        """Pass a request on and add headers to its answer."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Whether the server is alive, and can take work."""
+"""Routes that tell whether the server is alive and can take work."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ async def health(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """GET: whether work can be sent here, 503 if not; what is wrong, but no paths and no sizes."""
+    """GET: whether work can be sent here, 503 if not; says which check failed, but no paths and no sizes."""
     checks = await to_thread.run_sync(readiness)
     good = all(checks.values())
     return JSONResponse({"status": "ready" if good else "not ready", "checks": checks}, 200 if good else 503)
 
 
 def readiness() -> dict[str, bool]:
-    """Return what was checked and whether it is well.
+    """Return check → whether it passed.
 
-    Settings, the home folder can be written, its disk has room, the database can be read, jobs get their turn.
+    The settings are valid, the home folder can be written, its disk has room, the database can be read, and the queue
+    of jobs is served.
     """
     checks = dict.fromkeys(("configuration", "home", "space", "database"), False)
     crew = workers()
@@ -41,7 +42,7 @@ def readiness() -> dict[str, bool]:
         settings = read_configuration()
         checks["configuration"] = True
         home = cellucid_home()
-        with tempfile.TemporaryFile(dir=home) as file:  # permissions alone do not tell of a read-only or a full disk
+        with tempfile.TemporaryFile(dir=home) as file:  # permissions do not show a read-only or full disk
             file.write(b"x")
             file.flush()
             os.fsync(file.fileno())

@@ -1,8 +1,8 @@
-"""Uploads on their way: a file that grows, and a row that says how far it is trusted (`kept_uploads`: once complete).
+"""Uploads that are being received: a file that grows, and a row that says how many of its bytes are trusted.
 
-An upload is named by a random token that only the browser that began it knows; here it is named by the token's hash.
-Its row says how many bytes were received whole: what a dropped connection or a killed server left beyond is cut off
-before the next byte is written. An upload outlives the server, and goes on at another one.
+An upload is known by a random token that only the browser that began it has; here it is named by the token's hash.
+Bytes that a dropped connection or a killed server wrote beyond the trusted ones are cut off before the next are
+written. An upload outlives the server and can go on at another one. Complete uploads are `kept_uploads`.
 """
 
 from __future__ import annotations
@@ -48,26 +48,26 @@ class TooLarge(InputError):
 
 @dataclass(frozen=True)
 class Upload:
-    """What is known of an upload.
+    """The row of an upload.
 
     Attributes
     ----------
     id
         Hash of its token.
     name
-        What the user's file is called, without folders.
+        Name of the user's file, without folders.
     size
-        Bytes it will have.
+        Bytes of the whole file.
     owner
-        Mark of whose it is (`cellucid_core.database.owner_mark`).
+        Mark of its owner (`cellucid_core.database.owner_mark`).
     offset
-        Bytes received and trusted.
+        Bytes that were received and are trusted.
     changed
-        When it last grew, in seconds since 1970.
+        When it last grew or was taken, in seconds since 1970.
     kept
-        Its file's name among the finished uploads, once it is complete and was taken.
+        Name of its file among the finished uploads, once it was taken (`kept_uploads.take_upload`); else empty.
     writer
-        The server that takes bytes of it just now, or empty.
+        Id of the server that is receiving bytes of it, or empty.
     """
 
     id: str
@@ -89,23 +89,23 @@ def _stem(token: str) -> str:
 
 
 def data_file(token: str) -> Path:
-    """Return the file that grows."""
+    """Return the path of an upload's growing file."""
     return _folder() / f"{_stem(token)}.data"
 
 
-#: Uploads of which this process takes bytes.
+#: Uploads that this process is receiving bytes of.
 _writing: set[str] = set()
 _claiming = Lock()
 
 
 @contextmanager
 def sole_writer(token: str) -> Iterator[None]:
-    """Let nobody else take bytes of an upload within the block, on this server or another one.
+    """Keep all others, on this server or another one, from writing to an upload within the block.
 
     Raises
     ------
     WorkRefused
-        If somebody does.
+        If somebody is writing to it.
     """
     stem, me = _stem(token), this_server()
     taken = WorkRefused("Another connection is sending this file.", "Wait a moment.")
@@ -115,7 +115,7 @@ def sole_writer(token: str) -> Iterator[None]:
         _writing.add(stem)
     try:
         with writing() as connection:
-            # What a server that was killed claimed is free; so is what this one left, which nobody here writes.
+            # Claims of servers that are gone are void. So is one of this server: nobody here writes to it any more.
             free = uploads.c.writer.not_in(living_servers(connection) - {me})
             claim = update(uploads).where(uploads.c.id == stem, free).values(writer=me)
             if connection.execute(claim).rowcount == 0 and _find(connection, stem) is not None:
@@ -132,32 +132,34 @@ def sole_writer(token: str) -> Iterator[None]:
 
 
 def clean_name(name: str) -> str:
-    """Return a file's name as it is shown: the last part of a path, no control or invisible characters, not long."""
+    """Return a file's name for showing: the last part of a path, at most 200 characters, none of them invisible."""
     last = name.replace("\\", "/").rpartition("/")[2]
     shown = "".join(c for c in last if unicodedata.category(c)[0] != "C").strip()
-    if len(shown) > 200:  # the endings tell the format
+    if len(shown) > 200:  # the end is kept, because endings tell the format
         shown = shown[:160] + shown[-40:]
     return shown or "upload"
 
 
 def begin_upload(name: str, size: int, browser: str) -> str:
-    """Make room for an upload and return its token.
+    """Add the row and the empty file of an upload, and return its token.
 
     Parameters
     ----------
     name
-        What the user's file is called.
+        Name of the user's file.
     size
-        Its bytes.
+        Bytes of the file.
     browser
         Value of the cookie of the browser that sends it (`browser_cookie.browser_of`).
 
     Raises
     ------
     InputError
-        If a file of that name cannot be opened, or is empty.
+        If a file of that name cannot be opened, or the file is empty.
     TooLarge
-        If it is more than the limit, the user's or browser's quota, or the disk.
+        If it is larger than the limit, what is left of the owner's quota, or the room on the disk.
+    DatabaseRefused
+        If the database cannot be written.
     """
     name = clean_name(name)
     check_file_name(name)
@@ -172,7 +174,7 @@ def begin_upload(name: str, size: int, browser: str) -> str:
     token, owner = secrets.token_urlsafe(32), owner_mark(owner_of_browser(browser))
     upload = Upload(_stem(token), name, size, owner, 0, time.time())
     with writing() as connection:
-        one_at_a_time(connection, "uploads")  # of two that begin at once, the second sees the first
+        one_at_a_time(connection, "uploads")  # of two that begin at once, the second must count the first
         mine = connection.scalar(select(func.sum(uploads.c.size)).where(uploads.c.owner == owner)) or 0
         if mine + size > settings.quota:
             raise TooLarge(
@@ -196,7 +198,7 @@ def _require_room(size: int, name: str, settings: Configuration) -> None:
 
 
 def find_upload(token: str, browser: str | None) -> Upload | None:
-    """Return an upload's record; None if there is none, it is another's, or it has expired."""
+    """Return the row of an upload; None if there is none, it belongs to another owner, or it has expired."""
     if browser is None or not _TOKEN.fullmatch(token):
         return None
     with reading() as connection:
@@ -212,12 +214,19 @@ def _find(connection: Connection, stem: str) -> Upload | None:
 
 
 class Growing:
-    """An upload that is being written to. The caller is its `sole_writer`.
+    """An upload that is being written to. A context manager; the caller is its `sole_writer`.
 
     Parameters
     ----------
     token, upload
-        The upload, as `find_upload` returned it then.
+        The upload, as `find_upload` returned it to the sole writer.
+
+    Raises
+    ------
+    InputError
+        If its file is gone.
+    TooLarge
+        If the disk is full.
     """
 
     def __init__(self, token: str, upload: Upload) -> None:
@@ -238,7 +247,7 @@ class Growing:
         Raises
         ------
         TooLarge
-            If they are more than was announced, or the disk is full.
+            If there are more than were announced, or the disk is full.
         """
         if self._upload.offset + self._written + len(piece) > self._upload.size:
             raise TooLarge(f"{self._upload.name} is longer than announced.", "Upload it again.")
@@ -255,21 +264,26 @@ class Growing:
         self._written += len(piece)
 
     def commit(self, digest: bytes | None = None) -> Upload:
-        """Trust what was written and return the new record.
+        """Trust what was written, and return the new row.
+
+        Parameters
+        ----------
+        digest
+            SHA-256 that the written bytes must have, 32 bytes; None: it is not checked.
 
         Raises
         ------
         ValueError
-            If its SHA-256 is not the one given; nothing of it is trusted.
+            If they have another SHA-256; none of them is trusted then.
         InputError
-            If the upload was cancelled, or another server goes on with it.
+            If the upload was cancelled, or another server went on with it.
         """
         if digest is not None and not secrets.compare_digest(self._hash.digest(), digest):
             raise ValueError("checksum mismatch")
         upload = replace(self._upload, offset=self._upload.offset + self._written, changed=time.time())
         if upload.offset == upload.size:
             os.fsync(self._file.fileno())
-        # The owner may be another by now, or the upload gone.
+        # Only these columns are changed: the owner may be another by now.
         as_it_was = (uploads.c.id == upload.id) & (uploads.c.offset == self._upload.offset)
         grown = update(uploads).where(as_it_was).values(offset=upload.offset, changed=upload.changed)
         with writing() as connection:
@@ -281,13 +295,13 @@ class Growing:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # What nobody vouched for is cut off by who goes on: this one may have been taken for dead by then, or not know
-        # that its row was written.
+        # Bytes that are not trusted stay until the next writer cuts them off: this one may have been taken for dead
+        # meanwhile, or not know that its row was written.
         self._file.close()
 
 
 def cancel_upload(token: str) -> None:
-    """Forget an upload that was not taken and give its disk space back."""
+    """Delete the row of an upload that was not taken, and its file."""
     with writing() as connection:
         connection.execute(delete(uploads).where(uploads.c.id == _stem(token), uploads.c.kept == ""))
     data_file(token).unlink(missing_ok=True)
@@ -296,23 +310,25 @@ def cancel_upload(token: str) -> None:
 def pass_uploads(
     connection: Connection, source: str, target: str, only: Collection[str] | None = None
 ) -> tuple[str, ...]:
-    """Give another owner the uploads of one, finished or not, in a transaction; see `database.pass_rows`.
+    """Give the uploads of one owner, finished or not, to another; see `database.pass_rows`.
 
-    They count for the other's quota from then on, whether that is used up or not.
+    They count towards the other's quota from then on, even if that is used up.
     """
     return pass_rows(connection, uploads, source, target, only)
 
 
 def sweep_incoming(now: float | None = None, in_use: Callable[[str, str], bool] = lambda owner, kept: False) -> int:
-    """Delete uploads that expired, and bytes that belong to none; return how many files went.
+    """Delete the rows of uploads that expired, and growing files without a row; return how many files were deleted.
+
+    Files of finished uploads are left to `starting.sweep`.
 
     Parameters
     ----------
     now
-        Seconds since 1970; by default the time.
+        Seconds since 1970; by default the present time.
     in_use
-        Tells of a finished upload, given the mark of its owner and its file, whether the owner still has it. Then it
-        goes on counting for the quota.
+        Called with the mark of the owner and the file's name of a finished upload; tells whether the owner still uses
+        it. Then its row stays and counts towards the quota.
     """
     now = time.time() if now is None else now
     settings = read_configuration()
@@ -320,14 +336,14 @@ def sweep_incoming(now: float | None = None, in_use: Callable[[str, str], bool] 
         found = [Upload(**row._mapping) for row in connection.execute(select(uploads))]
     expired = [one for one in found if _expired(one, settings, now) and not (one.kept and in_use(one.owner, one.kept))]
     with writing() as connection:
-        for one in expired:  # unless it grew meanwhile
+        for one in expired:  # the condition spares one that grew meanwhile
             as_it_was = (uploads.c.id == one.id) & (uploads.c.changed == one.changed)
             connection.execute(delete(uploads).where(as_it_was))
         known = set(connection.scalars(select(uploads.c.id)))
     gone = 0
     for path in entries_of(_folder()):
         with suppress(OSError):
-            # Of what begins just now the row is not there yet.
+            # The row of an upload that is just beginning may not be visible yet.
             if path.stem not in known and now - path.stat().st_mtime > 60:
                 path.unlink(missing_ok=True)
                 gone += 1

@@ -1,4 +1,4 @@
-"""The server's log: words for a terminal, one JSON object a line for a collector."""
+"""The server's log: text for a terminal, or one JSON object per line for a log collector."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Json(logging.Formatter):
 
 
 class _Text(logging.Formatter):
-    """Words for people."""
+    """One line of text for people."""
 
     def format(self, record: logging.LogRecord) -> str:
         facts = " ".join(f"{name}={value}" for name, value in getattr(record, "facts", {}).items())
@@ -35,7 +35,7 @@ class _Text(logging.Formatter):
 
 
 def start_logging(how: str) -> None:
-    """Send this package's log to standard error: ``json``, ``text`` or ``off``."""
+    """Send this package's log to standard error; `how` is ``json``, ``text`` or ``off``."""
     LOGGER.handlers.clear()
     LOGGER.propagate = False
     if how == "off":
@@ -45,11 +45,11 @@ def start_logging(how: str) -> None:
     if how == "json":
         # Streamlit logs the same errors with their messages, which may quote data.
         logging.getLogger("streamlit.error_util").addFilter(_nothing)
-        logging.getLogger("uvicorn.error").addFilter(_without_traceback)  # `Watched` has said where it happened
+        logging.getLogger("uvicorn.error").addFilter(_without_traceback)  # `Watched` logs where it happened
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if how == "json" else _Text())
     LOGGER.addHandler(handler)
-    # In a terminal one wants to see what went wrong; a log collector, what went on.
+    # A terminal shows only what went wrong; a log collector gets everything that happened.
     LOGGER.setLevel(logging.INFO if how == "json" else logging.WARNING)
 
 
@@ -63,7 +63,7 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 
 
 def log_error(error: BaseException, where: str) -> Unforeseen:
-    """Log an unforeseen error by its type and the lines it passed, and return the sentence that refers to the log."""
+    """Log an unforeseen error by its type and the lines it passed, not its message; return one that refers to it."""
     unforeseen = Unforeseen(error)
     LOGGER.error("error", extra={"facts": {"where": where, **unforeseen.facts}})
     return unforeseen

@@ -1,6 +1,6 @@
-"""What operators watch: metrics for Prometheus and one log line per request. No names, ids, contents or tokens in them.
+"""Metrics for Prometheus and one log line per request; neither holds names, ids, contents or tokens.
 
-Requests are named by their route's pattern, never by their path or query, because these hold tokens.
+Requests are named by their route, never by their path or query, because these hold tokens.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cellucid_core.database import DatabaseRefused
 from cellucid_core.errors import CellucidError
 from cellucid_core.serving.logs import LOGGER, log_error
 
-#: Folders of the home whose size is told, and seconds for which a size is told again.
+#: Folders of the home whose sizes are measured, and seconds after which they are measured again.
 _FOLDERS = ("uploads", "incoming", "stores", "rewritten", "unpacked", "exports", "live", "jobs")
 _STALE = 60.0
 
@@ -39,7 +39,9 @@ class Watch:
     Attributes
     ----------
     registry
-        What `/metrics` shows.
+        The collectors that ``/metrics`` shows.
+    requests, seconds, received, sent, pages
+        Counters of requests, their seconds and bytes, and the number of open pages.
     """
 
     def __init__(self) -> None:
@@ -57,7 +59,7 @@ class Watch:
 
 
 class _Disk(Collector):
-    """Sizes on the disk, looked up when they are asked for."""
+    """Sizes on the disk, measured when they are asked for."""
 
     def __init__(self) -> None:
         self._known: tuple[float, dict[str, int]] = (-1e9, {})
@@ -79,10 +81,10 @@ class _Disk(Collector):
 
 
 class _Jobs(Collector):
-    """What the workers are doing, and have done."""
+    """Numbers of jobs that wait, run and have ended."""
 
     def collect(self) -> Iterator[Metric]:
-        from cellucid_core.serving.jobs import workers  # they write into this module's log
+        from cellucid_core.serving.jobs import workers  # only when metrics are asked for
 
         crew = workers()
         if crew is None:
@@ -102,7 +104,7 @@ class _Jobs(Collector):
 
 
 def folder_size(folder: Path) -> int:
-    """Return the bytes of the files below a folder, 0 if there is none."""
+    """Return the bytes of all files below a folder, 0 if there is no such folder."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -165,7 +167,7 @@ class Watched:
             await JSONResponse({"what": error.what, "fix": error.fix}, 503)(scope, counted_receive, counted_send)
         except Exception as error:
             unforeseen = log_error(error, "request")
-            if begun:  # an answer can only be cut off now
+            if begun:  # an answer that has begun can only be cut off
                 raise
             answer = JSONResponse({"what": unforeseen.what, "fix": unforeseen.fix}, 500)
             await answer(scope, counted_receive, counted_send)
@@ -200,7 +202,7 @@ _METHODS = frozenset(["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"
 
 
 def route_name(scope: Scope) -> str:
-    """Return the pattern of one of our own routes, ``page`` for what Streamlit serves."""
+    """Return the module and function of one of our own routes, such as ``uploads.grow``; ``page`` for Streamlit's."""
     # Starlette's Route leaves its endpoint in the scope; ours are functions of this package.
     endpoint: Any = scope.get("endpoint")
     if str(getattr(endpoint, "__module__", "")).startswith("cellucid_core."):
@@ -209,7 +211,7 @@ def route_name(scope: Scope) -> str:
 
 
 async def metrics(request: Request) -> Response:
-    """GET: the counters in Prometheus' text format, to whom the operator lets see them."""
+    """GET: the counters in Prometheus' text format; ``CELLUCID_METRICS`` says who may see them."""
     allowed = read_configuration().metrics
     if allowed == "off":
         return PlainTextResponse("Not Found", 404)

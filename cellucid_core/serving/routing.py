@@ -1,4 +1,4 @@
-"""What the dashboard serves beside its pages, and what every request passes through."""
+"""The routes that the dashboard serves beside its pages, and the middleware that every request passes through."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def routes(base_path: str = "") -> list[BaseRoute]:
     Parameters
     ----------
     base_path
-        Streamlit's ``server.baseUrlPath``, under which everything is served, too; a proxy that strips it, and who asks
-        on the machine itself, finds it without.
+        Streamlit's ``server.baseUrlPath``. Everything is served below it, and also without it, for a proxy that strips
+        it and for requests on the machine itself.
     """
     found: list[BaseRoute] = []
     for base in dict.fromkeys([_base(base_path), ""]):
         upload = f"{base}/{uploads.PREFIX}"
         found += [
-            # No cookie is looked at, and nobody has to sign in: whoever has the link reads.
+            # Without cookie and sign-in: whoever has the link may read.
             Route(f"{base}/{links.PREFIX}/{{token}}/{{route:path}}", links.live, methods=["GET", "HEAD", "OPTIONS"]),
             Route(f"{base}/{downloads.PREFIX}/{{token}}", downloads.download, methods=["GET", "HEAD"]),
             Route(upload, uploads.begin, methods=["POST"]),
@@ -45,7 +45,7 @@ def routes(base_path: str = "") -> list[BaseRoute]:
 
 
 def middleware(base_path: str = "") -> list[Middleware]:
-    """Return what ``st.App(middleware=…)`` wraps itself in: counters and logs, headers, who may, the cookie."""
+    """Return the middleware for ``st.App(middleware=…)``: counters and logs, headers, the guard, the cookie."""
     watch = Watch()
     return [
         Middleware(Watched, watch=watch),
@@ -56,7 +56,7 @@ def middleware(base_path: str = "") -> list[Middleware]:
 
 
 def upload_address(base_path: str = "") -> str:
-    """Return the address that uploads begin at, below Streamlit's ``server.baseUrlPath``."""
+    """Return the address where uploads begin, below Streamlit's ``server.baseUrlPath``."""
     return f"{_base(base_path)}/{uploads.PREFIX}"
 
 

@@ -1,4 +1,4 @@
-"""Whether a request that changes something comes from one of our own pages."""
+"""Tell whether a request comes from one of our own pages."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 
 def is_own_request(headers: Mapping[str, str]) -> bool:
-    """Tell whether a request that changes something comes from a page of this server, or from no browser at all.
+    """Tell whether a request that changes something comes from a page of this server, or not from a browser.
 
-    Browsers say so themselves: ``Sec-Fetch-Site`` where the page is served by HTTPS or on this machine, ``Origin``
-    with everything that changes something (Fetch Metadata; Fetch, "Origin header").
+    Browsers say so in headers: ``Sec-Fetch-Site`` if the page is served over HTTPS or on this machine, ``Origin`` with
+    every request that changes something (W3C Fetch Metadata; WHATWG Fetch, "Origin header").
     """
     site = headers.get("sec-fetch-site")
     if site is not None:

@@ -1,4 +1,4 @@
-"""Datasets that lie on the server already, in folders that its operator named; nothing else can be reached."""
+"""Datasets in folders or at addresses that the server's operator named; no others can be reached."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import InputError
 from cellucid_core.reading import RemoteFile, is_openable_folder, is_remote, may_hold_data
 
-#: Most datasets that are listed, and how deep below a root they may lie.
+#: Largest number of datasets that are listed, and how many folders deep below a root they may be.
 MAX_LISTED, MAX_DEPTH = 2000, 6
-#: Seconds that a list of files elsewhere is kept for.
+#: Seconds for which the list of files at an address is kept.
 _KEPT = 60
 
 
 @dataclass(frozen=True)
 class ServerFile:
-    """A file or folder on the server that can be opened.
+    """A file or folder that can be opened.
 
     Attributes
     ----------
     root
-        The configured folder it lies in.
+        The configured folder or address that it is in.
     relative
-        Its path within that, with ``/``.
+        Its path within the root, with ``/``.
     size
         Bytes of a file, None for a folder.
     """
@@ -40,12 +40,12 @@ class ServerFile:
 
     @property
     def path(self) -> Path | str:
-        """Where it is."""
+        """Its path or address."""
         return _join(self.root, self.relative)
 
     @property
     def shown(self) -> str:
-        """What to call it in a list."""
+        """Its name in a list: the root's last part and the path."""
         return f"{str(self.root).rpartition('/')[2]}/{self.relative}"
 
 
@@ -54,14 +54,15 @@ def _join(root: Path | str, relative: str) -> Path | str:
 
 
 def data_roots() -> tuple[Path | str, ...]:
-    """Return the folders and addresses that the operator configured, folders that exist, in order, each once."""
+    """Return the addresses that the operator configured and the folders that exist, in the configured order."""
     return tuple(root for root in read_configuration().data_roots if isinstance(root, str) or root.is_dir())
 
 
 def server_files() -> list[ServerFile]:
-    """List what can be opened below the configured folders, sorted by path, at most `MAX_LISTED`.
+    """List what can be opened below the configured folders, root by root, at most `MAX_LISTED`.
 
-    Links are left out, and so is what is hidden or cannot be read. Files are told by name here, by content on opening.
+    Links, hidden files and what cannot be read are left out. Here the name decides what is listed; when a file is
+    opened, its content tells the format.
     """
     found = []
     for root in data_roots():
@@ -75,7 +76,7 @@ def server_files() -> list[ServerFile]:
 
 @lru_cache(maxsize=16)
 def _elsewhere(root: str, moment: int) -> tuple[ServerFile, ...]:
-    """List what can be opened below an address; nothing where that cannot be listed."""
+    """List what can be opened below an address, nothing if it cannot be listed; a new `moment` asks again."""
     try:
         found = RemoteFile(root).files(MAX_DEPTH)
     except InputError as error:
@@ -85,12 +86,13 @@ def _elsewhere(root: str, moment: int) -> tuple[ServerFile, ...]:
 
 
 def server_path(root: str | Path, relative: str) -> Path | str:
-    """Return the path, or address, of something below a configured folder.
+    """Return the path or address of something below a configured folder or address.
 
     Raises
     ------
     InputError
-        If the folder is not configured, the path leads out of it or through a link, or nothing is there.
+        If the root is not configured, the path leads out of it or through a link, or a folder does not hold it. What
+        an address holds is not asked.
     """
     refused = InputError(f"{relative} is not in a folder that this server offers.", "Choose one from the list.")
     if is_remote(root):

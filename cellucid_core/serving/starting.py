@@ -1,6 +1,6 @@
-"""What a server does besides answering: import early what is slow to import, and sweep what nobody needs any more.
+"""What a server does besides answering: it starts workers, imports slow packages early, and sweeps the home folder.
 
-Swept is what killed processes left and what nobody has opened for long.
+It sweeps what killed processes left and what nobody has opened for long.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from cellucid_core.serving.logs import LOGGER, log_error
 from cellucid_core.serving.sign_in import sweep_sign_ins
 from cellucid_core.serving.workspaces import files_in_use, owner_keeps, sweep_workspaces
 
-#: Drafts (hidden names) that nothing was written to for so long belong to no living process.
+#: Seconds after which a draft (a hidden name) that nothing was written to belongs to no living process.
 _DRAFT_SECONDS = 3600.0
-#: Folders whose files can be made again from an upload, and uploads themselves.
+#: Folders in which everything is deleted that was not used for long: uploads, and what is made from datasets.
 _USED_UP = (
     "uploads",
     "unpacked",
@@ -41,33 +41,32 @@ _USED_UP = (
     "collections",
     "scratch",
 )
-#: Folders of what lasts, in which only drafts are deleted.
+#: Folders in which only drafts are deleted.
 _LASTING = ("incoming", "library", "library/*", "demo", "demo/*", "collections/*")
-#: Folders in which `tempfile` makes others; elsewhere a name may begin as theirs do.
+#: Folders in which names with ``tmp`` are made by `tempfile`; elsewhere such a name means nothing.
 _TEMPORARY = ("unpacked", "scratch")
+#: Seconds between two sweeps.
 _PAUSE = 3600.0
-#: Packages that charts and tests need, and that the command line and a page without data do without.
+#: Packages for charts and tests, which the command line and a page without data do not need.
 _FIRST_NEEDED = ("altair", "scipy.stats")
 
 
 def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) -> int:
     """Delete half-made files, expired uploads, old jobs, and what nobody has opened for ``CELLUCID_TIME_TO_LIVE``.
 
-    Jobs that a server left when it died are marked as interrupted.
-
-    What a living workspace refers to counts as used.
+    What a living workspace refers to counts as used. Jobs whose server is gone are marked as interrupted.
 
     Parameters
     ----------
     now
-        Seconds since 1970; by default the time.
+        Seconds since 1970; by default the present time.
     draft_seconds
-        How long a draft must have been left alone.
+        Seconds for which a draft must not have been written to.
 
     Returns
     -------
     int
-        How many files and folders went.
+        How many files, folders and rows (uploads, browsers, workspaces, jobs, links) were deleted.
     """
     now = time.time() if now is None else now
     home, lifetime = cellucid_home(), read_configuration().time_to_live
@@ -77,12 +76,12 @@ def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) ->
     for name in _USED_UP:
         entries = entries_of(home / name)
         used: dict[str, float] = {}
-        for path in entries:  # files that belong together are told by the beginning of their names
+        for path in entries:  # the names of files that belong together begin alike
             used[_group(path)] = max(used.get(_group(path), 0), _last_used(path), _last_hashed(path))
             if (name, path.name) in in_use:
                 used[_group(path)] = now
         for path in entries:
-            if path.suffix == ".lock":  # deleting a lock that is held would let two in
+            if path.suffix == ".lock":  # if a held lock were deleted, two could hold it
                 continue
             if now - used[_group(path)] > (draft_seconds if _is_draft(path) else lifetime):
                 _delete(path)
@@ -96,7 +95,7 @@ def sweep(now: float | None = None, *, draft_seconds: float = _DRAFT_SECONDS) ->
 
 
 def _is_draft(path: Path) -> bool:
-    # `complete_or_absent` and stores begin hidden; folders of `tempfile` are where zips are unpacked to.
+    # Files of `complete_or_absent` and stores have hidden names at first; zips are unpacked to folders of `tempfile`.
     return path.name.startswith(".") or (path.name.startswith("tmp") and path.parent.name in _TEMPORARY)
 
 
@@ -105,14 +104,14 @@ def _group(path: Path) -> str:
 
 
 def _last_hashed(path: Path) -> float:
-    """Return when `content_hash` last knew a file: opening leaves the file itself as it is."""
+    """Return when `content_hash` was last asked for a file, in seconds since 1970; opening does not touch the file."""
     with suppress(OSError):
         return note_of(path).stat().st_mtime
     return 0.0
 
 
 def _last_used(path: Path) -> float:
-    """Return when something was last written or marked as used, of a folder also any file in it."""
+    """Return when a file, or a folder or a file in it, was last written or marked as used, in seconds since 1970."""
     latest = 0.0
     for file in (path, *(entries_of(path) if path.is_dir() and not path.is_symlink() else ())):
         with suppress(OSError):
@@ -130,9 +129,8 @@ def _delete(path: Path) -> None:
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
-    """Start the workers; sweep when the server starts and every hour; for ``st.App(lifespan=…)``."""
-    # What was half-made when the last server died has nobody left to finish it once this one alone runs here; others
-    # may share the folder, so drafts still get their hour.
+    """Start the workers, and sweep when the server starts and every hour; for ``st.App(lifespan=…)``."""
+    # Drafts of a server that died keep their hour even now: another server may share the folder.
     tasks = [asyncio.create_task(_sweep_again_and_again()), asyncio.create_task(to_thread.run_sync(warm_up))]
     crew = Workers()
     set_workers(crew)
@@ -151,11 +149,11 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 
 
 def warm_up() -> None:
-    """Import what the first chart and the first test would otherwise wait for, about a second."""
+    """Import what the first chart and the first test would otherwise wait for, for about a second."""
     for name in _FIRST_NEEDED:
         try:
             import_module(name)
-        except Exception as error:  # whoever needs it will say so
+        except Exception as error:  # whoever needs it reports the error
             log_error(error, "warm-up")
 
 

@@ -1,4 +1,4 @@
-"""Memory that nobody needs any more goes back to the machine: who left is forgotten, garbage is collected."""
+"""Give memory back to the machine: drop what is kept for people who left, and collect garbage."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from cellucid_core.serving.logs import log_error
 
 #: Seconds between two rounds.
 _PAUSE = 30.0
-#: M_ARENA_MAX of malloc.h.
+#: ``M_ARENA_MAX`` of malloc.h.
 _ARENA_MAX = -8
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
 
 def upkeep(lifespan: Lifespan, forget: Callable[[], None], pause: float = _PAUSE) -> Lifespan:
-    """Return a lifespan that besides forgets those who left and gives their memory back, again and again.
+    """Return a lifespan that also calls `forget` and `give_back` again and again.
 
     Parameters
     ----------
     lifespan
         What else the server does, for ``st.App(lifespan=…)``.
     forget
-        Drops what is kept of people who left; called on the event loop.
+        Drops what is kept for people who left; called on the event loop.
     pause
         Seconds between two rounds.
     """
@@ -58,16 +58,16 @@ async def _again_and_again(forget: Callable[[], None], pause: float) -> None:
 
 
 def _few_arenas() -> None:
-    """Let all threads allocate from two of glibc's arenas; each of many keeps what it once held (mallopt(3))."""
+    """Let all threads share two of glibc's arenas, since every arena keeps memory that it once held (mallopt(3))."""
     if sys.platform.startswith("linux"):
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
 
 
 def give_back() -> None:
-    """Collect garbage, and give the pages that it leaves empty back to the system.
+    """Collect garbage, and give freed memory back to the system.
 
-    glibc keeps freed memory for the next allocation and, with one arena per thread, never finds some of it again
+    glibc keeps freed memory for later allocations and, with one arena per thread, never uses some of it again
     (malloc_trim(3)); other C libraries give it back by themselves.
     """
     gc.collect()

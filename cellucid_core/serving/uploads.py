@@ -1,7 +1,7 @@
 """Uploads in resumable pieces, streamed to disk: the tus protocol 1.0 (https://tus.io/protocols/resumable-upload).
 
-Core, creation, checksum (sha256), expiration and termination, so any tus client works besides the page's own. Bodies
-go to disk piece by piece; what is in memory does not depend on their size.
+Core, creation, checksum (sha256), expiration and termination are supported, so any tus client works, not only the
+page's own. Bodies are written to disk piece by piece; memory does not grow with their size.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ VERSION = "1.0.0"
 _OFFSET_TYPE = "application/offset+octet-stream"
 #: Bytes that are gathered before a thread hashes and writes them.
 _GATHER = 2**20
-#: Seconds without a byte after which a connection counts as dropped, so that its upload can go on over another.
+#: Seconds without a byte after which a connection counts as dropped, so that another one can go on with its upload.
 _PATIENCE = 30.0
 
 
 async def begin(request: Request) -> Response:
-    """POST: announce a file's name and size, get the address its bytes are sent to."""
+    """POST: announce a file's name and size; the answer holds the address to send its bytes to."""
     browser = browser_of(request.cookies)
     if refused := _refuse(request):
         return refused
@@ -82,7 +82,7 @@ async def grow(request: Request) -> Response:
     except WorkRefused as error:
         return _sentence(423, error.what, error.fix)
     try:
-        upload = await _find(request)  # as the one who wrote before left it
+        upload = await _find(request)  # again, since another writer may have changed it before the claim
         if upload is None:
             return _sentence(404, "This upload is not on the server any more.", "Upload the file again.")
         if request.headers.get("upload-offset") != str(upload.offset):
@@ -99,7 +99,7 @@ async def grow(request: Request) -> Response:
     except (ClientDisconnect, TimeoutError):
         return _answer(408)
     finally:
-        with CancelScope(shield=True):  # also where the request was cut off
+        with CancelScope(shield=True):  # also if the request was cancelled
             await to_thread.run_sync(claim.__exit__, None, None, None)
 
 
@@ -116,7 +116,7 @@ async def cancel(request: Request) -> Response:
 
 
 async def abilities(request: Request) -> Response:
-    """OPTIONS: what of the protocol is spoken here."""
+    """OPTIONS: which parts of the protocol are supported."""
     return _answer(
         204,
         {
@@ -129,7 +129,7 @@ async def abilities(request: Request) -> Response:
 
 
 async def _receive(request: Request, token: str, upload: Upload) -> Upload:
-    """Write a request's body; without a checksum, what arrived of it before the connection dropped is kept."""
+    """Write a request's body. If the connection drops, what has arrived is kept, unless there is a checksum."""
     digest = _checksum(request.headers.get("upload-checksum"))
     growing = await to_thread.run_sync(Growing, token, upload)
     with growing:
@@ -160,9 +160,9 @@ async def _find(request: Request) -> Upload | None:
 
 
 def _refuse(request: Request) -> Response | None:
-    """Refuse what another site made a browser send, and what speaks another protocol.
+    """Refuse what another site made a browser send, and other versions of the protocol.
 
-    A page of another site cannot set the header without asking first (CORS preflight), which nothing here grants.
+    A page of another site cannot set the protocol's header without a CORS preflight, which is never granted here.
     """
     if not is_own_request(request.headers):
         return _sentence(403, "Uploads are only taken from this server's own pages.", "Open the dashboard itself.")

@@ -1,11 +1,12 @@
-"""What must not get lost on the way over the provider: where somebody was going, and what they had made before.
+"""Keep, while somebody signs in at the provider, which workspace they wanted and what they had made before.
 
-Who signs in or out gets another cookie (`browser_cookie`), and comes back from the provider to the bare address. So the
-server notes in its database, under the fingerprint of the browser's cookie, which workspace was wanted (by its
-name, from which nobody can make its link) and whether the browser's work comes along. The note moves to the new cookie
-with the sign-in that it was made for, works once, and soon not at all. Nothing is in an address or at the provider.
+Whoever signs in or out gets another cookie (`browser_cookie`), and comes back from the provider to the bare address. So
+the server notes in its database, under the fingerprint of the browser's cookie, which workspace was wanted (by its
+name, from which nobody can make its link) and whether the user takes over what was made at the browser. With the
+sign-in the note moves to the new cookie; it works once and expires soon. Nothing of it is in an address or at the
+provider.
 
-What nobody takes along stays with the browser, whatever its cookie is by then: it is there again after signing out.
+What the user does not take over stays with the browser, under its new cookie: it is there again after signing out.
 """
 
 from __future__ import annotations
@@ -24,26 +25,26 @@ from cellucid_core.serving.claiming import Carried, pass_on
 from cellucid_core.serving.logs import log_error
 from cellucid_core.serving.sign_in import browser_owner, end_sign_in_within, heir_of, retire, was_signed_in
 
-#: Seconds that signing in may take, with a second factor or a forgotten password.
+#: Seconds that signing in may take, a second factor or a forgotten password included.
 LIFETIME = 1800.0
 
 
 @dataclass(frozen=True)
 class Way:
-    """What somebody who signs in comes from.
+    """What is noted when somebody leaves to sign in.
 
     Attributes
     ----------
     workspace
-        Name of the workspace that shall be open afterwards, ``new``, or empty.
+        Name of the workspace to open afterwards, ``new``, or empty.
     carry
-        Whether what was made at the browser becomes the user's.
+        Whether the user takes over what was made at the browser.
     user
-        Who has to be the one who signs in, for the workspace to be opened; empty: anybody.
+        The only user for whom the workspace is opened; empty: anybody.
     made
         When it was noted, in seconds since 1970.
     arrived
-        Whether a sign-in has succeeded since.
+        Whether somebody has signed in since.
     """
 
     workspace: str = ""
@@ -54,14 +55,19 @@ class Way:
 
 
 def note_way(browser: str | None, workspace: str, *, carry: bool, user: str = "") -> None:
-    """Note what somebody who leaves for the provider comes from; one note for each browser.
+    """Note a `Way` for somebody who leaves to sign in; there is one note for each browser.
 
     Parameters
     ----------
     browser
-        Value of its cookie (`browser_cookie.browser_of`); without one there is nothing to note.
+        Value of its cookie (`browser_cookie.browser_of`); without one nothing is noted.
     workspace, carry, user
-        As `Way` has them.
+        As in `Way`.
+
+    Raises
+    ------
+    DatabaseRefused
+        If the database cannot be written.
     """
     if browser is not None:
         with writing() as connection:
@@ -69,7 +75,7 @@ def note_way(browser: str | None, workspace: str, *, carry: bool, user: str = ""
 
 
 def find_way(browser: str | None) -> Way | None:
-    """Return what the sign-in came from that gave a browser its cookie, None if nothing or too long ago."""
+    """Return the note of the sign-in that gave a browser its cookie; None without one, or if it is too old."""
     if browser is None:
         return None
     with reading() as connection:
@@ -77,7 +83,7 @@ def find_way(browser: str | None) -> Way | None:
 
 
 def drop_way(browser: str | None) -> None:
-    """Forget what a browser's note says: whoever is there now has come another way."""
+    """Delete a browser's note, since whoever is there now did not come from signing in."""
     if browser is None:
         return
     with reading() as connection:
@@ -88,26 +94,26 @@ def drop_way(browser: str | None) -> None:
 
 
 def arrive_signed_in(browser: str | None, user: str) -> tuple[str, Carried | None]:
-    """Give a user what they made before signing in, once, if they asked for it.
+    """Use up a browser's note: give the user what was made there before signing in, if they asked for it.
 
     Parameters
     ----------
     browser
-        Value of its cookie after signing in.
+        Value of the browser's cookie after signing in.
     user
         ``user-…``.
 
     Returns
     -------
     str
-        Name of the workspace that shall be open, ``new``, or empty.
+        Name of the workspace to open, ``new``, or empty.
     Carried or None
-        What has become the user's.
+        What the user got.
     """
     if browser is None or find_way(browser) is None:
         return "", None
     with writing() as connection:
-        one_at_a_time(connection, browser)  # of two tabs, one
+        one_at_a_time(connection, browser)  # of two tabs, only one uses the note
         way = _found(connection, browser)
         carried = None
         if way is not None and way.carry and (before := left_behind(connection, browser)) is not None:
@@ -117,35 +123,36 @@ def arrive_signed_in(browser: str | None, user: str) -> tuple[str, Carried | Non
 
 
 def left_behind(connection: Connection, browser: str) -> str | None:
-    """Return the fingerprint under which is what was made at a signed-in browser while nobody was signed in."""
+    """Return the fingerprint that owns what was made at a signed-in browser before signing in, or None."""
     found = connection.scalar(select(browsers.c.before).where(browsers.c.print == fingerprint(browser)))
     return found or None
 
 
 def change_browser(old: str | None, new: str, signs_in: bool) -> bool:
-    """Do what is to be done when a browser gets another cookie because somebody signed in or out there.
+    """Change to another cookie, because somebody signed in or out at a browser.
 
-    Where nobody was signed in, there is nobody to sign out: the browser keeps its cookie, and whoever asks to be signed
-    out again and again, under cookies that they made up, leaves nothing here.
+    The old sign-in ends, the old cookie is retired, and the note and what was left behind move to the new one. If
+    somebody signs out where nobody was signed in, the browser keeps its cookie and nothing is written, so that requests
+    with made-up cookies do not fill the database.
 
     Parameters
     ----------
     old, new
-        The cookie that is taken away, and the one that it gets.
+        The cookie before and after.
     signs_in
-        Whether somebody signed in.
+        Whether somebody signed in; else somebody signed out.
 
     Returns
     -------
     bool
-        Whether it gets the other cookie.
+        Whether the browser gets the new cookie.
     """
     if old is None:
         return True
     try:
         with writing() as connection:
             return _changed(connection, old, new, signs_in)
-    except CellucidError as error:  # a full disk keeps nobody from signing in, and even less out
+    except CellucidError as error:  # signing in and out must work on a full disk
         log_error(error, "sign-in")
     with suppress(CellucidError), writing() as connection:
         end_sign_in_within(connection, old)
@@ -154,7 +161,7 @@ def change_browser(old: str | None, new: str, signs_in: bool) -> bool:
 
 
 def _changed(connection: Connection, old: str, new: str, signs_in: bool) -> bool:
-    one_at_a_time(connection, old)  # of two tabs, the first
+    one_at_a_time(connection, old)  # of two tabs, the first one counts
     before = left_behind(connection, old)
     if not signs_in and before is None and not was_signed_in(connection, old):
         return False
@@ -167,7 +174,7 @@ def _changed(connection: Connection, old: str, new: str, signs_in: bool) -> bool
         came = asdict(replace(way, arrived=True)) if way is not None else None
         _note(connection, new, way=came, before=before)
     elif heir_of(connection, owner := browser_owner(before)) == owner:
-        # Else a user has it, and what still becomes of it is theirs.
+        # Else a user has taken it over, and also gets what is still made for the old cookie.
         pass_on(connection, owner, browser_owner(fingerprint(new)))
     return True
 
@@ -181,7 +188,7 @@ def _noted(connection: Connection, browser: str) -> Way | None:
     found: Any = connection.scalar(select(browsers.c.way).where(browsers.c.print == fingerprint(browser)))
     try:
         way = Way(**found)
-    except TypeError:  # none, or of another version
+    except TypeError:  # no note, or one of another version
         return None
     return way if all(isinstance(getattr(way, one.name), type(one.default)) for one in fields(Way)) else None
 

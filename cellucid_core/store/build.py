@@ -1,8 +1,8 @@
 """Build the gene-major store of one matrix by streaming it in blocks.
 
-Files keep cells together; everything the product does reads whole genes. A sparse matrix becomes the three parts of a
-CSC matrix, a dense one its transpose, each a plain ``.npy`` file that is memory-mapped afterwards. Memory is bounded by
-the size of a block, not of the matrix.
+Files usually keep the values of a cell together, but everything the product does reads whole genes. A sparse matrix is
+stored as the three parts of a CSC matrix, a dense one as its transpose, each in a plain ``.npy`` file that is
+memory-mapped afterwards. Memory is bounded by the size of a block, not of the matrix.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from cellucid_core.errors import InputError
 from cellucid_core.reading import FileMatrix, count_into, exact_float
 from cellucid_core.reading.safety import require_disk, require_memory
 
+#: Called with the share that is done, 0 to 1; may raise to give up.
 BuildShare = Callable[[float], None]
 
-#: Entries that fit the cache of a processor together with what is made of them.
+#: Entries that, together with their sorted copy, fit into a processor's cache.
 _AT_ONCE = 2**16
 
 
@@ -35,21 +36,21 @@ def build_store(matrix: FileMatrix, folder: Path, report: BuildShare) -> dict[st
     matrix
         The matrix of the file.
     folder
-        Where the parts go: ``indptr.npy`` (int64), ``indices.npy`` (int32), ``data.npy`` for a sparse matrix,
-        ``values.npy`` (genes × cells) for a dense one. Where the matrix keeps cells together, also
-        ``cell_total.npy`` and ``cell_detected.npy``, as `store.scan` would compute them.
+        Where the parts go: ``indptr.npy`` (int64), ``indices.npy`` (int32) and ``data.npy`` for a sparse matrix,
+        ``values.npy`` (genes × cells) for a dense one. For a CSR matrix also ``cell_total.npy`` and
+        ``cell_detected.npy``, as `gene_major.scan` computes them.
     report
-        Called with the share that is done, 0 … 1.
+        Called with the share that is done.
 
     Returns
     -------
     dict
-        What `store.Store` needs to know: ``n_cells``, ``n_genes``, ``sparse``, ``dtype``, ``n_stored``.
+        What `gene_major.Store` needs: ``n_cells``, ``n_genes``, ``sparse``, ``dtype``, ``n_stored``.
 
     Raises
     ------
     InputError
-        If the matrix does not hold numbers or contradicts itself.
+        If the matrix does not hold numbers, is damaged, or needs more memory or disk than there is.
     """
     if matrix.dtype.kind not in "biuf":
         raise InputError(
@@ -70,10 +71,10 @@ def build_store(matrix: FileMatrix, folder: Path, report: BuildShare) -> dict[st
 
 
 def _require_room(matrix: FileMatrix, folder: Path) -> None:
-    """Refuse a matrix whose declared shape or entries would fill the memory or the disk."""
+    """Refuse a matrix whose declared shape or number of entries would fill the memory or the disk."""
     n_cells, n_genes = matrix.shape
     what = f"The matrix {matrix.name} ({n_cells:,} × {n_genes:,})"
-    # What is held per cell and per gene while the matrix is read: pointers, sums, counts.
+    # Bytes held per cell and per gene while the matrix is read: pointers, sums, counts.
     require_memory((n_cells + n_genes) * 64.0, what)
     value = max(4, matrix.dtype.itemsize)
     if matrix.layout == "dense":
@@ -118,7 +119,7 @@ def _value_blocks(matrix: FileMatrix, pointers: np.ndarray) -> Iterator[np.ndarr
 
 
 def _build_from_rows(matrix: FileMatrix, folder: Path, report: BuildShare) -> dict[str, object]:
-    """Scatter rows into columns: count the entries of each gene first, then put every block in its place."""
+    """Turn rows into columns: count the entries of each gene first, then put every block in its place."""
     n_genes = matrix.shape[1]
     pointers = matrix.indptr()
     blocks = list(matrix.major_blocks(pointers))
@@ -143,9 +144,9 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: BuildShare) -> di
         return matrix.read_major(pointers, start, stop)
 
     for done, ((start, stop), block) in enumerate(zip(blocks, _one_ahead(read, blocks), strict=True), 1):
-        # Here a cell's entries lie together; in the finished store they are spread over all of it.
+        # Cells are summed here, where their entries are together; in the store they are spread over all of it.
         sums = total[start:stop], detected[start:stop]
-        # A memmap pays for its class on every slice.
+        # Slicing a memmap is slower than slicing an array.
         parts = indices.view(np.ndarray), data.view(np.ndarray)
         place(block, start, filled, parts, sums)
         forget(indices, data)
@@ -153,7 +154,7 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: BuildShare) -> di
 
     counts = filled - first[:-1]
     if not np.array_equal(counts, reserved):
-        # Stored zeros and repeated entries left gaps: close them.
+        # Stored zeros were dropped and repeated entries summed, which left gaps.
         indices, data = _close_gaps(folder, indices, data, first, counts)
     np.save(folder / "indptr.npy", np.concatenate([[0], np.cumsum(counts)]))
     np.save(folder / "cell_total.npy", total)
@@ -165,7 +166,7 @@ def _build_from_rows(matrix: FileMatrix, folder: Path, report: BuildShare) -> di
 def _one_ahead(
     read: Callable[[int, int], sparse.csr_matrix], blocks: Iterable[tuple[int, int]]
 ) -> Iterator[sparse.csr_matrix]:
-    """Yield what `read` returns for each block, reading the next one while the last one is used."""
+    """Yield what `read` returns for each block, and read the next block while the present one is used."""
     with ThreadPoolExecutor(1) as reader:
         following = None
         for block in blocks:
@@ -183,7 +184,7 @@ def _place_halves(
     parts: tuple[np.ndarray, ...],
     sums: tuple[np.ndarray, ...],
 ) -> None:
-    """Do what `place_rows` does, compiled, with two threads: the second one begins where the first one will end."""
+    """Do what `place_rows` does, compiled and on two threads; the second writes behind where the first will end."""
     place, pointers = compiled(place_rows), block.indptr
     middle = int(np.searchsorted(pointers, pointers[-1] // 2))
     behind = np.zeros(len(filled), np.int64)
@@ -208,23 +209,23 @@ def place_rows(
     total: np.ndarray,
     detected: np.ndarray,
 ) -> None:
-    """Put a block of cells behind what each gene has already (to be `compiled`).
+    """Append the entries of a block of cells to each gene (to be `compiled`).
 
     Parameters
     ----------
     indptr, genes, values
-        The block, as a CSR matrix keeps it.
+        The parts of the block as a CSR matrix.
     start
-        Its first cell.
+        Position of its first cell in the matrix.
     filled
-        Where each gene's next entry goes; moved on.
+        Where each gene's next entry goes, (n_genes,); updated.
     indices, data
-        The store's parts, written to.
+        The parts of the store, written to.
     total, detected
-        Per cell of the block, written to: the sum of finite values, and how many of them are above 0.
+        Written to, one value for each cell of the block: the sum of its finite values, and how many are above 0.
     """
-    # Few rows at a time are sorted by gene in the processor's cache; then each gene's run is copied at once. Placing
-    # single entries would touch another page of memory with each.
+    # A few rows at a time are sorted by gene in the processor's cache; then each gene's run is copied at once. Placing
+    # entries one by one would touch another page of memory for each.
     n_genes, stop = len(filled), 0
     at = np.empty(n_genes + 1, np.int64)
     while stop < len(indptr) - 1:
@@ -248,7 +249,7 @@ def place_rows(
                     row_sum += value
                     row_detected += value > 0
             total[row], detected[row] = row_sum, row_detected
-        run = 0  # `at` holds the ends of the runs now
+        run = 0  # `at` now holds where each gene's run ends
         for gene in range(n_genes):
             for k in range(run, at[gene]):
                 indices[filled[gene] + k - run], data[filled[gene] + k - run] = few_cells[k], few_values[k]
@@ -263,7 +264,7 @@ def _place_block(
     parts: tuple[np.ndarray, ...],
     sums: tuple[np.ndarray, ...],
 ) -> None:
-    """Do what `place_rows` does, with what numpy has."""
+    """Do what `place_rows` does, in numpy."""
     n_cells, genes, values = block.shape[0], block.indices, block.data
     (indices, data), (total, detected) = parts, sums
     cells = np.repeat(np.arange(n_cells), np.diff(block.indptr))
@@ -288,7 +289,7 @@ def _build_from_columns(matrix: FileMatrix, folder: Path, report: BuildShare) ->
         block = matrix.read_major(pointers, start, stop)
         at, end = int(pointers[start]), int(pointers[start]) + block.nnz
         counts[start:stop] = np.diff(block.indptr)
-        # Blocks stand where the file has them; inside a block genes are already without gaps.
+        # A block is written where the file has it; gaps can only follow the last gene of a block.
         indices[at:end] = block.indices
         data[at:end] = block.data
         forget(indices, data)
@@ -338,8 +339,8 @@ def _close_gaps(
 def forget(*arrays: np.ndarray) -> None:
     """Give the memory of mapped arrays back to the system; their content stays in the file.
 
-    Without this a process that writes or reads a whole store seems to need as much memory as the store is large, and
-    where memory is limited by accounting (containers), it does.
+    Otherwise a process that writes or reads a whole store appears to use as much memory as the store is large, and in a
+    container with a memory limit this counts.
     """
     for array in arrays:
         base: object = array

@@ -1,8 +1,8 @@
 """The gene-major store: a matrix turned once, memory-mapped, shared by everybody who opens the same file.
 
-A store is a folder of ``.npy`` files plus ``meta.json``; its place follows from the content of the file it was made
-from, so it never has to be invalidated, and the same file uploaded by two people is turned once. One that was damaged
-is noticed by its checksums and built again.
+A store is a folder of ``.npy`` files and ``meta.json``. Its name follows from the content of the file that it was made
+from, so it never has to be invalidated, and the same file uploaded by two people is turned once. Checksums show whether
+a store is damaged; then it is built again.
 """
 
 from __future__ import annotations
@@ -33,6 +33,17 @@ class Store:
     ----------
     folder
         A folder that `open_store` completed.
+
+    Attributes
+    ----------
+    n_cells, n_genes
+        Shape of the matrix.
+    is_sparse
+        Whether it has `indptr`, `indices` and `data`; else it has `values`.
+    dtype
+        Type of the values: float32, or float64 if that is needed to hold them.
+    n_stored
+        Number of stored values.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,43 +59,43 @@ class Store:
         path = self.folder / f"{name}.npy"
         empty = self.n_stored == 0 or self.n_cells * self.n_genes == 0
         array: np.ndarray = np.load(path, mmap_mode=None if empty or name == "indptr" else "r")
-        return array.view(np.ndarray)  # a memmap pays for its class on every slice
+        return array.view(np.ndarray)  # slicing a memmap is slower than slicing an array
 
     @cached_property
     def indptr(self) -> np.ndarray:
-        """Sparse: where each gene's entries start, (n_genes + 1,) int64."""
+        """Sparse: where each gene's entries start, int64 (n_genes + 1,)."""
         return self._part("indptr")
 
     @cached_property
     def indices(self) -> np.ndarray:
-        """Sparse: the cell of each entry, ascending within a gene, int32, memory-mapped."""
+        """Sparse: the cell of each entry, ascending within a gene, int32 (n_stored,), memory-mapped."""
         return self._part("indices")
 
     @cached_property
     def data(self) -> np.ndarray:
-        """Sparse: the value of each entry, never 0, memory-mapped."""
+        """Sparse: the value of each entry, never 0, (n_stored,), memory-mapped."""
         return self._part("data")
 
     @cached_property
     def values(self) -> np.ndarray:
-        """Dense: (n_genes, n_cells), memory-mapped."""
+        """Dense: all values, (n_genes, n_cells), memory-mapped."""
         return self._part("values")
 
     @cached_property
     def stats(self) -> GeneStats:
-        """Per-gene statistics of the whole matrix, from the pass that made the store."""
+        """Statistics of each gene of the whole matrix, computed when the store was built."""
         with np.load(self.folder / "genes.npz") as arrays:
             return GeneStats(**{name: arrays[name] for name in arrays.files})
 
     @cached_property
     def cell_total(self) -> np.ndarray:
-        """Sum of each cell's finite values, (n_cells,) float64."""
+        """Sum of each cell's finite values, float64 (n_cells,)."""
         total: np.ndarray = np.load(self.folder / "cell_total.npy")
         return total
 
     @cached_property
     def cell_detected(self) -> np.ndarray:
-        """Genes above 0 in each cell, (n_cells,) int64."""
+        """Number of genes above 0 in each cell, int64 (n_cells,)."""
         detected: np.ndarray = np.load(self.folder / "cell_detected.npy")
         return detected
 
@@ -94,7 +105,7 @@ class Store:
         Returns
         -------
         tuple
-            Cells (ascending, int32) and their values. Cells that are not named have 0. A dense store names all.
+            Cells (ascending, int32) and their values. All other cells have 0. A dense store returns all cells.
         """
         if not self.is_sparse:
             return np.arange(self.n_cells, dtype=np.int32), self.values[gene]
@@ -102,12 +113,12 @@ class Store:
         return self.indices[at:end], self.data[at:end]
 
     def forget(self) -> None:
-        """Give back the memory of what was read; it stays in the file."""
+        """Give back the memory of the mapped files; what was read from them stays readable."""
         parts = (self.__dict__.get(part) for part in ("indices", "data", "values"))
         forget(*(part for part in parts if part is not None))
 
     def gene_blocks(self) -> Iterator[tuple[int, int]]:
-        """Yield (start, stop) of runs of genes of about `BLOCK_BYTES`."""
+        """Yield (start, stop) of successive runs of genes, each of at most `BLOCK_BYTES` or one gene."""
         if self.is_sparse:
             limit = BLOCK_BYTES // (self.dtype.itemsize + 4)
             start = 0
@@ -125,26 +136,26 @@ class Store:
 def open_store(
     content_hash: str, name: str, matrix: Callable[[], FileMatrix], report: Callable[[float], None] | None = None
 ) -> Store:
-    """Return the gene-major store of a matrix, building it if nobody has yet.
+    """Return the gene-major store of a matrix, and build it if it is not there or damaged.
 
-    Two processes that open the same file at once do not get in each other's way: one builds, the other waits, and a
-    store only appears under its name when it is complete. A damaged one is built again.
+    If two processes open the same file at once, one builds and the other waits (`cache.sealed_folder`).
 
     Parameters
     ----------
     content_hash
-        Hash of the file the matrix comes from.
+        Hash of the file that the matrix comes from.
     name
-        Of the matrix.
+        Name of the matrix.
     matrix
-        Returns it; asked only if it has to be turned.
+        Returns the matrix; called only if the store has to be built.
     report
-        Called with the share that is done while it is built, here or by another process; it may raise to cancel.
+        Called with the share that is done while it is built (with 0.0 while another process builds it); it may raise
+        to cancel.
 
     Raises
     ------
     InputError
-        If the matrix cannot be turned or the disk is full.
+        As `build.build_store`, or if the disk is full.
     """
     folder = store_folder(content_hash, name)
     say = report or (lambda share: None)
@@ -159,12 +170,12 @@ def open_store(
 
 
 def has_store(content_hash: str, name: str) -> bool:
-    """Tell whether the store of a matrix is there, complete and sound."""
+    """Tell whether the store of a matrix is there, complete and intact."""
     return is_complete(store_folder(content_hash, name))
 
 
 def store_folder(content_hash: str, name: str) -> Path:
-    """Return where the store of a matrix is, or would be."""
+    """Return the folder of the store of a matrix, whether it is there or not."""
     layer = hashlib.sha256(name.encode()).hexdigest()[:16]
     return home_folder("stores") / f"v{_VERSION}-{content_hash[:40]}-{layer}"
 
@@ -187,12 +198,13 @@ def scan(store: Store, *, with_cells: bool = True) -> tuple[GeneStats, np.ndarra
     Parameters
     ----------
     with_cells
-        Whether a sparse store is also summed per cell; without, these are 0.
+        Whether the cells of a sparse store are also summed; else their sums and counts are 0.
 
     Returns
     -------
     tuple
-        `GeneStats`; sum of each cell's finite values, (n_cells,) float64; genes above 0 per cell, (n_cells,) int64.
+        `GeneStats`; sum of each cell's finite values, float64 (n_cells,); number of genes above 0 in each cell, int64
+        (n_cells,).
     """
     total = np.zeros(store.n_cells)
     detected = np.zeros(store.n_cells, np.int64)

@@ -1,4 +1,4 @@
-"""What is known of each gene of a matrix from one look at its values."""
+"""Statistics of each gene of a matrix from one pass over its values."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from cellucid_core.compiled import COMPILED_FROM, compiled
 
 @dataclass(frozen=True)
 class GeneStats:
-    """What one pass over a matrix tells about each gene; every array has one value per gene.
+    """Statistics of each gene of a matrix; every array has one value per gene, (n_genes,).
 
     Attributes
     ----------
     n_nonzero : int64
-        Cells with a finite value other than 0.
+        Number of cells with a finite value other than 0.
     n_not_finite : int64
-        Cells with NaN or Inf.
+        Number of cells with NaN or an infinity.
     minimum, maximum : float64
-        Over the finite values, absent entries (0) included; NaN where no value is finite.
+        Over the finite values, absent entries (0) included; NaN if no value is finite.
     total, square_total : float64
         Sum of the finite values and of their squares.
     """
@@ -33,31 +33,31 @@ class GeneStats:
     square_total: np.ndarray
 
     def mean(self, n_cells: int) -> np.ndarray:
-        """Return each gene's mean over its finite values, NaN where there is none, float64."""
+        """Return each gene's mean over its finite values, float64 (n_genes,); NaN where there are none."""
         valid = (n_cells - self.n_not_finite).astype(np.float64)
         mean: np.ndarray = np.divide(self.total, valid, out=np.full(len(valid), np.nan), where=valid > 0)
         return mean
 
 
 def join_stats(parts: list[GeneStats]) -> GeneStats:
-    """Put the statistics of successive blocks of genes together."""
+    """Return the statistics of successive blocks of genes as one."""
     if not parts:
         return sparse_gene_stats(np.zeros(0), np.zeros(1, np.int64), 0)
     return GeneStats(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
 
 
 def missing_gene_stats(n_genes: int) -> GeneStats:
-    """Return the statistics of genes that no cell has a value of: all 0."""
+    """Return the statistics of genes that are 0 in every cell: all 0."""
     counts, values = np.zeros(n_genes, np.int64), np.zeros(n_genes)
     return GeneStats(counts, counts, values, values, values, values)
 
 
 def sum_stats(one: GeneStats, other: GeneStats) -> GeneStats:
-    """Return the statistics of the same genes over the cells of both."""
+    """Return the statistics of the same genes over the cells of both parts."""
     return GeneStats(
         n_nonzero=one.n_nonzero + other.n_nonzero,
         n_not_finite=one.n_not_finite + other.n_not_finite,
-        minimum=np.fmin(one.minimum, other.minimum),  # NaN where one has no finite value
+        minimum=np.fmin(one.minimum, other.minimum),  # fmin and fmax ignore the NaN of a part without finite values
         maximum=np.fmax(one.maximum, other.maximum),
         total=one.total + other.total,
         square_total=one.square_total + other.square_total,
@@ -74,7 +74,7 @@ def sparse_gene_stats(values: np.ndarray, pointers: np.ndarray, n_cells: int) ->
     pointers
         Where each gene's values start, (n_genes + 1,) int64, from 0.
     n_cells
-        Cells of the matrix; absent entries count as 0.
+        Number of cells of the matrix; absent entries count as 0.
     """
     n_genes = len(pointers) - 1
     n_bad = np.zeros(n_genes, np.int64)
@@ -100,7 +100,11 @@ def gather_stats(
     total: np.ndarray,
     square_total: np.ndarray,
 ) -> None:
-    """Go through each gene's values once (to be `compiled`); the last five are written to, one value per gene."""
+    """Compute the statistics of stored values in one pass (to be `compiled`).
+
+    `values` and `pointers` are as in `sparse_gene_stats`; the other arrays, (n_genes,), are written to. Without finite
+    values the minimum is inf and the maximum −inf.
+    """
     for gene in range(len(pointers) - 1):
         bad, low, high, some, squares = 0, np.inf, -np.inf, 0.0, 0.0
         for k in range(pointers[gene], pointers[gene + 1]):
@@ -123,7 +127,7 @@ def _gather_few(
     total: np.ndarray,
     square_total: np.ndarray,
 ) -> None:
-    """Do what `gather_stats` does, with what numpy has."""
+    """Do what `gather_stats` does, in numpy, into arrays that hold its results for genes without values."""
     some = np.diff(pointers) > 0
     if not some.any():
         return

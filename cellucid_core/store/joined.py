@@ -1,4 +1,4 @@
-"""Stores of several parts read as one: nothing is copied together, a gene is put together when it is asked for."""
+"""Read the stores of several parts as one: a gene is put together when it is asked for, and no matrix is copied."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ from cellucid_core.store.gene_stats import GeneStats, missing_gene_stats, sum_st
 
 
 class JoinedStore:
-    """The cells of several stores, one after the other, with the genes that were chosen of each.
+    """The cells of several stores, one store after the other, with the genes that were chosen of each.
+
+    It has the properties and methods of `Store` that read genes and sums. It is sparse if a part is sparse or lacks a
+    gene.
 
     Parameters
     ----------
     stores
         One per part.
     columns
-        For each part, where each gene of the whole is in it, (n_genes,), −1 where it is not; None: in the same order.
+        For each part the position in it of each gene of the whole, (n_genes,), −1 if the part lacks it; None if the
+        part has the genes of the whole in their order.
     n_genes
-        Genes of the whole.
+        Number of genes of the whole.
     """
 
     def __init__(self, stores: Sequence[Store], columns: Sequence[np.ndarray | None], n_genes: int) -> None:
@@ -61,17 +65,17 @@ class JoinedStore:
 
     @property
     def parts(self) -> list[tuple[Store, np.ndarray | None, int]]:
-        """Each part's store, where the genes of the whole are in it, and its first cell."""
+        """Of each part: its store, its `columns`, and the position of its first cell."""
         return list(zip(self._stores, self._columns, self._starts.tolist(), strict=False))
 
     def forget(self) -> None:
-        """Give back the memory of what was read; it stays in the files."""
+        """Give back the memory of the mapped files; what was read from them stays readable."""
         for store in self._stores:
             store.forget()
 
     @cached_property
     def stats(self) -> GeneStats:
-        """Per-gene statistics over all parts; in a part that lacks a gene, its cells have 0."""
+        """Statistics of each gene over all parts; in a part that lacks a gene, all cells have 0."""
         found = []
         for store, columns in zip(self._stores, self._columns, strict=True):
             if store.n_cells == 0:
@@ -79,7 +83,7 @@ class JoinedStore:
             arrays = vars(store.stats)
             if columns is not None:
                 there = columns >= 0
-                # A part without genes has nothing that could be taken of it.
+                # A part without genes has no values to index.
                 arrays = vars(missing_gene_stats(1)) if store.n_genes == 0 else arrays
                 arrays = {
                     name: np.where(there, values[columns], np.zeros(1, values.dtype)) for name, values in arrays.items()
@@ -89,12 +93,12 @@ class JoinedStore:
 
     @property
     def cell_total(self) -> np.ndarray:
-        """Sum of each cell's finite values over the genes of the whole, (n_cells,) float64."""
+        """Sum of each cell's finite values over the genes of the whole, float64 (n_cells,)."""
         return self._per_cell[0]
 
     @property
     def cell_detected(self) -> np.ndarray:
-        """Genes of the whole above 0 in each cell, (n_cells,) int64."""
+        """Number of genes of the whole above 0 in each cell, int64 (n_cells,)."""
         return self._per_cell[1]
 
     @cached_property
@@ -109,7 +113,7 @@ class JoinedStore:
             pass
         for folder in folders:
             with suppress(OSError):
-                os.utime(folder)  # it is in use, see `cache.sealed_folder`
+                os.utime(folder)  # shows `serving.starting.sweep` that it is in use
         totals, detected = (
             [np.load(folder / f"{name}.npy") for folder in folders] for name in ("cell_total", "cell_detected")
         )
@@ -117,7 +121,7 @@ class JoinedStore:
 
 
 def _sums_of(store: Store, columns: np.ndarray | None) -> Path:
-    """Return the folder with a part's sums and detected genes over the genes that are taken of it."""
+    """Return the folder of a part's cell sums over its chosen genes: the store itself if these are all its genes."""
     if columns is None:
         return store.folder
     taken = _taken(columns)
@@ -131,7 +135,7 @@ def _taken(columns: np.ndarray) -> np.ndarray:
 
 
 def _sum_cells(part: Path, columns: np.ndarray, folder: Path, report: Share) -> None:
-    """Sum a part's cells over the genes that are taken of it where this runs; keep the sums in a folder."""
+    """Sum a part's cells over its chosen genes, here or on a worker, and keep the sums in a folder."""
     store, taken = Store(part), _taken(columns)
 
     def build(draft: Path) -> None:

@@ -1,1 +1,1 @@
-"""Alembic's changes of the schema, one file each; `cellucid_core.database.schema` runs them."""
+"""Alembic's migrations of the schema, one file each; `cellucid_core.database.schema` runs them."""

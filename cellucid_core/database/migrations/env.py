@@ -1,4 +1,4 @@
-"""What Alembic runs: on the connection it is given, or (``alembic revision --autogenerate``) on the configured one."""
+"""The script that Alembic runs, on a given connection or (``alembic revision --autogenerate``) a configured one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cellucid_core.database.tables import metadata
 
 
 def _run(connection: Connection) -> None:
-    # SQLite changes columns only by copying the table.
+    # SQLite can change columns only by copying the table.
     context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=False)
     context.run_migrations()
 

@@ -1,9 +1,9 @@
 """Write a *Cellucid-ready AnnData*: an ordinary ``.h5ad`` or ``.zarr.zip`` laid out for today's Cellucid viewer.
 
 The viewer reads the file itself, with range requests, so the matrix is gene-major and every array is cut into chunks
-that a browser inflates. `elements` says what goes in (`columns`, `keys`, `record`, `outliers`, `expression`), `layout`
-how an array is cut and compressed, `nodes` lists the groups and arrays of the file, `hdf5` and `zarr_zip` write them.
-`check` reads a file back, `decoding` parts of one for looking at; `foresee` estimates one.
+that a browser inflates. `elements` collects the contents (`columns`, `keys`, `record`, `outliers`, `expression`),
+`layout` says how an array is cut and compressed, `nodes` lists the groups and arrays of the file, `hdf5` and `zarr_zip`
+write them. `check` reads a file back, `decoding` reads parts of one to show them, `foresee` estimates one.
 """
 
 from __future__ import annotations

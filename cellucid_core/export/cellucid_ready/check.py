@@ -1,4 +1,4 @@
-"""Read a Cellucid-ready AnnData back: is it what the viewer takes, and does it say what its source says.
+"""Read a Cellucid-ready AnnData back: does the viewer accept it, and do its values equal the source's.
 
 Tables and small arrays go through anndata's own reader. X is read some genes at a time.
 """
@@ -28,13 +28,19 @@ if TYPE_CHECKING:
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZARR = (".zgroup", ".zmetadata", "zarr.json")
-#: Values of X that are read at a time.
+#: Number of values of X that are read at a time.
 _BLOCK = 2**22
 _Report = Callable[[int, int], None]
 
 
 def is_ready(path: str | Path) -> bool:
-    """Tell whether a file is HDF5 or a zip of a zarr store, so that `check_ready` can say more about it."""
+    """Tell whether a file is HDF5 or a zip of a zarr store, which `check_ready` can check.
+
+    Raises
+    ------
+    OSError
+        If the file exists but cannot be opened.
+    """
     place = Path(path)
     if not place.is_file():
         return False
@@ -53,25 +59,30 @@ def check_ready(
 ) -> VerifyReport:
     """Check a file, alone or against its source.
 
-    Alone: it opens as AnnData; X is gene-major, its entries sorted and finite, none of them 0; embeddings are float32
-    and finite; the graph fits the cells; the record of the dataset is there. Against a view: every column, array,
-    edge and value, too.
+    Alone: it opens as AnnData; X is gene-major and finite, the entries of a sparse X are sorted and not 0; embeddings
+    are float32 and finite; the graph fits the cells; the record of the dataset is there. Against a view, every column,
+    array, edge and value is also compared.
 
     Parameters
     ----------
     path
         ``.h5ad`` or ``.zarr.zip``.
     view
-        What it was exported from. What the export left out is no problem.
+        What it was exported from. That the export left something out is not a problem.
     wanted
-        What exactly must be in it; needs `view`.
+        Exactly what must be in it; needs `view`.
     progress
-        Called with (done, total) parts.
+        Called with (done, total): stored values of a sparse X, or genes of a dense one.
+
+    Returns
+    -------
+    VerifyReport
+        ``max_error_steps`` is 0.0 with a view, since nothing is quantized.
 
     Raises
     ------
     InputError
-        If the file cannot be opened at all.
+        If the file is of another format, or cannot be opened.
     """
     check = _Check(view, wanted, progress or (lambda done, total: None))
     with opened_ready(path) as (root, n_files):
@@ -84,7 +95,13 @@ def check_ready(
 
 @contextmanager
 def opened_ready(path: str | Path) -> Iterator[tuple[Any, int]]:
-    """Yield the root group and the number of files."""
+    """Yield the root group and the number of files (of entries, in a zip).
+
+    Raises
+    ------
+    InputError
+        If the file is of another format, or an error of reading it leaves the context.
+    """
     import h5py
     import zarr
 
@@ -116,7 +133,7 @@ class _Check:
         self._exact = wanted is not None
 
     def run(self, root: Any) -> None:
-        """Look at everything."""
+        """Check everything; what is wrong is added to `problems`."""
         if stored_kind(root) != "anndata":
             self.problems.append("It is not an AnnData (its root does not say so).")
             return
@@ -135,7 +152,7 @@ class _Check:
         self._matrix(root, (len(obs), len(var)), wanted)
 
     def _expected(self, obs: pd.DataFrame, var: pd.DataFrame) -> Elements | None:
-        """Return what the view holds of the genes that are in the file."""
+        """Return what the view holds, with the genes that are in the file; None if it does not fit the file."""
         view = self._view
         assert view is not None
         if len(obs) != view.n_cells:
@@ -345,7 +362,7 @@ class _Check:
 
 
 def stored_kind(element: Any) -> str:
-    """Return what AnnData says that a group or array of a file is; nothing if it does not say."""
+    """Return the AnnData encoding type of a group or array of a file; an empty text if it has none."""
     kind = element.attrs.get("encoding-type", "")
     return kind if isinstance(kind, str) else ""
 

@@ -1,7 +1,7 @@
 """Columns of the cell and the gene table, as AnnData stores them.
 
-Numbers, bools, categories and pandas' nullable types stay what they are. Text becomes categories where a value repeats
-or is missing (anndata's own rule). What AnnData has no form for (dates, mixed values) becomes text.
+Numbers, bools, categories and pandas' nullable types keep their type. Text becomes categories if a value repeats or is
+missing (anndata's own rule). What AnnData cannot store (dates, mixed values) becomes categories of texts.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Categories:
     Attributes
     ----------
     codes
-        (n,) of the smallest signed integer type that holds them, −1 for missing.
+        (n,), of the smallest signed integer type that holds them; −1 for missing.
     labels
-        The categories: object array of str, or numbers.
+        The categories, (n_categories,): an object array of str, or numbers.
     ordered
-        Whether their order means something.
+        Whether the categories have an order.
     """
 
     codes: np.ndarray
@@ -37,23 +37,28 @@ class Categories:
         return len(self.codes)
 
 
-#: An object array holds text.
+#: A column as it is stored, (n,); an object array holds text.
 Column = Categories | np.ndarray | pd.arrays.IntegerArray | pd.arrays.BooleanArray
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A column as it is stored, and what was changed: ``""``, ``"text"`` or ``"infinite"``."""
+    """A column as it is stored.
+
+    Attributes
+    ----------
+    column
+        The column.
+    changed
+        ``"text"`` if values became text, ``"infinite"`` if infinities became missing values, else empty.
+    """
 
     column: Column
     changed: str = ""
 
 
 def stored(series: pd.Series) -> Stored:
-    """Return a column as it is stored.
-
-    Infinities become missing values: a colour scale has no place for them.
-    """
+    """Return a column as it is stored. Infinities become missing values, since a colour scale cannot show them."""
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return _categories(series)
@@ -77,7 +82,7 @@ def stored(series: pd.Series) -> Stored:
 
 
 def nullable_values(column: pd.arrays.IntegerArray | pd.arrays.BooleanArray) -> np.ndarray:
-    """Return the values of a column with missing ones, 0 or False where they are missing, as numpy's type."""
+    """Return the values of a nullable column as numpy's type, (n,); 0 or False where one is missing."""
     dtype: Any = column.dtype
     return np.asarray(column.to_numpy(dtype=dtype.numpy_dtype, na_value=0))
 

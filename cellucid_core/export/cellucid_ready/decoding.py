@@ -1,4 +1,4 @@
-"""Decode parts of a Cellucid-ready AnnData: what is shown from here is what the file says."""
+"""Read parts of a Cellucid-ready AnnData, to show what was really written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cellucid_core.export.cellucid_ready.check import opened_ready, stored_kind
 class ReadyExport:
     """A Cellucid-ready AnnData whose parts are read when they are asked for. A context manager.
 
-    It answers what `cellucid_core.prepared.decoding.PreparedExport` answers.
+    It has the properties and methods of `cellucid_core.prepared.decoding.PreparedExport`.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class ReadyExport:
     Raises
     ------
     InputError
-        If it cannot be opened; of the methods, if what they read is damaged.
+        If it cannot be opened; properties and methods raise it if what they read is damaged.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -44,7 +44,7 @@ class ReadyExport:
 
     @cached_property
     def _points(self) -> dict[int, str]:
-        """Of each dimension the array that the file names for it, else a UMAP, else the first one that is so wide."""
+        """Dimension → obsm key: the array that the file names, else a UMAP, else the first of that many columns."""
         found: dict[int, str] = {}
         with self._damage_told():
             named = self._root.get("uns/cellucid/defaults", {})
@@ -58,20 +58,20 @@ class ReadyExport:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the cell table."""
+        """Names of the columns of the cell table."""
         with self._damage_told():
             return tuple(map(str, self._root["obs"].attrs["column-order"]))
 
     @cached_property
     def groupings(self) -> tuple[str, ...]:
-        """Those of them that hold categories."""
+        """Names of the columns that hold categories."""
         with self._damage_told():
             obs = self._root["obs"]
             return tuple(key for key in self.columns if stored_kind(obs[key]) == "categorical")
 
     @cached_property
     def genes(self) -> tuple[str, ...]:
-        """Genes; none if there is no matrix."""
+        """Row names of the gene table; none if there is no matrix."""
         with self._damage_told():
             return tuple(self._element(f"var/{self._root['var'].attrs['_index']}")) if "X" in self._root else ()
 
@@ -80,12 +80,12 @@ class ReadyExport:
         return np.asarray(self._element(f"obsm/{self._points[dimension]}"), np.float32)
 
     def column(self, key: str) -> np.ndarray | pd.Categorical:
-        """Return a column: numbers, or categories."""
+        """Return a column of the cell table: numbers or categories, (n_cells,)."""
         column = self._element(f"obs/{key}")
         return column if isinstance(column, pd.Categorical) else np.asarray(column)
 
     def gene(self, key: str) -> np.ndarray:
-        """Return a gene's expression, float32 (n_cells,)."""
+        """Return a gene's expression, float32 (n_cells,); `key` is one of `genes`."""
         position = self.genes.index(key)
         with self._damage_told():
             matrix = self._root["X"]

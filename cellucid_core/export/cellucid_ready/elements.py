@@ -1,4 +1,4 @@
-"""Everything a file holds, taken from a view with all its choices and fixes, and checked before a byte is written."""
+"""Everything that a file holds, taken from a view with its choices and fixes, and checked before it is written."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ _LEAVE_OUT = "Rename or leave out what is in the way; preflight offers fixes."
 
 @dataclass(frozen=True)
 class Elements:
-    """What a file holds; arrays of numbers may be of wider types than they are written in.
+    """What a file holds; arrays of numbers may have wider types than they are written in.
 
     Attributes
     ----------
     cell_ids, gene_ids
-        Object arrays of distinct str.
+        Object arrays of distinct str, (n_cells,) and (n_genes,).
     obs, var
         Columns by key, in order.
     obsm
-        Key → (n_cells, k).
+        Key → array, (n_cells, k).
     graph
-        Symmetric weights without a diagonal, or None.
+        Symmetric float32 weights, (n_cells, n_cells), without a diagonal; or None.
     uns
         ``title`` and ``cellucid``.
     matrix
-        X, or None.
+        X; None without genes.
     warnings
         What was changed or left out, one sentence each.
     """
@@ -66,14 +66,14 @@ def elements(view: View, settings: ExportSettings, positions: np.ndarray) -> Ele
     Parameters
     ----------
     positions
-        The chosen genes.
+        Positions of the chosen genes in the view.
 
     Raises
     ------
     InputError
-        If the identity cannot be used, or a chosen array is not there.
+        If the identity cannot be used, or a chosen array or column is not there.
     WorkRefused
-        If the viewer cannot show the data as they are.
+        If the viewer cannot show the data as they are, or two names would be one.
     """
     notes: list[str] = []
     record = identity(view, settings)
@@ -111,7 +111,7 @@ def _obs(view: View) -> list[pd.Series]:
 
 
 def _used(column: pd.Series) -> pd.Series:
-    """Drop categories that a part of the rows no longer has, as anndata does: legends would list them."""
+    """Drop the categories that no row has, as anndata does for part of a table: legends would list them."""
     return column.cat.remove_unused_categories() if isinstance(column.dtype, pd.CategoricalDtype) else column
 
 
@@ -127,7 +127,7 @@ def _var(view: View, positions: np.ndarray, notes: list[str]) -> tuple[dict[str,
 def _table(
     what: str, names: Sequence[str], sources: Sequence[str], columns: Sequence[pd.Series], notes: list[str]
 ) -> tuple[dict[str, Column], dict[str, str]]:
-    """Return the columns as they are stored, and name in the source → key in the file."""
+    """Return key → column as it is stored, and name in the source → key in the file."""
     word = "cell" if what == "obs" else "gene"
     keys = [fixed(name) for name in names]
     if same := clashes(keys):
@@ -159,9 +159,10 @@ def _ids(ids: np.ndarray, what: str, notes: list[str]) -> np.ndarray:
 
 
 def gene_names(view: View) -> np.ndarray:
-    """Return the row names of the gene table before they are made distinct, (n_genes,) object.
+    """Return the row names of the gene table before they are made distinct, object (n_genes,); none without a matrix.
 
-    With a column of ids chosen they are still the table's own: the viewer takes the names from that column.
+    Ids that a fix made (``mapping.gene_ids``) replace them. A chosen column of ids does not: the viewer takes the names
+    from that column.
     """
     if view.mapping.matrix is None:
         return np.zeros(0, dtype=object)
@@ -175,9 +176,9 @@ def gene_names(view: View) -> np.ndarray:
 
 
 def _obsm(view: View, settings: ExportSettings, notes: list[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Return every array of numbers that the viewer can take, and name in the source → key in the file.
+    """Return every array of numbers that the viewer accepts, and name in the source → key in the file.
 
-    What is chosen must be sound; of the others, what is not is left out with a warning.
+    An array that it does not accept is refused if it was chosen, else left out with a warning.
     """
     mapping = view.mapping
     if not view.dimensions:
@@ -237,7 +238,10 @@ def _array(view: View, name: str) -> tuple[np.ndarray | None, str]:
 
 
 def _is_bound(key: str, arrays: dict[str, np.ndarray]) -> bool:
-    """Tell whether the viewer draws a vector field: ``<field>_<basis>`` as wide as ``X_<basis>``, the longest basis."""
+    """Tell whether the viewer draws a vector field: ``<field>_<basis>`` needs an ``X_<basis>`` of as many columns.
+
+    The longest basis that is there counts.
+    """
     at = key.find("_")
     while at != -1 and not key.startswith("X_"):
         basis = arrays.get(f"X_{key[at + 1 :]}")
@@ -248,7 +252,7 @@ def _is_bound(key: str, arrays: dict[str, np.ndarray]) -> bool:
 
 
 def _graph(graph: sparse.csr_matrix, notes: list[str]) -> sparse.csr_matrix:
-    """Return the graph as the viewer wants it: every edge in both directions, none from a cell to itself."""
+    """Return the graph as the viewer needs it: every edge in both directions, none from a cell to itself."""
     n_cells = graph.shape[0]
     if not graph.has_canonical_format:
         graph = graph.copy()

@@ -1,6 +1,6 @@
 """X, gene by gene from the store: compressed sparse columns, or a dense matrix where the source is dense.
 
-Nothing here holds more than a few genes. What a store's memory-mapped files take is given back on the way.
+Only a few genes are held at a time, and the memory of the store's mapped files is given back regularly.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Sparse:
     Attributes
     ----------
     expression
-        Where it comes from.
+        The matrix that it is taken from.
     positions
-        The genes, in order.
+        Positions of the genes in the matrix, in order, (n_genes,).
     dtype
         As stored: float32, or float64 for counts that float32 cannot hold.
     """
@@ -48,7 +48,7 @@ class Sparse:
 
     @cached_property
     def indptr(self) -> np.ndarray:
-        """Where each gene's entries begin, and the end; int32, or int64 from 2³¹ entries on."""
+        """Where each gene's entries begin, and the end, (n_genes + 1,); int32, or int64 from 2³¹ entries on."""
         ends = np.concatenate([[0], np.cumsum([len(self.gene(index)[0]) for index in range(len(self.positions))])])
         return ends.astype(np.int64 if ends[-1] >= 2**31 else np.int32)
 
@@ -58,22 +58,22 @@ class Sparse:
         return int(self.indptr[-1])
 
     def gene(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the cells (ascending, int32) and values of a gene, none of them 0."""
+        """Return the cells (ascending, int32) and the values of a gene, without zeros."""
         cells, values = self.expression.gene_stored(int(self.positions[index]))
         if values.dtype == self.dtype:
             return cells, values  # a store keeps no zeros
         with np.errstate(over="ignore", under="ignore"):
             narrow = values.astype(self.dtype)
-        kept = narrow != 0  # float64 values next to 0 become 0
+        kept = narrow != 0  # the smallest float64 values become 0
         return (cells, narrow) if kept.all() else (cells[kept], narrow[kept])
 
     def blocks(self, name: str, size: int) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
-        """Yield ``"indices"`` or ``"data"`` in pieces of `size`.
+        """Yield ``"indices"`` or ``"data"`` in chunks of `size` values.
 
         Raises
         ------
         WorkRefused
-            If a value is not finite in float32.
+            If a value is not finite in `dtype`.
         """
         part = 0 if name == "indices" else 1
         held: list[np.ndarray] = []
@@ -109,7 +109,7 @@ class Dense:
         return self.expression.n_cells, len(self.positions)
 
     def blocks(self, chunks: tuple[int, int]) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
-        """Yield the blocks of a grid, all cells of some genes before the next genes; raises as `Sparse.blocks`."""
+        """Yield chunks of (cells, genes), all cells of some genes before the next genes; raises as `Sparse.blocks`."""
         height, width = chunks
         n_read = 0
         for column, start in enumerate(range(0, len(self.positions), width)):
@@ -130,12 +130,12 @@ def matrix(view: View, positions: np.ndarray) -> Sparse | Dense | None:
     Raises
     ------
     WorkRefused
-        If a value is not finite, as far as that is known without reading them all.
+        If a value is not finite. Of a view on some of the cells, only `blocks` finds out.
     """
     expression = view.expression
     if expression is None:
         return None
-    if view.all_cells:  # else the statistics would take a pass over the matrix; `blocks` looks anyway
+    if view.all_cells:  # for some cells the statistics would take a pass over the matrix; `blocks` checks anyway
         bad = expression.stats.n_not_finite[positions]
         if bad.any():
             gene = view.gene_ids[positions[int(np.argmax(bad > 0))]]
@@ -145,7 +145,7 @@ def matrix(view: View, positions: np.ndarray) -> Sparse | Dense | None:
 
 
 def _dtype(view: View, expression: Expression, positions: np.ndarray) -> np.dtype[Any]:
-    """float32, or float64 where the values are whole numbers and some too large for float32 (cellucid's rule)."""
+    """Return float32, or float64 if all values are whole numbers and one exceeds `_EXACT` (cellucid's rule)."""
     narrow = np.dtype("<f4")
     source = view.dataset.matrices[view.mapping.matrix or "X"].dtype
     if (source.kind == "f" and source.itemsize <= 4) or source.itemsize < 4 or not len(positions):

@@ -1,4 +1,4 @@
-"""How large a file will be and how long it will take, before it is written."""
+"""Estimate how large a Cellucid-ready AnnData will be and how long writing it takes."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 _SAMPLE_GENES = 16
 #: Compressed share of raw bytes where nothing is sampled.
 _SHARES = {"numbers": 0.85, "codes": 0.4, "graph": 0.6}
-#: Bytes per second and thread for what is not sampled, with reading back.
+#: Uncompressed bytes per second and thread for what is not sampled, reading back included.
 _RATE = 25e6
 
 
 def plan_ready(view: View, settings: ExportSettings, genes: ChosenGenes) -> tuple[tuple[Artefact, ...], float]:
-    """Foresee a Cellucid-ready AnnData.
+    """Plan a Cellucid-ready AnnData.
 
     Some genes are compressed to estimate X; the rest is estimated from its size.
-
-    Parameters
-    ----------
-    genes
-        The chosen genes.
 
     Returns
     -------
     tuple
-        What will be in the file (each counted as no file of its own, the first one as the file), and the seconds,
-        reading back included.
+        The artefacts (the first one counts as one file, the others as none, since all are in one file); and the
+        seconds, reading back included.
+
+    Raises
+    ------
+    InputError
+        If the chosen graph does not fit the cells or cannot be read.
     """
     from cellucid_core.export import Artefact
 

@@ -1,7 +1,7 @@
 """Write the nodes of a file to ``.h5ad``, so that a viewer opens it with one read of its beginning.
 
-Everything is declared first and filled afterwards: what describes the file then stands together at its start, followed
-by what a viewer reads on opening. Format 1.10 needs no index for an array of one chunk.
+Everything is declared first and filled afterwards. So all metadata are at the start of the file, followed by the arrays
+that a viewer reads when it opens the file. Format 1.10 needs no index for an array of one chunk.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cellucid_core.hdf5_file import Hdf5Writing
 
 
 class H5adFile:
-    """One ``.h5ad`` that is being written; a context manager that leaves no trace without `publish`.
+    """A ``.h5ad`` that is being written. A context manager that removes the file unless it was published.
 
     Parameters
     ----------
@@ -49,7 +49,13 @@ class H5adFile:
         return self._staging.target
 
     def declare(self, node: Node) -> Callable[[tuple[int, ...], Any], None] | None:
-        """Make a group or an array; return what writes a chunk of it, None for what has no chunks."""
+        """Create a group or an array; return a function (place, data) that writes one of its chunks, or None.
+
+        Raises
+        ------
+        InputError
+            If the disk refused what was written so far; `flush` and `finish` raise it as well.
+        """
         made, writer = self._made(node)
         made.attrs.update(node.attributes)
         self._look()
@@ -82,17 +88,17 @@ class H5adFile:
         return numbers, write
 
     def flush(self, node: Numbers | Texts | Scalar) -> None:
-        """Let go of what HDF5 keeps of an array that is complete."""
+        """Flush an array that is complete, so that HDF5 frees its memory."""
         self._file[node.path].flush()
         self._look()
 
     def finish(self) -> Path:
-        """Complete the file where it is being written, and return that place."""
+        """Complete the file, and return where it can be read until it is published."""
         self._told(self._writing.close)
         return self._staging.path
 
     def _look(self) -> None:
-        """Raise what the disk did not take."""
+        """Raise an error of writing that HDF5 has not reported."""
         self._told(self._writing.check)
 
     def _told(self, step: Callable[[], None]) -> None:
@@ -104,7 +110,7 @@ class H5adFile:
             ) from error
 
     def publish(self) -> None:
-        """Give the file its name."""
+        """Give the file its name; raises `InputError` if that is not possible."""
         self._staging.publish()
 
     def __enter__(self) -> H5adFile:
@@ -114,7 +120,7 @@ class H5adFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with suppress(OSError):  # told already, or the one that is on its way says more
+            with suppress(OSError):  # reported already, or the present error says more
                 self._writing.close()
         finally:
             self._staging.abandon()

@@ -1,7 +1,7 @@
 """Names that become paths in the file: columns and embeddings.
 
-A key is a path component of a zarr store, which somebody may unpack on any system, so cellucid refuses what not every
-system can store; here it is fixed and the user told.
+A key is a part of a path in a zarr store, which may be unpacked on any system, so cellucid refuses keys that some
+system cannot store. Here they are renamed, and the user is told.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from cellucid_core.names import RESERVED
 
 _FORBIDDEN = re.compile(r'[/\\<>:"|?*\x00-\x1f]+')
 _ZARR = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json"})
-#: anndata keeps row names under this one.
+#: anndata stores row names under this key.
 _INDEX = "_index"
 
 
 def fixed(key: str) -> str:
-    """Return a key that every system can store; the key itself where it can.
+    """Return a key that every system can store; the given one if it is such a key.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def fixed(key: str) -> str:
 
 
 def clashes(keys: Iterable[str]) -> list[list[str]]:
-    """Group keys that are one folder on macOS and Windows: equal, or different in letter case only."""
+    """Return groups of keys that are one folder on macOS and Windows: equal, or different only in letter case."""
     groups: dict[str, list[str]] = {}
     for key in keys:
         groups.setdefault(key.casefold(), []).append(key)
@@ -47,7 +47,7 @@ def clashes(keys: Iterable[str]) -> list[list[str]]:
 
 
 def renamed_note(what: str, old: Sequence[str], new: Sequence[str]) -> list[str]:
-    """Return a warning about fixed keys, if there are any."""
+    """Return a warning about the keys that were renamed, if there are any."""
     changed = [f"{a!r} → {b!r}" for a, b in zip(old, new, strict=True) if a != b]
     if not changed:
         return []

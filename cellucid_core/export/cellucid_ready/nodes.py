@@ -1,4 +1,4 @@
-"""The groups and arrays of a file, as a list: what `hdf5` and `zarr_zip` write in the same way.
+"""The groups and arrays of a file in order, for `hdf5` and `zarr_zip` to write.
 
 Encodings are anndata's element specification (``encoding-type`` and ``encoding-version`` on every element).
 """
@@ -19,7 +19,7 @@ from cellucid_core.export.cellucid_ready.columns import Categories, Column, null
 from cellucid_core.export.cellucid_ready.elements import Elements
 from cellucid_core.export.cellucid_ready.expression import Dense, Sparse
 
-#: A place in the grid of chunks, and the values there.
+#: A chunk's place in the grid of chunks, and its values.
 Block = tuple[tuple[int, ...], np.ndarray]
 
 
@@ -38,13 +38,13 @@ class Numbers:
     Attributes
     ----------
     path, attributes
-        Where it is, and what it says of itself.
+        Its path in the file, and its AnnData attributes.
     shape, dtype, chunks, shuffle
         How it is stored.
     blocks
-        Yields the chunk's place in the grid and its values, every chunk once.
+        Yields each chunk once.
     first
-        Whether a viewer reads it on opening: such arrays stand at the beginning of an HDF5 file.
+        Whether the viewer reads it when it opens the file; such arrays are written first.
     """
 
     path: str
@@ -64,7 +64,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Texts:
-    """An array of strings, (n,) object."""
+    """An array of texts; `values` is object (n,), the rest as in `Numbers`."""
 
     path: str
     attributes: dict[str, Any]
@@ -84,7 +84,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Scalar:
-    """A text or a number."""
+    """A single text or number."""
 
     path: str
     attributes: dict[str, Any]
@@ -97,7 +97,7 @@ Node = Group | Numbers | Texts | Scalar
 
 
 def encoding(kind: str, version: str, **more: Any) -> dict[str, Any]:
-    """Return the attributes that say what an element is."""
+    """Return the AnnData attributes of an element: its encoding type and version, and `more`."""
     return {"encoding-type": kind, "encoding-version": version, **more}
 
 
@@ -105,7 +105,7 @@ _ARRAY, _DICT = encoding("array", "0.2.0"), encoding("dict", "0.1.0")
 
 
 def nodes(elements: Elements) -> Iterator[Node]:
-    """Yield everything a file holds, parents before children, arrays in the order of their bytes."""
+    """Yield everything that a file holds, parents before children, in the order in which it is written."""
     yield Group("", encoding("anndata", "0.1.0"))
     yield from _uns("uns", elements.uns, first=True)
     yield from _frame("var", elements.gene_ids, elements.var, first=True)
@@ -125,7 +125,7 @@ def nodes(elements: Elements) -> Iterator[Node]:
     if isinstance(matrix, Sparse):
         chunks = layout.vector(matrix.n_stored, layout.SLICED)
         for name, dtype in (("data", matrix.dtype), ("indices", np.dtype("<i4"))):
-            # Expression values repeat whole, so that the shuffle would only tear them apart.
+            # Whole values repeat in expression, and the shuffle would tear them apart.
             yield Numbers(
                 f"X/{name}",
                 {},

@@ -1,7 +1,7 @@
-"""Outlier quantiles as cellucid 0.9.5 stores them: bit by bit what its viewer would compute.
+"""Outlier quantiles as cellucid 0.9.5 stores them, equal to the bit to what its viewer would compute.
 
-They differ from the compact format's in arithmetic only: sums are taken in float64, cell by cell and then column by
-column, so that every program that follows the order gets the same bytes.
+They differ from those of the compact format (`cellucid_core.export.compact.outlier_quantiles`) only in arithmetic: sums
+are taken in float64 in a fixed order, cell by cell for a mean and column by column for a distance.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cellucid_core.export.compact import group_cells
 
 
 def quantiles(latent: np.ndarray, codes: np.ndarray, n_categories: int, min_points: int) -> np.ndarray:
-    """Return for each cell the share of its category that is as far from the category's mean as it is, or nearer.
+    """Return for each cell the share of its category's cells that are as far from their mean as it is, or nearer.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def quantiles(latent: np.ndarray, codes: np.ndarray, n_categories: int, min_poin
         inside = latent[cells].astype(np.float64)
         squares = np.zeros(len(cells))
         for column in inside.T:
-            # cumsum adds one by one; sum would add in pairs and round differently.
+            # cumsum adds one by one; sum adds in pairs, which rounds differently.
             apart = column - np.cumsum(column)[-1] / len(cells)
             squares += apart * apart
         distances = np.sqrt(squares)
@@ -52,7 +52,16 @@ def quantiles(latent: np.ndarray, codes: np.ndarray, n_categories: int, min_poin
 def outlier_record(obs: Mapping[str, Column], latent_key: str, latent: np.ndarray, min_points: int) -> dict[str, Any]:
     """Return ``uns['cellucid']['outlierQuantiles']``: the quantiles of every column that is shown as categories.
 
-    A column in which no category is large enough has no entry.
+    A column has no entry if none of its categories has `min_points` cells.
+
+    Parameters
+    ----------
+    obs
+        Columns by key, as they are stored.
+    latent_key, latent
+        Key in obsm and array, (n_cells, k) float32, that distances are measured in.
+    min_points
+        Cells of smaller categories get NaN.
     """
     fields = {}
     for key, column in obs.items():
@@ -63,7 +72,7 @@ def outlier_record(obs: Mapping[str, Column], latent_key: str, latent: np.ndarra
 
 
 def _codes(column: Column) -> tuple[np.ndarray, int]:
-    """Return a column's categories as codes (−1: missing) and their number; 0 for numbers."""
+    """Return a column's codes, (n_cells,) with −1 for missing, and its number of categories, which is 0 for numbers."""
     if isinstance(column, Categories):
         return column.codes.astype(np.int64), len(column.labels)
     if isinstance(column, pd.arrays.BooleanArray):

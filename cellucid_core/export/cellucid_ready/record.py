@@ -1,4 +1,4 @@
-"""``uns['cellucid']``: what the dataset is called, where it comes from, and how the viewer opens it."""
+"""``uns['cellucid']``: the dataset's name and source, and what the viewer shows first."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 _SCHEMA = 1
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,179}")
-#: Zero-width characters that mean nothing by themselves; joiners, which some scripts need, stay.
+#: Zero-width characters without a meaning, and lone surrogates; joiners, which some scripts need, are kept.
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\ud800-\udfff]")
-#: Default of the viewer, and of `ExportSettings`.
+#: Default number of cells that a category needs for a centroid, of the viewer and of `ExportSettings`.
 MIN_POINTS = 10
 
 
 def shown(text: str) -> str:
-    r"""Return a text as it can be shown: no line breaks, no characters without a glyph, no spaces at the ends.
+    r"""Return a text for one line: without control and zero-width characters, words separated by one space.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def identity(view: View, settings: ExportSettings) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the id or an address cannot be used.
+        If the viewer does not take the id, or if the source's address is not a web address or has no name.
     """
     dataset_id = settings.dataset_id or view.dataset.id
     if not _ID.fullmatch(dataset_id) or dataset_id.endswith("."):
@@ -70,15 +70,15 @@ def identity(view: View, settings: ExportSettings) -> dict[str, Any]:
 def launch_defaults(
     view: View, settings: ExportSettings, keys: dict[str, str], var_keys: dict[str, str]
 ) -> dict[str, Any]:
-    """Return how the viewer opens the file, as far as that was chosen.
+    """Return the choices that the viewer opens the file with.
 
-    The viewer has rules of its own for what is not named here. A choice is written if it is not what the product would
-    have chosen for the file, or is listed in ``settings.launch``.
+    The viewer has its own rules for what is not named here. A choice is written if it differs from the default mapping,
+    or is listed in ``settings.launch``.
 
     Parameters
     ----------
     keys, var_keys
-        Key in the source → key in the file, of obsm and of the gene table.
+        Key in the source → key in the file, for obsm and for the gene table.
     """
     mapping, usual = view.mapping, default_mapping(view.dataset)
     defaults: dict[str, Any] = {}

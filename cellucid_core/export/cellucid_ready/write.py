@@ -1,4 +1,4 @@
-"""Write a file: declare everything, compress on threads, write in order, read back, then publish."""
+"""Write a Cellucid-ready AnnData: declare everything, compress on threads, write in order, read back, publish."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cellucid_core.export.chosen_genes import ChosenGenes
 
 _Write = Callable[[tuple[int, ...], Any], None]
-#: A chunk that is ready: what writes it, its place, its bytes or texts, its array if it is the last one of it.
+#: A compressed chunk: what writes it, its place, its bytes or texts, its array if it is the last one, what is done.
 _Chunk = tuple[_Write, tuple[int, ...], Any, "Numbers | Texts | Scalar | None", str]
 _DOING = {
     "X": "Writing genes",
@@ -44,7 +44,7 @@ def check_target(target: str | Path, written_as: str) -> None:
     Raises
     ------
     InputError
-        If it does not.
+        If the name has another ending, or is nothing but the ending.
     """
     name, suffix = Path(target).name, f".{written_as}"
     if not name.lower().endswith(suffix) or len(name) == len(suffix):
@@ -67,35 +67,36 @@ def write_ready(
 
     As `cellucid_core.export.write`: the target appears, or is replaced, as a whole at the very end; whatever goes wrong
     before, also an exception of `progress`, leaves it as it was. Memory does not grow with the number of genes. Two
-    runs write the same bytes. Quantization, compression and the type of codes do not apply: values are float32.
+    runs write the same bytes. The settings for quantization, compression and codes do not apply: expression is float32,
+    or float64 if it is counts that float32 cannot hold.
 
     Parameters
     ----------
     view
         What to export.
     settings
-        How; ``format`` is ``"h5ad"`` or ``"zarr.zip"``.
+        How to export it; ``format`` is ``"h5ad"`` or ``"zarr.zip"``.
     genes
-        Which genes, in order.
+        The genes, in order.
     target
         A file whose name ends in the format.
     progress
         Called on this thread after every chunk.
     verify
-        Read everything back and compare it with the source before the file is published.
+        Whether to read everything back and compare it with the source before the file is published.
     force
-        Replace what is there.
+        Whether to replace what is there.
 
     Returns
     -------
     ExportResult
-        ``files`` is 1, or the number of entries of the zip; ``max_error_steps`` is 0.0 when verified: nothing is
-        quantized, and every value is the float32 nearest to the source's.
+        ``files`` is 1, or the number of entries of the zip; ``max_error_steps`` is 0.0 if verified, since nothing is
+        quantized.
 
     Raises
     ------
     InputError
-        If the target cannot be written, or exists and `force` is not set; if an id or address cannot be used.
+        If the target cannot be written, or exists and `force` is not set; or as `elements`.
     WorkRefused
         If the viewer cannot show the data as they are; or if what was written differs from its source.
     """
@@ -110,7 +111,7 @@ def write_ready(
             write = sink.declare(node)
             if write is not None and not isinstance(node, Group):
                 declared.append((node, write))
-        # What a viewer reads on opening comes first in the file.
+        # What a viewer reads when it opens the file comes first.
         declared.sort(key=lambda item: not (isinstance(item[0], Scalar) or item[0].first))
         total = sum(node.n_chunks for node, _ in declared)
         steps = 2 * total if verify else total
@@ -156,7 +157,7 @@ def write_ready(
 
 
 def _chunks(declared: list[tuple[Numbers | Texts | Scalar, _Write]]) -> Iterator[Callable[[], _Chunk]]:
-    """Yield what makes each chunk. Values are taken from the source here, on one thread; the rest runs on any."""
+    """Yield the task of each chunk. Values are read from the source here, on one thread; tasks run on any thread."""
     for node, write in declared:
         doing = _DOING.get(node.path.partition("/")[0], "Writing columns")
         if isinstance(node, Scalar):
@@ -172,7 +173,7 @@ def _chunks(declared: list[tuple[Numbers | Texts | Scalar, _Write]]) -> Iterator
             for place, block in node.blocks():
                 n_left -= 1
                 task = _Task(node, write, place, block, None if n_left else node, doing, deflater)
-                if n_left + 1 == node.n_chunks:  # it decides how the others are compressed
+                if n_left + 1 == node.n_chunks:  # the first chunk decides how the others are compressed
                     made = task()
                     yield lambda chunk=made: chunk  # type: ignore[misc]
                 else:

@@ -1,8 +1,8 @@
 """Write the nodes of a file to ``.zarr.zip``: a zarr store of format 2 in one zip of stored entries.
 
-What describes the store is made by zarr in memory. Chunks of numbers go straight to the zip as they are compressed, and
-the descriptions last, the consolidated ones at the very end, where a reader of the zip's directory finds them with the
-same request. Times are fixed, so that equal stores are equal files.
+zarr makes the store's metadata in memory. Chunks of numbers are written to the zip as soon as they are compressed; the
+metadata come last, the consolidated ones at the very end, so that a reader gets them with the request for the zip's
+directory. Times are fixed, so that equal stores are equal files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CONSOLIDATED = ".zmetadata"
 
 
 class ZarrZip:
-    """One ``.zarr.zip`` that is being written; a context manager that leaves no trace without `publish`.
+    """A ``.zarr.zip`` that is being written. A context manager that removes the file unless it was published.
 
     Parameters
     ----------
@@ -44,11 +44,11 @@ class ZarrZip:
 
     @property
     def files(self) -> int:
-        """Number of entries so far."""
+        """Number of entries that were written so far."""
         return self._sink.files
 
     def declare(self, node: Node) -> Callable[[tuple[int, ...], Any], None] | None:
-        """Make a group or an array; return what writes a chunk of it, None for what has no chunks."""
+        """Create a group or an array; return a function (place, data) that writes one of its chunks, or None."""
         if isinstance(node, Group):
             if node.path:
                 self._root.create_group(node.path, attributes=node.attributes)
@@ -107,12 +107,12 @@ class ZarrZip:
         return lambda place, value: array.__setitem__(..., np.asarray(value))
 
     def flush(self, node: Numbers | Texts | Scalar) -> None:
-        """Move what zarr wrote of an array from memory to the zip."""
+        """Move the chunks that zarr wrote of an array from memory to the zip."""
         for name in sorted(key for key in self._kept if key.startswith(f"{node.path}/") and not _describes(key)):
             self._sink.add(name, self._kept.pop(name).to_bytes())
 
     def finish(self) -> Path:
-        """Complete the file where it is being written, and return that place."""
+        """Write the metadata and complete the file; return where it can be read until it is published."""
         import zarr
 
         zarr.consolidate_metadata(self._store, zarr_format=2)
@@ -123,7 +123,7 @@ class ZarrZip:
         return self._sink.finish()
 
     def publish(self) -> None:
-        """Give the file its name."""
+        """Give the file its name; raises `InputError` if that is not possible."""
         self._sink.publish()
 
     def __enter__(self) -> ZarrZip:

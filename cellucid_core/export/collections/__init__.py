@@ -1,4 +1,4 @@
-"""Folders of several exports with ``datasets.json``."""
+"""Collections: folders of several exports with ``datasets.json``, the list of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Put an export into a collection, or take one out: complete or not at all, never without its list."""
+"""Put an export into a collection, or take one out; each change is complete or is not made, and updates the list."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _CHUNK = 1 << 20
 
 
 def add_to_root(export: str | Path, root: str | Path, *, replace: bool = False) -> Collection:
-    """Put a copy of an export into a root, and write its list.
+    """Put a copy of an export into a root, and write the root's list.
 
-    The copy appears as a whole, in a folder named by the dataset's id, after the export was read through and found
-    sound. Killed between the two steps, a root has a dataset that the next `write_datasets` lists.
+    The export is verified first. The copy appears as a whole, in a folder named after the dataset's id. If the process
+    is killed before the list is written, the next `write_datasets` lists the dataset.
 
     Parameters
     ----------
     export
         A zip or a folder.
     root
-        The folder of exports; made if only the last part of its path is missing.
+        The folder of exports; created if only the last part of its path is missing.
     replace
         Whether a dataset of the same id may be replaced; the new one then takes its folder and its place in the list.
 
@@ -35,7 +35,7 @@ def add_to_root(export: str | Path, root: str | Path, *, replace: bool = False) 
     ------
     InputError
         As `read_root`; if there is no export at `export`; if the root has a dataset of that id and `replace` is not
-        set, or something else of the folder's name; if the root cannot be written to.
+        set; if something else has the name of the dataset's folder; if the root cannot be written to.
     WorkRefused
         As `read_root`; if the export is not sound.
     """
@@ -67,17 +67,17 @@ def add_to_root(export: str | Path, root: str | Path, *, replace: bool = False) 
 
 
 def remove_from_root(dataset_id: str, root: str | Path) -> Collection:
-    """Take a dataset out of a root: first from the list, then from the disk.
+    """Remove a dataset from a root: first from the list, then from the disk.
 
     Returns
     -------
     Collection
-        What is left. Without any dataset there is no list either.
+        What is left. The list is deleted with the last dataset.
 
     Raises
     ------
     InputError
-        As `read_root`; if there is no such dataset.
+        As `read_root`; if there is no such dataset; if the root cannot be written to.
     WorkRefused
         As `read_root`.
     """
@@ -87,7 +87,7 @@ def remove_from_root(dataset_id: str, root: str | Path) -> Collection:
         rest = tuple(other for other in found.members if other is not member)
         default = found.default if found.default != dataset_id else next((other.id for other in rest), "")
         left = Collection(found.root, rest, default, found.notes)
-        # Under a name of remains: if this is interrupted, the next export to that folder clears it away.
+        # A name as `Staging` gives: if this is interrupted, the next export to that folder removes it.
         aside = found.root / f".{member.folder}.{secrets.token_hex(4)}{PARTIAL}"
         try:
             if rest:

@@ -1,4 +1,4 @@
-"""One zip of a whole collection, streamed from disk to disk."""
+"""Write a whole collection as one zip, streamed from disk to disk."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def zip_root(
     force: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> Path:
-    """Write a collection as one zip: ``<name>/datasets.json`` and its datasets' folders.
+    """Write a collection as one zip: ``<name>/datasets.json`` and the folders of its datasets.
 
     Entries are stored, since they are compressed already, in a fixed order with fixed times: equal collections give
     equal bytes. Memory does not grow with their size. The zip appears as a whole, or not at all.
@@ -36,9 +36,9 @@ def zip_root(
     root
         The folder of exports.
     target
-        The zip.
+        The zip; outside of `root`.
     name
-        The folder that unpacking makes.
+        The folder that unpacking creates.
     force
         Whether a file that is there may be replaced.
     progress
@@ -47,12 +47,13 @@ def zip_root(
     Returns
     -------
     pathlib.Path
-        Where the zip is.
+        The zip, with links in its path resolved.
 
     Raises
     ------
     InputError
-        As `read_root`; if there is no export at all, one holds a link, or the target cannot be written.
+        As `read_root`; if there is no export, or one holds a link; if `name` cannot be a folder's name everywhere; if
+        the target lies in the root, exists and `force` is not set, or cannot be written.
     WorkRefused
         As `read_root`.
     """

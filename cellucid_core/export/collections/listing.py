@@ -1,10 +1,10 @@
 """A folder of several exports with ``datasets.json``, the list that a viewer reads first.
 
-Every folder of the root that holds an export is a dataset of the collection. The list is derived: it is made again from
-the folders' identities whenever something changes, keeps the order and the default of the list that was there, and puts
-datasets that are new at its end, by the name of their folder. Source: ``export-format.md``, "Several datasets".
+Every folder of the root that holds an export is a dataset of the collection. The list is derived: it is computed from
+the folders' identities whenever something changes. It keeps the order and the default of the list that was there; new
+datasets come last, sorted by the names of their folders. Source: ``export-format.md``, "Several datasets".
 
-Nothing here trusts what it reads: an identity is strict JSON of the types it should have.
+Nothing that is read is trusted: an identity must be strict JSON with values of the right types.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LIST = "datasets.json"
-#: The largest integer that a viewer, which counts in float64, can tell from its neighbours.
+#: Viewers count in float64, which holds every integer below this one.
 _MAX_COUNT = 2**53
 
 
 @dataclass(frozen=True)
 class Member:
-    """One dataset of a collection: where it is, and what its identity says of it."""
+    """One dataset of a collection: its folder, and what its identity says."""
 
     id: str
     folder: str
@@ -52,7 +52,7 @@ class Member:
     n_genes: int
 
     def to_json(self) -> dict[str, Any]:
-        """Return its entry in ``datasets.json``."""
+        """Return the dataset's entry in ``datasets.json``."""
         return {
             "id": self.id,
             "path": f"{self.folder}/",
@@ -75,7 +75,7 @@ class Collection:
     default
         The id of the dataset that a viewer opens first; empty without datasets.
     notes
-        What was left out or found amiss, one sentence each.
+        What was left out or is damaged, one sentence each.
     """
 
     root: Path
@@ -85,7 +85,7 @@ class Collection:
 
     @property
     def path(self) -> Path:
-        """Where its list is."""
+        """Path of the list."""
         return self.root / LIST
 
     def to_json(self) -> dict[str, Any]:
@@ -93,25 +93,25 @@ class Collection:
         return {"version": 1, "default": self.default, "datasets": [member.to_json() for member in self.members]}
 
     def to_bytes(self) -> bytes:
-        """Return ``datasets.json`` as it is written: strict JSON, ASCII only, indented by 2."""
+        """Return ``datasets.json`` as it is written: strict JSON in ASCII, indented by 2."""
         return json.dumps(self.to_json(), indent=2, allow_nan=False).encode("ascii")
 
 
 def read_root(root: str | Path) -> Collection:
-    """Look at the exports of a root, without writing anything.
+    """Read which exports a root holds, without writing anything.
 
     Parameters
     ----------
     root
-        A folder of exports. Hidden folders, and folders without an identity, are no datasets.
+        A folder of exports. Hidden folders are skipped; a folder without an identity is only noted.
 
     Raises
     ------
     InputError
-        If it is not a folder, or an export itself; if an identity is damaged; if a folder's name cannot stand in an
-        address.
+        If it is not a folder, cannot be read, or is an export itself; if an identity is damaged; if a folder's name
+        cannot be part of a web address.
     WorkRefused
-        If two datasets have one id.
+        If two datasets have the same id.
     """
     root = Path(root)
     if not root.is_dir():
@@ -125,7 +125,7 @@ def read_root(root: str | Path) -> Collection:
         raise InputError(f"{root} cannot be read ({error.strerror}).", "Check its permissions.") from None
     order, default, note = _present_list(root)
     place = {folder: position for position, folder in enumerate(order)}
-    members.sort(key=lambda member: place.get(member.folder, len(place)))  # stable: new ones stay sorted by name
+    members.sort(key=lambda member: place.get(member.folder, len(place)))  # a stable sort: new ones stay sorted by name
     ids = [member.id for member in members]
     chosen = default if default in ids else next(iter(ids), "")
     return Collection(root, tuple(members), chosen, (*note, *notes))
@@ -139,12 +139,12 @@ def write_datasets(root: str | Path, default: str | None = None) -> Collection:
     root
         The folder of exports.
     default
-        Id of the dataset that is opened first. None: as it is, or the first.
+        Id of the dataset that a viewer opens first. None: that of the present list, or the first dataset.
 
     Raises
     ------
     InputError
-        As `read_root`; if there is no export at all, or none of that id; if the folder cannot be written to.
+        As `read_root`; if there is no export, or none of that id; if the folder cannot be written to.
     WorkRefused
         As `read_root`.
     """
@@ -192,7 +192,7 @@ def _read_members(root: Path, folders: Sequence[str]) -> tuple[list[Member], lis
 
 
 def read_member(files: ExportFiles, folder: str) -> Member:
-    """Read an identity; raises `DamagedError` unless every part that is needed is what it should be."""
+    """Read the identity of an export; raises `DamagedError` if a part that is needed is missing or of a wrong type."""
     identity = read_json(files, IDENTITY)
     if not isinstance(identity, dict) or identity.get("version") != 2 or isinstance(identity["version"], bool):
         raise DamagedError("it is not an identity of version 2")
@@ -222,7 +222,7 @@ def _count(stats: dict[str, Any], key: str) -> int:
 
 
 def _present_list(root: Path) -> tuple[list[str], str | None, list[str]]:
-    """Return the folders of the list that is there, in order, and its default; and a note if it cannot be used."""
+    """Return the folders and the default of the list that is there, and a note if it cannot be used."""
     path = root / LIST
     if not path.is_file():
         return [], None, []
@@ -258,7 +258,7 @@ def find(found: Collection, dataset_id: str) -> Member:
 
 
 def write_list(found: Collection) -> Collection:
-    """Write ``datasets.json`` as a whole or not at all; raises `InputError` where that is not possible."""
+    """Write ``datasets.json`` as a whole or not at all; raises `InputError` if it cannot be written."""
     try:
         with complete_or_absent(found.path) as draft:
             draft.write_bytes(found.to_bytes())
@@ -269,7 +269,7 @@ def write_list(found: Collection) -> Collection:
 
 @contextlib.contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """Wait until nobody else changes a root: what one writer adds must not be missing from another's list."""
+    """Lock a root while it is changed, so that two writers do not leave each other's dataset out of the list."""
     if fcntl is None or not root.is_dir():
         yield
         return

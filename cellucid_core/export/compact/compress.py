@@ -1,13 +1,14 @@
-"""gzip, fast: per file, the way of compressing that suits its bytes.
+"""Fast gzip: each file is compressed in the way that suits its bytes.
 
 Most vectors of an export are noise between runs of one value (a gene that most cells lack) or noise alone. There,
 looking for repeated strings, on which zlib spends nearly all of its time, gains nothing or even makes the file larger:
 run lengths only, or Huffman codes only, are ten times as fast *and* smaller. zlib-ng does these two. Where strings do
-repeat (edges, smooth values), searching wins by far: zlib-ng is several times as fast at it as zlib, but finds no
-repeats of three bytes, and so writes up to a tenth more where those matter. A piece from the middle is tried in all
-ways, and the fastest of the best writes the file; measured in ``tests/benchmarks/bench_export.py``.
+repeat (edges, smooth values), searching is far better: zlib-ng is several times as fast at it as zlib, but finds no
+repeats of three bytes, and so writes up to a tenth more where those matter. A piece from the middle of the file is
+compressed in all ways, and the fastest of those that are nearly the smallest is taken for the whole file; measured in
+``tests/benchmarks/bench_export.py``.
 
-The output depends on nothing but the bytes, the level and the versions of the engines: no time, no name in the header.
+The output depends only on the bytes, the level and the versions of the engines: the header has no time and no name.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ Buffer = bytes | bytearray | memoryview
 
 #: The piece that is tried: a sixteenth of the bytes, but neither less nor more than this.
 _PIECE, _LARGEST_PIECE = 8 * 1024, 64 * 1024
-#: From this level on the piece is eight times as large: who asks for it wants bytes, not time.
+#: From this level on the piece is eight times as large: a small file matters more than the time then.
 _THOROUGH = 8
 #: Classes of sparseness that a `Compressor` tells apart.
 _CLASSES = 16
-#: zlib's default: blocks of 16,384 symbols, so that the codes follow a vector whose values drift.
+#: zlib's default: blocks of 16,384 symbols, so that the Huffman codes follow a vector whose values drift.
 _MEMORY_LEVEL = 8
 #: Searching with zlib, or with zlib-ng; zlib-ng without searching; ISA-L, with a short look or a longer one.
 _SEARCH, _QUICK_SEARCH, _HUFFMAN, _RUNS = "search", "quick search", "huffman", "runs"
@@ -44,13 +45,14 @@ class Compressor:
     """Compresses arrays of one kind, such as genes of one matrix, without trying all ways on each.
 
     Vectors of one matrix have the same cells in the same order, so what suits a vector suits the next one that is about
-    as sparse. The first of each sixteenth of sparseness is tried, the others follow. The output depends on the vectors
-    that this object has seen before, so it must see the same ones in the same order in every run.
+    as sparse. All ways are tried on the first vector of each sixteenth of sparseness, and the best one is used for the
+    others. The output depends on the vectors that this object has seen before, so it must get the same ones in the same
+    order in every run.
 
     Parameters
     ----------
     level
-        1 (fast) … 9 (small): an effort, not an engine's level. The size is about zlib's at that level, or less.
+        As in `gzip_bytes`.
     """
 
     def __init__(self, level: int) -> None:
@@ -58,7 +60,7 @@ class Compressor:
         self._known: dict[int, str] = {}
 
     def gzip(self, data: Buffer) -> bytes:
-        """Compress as `gzip_bytes` does."""
+        """Compress to one gzip member, as `gzip_bytes` does."""
         view = memoryview(data).cast("B")
         if len(view) <= _PIECE:
             return gzip_bytes(view, self._level)
@@ -69,7 +71,7 @@ class Compressor:
 
 
 def gzip_bytes(data: Buffer, level: int) -> bytes:
-    """Compress to one gzip member without time and name.
+    """Compress to one gzip member that has no time and no name.
 
     Parameters
     ----------

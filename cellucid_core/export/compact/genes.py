@@ -15,7 +15,7 @@ from cellucid_core.prepared import encoding
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
 
-#: Raw bytes of one block of genes: what a thread holds at a time.
+#: Uncompressed bytes of one block of genes, which a thread holds at a time.
 BLOCK_BYTES = 4 * 2**20
 MAX_BLOCK_GENES = 64
 
@@ -35,11 +35,16 @@ def encode_gene(expression: Expression, position: int, bits: int | None, name: s
     expression
         The matrix.
     position
-        The gene.
+        The gene's position in the matrix.
     bits
         8, 16 or None for float32.
     name
-        Its id, for the error.
+        The gene's id, for the error.
+
+    Raises
+    ------
+    WorkRefused
+        As `encode_stored`.
     """
     cells, values = expression.gene_stored(position)
     return encode_stored(expression.n_cells, cells if expression.is_sparse else None, values, bits, f"gene {name}")
@@ -48,16 +53,16 @@ def encode_gene(expression: Expression, position: int, bits: int | None, name: s
 def encode_block(
     expression: Expression, genes: Sequence[tuple[str, int]], bits: int | None, level: int | None
 ) -> tuple[list[tuple[str, bytes]], list[list[Any]]]:
-    """Encode genes one after the other.
+    """Encode and compress genes one after the other.
 
     Parameters
     ----------
     expression
         The matrix.
     genes
-        Each one's id and position.
+        Id and position of each.
     bits
-        As `encode_gene`.
+        As in `encode_gene`.
     level
         Of the compression; 0 or None: none.
 
@@ -65,9 +70,14 @@ def encode_block(
     -------
     tuple
         Files (name, content), and their entries in the manifest.
+
+    Raises
+    ------
+    WorkRefused
+        As `encode_gene`.
     """
     files, entries = [], []
-    compressor = Compressor(level) if level else None  # one per block: blocks run in any order
+    compressor = Compressor(level) if level else None  # one per block, since blocks run in any order
     for gene, position in genes:
         encoded = encode_gene(expression, position, bits, gene)
         raw = np.ascontiguousarray(encoded.array).reshape(-1).view(np.uint8).data
@@ -79,7 +89,7 @@ def encode_block(
 
 
 def path(gene: str, bits: int | None) -> str:
-    """Return a gene's file, without compression suffix."""
+    """Return the path of a gene's file, without compression suffix."""
     return f"var/{safe_key(gene)}.values.{encoding(bits).ext}"
 
 
@@ -92,14 +102,14 @@ def manifest(
     suffix: str,
     compression: int | None,
 ) -> dict[str, Any]:
-    """Return ``var_manifest.json``.
+    """Return the content of ``var_manifest.json`` (``export-format.md``).
 
     Parameters
     ----------
     entries
         ``[gene, min, max]``, or ``[gene]`` without quantization, in the order of the export.
-    suffix
-        ``".gz"`` or nothing.
+    suffix, compression
+        ``".gz"`` and the level, or ``""`` and None.
     """
     kind = encoding(bits)
     return {

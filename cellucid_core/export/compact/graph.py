@@ -11,7 +11,7 @@ from scipy import sparse
 from cellucid_core.compiled import compiled
 from cellucid_core.errors import WorkRefused
 
-#: Smaller graphs are not worth loading a compiler for.
+#: Loading the compiler takes longer than it saves on graphs with fewer stored entries.
 _COMPILED_FROM = 200_000
 #: Rows that are merged and cut at a time.
 _ROWS = 65_536
@@ -40,22 +40,22 @@ class Edges:
 
 
 def index_dtype(n_cells: int) -> str:
-    """Return the manifest's name of the integer that holds a cell's position."""
+    """Return the name of the integer type that holds a cell's position."""
     return "uint16" if n_cells <= 65_535 else "uint32"
 
 
 def edges(matrix: sparse.csr_matrix) -> Edges:
-    """Take the edges from a matrix of weights.
+    """Return the edges of a matrix of weights.
 
     A pair of cells is an edge if either direction has a weight other than 0 (``export-format.md``, connectivity).
-    Weights are forgotten, so a NaN or negative weight is an edge like any other, as in cellucid 0.0.9; a cell is no
-    neighbour of itself. Linear in the number of stored entries. Most graphs have both directions of every pair, and
-    need no merging.
+    Weights are not kept, so a NaN or negative weight is an edge like any other, as in cellucid 0.0.9; a cell is not its
+    own neighbour. The time is linear in the number of stored entries. Most graphs hold both directions of every pair
+    and need no merging.
 
     Parameters
     ----------
     matrix
-        (n_cells, n_cells).
+        (n_cells, n_cells); not modified.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def edges(matrix: sparse.csr_matrix) -> Edges:
     if matrix.shape[1] != n_cells:
         raise WorkRefused(f"The graph is {matrix.shape[0]:,} × {matrix.shape[1]:,}.", "Leave it out.")
     if not matrix.has_canonical_format:
-        matrix = matrix.copy()  # what follows works in place
+        matrix = matrix.copy()  # sum_duplicates works in place
         matrix.sum_duplicates()
     dtype = np.dtype(index_dtype(n_cells)).newbyteorder("<")
     if matrix.nnz >= _COMPILED_FROM and (found := _symmetric_edges(matrix, dtype)) is not None:
@@ -95,7 +95,7 @@ def edges(matrix: sparse.csr_matrix) -> Edges:
 
 
 def _symmetric_edges(matrix: sparse.csr_matrix, dtype: np.dtype[Any]) -> Edges | None:
-    """Return the edges of a matrix whose every pair is stored in both directions, None if it is another one."""
+    """Return the edges of a matrix that stores every pair in both directions; None for any other matrix."""
     most = (matrix.nnz + 1) // 2
     sources, destinations = np.empty(most, dtype), np.empty(most, dtype)
     following = np.zeros(matrix.shape[0], np.int64)
@@ -113,10 +113,19 @@ def take_upper(
     destinations: np.ndarray,
     following: np.ndarray,
 ) -> tuple[int, int]:
-    """Take the entries right of the diagonal, and see whether each has its mirror image (to be `compiled`).
+    """Take the entries right of the diagonal, and check that each has its mirror image (to be `compiled`).
 
-    Rows are sorted, so the mirror images of a row's entries turn up in the same order while later rows are read:
-    ``following[c]`` is where the next one of row c stands.
+    Rows are sorted, so the mirror images of a row's entries are found in the same order while later rows are read:
+    ``following[c]`` is the position in `sources` of row c's next entry without a mirror image.
+
+    Parameters
+    ----------
+    indptr, indices, weights
+        Of a CSR matrix in canonical format.
+    sources, destinations
+        Written in place; room for half of the entries.
+    following
+        Written in place, int64 (n_cells,).
 
     Returns
     -------
@@ -148,7 +157,7 @@ def take_upper(
 
 
 def _pattern(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Return where a matrix with sorted rows is not 0, as bytes of 1; shares its positions where it can."""
+    """Return a matrix of int8 ones where `matrix` is not 0; its positions are shared if it stores no 0."""
     present = matrix.data != 0
     if present.all():
         ones = present.view(np.int8)
@@ -167,12 +176,12 @@ def _rows(matrix: sparse.csr_matrix | sparse.csc_matrix, start: int, stop: int) 
 
 
 def manifest(found: Edges, n_cells: int, suffix: str, compression: int | None) -> dict[str, object]:
-    """Return ``connectivity_manifest.json``.
+    """Return the content of ``connectivity_manifest.json`` (``export-format.md``).
 
     Parameters
     ----------
-    suffix
-        ``".gz"`` or nothing.
+    suffix, compression
+        ``".gz"`` and the level, or ``""`` and None.
     """
     name = index_dtype(n_cells)
     return {

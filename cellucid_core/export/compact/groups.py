@@ -1,4 +1,4 @@
-"""The cells of each category, where they are, and how far a cell is from the others of its kind.
+"""The cells of each category, their centre, and how far from the others of its category a cell lies.
 
 Centroids and outlier quantiles are computed in float32, group by group in the order of the cells, as cellucid 0.0.9
 does, so that both programs write the same floats; but the cells of all categories are found by one sort, not by one
@@ -20,9 +20,9 @@ class Groups:
     Attributes
     ----------
     order
-        Positions of the cells, those of one category together and ascending; cells without a category first.
+        Positions of the cells, (n_cells,): cells without a category first, then category by category, ascending.
     starts
-        Where each category begins in `order`, and the end, (n_categories + 1,).
+        Where each category begins in `order`, and where the last one ends, (n_categories + 1,).
     """
 
     order: np.ndarray
@@ -62,8 +62,9 @@ def centroids(
 ) -> list[dict[str, Any]]:
     """Return the centre of each category on one embedding.
 
-    The mean of a category's points; with more than `min_points`, points further from it than `quantile` of the
-    distances are dropped and the mean is taken of the rest, if `min_points` remain (``export-format.md``, Centroids).
+    This is the mean of a category's points. If there are more than `min_points`, points further from the mean than the
+    `quantile` of the distances are dropped, and the mean is taken of the rest if `min_points` remain
+    (``export-format.md``, Centroids).
 
     Parameters
     ----------
@@ -72,14 +73,14 @@ def centroids(
     labels
         Names of the categories.
     min_points
-        Categories with fewer cells have none.
+        Categories with fewer cells have no centroid.
     quantile
         0 < q ≤ 1, or None for no centroids at all.
 
     Returns
     -------
     list
-        ``{"category", "position": [d floats], "n_points": points used}``, in the order of the categories.
+        ``{"category", "position": [d floats], "n_points": number of points used}``, in the order of the categories.
     """
     if quantile is None:
         return []
@@ -101,8 +102,8 @@ def centroids(
 def outlier_quantiles(latent: np.ndarray, groups: Groups, min_points: int) -> np.ndarray:
     """Return how far out each cell lies within its category.
 
-    A cell's distance to its category's mean in the latent space, as the share of the category's cells that are at that
-    distance or nearer (``export-format.md``, Outlier quantile).
+    The quantile of a cell is the share of its category's cells that are as far from the category's mean in the latent
+    space as it is, or nearer (``export-format.md``, Outlier quantile).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""``dataset_identity.json``: what a viewer reads first."""
+"""``dataset_identity.json``, the file that a viewer reads first."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from cellucid_core.errors import InputError
 from cellucid_core.export.compact.obs import ObsField
 from cellucid_core.export.settings import ExportSettings
 
-#: The version of cellucid whose exports these are.
+#: The version of cellucid whose format is written.
 DATA_VERSION = "0.0.9"
 
 
 def fixed_time() -> datetime | None:
-    """Return the time that ``SOURCE_DATE_EPOCH`` (seconds since 1970) fixes for all outputs, or None, in UTC.
+    """Return the time, in UTC, that ``SOURCE_DATE_EPOCH`` (seconds since 1970) sets for all outputs; None if unset.
 
     Raises
     ------
     InputError
-        If the variable is set but is no time.
+        If the variable does not hold a time.
     """
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "").strip()
     if not epoch:
@@ -48,12 +48,14 @@ def identity(
     n_edges: int | None,
     vectors: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return the identity (``export-format.md``, dataset_identity.json).
+    """Return the content of ``dataset_identity.json`` (``export-format.md``).
 
     Parameters
     ----------
+    created
+        In UTC.
     n_genes
-        Genes that were written.
+        Number of genes that were written.
     n_edges
         None without a graph.
     vectors

@@ -34,9 +34,9 @@ class ObsField:
     kind
         ``"category"`` or ``"continuous"``.
     entry
-        Its tuple in the manifest.
+        Its entry in the manifest.
     files
-        (path without compression suffix, array).
+        (Path without compression suffix, array) of each file.
     n_categories
         Number of categories, None for a continuous column.
     """
@@ -76,14 +76,14 @@ def numbers_of(series: pd.Series) -> np.ndarray:
 def categories_of(series: pd.Series) -> tuple[np.ndarray, list[str]]:
     """Return a column as categories: those of a pandas categorical as they are, else the sorted distinct values.
 
-    Numbers come before texts in a column that mixes them, and what cannot be sorted stays in the order of its first
-    appearance, as in pandas. Categories that read the
-    same (1 and ``"1"``) become one, since a viewer could not tell them apart.
+    As in pandas, numbers come before texts in a column that mixes them, and values that cannot be sorted stay in the
+    order of their first appearance. Categories with the same text (1 and ``"1"``) become one, since a viewer could not
+    tell them apart.
 
     Returns
     -------
     tuple
-        Codes (n_cells,) int64, −1 for missing, and the labels, ``str`` of each category.
+        Codes, int64 (n_cells,), −1 for missing; and the labels, ``str`` of each category.
     """
     if not isinstance(series.dtype, pd.CategoricalDtype):
         try:
@@ -112,7 +112,7 @@ def codes_dtype(key: str, n_categories: int, wanted: str) -> str:
     Raises
     ------
     WorkRefused
-        If it cannot hold the categories.
+        If the type cannot hold the categories.
     """
     if wanted == "auto":
         wanted = "uint8" if n_categories <= MAX_CATEGORIES["uint8"] else "uint16"
@@ -142,11 +142,18 @@ def field_of(
     view, key
         The column.
     settings
-        Bits, the type of codes, what centroids are taken from.
+        Quantization, type of codes and centroids.
     points, latent
-        Return the coordinates and the latent space of the same cells; asked for by columns of categories only.
+        Return the coordinates by dimension and the latent space; called for columns of categories only.
     numbers, categories
-        Read the column, of the same cells; by default `numbers_of` and `categories_of`.
+        Read the column, of the same cells as `points` and `latent`; by default `numbers_of` and `categories_of`.
+
+    Raises
+    ------
+    InputError
+        If there is no such column.
+    WorkRefused
+        As `numbers_of`, `continuous_field` and `categorical_field`.
     """
     name, series = view.exported_name(key), view.obs(key)
     if view.kind(key) == "continuous":
@@ -166,16 +173,21 @@ def field_of(
 
 
 def continuous_field(key: str, values: np.ndarray, bits: int | None) -> ObsField:
-    """Write a column of numbers.
+    """Encode a column of numbers.
 
     Parameters
     ----------
     key
         Name in the export.
     values
-        (n_cells,) float64; NaN and infinities become the missing marker, or stay in float32.
+        (n_cells,) float64; NaN and infinities become the missing marker; in float32 they stay.
     bits
         8, 16 or None for float32.
+
+    Raises
+    ------
+    WorkRefused
+        As `encode`.
     """
     encoded = encode(values, bits, f"the column {key}")
     path = f"obs/{safe_key(key)}.values.{encoding(bits).ext}"
@@ -194,7 +206,7 @@ def categorical_field(
     quantile: float | None = 0.95,
     bits: int | None = None,
 ) -> ObsField:
-    """Write a column of categories with its centroids and outlier quantiles.
+    """Encode a column of categories with its centroids and outlier quantiles.
 
     Parameters
     ----------
@@ -237,12 +249,14 @@ def manifest(
     suffix: str,
     compression: int | None,
 ) -> dict[str, Any]:
-    """Return ``obs_manifest.json``.
+    """Return the content of ``obs_manifest.json`` (``export-format.md``).
 
     Parameters
     ----------
-    suffix
-        ``".gz"`` or nothing.
+    bits, quantile
+        Quantization of numbers and outlier quantiles, and the share of cells that centroids are taken from.
+    suffix, compression
+        ``".gz"`` and the level, or ``""`` and None.
     """
     kind = encoding(bits)
     schemas: dict[str, Any] = {}

@@ -18,7 +18,7 @@ class Points:
     array
         float32, (n_cells, d), within −1…1.
     scale
-        What coordinates, and vectors of this dimension, were multiplied by.
+        Factor of the coordinates, and of vector fields of this dimension.
     """
 
     array: np.ndarray
@@ -28,20 +28,21 @@ class Points:
 def normalize(embedding: np.ndarray, dimension: int) -> Points:
     """Centre an embedding and scale it into −1…1, with one scale for all axes.
 
-    ``(x − center) · 2 / largest axis range`` in float32 (``export-format.md``, Points); the arithmetic of cellucid
+    ``(x − center) · 2 / largest axis range`` in float32 (``export-format.md``, Points), where the centre is half-way
+    between the minimum and maximum of each axis, and a range below 1e-8 counts as 1. The arithmetic is that of cellucid
     0.0.9, so that coordinates, and centroids that are taken from them, are the same floats.
 
     Parameters
     ----------
     embedding
-        (n_cells, dimension), finite.
+        (n_cells, dimension).
     dimension
         1, 2 or 3.
 
     Raises
     ------
     WorkRefused
-        If it has another shape, no cells, or coordinates that float32 cannot hold.
+        If it has another shape, no cells, or coordinates that are not finite or that float32 cannot hold.
     """
     what = f"The {dimension}D embedding"
     if embedding.ndim != 2 or embedding.shape[1] != dimension:

@@ -1,7 +1,7 @@
 """Numbers as small integers: eight or sixteen bits between a vector's own minimum and maximum.
 
 Source of every formula here: ``export-format.md``, "Quantization of a continuous vector". Codes are rounded to the
-nearest, so that a decoded value is off by half a step at most (cellucid 0.0.9 truncates: up to a whole step).
+nearest, so a decoded value is off by at most half a step (cellucid 0.0.9 truncates: off by up to a whole step).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cellucid_core.compiled import compiled
 from cellucid_core.errors import WorkRefused
 from cellucid_core.prepared import MARKER, MAX_QUANT, encoding
 
-#: Shorter vectors are not worth loading a compiler for.
+#: Loading the compiler takes longer than it saves on shorter vectors.
 COMPILED_FROM = 20_000
 
 
@@ -38,7 +38,7 @@ class Encoded:
 
     @property
     def limits(self) -> list[float]:
-        """The end of a manifest entry: ``[minimum, maximum]``, or nothing without quantization."""
+        """The end of a manifest entry: ``[minimum, maximum]``, or an empty list without quantization."""
         return [] if self.minimum is None or self.maximum is None else [self.minimum, self.maximum]
 
 
@@ -48,11 +48,11 @@ def encode(values: np.ndarray, bits: int | None, name: str = "") -> Encoded:
     Parameters
     ----------
     values
-        Any real numeric type, (n,). NaN and infinities become the marker, or stay as they are in float32.
+        Any real numeric type, (n,). NaN and infinities become the marker; in float32 they stay.
     bits
         8, 16, or None for float32.
     name
-        What the vector is, for the error.
+        What the error calls the vector.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def encode(values: np.ndarray, bits: int | None, name: str = "") -> Encoded:
     Raises
     ------
     WorkRefused
-        If the finite values span more than float64 can hold.
+        As in `limits`; never without quantization.
     """
     return encode_stored(len(values), None, values, bits, name)
 
@@ -70,16 +70,16 @@ def encode(values: np.ndarray, bits: int | None, name: str = "") -> Encoded:
 def encode_stored(n: int, cells: np.ndarray | None, values: np.ndarray, bits: int | None, name: str = "") -> Encoded:
     """Encode a vector of which only some entries are stored; the others are 0.
 
-    The same result as `encode` on the dense vector, at the cost of the stored entries.
+    The result is that of `encode` on the dense vector, but only stored entries are computed.
 
     Parameters
     ----------
     n
         Length of the whole vector.
     cells
-        Positions of the stored entries, each once; None: all, in order.
+        Positions of the stored entries, each once, (n_stored,); None: all, in order.
     values
-        The stored entries.
+        The stored entries, (n_stored,).
     bits, name
         As in `encode`.
 
@@ -113,16 +113,19 @@ def limits(values: np.ndarray, *, with_zeros: bool = False, name: str = "") -> t
         (n,); only finite values count.
     with_zeros
         Whether the vector also has zeros that are not stored.
+    name
+        What the error calls the vector.
 
     Returns
     -------
     tuple
-        Minimum and maximum of the finite values, (0.0, 1.0) without any, maximum = minimum + 1 if they are equal.
+        Minimum and maximum of the finite values; (0.0, 1.0) without any. If they are equal, the maximum is raised by 1,
+        or to the next number where float64 does not hold one more.
 
     Raises
     ------
     WorkRefused
-        If they are further apart than the decoding formula can hold in float64.
+        If they are too far apart for the decoding formula in float64.
     """
     low, high = _finite_range(values)
     if with_zeros:
@@ -132,9 +135,9 @@ def limits(values: np.ndarray, *, with_zeros: bool = False, name: str = "") -> t
     low, high = low + 0.0, high + 0.0  # -0.0 is written as 0.0
     if high == low:
         high = low + 1.0
-        if high == low:  # beyond 2**53 one more makes no difference
+        if high == low:  # beyond 2**53, float64 cannot add 1
             high = math.nextafter(low, math.inf)
-        if math.isinf(high):  # nothing lies above the largest number
+        if math.isinf(high):  # low was the largest number
             low, high = math.nextafter(low, 0.0), low
     if not math.isfinite((high - low) * MAX_QUANT[16]):  # the viewer multiplies before it divides
         raise WorkRefused(
@@ -201,7 +204,19 @@ def put_codes(
     marker: int,
     codes: np.ndarray,
 ) -> None:
-    """Write the codes of stored entries to their places (to be `compiled`): what `quantize` does, in one pass."""
+    """Write the codes of stored entries into `codes` (to be `compiled`): what `quantize` does, in one pass.
+
+    Parameters
+    ----------
+    values, cells
+        The stored entries and their positions, as in `encode_stored`.
+    low, span
+        The minimum, and how far above it the maximum is.
+    top, marker
+        The largest code, and the code of what is not finite.
+    codes
+        Written in place; holds the code of 0 where nothing is stored.
+    """
     for k in range(len(values)):
         value = np.float64(values[k])
         place = k if cells is None else cells[k]

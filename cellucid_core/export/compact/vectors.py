@@ -17,14 +17,14 @@ _EXPLICIT = re.compile(r"^(.*)_([123])d$")
 
 @dataclass(frozen=True)
 class Vectors:
-    """What is written of the vector fields.
+    """Vector fields as they are written.
 
     Attributes
     ----------
     arrays
-        (field id, dimension, float32 (n_cells, dimension)), in the order of the identity.
+        (Field id, dimension, float32 (n_cells, dimension)), in the order of the identity.
     warnings
-        What was left out, and why.
+        What was left out and why, one sentence each.
     """
 
     arrays: tuple[tuple[str, int, np.ndarray], ...] = ()
@@ -32,10 +32,10 @@ class Vectors:
 
 
 def vector_fields(found: Mapping[str, np.ndarray], scales: Mapping[int, float], n_cells: int) -> Vectors:
-    """Sort obsm arrays into fields and dimensions, and scale them like the points.
+    """Sort obsm arrays into fields and dimensions, and multiply them by the scale of the points.
 
-    A key ``<field>_<dim>d`` names its dimension; another key with 1, 2 or 3 columns stands in for a dimension of its
-    field that no key names (``export-format.md``, vectors).
+    A key ``<field>_<dim>d`` names its dimension. Another key is a field by itself, of as many dimensions as it has
+    columns, unless a key names that field and dimension (``export-format.md``, vectors).
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def vector_fields(found: Mapping[str, np.ndarray], scales: Mapping[int, float], 
     Raises
     ------
     WorkRefused
-        If a field id is not safe as a file name, two are one file name, or an array has a wrong shape.
+        If a field id cannot be a file name, two differ only in letter case, or an array has a wrong shape.
     """
     fields: dict[str, dict[int, np.ndarray]] = {}
     for key, array in found.items():
@@ -87,13 +87,7 @@ def _as_columns(key: str, array: np.ndarray, n_cells: int, dimension: int | None
 
 
 def identity_entry(written: Vectors, suffix: str) -> dict[str, Any] | None:
-    """Return ``vector_fields`` of the identity, or None without any.
-
-    Parameters
-    ----------
-    suffix
-        ``".gz"`` or nothing.
-    """
+    """Return ``vector_fields`` of the identity, or None without any; `suffix` is ``".gz"`` or empty."""
     fields: dict[str, dict[str, Any]] = {}
     for name, dimension, _ in written.arrays:
         entry = fields.setdefault(
@@ -111,7 +105,7 @@ def identity_entry(written: Vectors, suffix: str) -> dict[str, Any] | None:
 
 
 def label(name: str) -> str:
-    """Return what the viewer calls a field.
+    """Return the name of a field that the viewer shows.
 
     Examples
     --------

@@ -1,18 +1,18 @@
-"""Heavy work in processes of its own: bounded in number, memory and time, queued fairly, cancellable, kept for later.
+"""Run heavy work in other processes: limited in number, memory and time, queued fairly, cancellable, kept for later.
 
-The engine is Pebble: it starts a process for a job, kills it when the job is cancelled or takes too long, and says when
-it died; no network is involved. dask.distributed was weighed first: it cannot stop a task that runs (so neither a
-cancel button nor a time limit holds against a C library that loops), its scheduler listens on a TCP port on which every
-local user could run code unless certificates are set up, and it costs a dozen packages and a second at every start;
-what runs here are whole functions with plain arguments, which a cluster can take over when one machine is not enough.
-loky and `concurrent.futures` cannot stop a single task either, and give up all of a pool when one worker dies.
+The engine is Pebble: it starts a process for a job, kills it when the job is cancelled or takes too long, and reports
+when it died; no network is involved. dask.distributed was considered: it cannot stop a task that runs (so a C library
+that loops would ignore cancelling and the time limit), its scheduler listens on a TCP port on which every local user
+could run code unless certificates are set up, and it costs a dozen packages and a second at every start. Jobs are whole
+functions with plain arguments, so their parts can still run on a cluster (`cellucid_core.running`). loky and
+`concurrent.futures` cannot stop a single task either, and lose the whole pool when one worker dies.
 
-Ours are the fair queue (`fair_queue`), the job's row in the database (`record`), and what a worker may use
-(`running`). A job is a function of a module of this package and plain arguments; what it returns is JSON, what it
-writes lies in the job's folder, so that whatever happens to its process, nothing half-made is left.
+This package adds the fair queue (`fair_queue`), the job's row in the database (`record`), and the limits of a worker
+(`running`). A job is a function of a module of this package with plain arguments. It returns JSON and writes into the
+job's folder, so that nothing half-made is left, whatever happens to its process.
 
 Without a server (the command line, tests of pages) there are no worker processes: jobs run on a thread of the caller's
-process, with everything else the same.
+process, and everything else is the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ask for a job, and find it again: whoever knows the owner does, wherever the job runs."""
+"""Submit jobs, and find an owner's jobs again, wherever they run."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ def submit(
     about: Mapping[str, Any] | None = None,
     key: str = "",
 ) -> Job:
-    """Have something done in a process of its own, or on a thread of this one where there are no workers.
+    """Run a function in another process, or on a thread of this one if there are no workers.
 
     Parameters
     ----------
     work
-        A function of a module, called with ``folder`` (where its files may go; they are deleted unless it ends well),
-        ``report`` (a `JobReporter`) and the arguments. What it returns is kept as JSON.
+        A function of a module, called with ``folder`` (where it may write; deleted unless it succeeds), ``report`` (a
+        `JobReporter`) and the arguments. What it returns is kept as JSON.
     arguments
-        Plain values.
+        Values that can be pickled.
     owner
-        Whose it is: `find_job` and `jobs_of` ask for it, and owners are served in turn.
+        The owner, whom `find_job` and `jobs_of` ask for; owners are served in turn.
     kind
-        One word for logs and metrics; ``open`` goes into the line for which people wait.
+        One word for logs and metrics; ``open`` is put into the line that people wait for.
     title
-        What it is, for people.
+        What it does, for people.
     about
-        What the page wants to know when it finds the job again; JSON.
+        What the page needs to know when it finds the job again; JSON.
     key
-        If the owner has asked for the same key already, and that has not ended, it is not done twice.
+        With workers, if a job of the same owner and key has not ended, that one is returned; empty: never.
 
     Raises
     ------
     WorkRefused
-        If too much has been asked for already.
+        If too many jobs of the owner, or of all, wait or run; if the disk or the database cannot be written to.
     InputError
         If the working folder cannot be used.
     """
@@ -79,19 +79,19 @@ def submit(
 
 
 def find_job(job_id: str, owner: str) -> Job | None:
-    """Return a job by its id, or None if its owner has no such job."""
+    """Return a job by its id, or None if the owner has no such job."""
     record = load(job_id)
     return _seen(record) if record is not None and record.owner == owner_mark(owner) else None
 
 
 def jobs_of(owner: str, kind: str | None = None) -> list[Job]:
-    """Return the jobs of an owner, the newest first, finished ones as long as they are kept."""
+    """Return the jobs of an owner, the newest first; those that have ended are kept for a day (`record.KEPT`)."""
     kinds = [jobs.c.kind == kind] if kind is not None else []
     return [_seen(record) for record in records(jobs.c.owner == owner_mark(owner), *kinds)]
 
 
 def pass_jobs(connection: Connection, source: str, target: str, only: Collection[str] | None = None) -> tuple[str, ...]:
-    """Give another owner the jobs of one, whatever has become of them, in a transaction; see `database.pass_rows`."""
+    """Give the jobs of one owner, in whatever state, to another; see `database.pass_rows`."""
     passed = pass_rows(connection, jobs, source, target, only)
     if (crew := workers()) is not None:
         crew.pass_on(passed, owner_mark(target))
@@ -99,7 +99,7 @@ def pass_jobs(connection: Connection, source: str, target: str, only: Collection
 
 
 def _seen(record: Record) -> Job:
-    """Return a job of this server as whoever runs it has it, another's as its row says."""
+    """Return the job that this server's workers have; of another server's job, one that reads its row."""
     crew = workers()
     return (crew.find(record.id) if crew is not None else None) or Job(record)
 

@@ -1,4 +1,4 @@
-"""Jobs whose data are deleted: they end at once and leave nothing, neither what they wrote nor their record."""
+"""Delete jobs with their data: they end at once, and neither their files nor their rows are left."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.record import DELETED, Record, delete_row, records
 from cellucid_core.serving.jobs.workers import workers
 
-#: Seconds within which processes that are killed are gone.
+#: Seconds to wait for the processes of cancelled jobs to end.
 _PATIENCE = 5.0
 
 
 def delete_jobs(which: Callable[[Record], bool]) -> None:
-    """Cancel jobs that wait or run, and delete the folders of these and of those that have ended.
+    """Delete jobs with their rows and folders; those that wait or run are cancelled first.
 
     Parameters
     ----------
     which
-        Tells of a job's record whether it goes.
+        Tells whether the job of a record is deleted.
     """
     crew = workers()
     jobs = [(crew.find(one.id) if crew else None) or Job(one) for one in records() if which(one)]
@@ -32,6 +32,6 @@ def delete_jobs(which: Callable[[Record], bool]) -> None:
         job.wait(max(0.0, end - time.monotonic()))
         delete_row(job.id)
         aside = job.folder.with_suffix(DELETED)
-        with suppress(OSError):  # renamed, so that a process that still ends writes nothing there any more
+        with suppress(OSError):  # renamed, so that a process that is still ending cannot write there
             job.folder.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Start a process for a job. Pebble runs, stops and watches it; where it is forked from is prepared here."""
+"""Start a process for a job; Pebble watches and stops it. Here the process that it is forked from is prepared."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from cellucid_core.serving.jobs.running import carry_out
 
 _PRELOADED = ["scanpy", "anndata", "h5py", "zarr", "scipy.stats"]
 _PRELOADED += ["cellucid_core.reading.formats", "cellucid_core.serving.jobs", "cellucid_core.serving.jobs.loaded"]
-#: A process that has imported everything once and is forked for each job: a job begins in milliseconds, with nothing
-#: of the job before it. Where that is not possible (Windows) each job imports everything itself.
+#: With ``forkserver``, a process that has imported everything once is forked for each job: a job starts in milliseconds
+#: and shares nothing with other jobs. On Windows, where that is not possible, each job imports everything itself.
 _BASE: Any = multiprocessing.get_context(
     "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 )
@@ -27,7 +27,7 @@ _STARTING = threading.Lock()
 
 
 class _Process(_BASE.Process):  # type: ignore[misc]
-    """A process that does not import the main module: under Streamlit that is the page's script."""
+    """A process that does not import the main module, which under Streamlit is the page's script."""
 
     @staticmethod
     def _Popen(process: Any) -> Any:  # noqa: N802 - multiprocessing's name
@@ -44,7 +44,7 @@ _CONTEXT = _Context()
 
 @contextmanager
 def _main_left_out() -> Iterator[None]:
-    # There is no setting for it.
+    # multiprocessing has no setting for this.
     original = spawn.get_preparation_data
 
     def prepared(name: str) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _main_left_out() -> Iterator[None]:
 
 
 def warm_up() -> None:
-    """Begin to import what workers need, in the background."""
+    """Begin to import the packages of jobs, in the process that they are forked from."""
     if _BASE.get_start_method() == "forkserver":
         from multiprocessing import forkserver
 
@@ -73,23 +73,24 @@ def start(folder: Path, *, memory: int, limit: float, yielding: bool) -> Future[
     Parameters
     ----------
     folder
-        The job's, with its order.
+        The job's folder, with its order (`running.place_order`).
     memory
         Bytes that it may allocate.
     limit
         Seconds that it may take.
     yielding
-        Whether it gives way to the server and to jobs that do not.
+        Whether it runs at a lower priority than the server and quick jobs.
 
     Returns
     -------
     concurrent.futures.Future
-        Raises `TimeoutError` if the time was up, another exception if the process died; cancelling ends the process.
+        Its result raises `TimeoutError` if the time was up, or another exception if the process died. Cancelling it
+        ends the process.
     """
     environment = {
         name: value for name, value in os.environ.items() if name.startswith("CELLUCID_") or name == "SOURCE_DATE_EPOCH"
     }
-    in_process: Any = concurrent.process  # its annotations name the context otherwise than it is called
+    in_process: Any = concurrent.process  # its annotations name the argument wrongly
     run = in_process(timeout=limit, context=_CONTEXT, daemon=True)(carry_out)
     future: Future[None] = run(str(folder), environment, memory, yielding)
     _let_cancelling_win(future)
@@ -97,7 +98,7 @@ def start(folder: Path, *, memory: int, limit: float, yielding: bool) -> Future[
 
 
 def _let_cancelling_win(future: Future[None]) -> None:
-    """Let a job that is cancelled in the moment it ends be cancelled: Pebble's thread would raise at its result."""
+    """Ignore the result of a job that is cancelled at the moment it ends; Pebble's thread would raise an error."""
     for name in ("set_result", "set_exception"):
         tell = getattr(future, name)
 

@@ -24,16 +24,16 @@ _LOOK = 0.2
 
 
 class Job:
-    """Something that is being done, or was.
+    """A job that waits, runs or has ended.
 
     Parameters
     ----------
     record
-        Its state.
+        Its row.
     cancel
-        Ends it; None where another server does it, or it has ended.
+        Ends it; None if another server runs it, or it has ended.
     place
-        Tells how many are served before it.
+        Returns how many jobs are served before it.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Job:
         self._cancel, self._place = cancel, place
         self._ended = threading.Event()
         self._change = threading.Lock()
-        #: Of its process, while it runs.
+        #: The future of its process, once that was started.
         self.future: Future[None] | None = None
         self.cancelled = False
         if not self.active:
@@ -59,7 +59,7 @@ class Job:
 
     @property
     def title(self) -> str:
-        """What it is, for people."""
+        """What it does, for people."""
         return self.record.title
 
     @property
@@ -69,12 +69,12 @@ class Job:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What the page noted when it asked for it; JSON."""
+        """What the page noted when it submitted the job; JSON."""
         return self.record.about
 
     @property
     def state(self) -> str:
-        """``queued``, ``running``, ``done``, ``failed``, ``cancelled`` or ``interrupted``."""
+        """As in `Record`; read from the database if another server runs the job."""
         if self._cancel is None and self.record.state in ACTIVE:  # another server's
             self.record = load(self.id) or replace(self.record, state="interrupted")
         return self.record.state
@@ -86,7 +86,7 @@ class Job:
 
     @property
     def folder(self) -> Path:
-        """Where its files are."""
+        """The folder of its files."""
         return self.record.folder
 
     @property
@@ -95,11 +95,11 @@ class Job:
         return self._place(self) if self._place is not None and self.state == "queued" else 0
 
     def progress(self) -> JobProgress:
-        """Return how far it is."""
+        """Return its progress."""
         return read_progress(self.folder)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it has ended, or for so long; tell whether it has."""
+        """Wait until it has ended, at most for the given seconds; tell whether it has."""
         if self._cancel is not None:
             return self._ended.wait(seconds)
         end = time.monotonic() + seconds if seconds is not None else math.inf
@@ -111,31 +111,31 @@ class Job:
         return True
 
     def cancel(self) -> None:
-        """End it, wherever it is; it leaves nothing behind. Does nothing once it has ended.
+        """Cancel it; nothing is left of what it wrote. Does nothing if it has ended.
 
-        What another server does ends with its next report.
+        A job of another server ends at its next report.
         """
         if not self.active:
             return
         if self._cancel is not None:
             self._cancel(self)
         else:
-            with suppress(OSError):  # it is gone this moment
+            with suppress(OSError):  # the folder may be gone this moment
                 (self.folder / STOP).touch()
 
     def forget(self) -> None:
-        """Delete its record and what it wrote, once it has ended and nobody wants them any more."""
+        """Delete its row and its folder, if it has ended."""
         if not self.active:
             delete_row(self.id)
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def result(self) -> Any:
-        """Return what it returned.
+        """Return what its work returned.
 
         Raises
         ------
         CellucidError
-            What it raised; that it was cancelled or interrupted; that it has not ended yet.
+            If the work raised an error; if it was cancelled, interrupted or has not ended yet.
         """
         if self.active:
             raise WorkRefused("This has not ended yet.", "Wait until it has, or cancel it.")
@@ -145,18 +145,18 @@ class Job:
 
     @property
     def was_told(self) -> bool:
-        """Whether somebody has been told how it ended, in whatever session."""
+        """Whether a session has told somebody how it ended."""
         known = load(self.id)
         return known is not None and known.told
 
     def note_told(self) -> None:
-        """Note that somebody has been told."""
+        """Note that somebody was told how it ended."""
         with suppress(DatabaseRefused):
             change_row(self.id, told=True)
 
     def change(self, **changes: Any) -> None:
-        """Change its state, in the database first; for those who run it."""
-        with suppress(DatabaseRefused):  # a full disk keeps nobody waiting
+        """Change columns of its row, and its record; for those who run it."""
+        with suppress(DatabaseRefused):  # even on a full disk nobody may wait for ever
             change_row(self.id, **changes)
         with self._change:
             self.record = record = replace(self.record, **changes)

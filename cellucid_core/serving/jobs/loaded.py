@@ -1,4 +1,4 @@
-"""Imported last by the process that jobs are forked from: what each job would otherwise load or look through again."""
+"""Imported last by the process that jobs are forked from, so that no job has to load or look through this again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cellucid_core.store import gather_stats, place_rows
 
 
 def load() -> None:
-    """Load the loops of opening and exporting, of the types most files have, compiling what was never compiled here."""
+    """Load the compiled loops of opening and exporting for the usual types, and compile those that are missing."""
     pointers, cells, values = np.array([0, 1], np.int32), np.zeros(1, np.int32), np.ones(1, np.float32)
     codes, ends, sums = np.zeros(1, np.uint8), np.zeros(1, np.int64), np.zeros(1)
     compiled(walk_objects)(memoryview(bytes(16)).cast("q"))
@@ -25,15 +25,15 @@ def load() -> None:
     compiled(take_upper)(pointers, cells, values, np.zeros(1, np.uint32), np.zeros(1, np.uint32), ends)
     compiled(put_codes)(sums, None, 0.0, 1.0, 254, 255, codes)
     for array in (cells, values):
-        array.setflags(write=False)  # as a store on the disk is
+        array.setflags(write=False)  # as the arrays of a store are
     compiled(gather_stats)(values, pointers.astype(np.int64), ends, sums, sums.copy(), sums.copy(), sums.copy())
     compiled(put_codes)(values, cells, 0.0, 1.0, 254, 255, codes)
     compiled(stored_errors)(codes, cells, values, 0.0, 1.0, 254, 255, 0)
 
 
-with suppress(Exception):  # what cannot be loaded here says so where it is needed
+with suppress(Exception):  # the job that needs it will report the error
     load()
-# What is loaded stays: no job's garbage collector goes through it (a tenth of a second each time), which would also
-# copy the memory that all jobs share.
+# What is loaded is frozen: otherwise each job's garbage collector would go through it, which takes a tenth of a second
+# and copies the memory that all jobs share.
 gc.collect()
 gc.freeze()

@@ -1,4 +1,4 @@
-"""How far a job is: a small file that its process replaces and the page reads."""
+"""A job's progress, in a small file that its process replaces and the page reads."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 FILE = "progress.json"
-#: Called with what is being done, steps done and steps in all.
+#: Called with what is being done, the steps done and the number of all steps.
 JobReporter = Callable[[str, float, float], None]
-#: Seconds between two writings of the file.
+#: Seconds after which the file is written again.
 _EVERY = 0.1
 
 
@@ -23,13 +23,13 @@ class JobProgress:
     Attributes
     ----------
     what
-        What is being done, for people; empty before it begins.
+        What is being done, for people; empty before the work begins.
     done, total
-        Steps; shares of 1 where the work has no steps.
+        Steps; a share and 1 if the work has no steps.
     began, step_began, at
-        Seconds since 1970: when the work, and what is being done now, began, and when this was written.
+        Seconds since 1970: when the work began, when the present `what` began, and when this was written.
     before
-        `done` when what is being done now began.
+        `done` when the present `what` began.
     """
 
     what: str = ""
@@ -42,31 +42,31 @@ class JobProgress:
 
     @property
     def share(self) -> float:
-        """What is done, 0 … 1."""
+        """The share that is done, 0 to 1."""
         return min(1.0, max(0.0, self.done / self.total)) if self.total > 0 else 0.0
 
     @property
     def rate(self) -> float | None:
-        """Steps per second of what is being done now; None while that is too early to say."""
+        """Steps per second since the present `what` began; None in its first half second."""
         spent = self.at - self.step_began
         return (self.done - self.before) / spent if spent > 0.5 else None
 
     @property
     def left(self) -> float | None:
-        """Seconds that the rest will take at the rate so far; None while that is too early to say."""
+        """Seconds that the rest will take at the rate so far; None for the first 2 seconds and 2 percent."""
         spent = self.at - self.began
         return spent / self.share * (1 - self.share) if self.share > 0.02 and spent > 2 else None
 
 
 class Reporter:
-    """Writes a job's progress into its folder, a few times a second at most.
+    """Writes a job's progress into its folder, at most ten times a second for one `what`; it is a `JobReporter`.
 
     Parameters
     ----------
     folder
-        The job's.
+        The job's folder.
     stop
-        Called first each time; an exception that it raises ends the work.
+        Called at every report; an exception that it raises ends the work.
     """
 
     def __init__(self, folder: Path, stop: Callable[[], None] = lambda: None) -> None:
@@ -75,7 +75,7 @@ class Reporter:
         self._last = JobProgress(began=time.time(), step_began=time.time())
 
     def __call__(self, what: str, done: float, total: float) -> None:
-        """Take note of a step."""
+        """Report what is being done, the steps done and the number of all steps."""
         self._stop()
         now, last = time.time(), self._last
         if what == last.what and now - last.at < _EVERY:
@@ -87,8 +87,8 @@ class Reporter:
 
 
 def read_progress(folder: Path) -> JobProgress:
-    """Return how far the job of a folder is."""
+    """Return the progress of the job of a folder."""
     try:
         return JobProgress(**json.loads((folder / FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # nothing was reported yet, or by another version
+    except (OSError, ValueError, TypeError):  # nothing was reported yet, or another version wrote it
         return JobProgress()

@@ -1,6 +1,6 @@
-"""A job's state as a row of the database; what it reads and writes while it runs lies in ``CELLUCID_HOME/jobs/<id>``.
+"""A job's state as a row of the database; what it reads and writes while it runs is in ``CELLUCID_HOME/jobs/<id>``.
 
-Whoever knows the owner finds the job again: after a reload, in another tab, on another server, after a restart.
+So its owner finds the job again after a reload, in another tab, on another server, and after a restart.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from cellucid_core.cache import clear_drafts, clear_leftovers, entries_of, home_
 from cellucid_core.database import forget_dead_servers, jobs, living_servers, reading, writing
 from cellucid_core.errors import CellucidError, InputError, WorkRefused
 
-#: Held by the job's process for as long as it lives.
+#: Lock in the job's folder that its process holds while it lives.
 LOCK = ".alive"
-#: How the name of a job's folder ends while it is deleted.
+#: Ending of a job's folder while it is deleted.
 DELETED = ".deleted"
+#: States of a job that has not ended.
 ACTIVE = ("queued", "running")
 #: Seconds for which a finished job, and what it wrote, are kept.
 KEPT = 24 * 3600.0
@@ -34,7 +35,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Record:
-    """What is kept of a job.
+    """The row of a job.
 
     Attributes
     ----------
@@ -43,13 +44,13 @@ class Record:
     kind
         ``open``, ``export``, …: one word for logs and metrics.
     title
-        For people.
+        What the job does, for people.
     owner
-        Mark of whom it belongs to (`cellucid_core.database.owner_mark`).
+        Mark of its owner (`cellucid_core.database.owner_mark`).
     key
-        What makes asking twice the same job, or empty.
+        Two requests of an owner with the same key are one job; empty: no request is the same.
     about
-        What the page wants to know when it finds the job again; JSON.
+        What the page needs to know when it finds the job again; JSON.
     state
         ``queued``, ``running``, ``done``, ``failed``, ``cancelled`` or ``interrupted``.
     created, started, finished
@@ -57,13 +58,13 @@ class Record:
     result
         What the job returned; JSON.
     error
-        ``type``, ``what`` and ``fix`` of the error it ended with, or None.
+        ``type``, ``what`` and ``fix`` of the error that it ended with, or None.
     server
-        Which server runs it.
+        Id of the server that runs it (`cellucid_core.database.this_server`).
     uses
-        Content hashes of the datasets and paths of the files that it works on: it goes with them.
+        Content hashes of the datasets and paths of the files that it works on; it is deleted with them.
     told
-        Whether somebody has been told how it ended, in whatever session.
+        Whether a session has told somebody how it ended.
     """
 
     id: str
@@ -84,23 +85,23 @@ class Record:
 
     @property
     def folder(self) -> Path:
-        """Where its files are."""
+        """The folder of its files."""
         return home_folder("jobs") / self.id
 
 
 def new_id() -> str:
-    """Return an id that nobody guesses."""
+    """Return an id that nobody can guess."""
     return secrets.token_hex(16)
 
 
 @contextmanager
 def job_made(record: Record) -> Iterator[None]:
-    """Make a job's folder, with what the block puts there, and its row, or nothing.
+    """Create a job's folder, let the block fill it, then insert its row; if one of these is refused, nothing is left.
 
     Raises
     ------
     WorkRefused
-        If the disk is full, or the database cannot be used.
+        If the disk cannot be written to, or the database cannot be used.
     """
     try:
         record.folder.mkdir(mode=0o700)
@@ -118,24 +119,27 @@ def job_made(record: Record) -> Iterator[None]:
 
 
 def change_row(job_id: str, **changes: Any) -> None:
-    """Change what is kept of a job; one that was deleted meanwhile stays gone."""
+    """Change columns of a job's row; a job that was deleted meanwhile stays deleted."""
     with writing() as connection:
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(**changes))
 
 
 def delete_row(job_id: str) -> None:
-    """Keep nothing of a job."""
+    """Delete a job's row."""
     with writing() as connection:
         connection.execute(delete(jobs).where(jobs.c.id == job_id))
 
 
 def load(job_id: str) -> Record | None:
-    """Return the record of a job, or None if there is none."""
+    """Return the record of a job, or None if there is none; see `records`."""
     return next(iter(records(jobs.c.id == job_id)), None) if _ID.fullmatch(job_id) else None
 
 
 def records(*which: ColumnElement[bool]) -> list[Record]:
-    """Return the records of the jobs that fulfil all conditions, the newest first."""
+    """Return the records of the jobs that fulfil all conditions, the newest first.
+
+    A job that waits or runs on a server that is gone is marked as interrupted, and its folder is deleted.
+    """
     with reading() as connection:
         rows = connection.execute(select(jobs).where(*which).order_by(jobs.c.created.desc())).all()
         living = living_servers(connection) if any(row.state in ACTIVE for row in rows) else set()
@@ -143,20 +147,23 @@ def records(*which: ColumnElement[bool]) -> list[Record]:
 
 
 def error_of(record: Record) -> CellucidError:
-    """Return the error that a job ended with."""
+    """Return the error that a job ended with, an `InputError` or a `WorkRefused`."""
     told = record.error or {"what": "This was cancelled.", "fix": "Start it again if it is still wanted."}
     kind = InputError if told.get("type") == "InputError" else WorkRefused
     return kind(told["what"], told["fix"])
 
 
 def tell(error: CellucidError) -> dict[str, str]:
-    """Return an error as a record keeps it."""
+    """Return an error as a record keeps it; the opposite of `error_of`."""
     kind = "InputError" if isinstance(error, InputError) else "WorkRefused"
     return {"type": kind, "what": error.what, "fix": error.fix}
 
 
 def clean(folder: Path, patience: float = 10.0) -> None:
-    """Delete the folder of a job that did not finish, once its process is gone."""
+    """Delete the folder of a job that did not finish, and the drafts it left, once its process is gone.
+
+    After `patience` seconds it gives up; `sweep_jobs` deletes the folder later.
+    """
     if not folder.is_dir():
         return
     with suppress(Timeout, OSError), FileLock(folder / LOCK, timeout=patience):
@@ -171,7 +178,7 @@ def _clear_drafts() -> None:
 
 
 def sweep_jobs(now: float | None = None) -> int:
-    """Mark jobs whose server is gone as interrupted, delete what they left, and jobs that finished long ago.
+    """Mark jobs whose server is gone as interrupted, delete what they left, and jobs that ended `KEPT` seconds ago.
 
     Returns
     -------
@@ -179,7 +186,7 @@ def sweep_jobs(now: float | None = None) -> int:
         How many jobs were deleted.
     """
     now = time.time() if now is None else now
-    records(jobs.c.state.in_(ACTIVE))
+    records(jobs.c.state.in_(ACTIVE))  # marks them
     with writing() as connection:
         forget_dead_servers(connection)
         ended = jobs.c.state.not_in(ACTIVE) & (jobs.c.finished < now - KEPT)
@@ -187,7 +194,7 @@ def sweep_jobs(now: float | None = None) -> int:
         kept = set(connection.scalars(select(jobs.c.id)))
     for folder in entries_of(home_folder("jobs")):
         with suppress(OSError):
-            left = folder.name not in kept and now - folder.stat().st_mtime > KEPT  # by who died while it was made
+            left = folder.name not in kept and now - folder.stat().st_mtime > KEPT  # without a row, as after a crash
             if folder.name in gone or left or folder.name.endswith(DELETED):
                 shutil.rmtree(folder, ignore_errors=True)
     _clear_drafts()

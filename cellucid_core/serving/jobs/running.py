@@ -1,7 +1,7 @@
-"""What happens in a job's process: limits, the work itself, and its outcome as a file.
+"""What happens in a job's process: limits are set, the work is done, and its outcome is written.
 
-Arguments and outcome travel as files in the job's folder. A pipe that a killed process half read or half wrote would
-leave its other end waiting.
+Arguments and outcome are files in the job's folder: if they went through a pipe, a process that is killed while it
+reads or writes would leave the other end waiting.
 """
 
 from __future__ import annotations
@@ -30,56 +30,56 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-#: A job's work: told where its files may go and whom to report to, with its arguments; returns JSON.
+#: A job's work: called with ``folder``, ``report`` and its arguments (`asking.submit`); returns JSON.
 Work = Callable[..., Any]
 ORDER, OUTCOME = "order.pickle", "outcome.json"
-#: Put into a job's folder by another server than its own, to have it cancelled.
+#: File that another server puts into a job's folder to cancel the job.
 STOP = ".stop"
-#: Of the kernel's reckoning (−1000 … 1000) whom to end when memory is short: a worker rather than the server.
+#: Score (−1000 to 1000) by which the kernel ends processes when memory is short: workers before the server.
 _OOM_SCORE = 500
-#: Beside a page that computes, a process gets a tenth of a core by it; alone, all of it.
+#: With this niceness a process gets a tenth of a core while a page computes on it, and all of it otherwise.
 _NICE = 10
 
 
 class Stopped(BaseException):
-    """Raised in a job's thread when the job is cancelled; no reader takes it for a broken file."""
+    """Raised in a cancelled job's work; a `BaseException`, so that no reader takes it for a broken file."""
 
 
 def stop_if_asked(folder: Path) -> None:
-    """Raise `Stopped` where another server was asked to cancel the job of a folder."""
+    """Raise `Stopped` if another server was asked to cancel the job of a folder."""
     if (folder / STOP).exists():
         raise Stopped
 
 
 def place_order(folder: Path, work: Work, arguments: Mapping[str, Any]) -> None:
-    """Leave what is to be done in a job's folder, for `carry_out`."""
+    """Write a job's work and arguments into its folder, for `carry_out`."""
     with (folder / ORDER).open("wb") as file:
         pickle.dump((work, dict(arguments)), file, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def carry_out(folder: str, environment: dict[str, str], memory: int, yielding: bool) -> None:
-    """Do in a process of its own what is ordered in a folder.
+    """Do the work of a job's folder; this is the main function of a job's process.
 
     Parameters
     ----------
     folder
-        The job's.
+        The job's folder.
     environment
-        Variables that configure the server.
+        Environment variables that configure the server.
     memory
         Bytes that the work may allocate.
     yielding
-        Whether the priority is lowered.
+        Whether to lower the priority.
     """
     for name in [name for name in os.environ if name.startswith("CELLUCID_")]:
-        del os.environ[name]  # what the process that this one was forked from began with
+        del os.environ[name]  # those of the process that this one was forked from
     os.environ.update(environment)
     place = Path(folder)
-    with FileLock(place / LOCK):  # told from outside by it: the process lives
+    with FileLock(place / LOCK):  # shows others that the process lives
         _end_with_parent()
         if yielding and hasattr(os, "nice"):
             os.nice(_NICE)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # so that it ends also within a C library that loops
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # so that it also ends within a C library that loops
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
         limit_memory(memory)
@@ -90,7 +90,7 @@ def carry_out(folder: str, environment: dict[str, str], memory: int, yielding: b
         except FileNotFoundError:  # deleted before it began, and the lock made the folder again
             shutil.rmtree(place, ignore_errors=True)
             return
-        with suppress(Stopped):  # whoever reads the outcome finds why there is none
+        with suppress(Stopped):  # there is no outcome then; `workers` sees why
             perform(place, work, arguments, memory=memory, stop=lambda: stop_if_asked(place))
 
 
@@ -102,18 +102,18 @@ def perform(
     memory: int = 0,
     stop: Callable[[], None] = lambda: None,
 ) -> None:
-    """Do the work and leave its outcome in the job's folder; no error of the work passes, except that of `stop`.
+    """Do the work and write its outcome, a result or an error, into the job's folder.
 
     Parameters
     ----------
     folder
-        The job's.
+        The job's folder.
     work, arguments
         What is to be done.
     memory
-        Its limit, for the message.
+        Limit in bytes, for the error; 0: none.
     stop
-        Called with every report; raises to end the work.
+        Called with every report; raises `Stopped` to end the work, which is passed on.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def perform(
         outcome["error"] = tell(error)
     except OSError as error:
         outcome["error"] = tell(disk_refused(error))
-    except Exception as error:  # a mistake of ours; the server's log says where
+    except Exception as error:  # an error in this program; the server's log says where
         unforeseen = Unforeseen(error)
         outcome["error"], outcome["unforeseen"] = tell(unforeseen), unforeseen.facts
     draft = folder / f".{OUTCOME}"
@@ -138,7 +138,7 @@ def perform(
 
 
 def read_outcome(folder: Path) -> dict[str, Any] | None:
-    """Return what the work came to, or None if its process did not come to an end."""
+    """Return the outcome: ``result`` or ``error``, perhaps ``unforeseen``; None if the work did not end."""
     try:
         found: dict[str, Any] = json.loads((folder / OUTCOME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -147,7 +147,7 @@ def read_outcome(folder: Path) -> dict[str, Any] | None:
 
 
 def too_large(memory: int) -> WorkRefused:
-    """Return the error of work that wants more memory than it may have."""
+    """Return the error of work that needs more memory than it may have."""
     amount = f"more than the {format_size(memory)} of memory that one job may take" if memory else "too much memory"
     return WorkRefused(
         f"This needed {amount}, and nothing was kept.",
@@ -164,7 +164,7 @@ def disk_refused(error: OSError) -> WorkRefused:
 
 
 def limit_memory(memory: int) -> None:
-    """Limit what this process allocates from now on; files that are mapped do not count (Linux only)."""
+    """Limit the bytes that this process allocates from now on; mapped files do not count (Linux only)."""
     if sys.platform != "linux":
         return
     import resource
@@ -178,7 +178,7 @@ def limit_memory(memory: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """Have the kernel end this process with the server, wherever it computes: nobody would wait for what it makes."""
+    """Have the kernel end this process when the server ends, since nobody waits for its outcome then."""
     import multiprocessing
 
     parent = multiprocessing.parent_process()
@@ -188,5 +188,5 @@ def _end_with_parent() -> None:
     signal.signal(signal.SIGIO, signal.SIG_DFL)  # ends a process
     fcntl.fcntl(end, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(end, fcntl.F_SETFL, fcntl.fcntl(end, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([end], [], [], 0)[0]:  # it ended before
+    if select.select([end], [], [], 0)[0]:  # the server has ended already
         os._exit(1)

@@ -1,4 +1,4 @@
-"""The jobs themselves: open a dataset again from its path, which is quick, and do one thing with it."""
+"""The work of each kind of job: most open a dataset again from its path, which is quick, and do one thing with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def uses_of(arguments: dict[str, Any]) -> list[str]:
-    """Return the content hashes of datasets and the whole paths of files that a job's arguments name."""
+    """Return the content hashes of datasets and the real paths of files that a job's arguments name."""
     source = arguments.get("source")
     paths, hashes = [arguments.get("export"), arguments.get("root")], []
     if isinstance(source, DatasetSource):
@@ -29,12 +29,12 @@ def uses_of(arguments: dict[str, Any]) -> list[str]:
 
 
 def open_job(*, folder: Path, report: JobReporter, source: DatasetSource, mapping: Mapping | None = None) -> None:
-    """Open a dataset, arrange its matrix by gene, and look at all of it once; the caller finds that done.
+    """Open a dataset, build its gene-major store and run preflight, so that the caller finds their results on disk.
 
     Parameters
     ----------
     mapping
-        What is taken as what; by default `default_mapping`.
+        The user's choices; by default `default_mapping`.
 
     Raises
     ------
@@ -56,21 +56,21 @@ def fix_job(
     fixes: Sequence[str],
     everything: bool = False,
 ) -> dict[str, Any]:
-    """Apply fixes, so that what takes long in them is kept on the disk; the caller applies them again, which is quick.
+    """Apply fixes, so that what takes long is kept on disk; the caller applies them again, which is quick.
 
     Parameters
     ----------
     choices
         The mapping as the user chose it.
     fixes
-        As `cellucid_core.preflight.apply_fixes`.
+        As `cellucid_core.preflight.apply_fixes` takes them.
     everything
         Whether all safe fixes are applied after these.
 
     Returns
     -------
     dict
-        ``fixes``: what the caller has to apply.
+        ``fixes``: those that the caller has to apply.
 
     Raises
     ------
@@ -83,14 +83,14 @@ def fix_job(
     mapping = apply_fixes(dataset, choices, fixes, scope)
     if everything:
         fixes = [fix.asked for fix in fix_all(dataset, mapping, scope).fixes]
-        apply_fixes(dataset, choices, fixes, scope)  # in another order they may depend on something else
+        apply_fixes(dataset, choices, fixes, scope)  # in their new order, on which results can depend
     return {"fixes": list(fixes)}
 
 
 def genes_job(
     *, folder: Path, report: JobReporter, source: DatasetSource, mapping: Mapping, settings: ExportSettings
 ) -> None:
-    """Find the genes of an export, so that how they were ranked is kept on the disk; the caller finds it there.
+    """Find the genes of an export, so that their ranking is kept on disk for the caller.
 
     Raises
     ------
@@ -135,12 +135,12 @@ def export_job(
 def live_job(
     *, folder: Path, report: JobReporter, source: DatasetSource, mapping: Mapping, settings: ExportSettings
 ) -> dict[str, Any]:
-    """Write the file that the viewer reads, unless somebody made the same choices before.
+    """Write the file of a live dataset, unless somebody made the same choices before.
 
     Returns
     -------
     dict
-        `cellucid_core.serving.live.LiveDataset`, with its path as text.
+        The fields of `cellucid_core.serving.live.LiveDataset`, the path as text.
 
     Raises
     ------
@@ -171,14 +171,14 @@ def build_job(
     Parameters
     ----------
     cited
-        Where the data come from, for the record.
+        Source of the data, for the record.
     owner
-        Whose entry it is; who signs in meanwhile gets it.
+        Owner of the entry; if they sign in meanwhile, the user gets it.
 
     Returns
     -------
     dict
-        ``entry``: its id; ``dataset``: what it is called.
+        ``entry``: its id; ``dataset``: name of the dataset.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def build_job(
 
 
 def gather_job(*, folder: Path, report: JobReporter, export: str, root: str, replace: bool) -> None:
-    """Read an export through and put a copy of it into a collection.
+    """Verify an export and put a copy of it into a collection.
 
     Raises
     ------
@@ -211,7 +211,7 @@ def zip_job(*, folder: Path, report: JobReporter, root: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``path``.
+        ``path`` of the zip.
 
     Raises
     ------

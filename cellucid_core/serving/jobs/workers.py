@@ -1,4 +1,4 @@
-"""Who does the jobs, and in which order: a bounded number of processes at once, owners in turn."""
+"""Run jobs in a limited number of processes, and serve their owners in turn."""
 
 from __future__ import annotations
 
@@ -21,29 +21,30 @@ from cellucid_core.serving.jobs.record import Record, clean, job_made, tell
 from cellucid_core.serving.jobs.running import STOP, Work, disk_refused, place_order, read_outcome
 from cellucid_core.serving.logs import LOGGER, log_error
 
-#: Most jobs of one owner, and of all, that wait or run.
+#: Largest number of jobs that wait or run, of one owner and of all.
 MOST_OF_ONE, MOST_OF_ALL = 10, 200
+#: The two lines.
 _QUICK, _LONG = "quick", "long"
-#: Seconds after which what workers need is imported.
+#: Seconds after which the packages of jobs are imported, if no job asks for them earlier.
 _WARM_AFTER = 20.0
-#: Seconds between attempts to start a process.
+#: Seconds to wait after each failed attempt to start a process.
 _PAUSES = (0.05, 0.2, 0.5, 1.0)
-#: The kinds that a person waits for before anything else can be done.
+#: Kinds of jobs that a person has to wait for before going on.
 QUICK_KINDS = ("open",)
-#: What a disk says that is full, read-only or broken; a process that cannot be started says other things.
+#: Errors of a disk that is full, read-only or broken; a process that cannot be started has others.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 class Workers:
     """Runs jobs in processes of their own.
 
-    There are two lines, one for opening files, for which people wait, and one for all else. While there is more than
-    one worker, neither line takes all of them.
+    There are two lines, one for opening files, which people wait for, and one for everything else. If there is more
+    than one worker, neither line takes all of them.
 
     Parameters
     ----------
     settings
-        By default the environment's.
+        Number of workers and limits; by default those of the environment.
     """
 
     def __init__(self, settings: Configuration | None = None) -> None:
@@ -62,12 +63,12 @@ class Workers:
         self._thread.start()
 
     def submit(self, record: Record, work: Work, arguments: Mapping[str, Any]) -> Job:
-        """Take a job into its line; one with the same key that its owner has already asked for is that job.
+        """Put a job into its line; if its owner has asked for the same key and that has not ended, return that job.
 
         Raises
         ------
         WorkRefused
-            If the owner, or everybody together, has asked for too much.
+            If too many jobs of the owner, or of all, wait or run; or as `record.job_made`.
         """
         with self._change:
             active = [job for job in self._jobs.values() if job.active]
@@ -90,11 +91,11 @@ class Workers:
         return job
 
     def find(self, job_id: str) -> Job | None:
-        """Return a job that waits or runs."""
+        """Return a job that waits or runs here, or None."""
         return self._jobs.get(job_id)
 
     def pass_on(self, job_ids: Collection[str], owner: str) -> None:
-        """Let jobs that wait or run here count as another owner's, named by the mark."""
+        """Let jobs that wait or run here count as those of another owner, given by the mark."""
         with self._change:
             for job in (self._jobs[one] for one in job_ids if one in self._jobs):
                 line = self._lines[_line(job)]
@@ -104,16 +105,16 @@ class Workers:
                     line.put(owner, job)
 
     def counts(self) -> dict[str, int]:
-        """Return how many jobs wait and run."""
+        """Return how many jobs wait (``queued``) and run (``running``)."""
         return {"queued": sum(map(len, self._lines.values())), "running": len(self._running)}
 
     @property
     def serving(self) -> bool:
-        """Whether jobs that are submitted get their turn."""
+        """Whether the thread that starts jobs is alive."""
         return self._thread.is_alive()
 
     def close(self) -> None:
-        """End all jobs, and take no more."""
+        """End all jobs as interrupted, and start no more."""
         with self._change:
             self._open = False
             left = [job for job in self._jobs.values() if job.active]
@@ -129,11 +130,11 @@ class Workers:
     # ---- lines -------------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
-        with self._change:  # the first page comes first, unless there is work
+        with self._change:  # so that importing does not slow down the first page
             self._change.wait_for(lambda: not self._open or any(map(len, self._lines.values())), _WARM_AFTER)
         try:
             engine.warm_up()
-        except Exception as error:  # starting a job tries again
+        except Exception as error:  # each start of a job tries again
             log_error(error, "warm-up")
         while True:
             with self._change:
@@ -144,7 +145,7 @@ class Workers:
                 self._running[job.id] = job
             try:
                 self._start(job)
-            except Exception as error:  # the line goes on
+            except Exception as error:  # other jobs are still started
                 log_error(error, "job")
                 future: Future[None] = Future()
                 future.set_exception(error)
@@ -188,15 +189,15 @@ class Workers:
             future.cancel()
 
     def _finish(self, job: Job, future: Future[None]) -> None:
-        """Say what became of a job, once its process is gone, and let the next one in."""
+        """Note how a job ended, once its process is gone, and make room for the next one."""
         try:
-            if not self._open:  # `close` says what became of it
+            if not self._open:  # `close` notes how it ended
                 return
             changes = self._ending(job, future)
             if changes["state"] != "done":
                 clean(job.folder)  # waits for the process
             self._note(job, finished=time.time(), **changes)
-        except Exception as error:  # nobody shall wait for ever
+        except Exception as error:  # otherwise whoever waits for the job would wait for ever
             log_error(error, "job")
             self._note(job, state="failed", finished=time.time(), error=tell(_died()))
         finally:
@@ -215,7 +216,7 @@ class Workers:
             if "error" in outcome:
                 return {"state": "failed", "error": outcome["error"]}
             return {"state": "done", "result": outcome["result"]}
-        if isinstance(error, OSError) and error.errno in _DISK:  # not even that could be written
+        if isinstance(error, OSError) and error.errno in _DISK:  # not even the outcome could be written
             return {"state": "failed", "error": tell(disk_refused(error))}
         if isinstance(error, TimeoutError):
             return {"state": "failed", "error": tell(_too_slow(job, self._limits[_line(job)]))}
@@ -239,12 +240,12 @@ _running: Workers | None = None
 
 
 def workers() -> Workers | None:
-    """Return the workers of this server, None where there are none."""
+    """Return the workers of this server, or None if there are none."""
     return _running
 
 
 def set_workers(now: Workers | None) -> None:
-    """Say who does the jobs from now on; None: the caller's process."""
+    """Set the workers that do jobs from now on; None: jobs run in the caller's process."""
     global _running
     _running = now
 

@@ -1,4 +1,4 @@
-"""Datasets that the Cellucid viewer reads from here, by ranges: the files, the answers, a server of its own."""
+"""Live datasets, which the Cellucid viewer reads from this server by ranges: files, links, answers, an own server."""
 
 from __future__ import annotations
 

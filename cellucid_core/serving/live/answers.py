@@ -1,4 +1,4 @@
-"""What the viewer asks of a live dataset, as ``AnnDataServer`` of PyPI ``cellucid`` 0.9.5 answers it."""
+"""Answers to the viewer's requests for a live dataset, as ``AnnDataServer`` of PyPI ``cellucid`` 0.9.5 gives them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from cellucid_core.serving.live.ranges import file_answer
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: Who may read a live dataset from a page of theirs, besides this server.
+#: Origin of the viewer.
 VIEWER = "https://www.cellucid.com"
-#: Answers of one dataset that are under way at the same time.
+#: Largest number of answers of one dataset that are being sent at the same time.
 MOST_READS = 64
 _ALLOW = {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
@@ -29,24 +29,26 @@ _ALLOW = {
     "Access-Control-Expose-Headers": "Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag",
     "Access-Control-Max-Age": "600",
 }
+#: Path of a dataset → answers that are being sent.
 _reading: Counter[str] = Counter()
-#: Reads of one dataset in so many seconds; h5py over the web asks for some dozens in a second.
+#: Largest number of reads of one dataset in so many seconds; h5py makes some dozens of reads a second over the web.
 MOST_PER_WINDOW, _WINDOW = 3000, 10.0
+#: Path of a dataset → when its window of time began, and the reads since.
 _windows: dict[str, tuple[float, int]] = {}
 
 
 @dataclass(frozen=True)
 class LiveDataset:
-    """A dataset that is read from here.
+    """A dataset that the viewer reads from this server.
 
     Attributes
     ----------
     path
-        The file that is ready for today's viewer.
+        A Cellucid-ready ``.h5ad``.
     id, name
-        Of the dataset.
+        Id and name of the dataset.
     n_cells, n_genes
-        What it holds.
+        Number of cells and genes of the view that the file was made from.
     """
 
     path: Path
@@ -56,7 +58,7 @@ class LiveDataset:
     n_genes: int
 
     def health(self) -> dict[str, Any]:
-        """Return what ``_cellucid/health`` says."""
+        """Return the answer of ``_cellucid/health``."""
         return {
             "status": "ok",
             "type": "anndata",
@@ -67,7 +69,7 @@ class LiveDataset:
         }
 
     def datasets(self) -> dict[str, Any]:
-        """Return what ``_cellucid/datasets`` says; how the viewer opens the file is in the file."""
+        """Return the answer of ``_cellucid/datasets``; defaults are empty, since the file itself holds them."""
         file = {
             "url": f"_cellucid/anndata/{self.id}.h5ad",
             "kind": "h5ad",
@@ -78,7 +80,7 @@ class LiveDataset:
 
 
 def ready_file(view: View, settings: Any, progress: Any = None) -> LiveDataset:
-    """Write the file that the viewer reads, verified, once for everybody who makes the same choices.
+    """Write and verify the file that the viewer reads, once for everybody who makes the same choices.
 
     Parameters
     ----------
@@ -87,7 +89,7 @@ def ready_file(view: View, settings: Any, progress: Any = None) -> LiveDataset:
     settings
         `ExportSettings`; its format becomes ``h5ad``.
     progress
-        As of `export.write`.
+        As `export.write` takes it.
 
     Raises
     ------
@@ -113,18 +115,18 @@ def ready_file(view: View, settings: Any, progress: Any = None) -> LiveDataset:
 
 
 async def answer(request: Request, dataset: LiveDataset, route: str, origins: Sequence[str]) -> Response:
-    """Answer what is asked of a live dataset.
+    """Answer a request for a live dataset; 404 for an unknown route or a missing file, 429 for too many reads.
 
     Parameters
     ----------
     request
-        GET, HEAD or OPTIONS. No cookie is looked at.
+        GET, HEAD or OPTIONS. Cookies are ignored.
     dataset
-        What is read.
+        The dataset.
     route
-        What follows the address of the dataset.
+        The part of the path after the address of the dataset.
     origins
-        Pages that may read it, besides those of this server.
+        Origins of web pages that may read it, besides this server's own.
     """
     headers = cross_origin(request, origins)
     if request.method == "OPTIONS":
@@ -157,7 +159,7 @@ async def answer(request: Request, dataset: LiveDataset, route: str, origins: Se
 
 
 def _too_fast(key: str) -> bool:
-    """Count a read, and tell whether there were more than `MOST_PER_WINDOW` in this window of time."""
+    """Count a read, and tell whether it exceeds `MOST_PER_WINDOW` in this window of time."""
     now = time.monotonic()
     began, reads = _windows.get(key, (now, 0))
     if now - began > _WINDOW:
@@ -169,7 +171,7 @@ def _too_fast(key: str) -> bool:
 
 
 class _Counted:
-    """One read that is under way."""
+    """Counts one answer in `_reading` while it is being sent."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -186,7 +188,7 @@ def _info(dataset: LiveDataset) -> dict[str, Any]:
 
 
 def cross_origin(request: Request, origins: Sequence[str]) -> dict[str, str]:
-    """Return the headers that say which pages may read an answer."""
+    """Return the headers that say which web pages may read an answer."""
     origin = request.headers.get("Origin", "")
     headers = {**_ALLOW, "Vary": "Origin", "Cross-Origin-Resource-Policy": "cross-origin"}
     own = f"{request.url.scheme}://{request.url.netloc}"

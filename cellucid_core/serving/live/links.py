@@ -1,6 +1,6 @@
-"""Links to live datasets: whoever has one reads the dataset, until it ends or is withdrawn.
+"""Links to live datasets: whoever has one can read the dataset until the link ends or is withdrawn.
 
-The address holds 256 random bits; the database holds only their hash, so that nobody who sees it can read through a
+The address holds 256 random bits, and the database only their hash, so that nobody who reads the database can use a
 link.
 """
 
@@ -30,7 +30,7 @@ from cellucid_core.serving.live.answers import LiveDataset, answer, cross_origin
 
 PREFIX = "live"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
-#: Seconds between two writings of how often a link was read.
+#: Seconds after which the reads of a link are written to the database again.
 _NOTED = 5.0
 
 
@@ -41,13 +41,13 @@ class LiveLink:
     Attributes
     ----------
     key
-        Of its record; not what the address holds.
+        Key of its row, the hash of the token in the address.
     dataset
-        What is read.
+        The dataset.
     made, ends, last
         Seconds since 1970: when it was made, when it ends (0: not by itself), when it was last read (0: never).
     reads, sent
-        Answers with bytes of the file, and how many bytes.
+        Number of answers with bytes of the file, and of these bytes.
     """
 
     key: str
@@ -60,6 +60,7 @@ class LiveLink:
 
 
 _counting = Lock()
+#: Key of a link → reads and bytes that are not yet in the database, and when they were last written.
 _counts: dict[str, tuple[int, int, float]] = {}
 
 
@@ -69,19 +70,18 @@ def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0, *, worksp
     Parameters
     ----------
     dataset
-        What is read.
+        The dataset.
     owner
-        As of jobs and workspaces.
+        Owner of the link, such as ``user-…``.
     lifetime
-        Seconds until it ends; 0: it lasts until it is withdrawn, or the file was not read for
-        ``CELLUCID_TIME_TO_LIVE``.
+        Seconds until it ends; 0: it lasts until it is withdrawn, or was not read for ``CELLUCID_TIME_TO_LIVE``.
     workspace
-        Name of the workspace that it belongs to.
+        Name of the workspace that it belongs to and is deleted with; empty: none.
 
     Raises
     ------
     WorkRefused
-        If the workspace is gone.
+        If the workspace is gone, or the database cannot be used.
     """
     token, now = secrets.token_urlsafe(32), time.time()
     ends = now + lifetime if lifetime else 0.0
@@ -100,7 +100,7 @@ def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0, *, worksp
 
 
 def links_of(owner: str) -> list[LiveLink]:
-    """Return somebody's links, the latest first."""
+    """Return an owner's links that have not ended and whose file is there, the latest first."""
     with reading() as connection:
         query = select(links).where(links.c.owner == owner_mark(owner)).order_by(links.c.made.desc())
         rows = connection.execute(query).all()
@@ -108,7 +108,7 @@ def links_of(owner: str) -> list[LiveLink]:
 
 
 def withdraw(key: str, owner: str) -> None:
-    """End a link at once; nothing happens if it is somebody else's."""
+    """Delete a link at once; does nothing if it belongs to another owner."""
     with writing() as connection:
         connection.execute(delete(links).where(links.c.key == key, links.c.owner == owner_mark(owner)))
 
@@ -116,15 +116,15 @@ def withdraw(key: str, owner: str) -> None:
 def pass_links(
     connection: Connection, source: str, target: str, only: Collection[str] | None = None
 ) -> tuple[str, ...]:
-    """Give the links of one owner that have not ended to another, in a transaction; see `database.pass_rows`."""
+    """Give the links of one owner that have not ended to another; see `database.pass_rows`."""
     lasting = (links.c.ends == 0) | (links.c.ends > time.time())
     return pass_rows(connection, links, source, target, only, lasting)
 
 
 def sweep_links(now: float | None = None) -> int:
-    """Delete links that have ended, or that nobody read for ``CELLUCID_TIME_TO_LIVE``; return how many there were.
+    """Delete links that have ended, or that nobody read for ``CELLUCID_TIME_TO_LIVE``; return how many.
 
-    One whose file is away stays until then: a folder that is not mounted now may be in an hour.
+    A link whose file is missing is not deleted earlier: a folder that is not mounted now may be mounted in an hour.
     """
     now = time.time() if now is None else now
     since = now - read_configuration().time_to_live
@@ -141,7 +141,7 @@ def live_address(token: str, base_path: str = "") -> str:
 
 
 async def live(request: Request) -> Response:
-    """Answer what is read through a link; 404 for one that is unknown, has ended or was withdrawn."""
+    """GET, HEAD, OPTIONS: answer through a link; 404 if it is unknown, has ended or was withdrawn."""
     configuration = read_configuration()
     token = request.path_params["token"]
     link = None
@@ -157,7 +157,7 @@ async def live(request: Request) -> Response:
 
 
 def _count(link: LiveLink, sent: int) -> None:
-    """Note a read; written down at most every few seconds, or reading would wait for the disk."""
+    """Count a read; the database is written only every few seconds, so that reading does not wait for the disk."""
     now = time.time()
     with _counting:
         reads, size, since = _counts.get(link.key, (0, 0, 0.0))
@@ -167,7 +167,7 @@ def _count(link: LiveLink, sent: int) -> None:
             return
         _counts[link.key] = 0, 0, now
     with suppress(OSError, DatabaseRefused):  # a full disk
-        os.utime(link.dataset.path)  # it is in use
+        os.utime(link.dataset.path)  # shows `starting.sweep` that it is in use
         counted = {"last": now, "reads": links.c.reads + reads, "sent": links.c.sent + size}
         with writing() as connection:
             connection.execute(update(links).where(links.c.key == link.key).values(**counted))
@@ -184,7 +184,7 @@ def _find(key: str) -> LiveLink | None:
 
 
 def _link(row: Row[Any]) -> LiveLink | None:
-    """Return a link, or None if it has ended, or what it leads to is gone."""
+    """Return the link of a row, or None if it has ended or its file is gone."""
     try:
         dataset = LiveDataset(**{**row.dataset, "path": Path(row.dataset["path"])})
     except (KeyError, TypeError):  # written by another version

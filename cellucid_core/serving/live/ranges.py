@@ -1,7 +1,7 @@
-"""A file as browsers read it: whole, by one range, or not at all because they have it (RFC 9110, 13 and 14).
+"""Answer requests for a file: all of it, one range, or nothing if the browser has it (RFC 9110, sections 13 and 14).
 
-Opened once and asked once for its size and time: a file that is replaced meanwhile goes on as it was, and whoever asks
-again is told of another one by its ETag.
+A file is opened once, and its size and time are read once: if it is replaced meanwhile, the answer still holds the old
+content, and the ETag of the next answer differs.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+#: Bytes that are read and sent at a time.
 _PIECE = 2**20
 
 
 async def file_answer(
     request: Request, path: Path, headers: dict[str, str], done: Callable[[], None] = lambda: None
 ) -> Response:
-    """Return a file, or what is asked of it.
+    """Return the answer with a file or a range of it; 304 if it is known, 404 if it is gone, 416 for a wrong range.
 
     Parameters
     ----------
@@ -31,9 +32,9 @@ async def file_answer(
     path
         The file.
     headers
-        That go along with every answer.
+        Headers to add to every answer.
     done
-        Called when bytes of the file have been sent, or could not be.
+        Called when sending bytes of the file has ended, however it ended.
     """
     try:
         file = await to_thread.run_sync(lambda: path.open("rb", buffering=0))
@@ -48,7 +49,7 @@ async def file_answer(
         return Response(None, 304, headers)
     asked = request.headers.get("Range")
     if request.headers.get("If-Range", tag) != tag:
-        asked = None  # of another content: all of this one
+        asked = None  # the range is of another content, so all of this one is sent
     bounds = None if asked is None else _bounds(asked, size)
     if asked is not None and bounds is None:
         file.close()
@@ -65,7 +66,7 @@ async def file_answer(
 
 
 class _Part(Response):
-    """A part of an open file, which is closed at the end, however that comes."""
+    """A part of an open file, which is closed when sending has ended, however it ended."""
 
     def __init__(
         self, file: RawIOBase, start: int, stop: int, status: int, headers: dict[str, str], done: Callable[[], None]
@@ -79,7 +80,7 @@ class _Part(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             while at < self._stop:
                 piece = await to_thread.run_sync(os.pread, number, min(_PIECE, self._stop - at), at)
-                if not piece:  # cut off meanwhile: the answer ends short, which is an error to who reads it
+                if not piece:  # the file was shortened; the reader sees that the answer is too short
                     break
                 at += len(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -90,7 +91,7 @@ class _Part(Response):
 
 
 def _bounds(text: str, size: int) -> tuple[int, int] | None:
-    """Return where one range begins and ends (excluded); None for several, none, or one outside the file."""
+    """Return the start and stop of a range; None for several ranges, no range, or one outside the file."""
     unit, _, what = text.partition("=")
     first, dash, last = what.strip().partition("-")
     if unit.strip().lower() != "bytes" or not dash or not (first + last).isdecimal() or not (first + last).isascii():

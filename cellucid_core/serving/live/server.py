@@ -1,4 +1,4 @@
-"""A server of one dataset: what the command ``serve`` runs."""
+"""The server of one dataset that the command ``serve`` runs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def live_app(dataset: LiveDataset, token: str, origins: Sequence[str]) -> Starle
     Parameters
     ----------
     dataset
-        What is read.
+        The dataset.
     token
-        What the address holds that nobody can guess.
+        A text in the address that nobody can guess.
     origins
-        Pages that may read it, besides those of this server.
+        Origins of web pages that may read it, besides this server's own.
     """
 
     async def live(request: Request) -> Response:

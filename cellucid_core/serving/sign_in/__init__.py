@@ -1,4 +1,4 @@
-"""Who somebody is: sign-ins, and owners of what people make."""
+"""Signing in, and the owners of what people make."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from cellucid_core.errors import InputError
 
 #: What `st.login` needs in ``[auth]``.
 KEYS = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url")
-#: Fewest characters of the secret that signs the cookies, and fewest different ones: 32 bytes are RFC 7518's minimum
+#: Smallest number of characters, and of different ones, of the secret that signs cookies: RFC 7518 requires 32 bytes
 #: for HMAC with SHA-256.
 MIN_COOKIE_SECRET, MIN_DIFFERENT = 32, 10
 _MADE_BY = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
@@ -21,7 +21,7 @@ _WHERE = "[auth] of .streamlit/secrets.toml"
 
 
 def check_auth_section(section: Mapping[str, Any] | None, base_path: str = "") -> None:
-    """Check what an operator wrote for signing in.
+    """Check the settings for signing in that the operator wrote.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def check_auth_section(section: Mapping[str, Any] | None, base_path: str = "") -
     Raises
     ------
     InputError
-        If something is missing or wrong. No secret is repeated.
+        If a setting or a package is missing or wrong. The error repeats no secret.
     """
     if not section:
         raise InputError(
@@ -62,10 +62,10 @@ def check_auth_section(section: Mapping[str, Any] | None, base_path: str = "") -
 
 
 def _require_packages() -> None:
-    """Try what Streamlit imports when somebody signs in, which would else be told to the first who does."""
+    """Import what Streamlit imports when somebody signs in, so that an error shows before the first user does."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # which of its own parts Authlib will drop
+            warnings.simplefilter("ignore")  # Authlib warns of its own deprecated parts
             import_module("authlib.integrations.starlette_client")
     except ImportError:
         raise InputError(
@@ -75,12 +75,12 @@ def _require_packages() -> None:
 
 
 def _address(text: str, key: str) -> SplitResult:
-    """Read an address that must not be listened to on its way: HTTPS, or this machine."""
+    """Read an address and refuse it unless it is HTTPS or on this machine, so that nobody can read what is sent."""
     try:
         address = urlsplit(text.replace("{port}", "8501"))
         own = address.hostname in ("localhost", "127.0.0.1", "::1")
         good = bool(address.hostname) and (address.scheme == "https" or (address.scheme == "http" and own))
-        _ = address.port  # raises where it is no number
+        _ = address.port  # raises if it is not a number
     except ValueError:
         good = False
     if not good:

@@ -1,8 +1,8 @@
-"""Who is signed in: what a provider's claims say, and which browsers the routes may believe.
+"""Who is signed in, according to a provider's claims, and at which browsers.
 
 Streamlit does the signing in (OpenID Connect) and keeps the claims in a signed cookie that only its websocket reads.
-Our routes cannot read it, so a page that runs for somebody who is signed in notes so in the database, under the
-fingerprint of the browser's own cookie. The note names nobody: it holds hashes and times.
+Our routes cannot read it, so a page that runs for somebody who is signed in writes a note into the database, under the
+fingerprint of the browser's cookie. The note holds only hashes and times, no names.
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ from cellucid_core.errors import WorkRefused
 from cellucid_core.serving.browser_cookie import fingerprint
 from cellucid_core.serving.sign_in.owners import browser_owner
 
-#: Streamlit's cookie lives 30 days, plus one of grace; so long one that was signed out must not come back.
+#: Seconds for which an ended sign-in is known, so that it cannot come back: Streamlit's cookie lives 30 days, and
+#: one day is added.
 _COOKIE_LIFETIME = 31 * 86400
 
 
 @dataclass(frozen=True)
 class SignIn:
-    """Somebody who signed in, once.
+    """One sign-in of a person.
 
     Attributes
     ----------
     user
         ``user-`` and the hash of issuer and subject: the same whenever and wherever this person signs in.
     key
-        Hash that tells this time of signing in from others of the same person.
+        Hash that tells this sign-in from others of the same person.
     name, email
-        As the provider says; for showing only, never kept. Empty if it says none.
+        As the provider gives them, or empty; only shown, never kept.
     expires
-        When it has to be done again, in seconds since 1970.
+        When the person has to sign in again, in seconds since 1970.
     """
 
     user: str
@@ -50,7 +51,10 @@ class SignIn:
 
 
 def user_of(claims: Mapping[str, Any]) -> str | None:
-    """Return ``user-<SHA-256 of issuer and subject>``, the only claims that stay (OpenID Connect Core 5.7), or None."""
+    """Return ``user-<SHA-256 of issuer and subject>``, or None without these claims.
+
+    Only these two identify a person for good (OpenID Connect Core 1.0, section 5.7).
+    """
     issuer, subject = claims.get("iss"), claims.get("sub")
     if not (isinstance(issuer, str) and isinstance(subject, str) and issuer and subject):
         return None
@@ -65,12 +69,13 @@ def read_sign_in(claims: Mapping[str, Any], now: float | None = None) -> SignIn:
     claims
         ``iss``, ``sub``, ``iat`` and, where the provider gives them, ``name``, ``email``, ``email_verified``.
     now
-        Seconds since 1970; by default the time.
+        Seconds since 1970; by default the present time.
 
     Raises
     ------
     WorkRefused
-        If they do not say who it is, are too old, or name somebody who is not on ``CELLUCID_ALLOWED_USERS``.
+        If they do not say who it is, are older than ``CELLUCID_SIGN_IN_LIFETIME``, or name somebody who is not in
+        ``CELLUCID_ALLOWED_USERS``.
     """
     settings = read_configuration()
     user, issued = user_of(claims), claims.get("iat")
@@ -91,17 +96,17 @@ def read_sign_in(claims: Mapping[str, Any], now: float | None = None) -> SignIn:
 
 
 def is_allowed(claims: Mapping[str, Any], allowed: tuple[str, ...]) -> bool:
-    """Tell whether claims hold an e-mail address that the provider has verified and the list names.
+    """Tell whether claims hold an e-mail address that the provider has verified and that is allowed.
 
     Parameters
     ----------
     claims
-        What the provider says. Without ``email_verified``, anybody might have written the address there.
+        The provider's claims. Without ``email_verified`` the address is not trusted: anybody could have entered it.
     allowed
-        Addresses and ``@domain``s in small letters (`Configuration.allowed_users`).
+        Addresses, and ``@domain`` for all addresses of a domain, in lower case (`Configuration.allowed_users`).
     """
     email = claims.get("email")
-    # Some providers say "true". Of letters beyond ASCII, some become others as small letters (the Kelvin sign, k).
+    # Some providers send "true". Some letters beyond ASCII become others in lower case (the Kelvin sign becomes k).
     if claims.get("email_verified") not in (True, "true") or not isinstance(email, str) or not email.isascii():
         return False
     name, at, domain = email.lower().rpartition("@")
@@ -114,14 +119,15 @@ def note_sign_in(sign_in: SignIn, browser: str | None) -> None:
     Parameters
     ----------
     sign_in
-        Who.
+        The sign-in.
     browser
-        Value of the browser's cookie (`browser_cookie.browser_of`); without one there is nothing to note.
+        Value of the browser's cookie (`browser_cookie.browser_of`); without one nothing is noted.
 
     Raises
     ------
     WorkRefused
-        If it was signed out meanwhile, in another tab or by another sign-in at the same browser.
+        If the sign-in has ended, in another tab or by another sign-in at the same browser; if the database cannot be
+        used.
     """
     note = {
         "user": sign_in.user,
@@ -134,7 +140,7 @@ def note_sign_in(sign_in: SignIn, browser: str | None) -> None:
         over = _is_ended(connection, sign_in.key)
     if not over and browser is not None and known != note:
         with writing() as connection:
-            over = _is_ended(connection, sign_in.key)  # in another tab, this moment
+            over = _is_ended(connection, sign_in.key)  # it may have ended in another tab this moment
             if not over:
                 known = _noted(connection, browser)
                 if known is not None and known["key"] != sign_in.key:
@@ -146,14 +152,14 @@ def note_sign_in(sign_in: SignIn, browser: str | None) -> None:
 
 
 def end_sign_in(browser: str | None) -> None:
-    """Sign a browser out: in all its tabs, and for good."""
+    """Sign a browser out in all its tabs; this sign-in cannot be used again."""
     if browser is not None:
         with writing() as connection:
             end_sign_in_within(connection, browser)
 
 
 def end_sign_in_within(connection: Connection, browser: str) -> None:
-    """Sign a browser out in a transaction."""
+    """Do what `end_sign_in` does, within a transaction."""
     note = _noted(connection, browser)
     if note is not None:
         _end(connection, note["key"])
@@ -162,7 +168,7 @@ def end_sign_in_within(connection: Connection, browser: str) -> None:
 
 
 def signed_in_user(browser: str | None) -> str | None:
-    """Return who is signed in at a browser, as far as pages have noted it; None if nobody is, or nobody can be."""
+    """Return the user who is signed in at a browser, by the note of `note_sign_in`; None if nobody is."""
     settings = read_configuration()
     if browser is None or settings.sign_in == "off":
         return None
@@ -170,29 +176,29 @@ def signed_in_user(browser: str | None) -> str | None:
         note = _noted(connection, browser)
         if note is None or _is_ended(connection, note["key"]):
             return None
-    # Not too old, made under the list that holds now.
+    # It must not be too old, nor made under another list of allowed users.
     alive = note["expires"] > time.time() and note["allowed"] == _hash(*settings.allowed_users)
     return str(note["user"]) if alive else None
 
 
 def was_signed_in(connection: Connection, browser: str) -> bool:
-    """Tell whether somebody signed in at a browser and did not sign out, however long ago."""
+    """Tell whether somebody signed in at a browser, however long ago, and did not sign out."""
     return _noted(connection, browser) is not None
 
 
 def owner_of_browser(browser: str) -> str:
-    """Return whom what is made at a browser belongs to: the user who is signed in there, or else the browser.
+    """Return the owner of what is made at a browser: the user who is signed in there, or else the browser.
 
     Parameters
     ----------
     browser
-        Value of its cookie (`browser_cookie.browser_of`).
+        Value of the browser's cookie (`browser_cookie.browser_of`).
     """
     return signed_in_user(browser) or browser_owner(fingerprint(browser))
 
 
 def sweep_sign_ins(now: float | None = None) -> int:
-    """Delete what is known of browsers and sign-ins that cannot come back; return how many went."""
+    """Delete rows of browsers that were not changed, and of sign-ins that ended, 31 days ago; return how many."""
     now = time.time() if now is None else now
     with writing() as connection:
         old = browsers.c.changed < now - _COOKIE_LIFETIME
@@ -206,7 +212,7 @@ def _noted(connection: Connection, browser: str | None) -> dict[str, Any] | None
         return None
     found = connection.scalar(select(browsers.c.sign_in).where(browsers.c.print == fingerprint(browser)))
     is_known = isinstance(found, dict) and found.keys() >= {"user", "key", "expires", "allowed"}
-    return found if is_known else None  # else of another version
+    return found if is_known else None  # another version may have written it
 
 
 def _end(connection: Connection, key: str) -> None:

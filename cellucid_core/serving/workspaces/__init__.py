@@ -1,8 +1,8 @@
-"""Workspaces, so that a user's work survives a reload, another tab and a restart. No Streamlit.
+"""Workspaces, which keep a user's work over a reload, in another tab and after a restart. No Streamlit.
 
-A row of the database holds one (`schema`), under the SHA-256 of the token in its link; what is large lies in
-``home/workspaces/NAME`` in files named by their content (`parts`). `owned` says which workspaces a browser or a
-signed-in user has. Everything is readable by the server's own account only.
+A workspace is a row of the database (`schema`), named by the SHA-256 of the token in its link. What is large is in
+``home/workspaces/NAME``, in files named by their content (`parts`). `owned` knows which workspaces a browser or a
+signed-in user has. Only the server's own account can read any of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The user's choices of a mapping as plain JSON: only what differs from the defaults, checked when it is read."""
+"""The user's choices of a mapping as plain JSON: only those that differ from the defaults, checked when read."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _KINDS = ("categorical", "continuous")
 
 
 def choices_to_json(choices: Mapping, usual: Mapping) -> dict[str, Any]:
-    """Return the choices that differ from the usual ones.
+    """Return the choices that differ from the default ones.
 
     Parameters
     ----------
     choices
-        As the user chose, before fixes.
+        The mapping as the user chose it, before fixes.
     usual
         `cellucid_core.dataset.default_mapping` of the same dataset.
     """
@@ -36,14 +36,14 @@ def choices_to_json(choices: Mapping, usual: Mapping) -> dict[str, Any]:
 
 
 def choices_from_json(content: dict[str, Any], dataset: Dataset, usual: Mapping) -> tuple[Mapping, list[str]]:
-    """Return the choices that were kept, as far as the dataset still has what they name.
+    """Return the choices that were kept, if the dataset still has what they name.
 
     Returns
     -------
     Mapping
-        `usual` with the choices.
+        `usual` with the kept choices.
     list of str
-        The names of those that were not taken over.
+        Names that the dataset does not have, and choices that cannot be read.
     """
     changes: dict[str, Any] = {}
     lost: list[str] = []
@@ -53,7 +53,7 @@ def choices_from_json(content: dict[str, Any], dataset: Dataset, usual: Mapping)
         if name in allowed and (value is None or (isinstance(value, str) and value in allowed[name])):
             changes[name] = value
         elif name == "gene_id" and isinstance(value, str):
-            changes[name] = value  # preflight's to judge
+            changes[name] = value  # preflight checks it
         elif name in ("vectors", "obs_keys") and isinstance(value, list):
             there = set(dataset.obsm) if name == "vectors" else columns
             kept = tuple(one for one in value if isinstance(one, str) and one in there)

@@ -1,4 +1,4 @@
-"""The end of a workspace: asked for, or because nobody opened it for long; and what it keeps alive until then."""
+"""Delete workspaces, when somebody asks for it or after nobody opened them for long, and know which files they use."""
 
 from __future__ import annotations
 
@@ -22,24 +22,29 @@ from cellucid_core.serving.workspaces.schema import KeptDataset, KeptWorkspace
 from cellucid_core.serving.workspaces.tokens import is_name, workspaces_folder
 from cellucid_core.serving.workspaces.workspace_json import Damaged, workspace_from_json
 
-#: Folders of what is made from a dataset, in names that hold the beginning of its hash.
+#: Folders of what is made from a dataset, and how many digits of the dataset's hash are in the names there.
 _MADE = ("unpacked", "rewritten", "stores")
 _HASH_IN_NAME = 40
 
 
 def delete_workspace(name: str, owner: str | None = None) -> None:
-    """Delete a workspace at once: its links, its exports and those of its uploads that no other workspace refers to.
+    """Delete a workspace at once, with its links and with the exports and uploads that no other workspace refers to.
 
-    What was made from such an upload (stores, unpacked files) goes too, and jobs that work or worked with what is
-    deleted, with the exports they wrote. Files of the server's own folders stay, and an upload that somebody else has
-    sent, too, and may be opening just now.
+    What was made from these uploads (stores, unpacked files) is deleted too, and so are jobs that use what is deleted,
+    with the exports they wrote. Files in the server's own folders stay, and so does an upload that somebody else has
+    also sent and may be opening now.
 
     Parameters
     ----------
     name
-        Of the workspace.
+        Name of the workspace.
     owner
-        Who deletes it, besides those who have it.
+        Owner who deletes it, besides the owners that have it.
+
+    Raises
+    ------
+    DatabaseRefused
+        If the database cannot be used.
     """
     with writing() as connection:
         whose = owners_of(connection, name) | ({owner_mark(owner)} if owner else set())
@@ -52,7 +57,7 @@ def delete_workspace(name: str, owner: str | None = None) -> None:
     shutil.rmtree(workspaces_folder() / name, ignore_errors=True)
     try:
         kept = workspace_from_json(found.content)
-    except (Damaged, InputError):  # what it used expires by itself
+    except (Damaged, InputError):  # `starting.sweep` deletes what it used later
         return
     _delete_used(kept, whose, theirs)
 
@@ -65,7 +70,7 @@ def _delete_used(kept: KeptWorkspace, whose: set[str], theirs: set[str]) -> None
     unused = _files(kept) - in_use
     wanted = {path for path in unused if path.parent == uploads and not forget_kept(path.name, whose)}
     gone = unused - wanted
-    # Another workspace of theirs goes on with what they have done to the same data.
+    # Jobs on data that another workspace of the same owners holds are kept for that one.
     contents = kept.datasets.keys() - {content for name in theirs & others.keys() for content in others[name].datasets}
     paths = {str(path) for path in gone}
     delete_jobs(lambda job: bool(paths & {*job.uses} or (job.owner in whose and contents & {*job.uses})))
@@ -80,7 +85,7 @@ def _delete_used(kept: KeptWorkspace, whose: set[str], theirs: set[str]) -> None
             path.unlink(missing_ok=True)
     made = ((content, one) for content, one in kept.datasets.items() if _uploaded(one, uploads))
     mine = _keys(*((content, one) for content, one in made if not _uploaded(one, uploads) <= wanted))
-    mine -= {key for other in others.values() for key in _keys(*other.datasets.items())}  # from wherever they opened it
+    mine -= {key for other in others.values() for key in _keys(*other.datasets.items())}  # from anywhere
     for place in _MADE:
         for path in entries_of(cellucid_home() / place):
             if any(key in path.name for key in mine):
@@ -88,7 +93,7 @@ def _delete_used(kept: KeptWorkspace, whose: set[str], theirs: set[str]) -> None
 
 
 def owner_keeps(owner: str, kept: str) -> bool:
-    """Tell whether a living workspace of an owner, named by the mark, refers to a finished upload."""
+    """Tell whether a living workspace of an owner, given by the mark, refers to a finished upload."""
     path = home_folder("uploads").resolve() / kept
     return any(path in _files(one) for _, one in _living(owner))
 
@@ -101,10 +106,10 @@ def files_in_use() -> set[Path]:
 def sweep_workspaces(now: float | None = None) -> int:
     """Delete workspaces that nobody opened for ``CELLUCID_TIME_TO_LIVE``, with their links; return how many.
 
-    What they used is left to `starting.sweep`, which goes by its own age.
+    The files that they used are left to `starting.sweep`, which looks at when each was last used.
     """
     now = time.time() if now is None else now
-    folders = entries_of(cellucid_home() / "workspaces")  # first: each was made after its row
+    folders = entries_of(cellucid_home() / "workspaces")  # before the rows: a folder is created after its row
     with writing() as connection:
         old = delete(workspaces).where(workspaces.c.opened < oldest_opening(now))
         gone = set(connection.scalars(old.returning(workspaces.c.name)))
@@ -112,7 +117,7 @@ def sweep_workspaces(now: float | None = None) -> int:
     for folder in folders:
         with suppress(OSError):
             if is_name(folder.name) and folder.name not in names:
-                # A server that was started on a wrong database must not delete what the right one names.
+                # Old folders only: a server with the wrong database must not delete those of the right one.
                 left = now - folder.stat().st_mtime > read_configuration().time_to_live
                 if folder.name in gone or left:
                     shutil.rmtree(folder, ignore_errors=True)
@@ -120,7 +125,7 @@ def sweep_workspaces(now: float | None = None) -> int:
 
 
 def _living(owner: str | None = None) -> Iterator[tuple[str, KeptWorkspace]]:
-    """Yield the workspaces that are alive, of all owners or of one named by the mark."""
+    """Yield (name, workspace) of those that are alive, of all owners or of one given by the mark."""
     query = select(workspaces.c.name, workspaces.c.content).where(workspaces.c.opened >= oldest_opening())
     if owner is not None:
         query = query.join(workspace_owners).where(workspace_owners.c.owner == owner)
@@ -132,7 +137,7 @@ def _living(owner: str | None = None) -> Iterator[tuple[str, KeptWorkspace]]:
 
 
 def _files(kept: KeptWorkspace) -> set[Path]:
-    """Return what a workspace refers to below the home folder; only names that lie right where they should."""
+    """Return the uploads, exports and collection that a workspace refers to; only paths directly in their folders."""
     uploads, exports = home_folder("uploads").resolve(), home_folder("exports").resolve()
     found = set()
     for one in kept.datasets.values():
@@ -148,7 +153,7 @@ def _files(kept: KeptWorkspace) -> set[Path]:
 
 
 def _keys(*datasets: tuple[str, KeptDataset]) -> set[str]:
-    """Return what names of files made from datasets hold, of each given its content hash and what it is."""
+    """Return the beginnings of hashes that the names of files made from datasets hold."""
     keys = set()
     for content, one in datasets:
         contents = (content, *(part.content_hash for part in one.source.parts))

@@ -1,4 +1,4 @@
-"""Read and write a workspace: a row of the database, complete or as it was before."""
+"""Read and save workspaces, each a row of the database that is changed completely or not at all."""
 
 from __future__ import annotations
 
@@ -23,24 +23,29 @@ from cellucid_core.serving.workspaces.workspace_json import (
     workspace_to_json,
 )
 
-#: Seconds after which a workspace that stays open is marked as used again, and a file that it no longer names goes.
+#: Seconds after which a workspace that stays open is marked as used again, and a file that it does not use is deleted.
 _AGAIN = 3600.0
 
 
 class Gone(InputError):
-    """The workspace was deleted meanwhile, by another tab or because nobody had opened it for long."""
+    """The workspace was deleted meanwhile, in another tab or because nobody had opened it for long."""
 
     def __init__(self) -> None:
         super().__init__("This workspace was deleted.", "What you do from now on is kept in a new one.")
 
 
 def create_workspace(content: dict[str, Any]) -> tuple[str, str]:
-    """Make room for a workspace and return its name and its token.
+    """Add a row for a new workspace, without its content, and return its name and its token.
 
     Parameters
     ----------
     content
-        As `schema.workspace_to_json` returns it; it gets its seed here.
+        As `workspace_to_json` returns it. Its ``seed`` is set here; `save_workspace` writes it.
+
+    Raises
+    ------
+    DatabaseRefused
+        If the database cannot be written.
     """
     content["seed"] = new_seed()
     token = token_of(content["seed"])
@@ -51,7 +56,7 @@ def create_workspace(content: dict[str, Any]) -> tuple[str, str]:
 
 
 def find_workspace(token: object) -> str | None:
-    """Return the name of the workspace that a link leads to; None for no token, or one unknown, deleted or expired."""
+    """Return the name of the workspace with a token; None if it is no token, or the workspace is not alive."""
     if not is_token(token):
         return None
     name = name_of(str(token))
@@ -68,12 +73,12 @@ def is_alive(name: str, now: float | None = None) -> bool:
 
 
 def oldest_opening(now: float | None = None) -> float:
-    """Return when a workspace must have been opened last, at the latest, to be alive; seconds since 1970."""
+    """Return the time, in seconds since 1970, since when a workspace must have been opened to be alive."""
     return (time.time() if now is None else now) - read_configuration().time_to_live
 
 
 def mark_opened(name: str) -> None:
-    """Note that a workspace is in use; writes at most once an hour, or ten times in a lifetime of less."""
+    """Note that a workspace is in use; writes once an hour at most, or every tenth of ``CELLUCID_TIME_TO_LIVE``."""
     now = time.time()
     since = now - min(_AGAIN, read_configuration().time_to_live / 10)
     old = (workspaces.c.name == name) & (workspaces.c.opened < since)
@@ -86,7 +91,7 @@ def mark_opened(name: str) -> None:
 
 
 def stamp_of(name: str) -> int | None:
-    """Return what changes whenever a workspace is written; None if it is gone."""
+    """Return the revision of a workspace, which changes with every save; None if it is gone or was never saved."""
     with reading() as connection:
         written = workspaces.c.content.is_not(None)
         return connection.scalar(select(workspaces.c.revision).where(workspaces.c.name == name, written))
@@ -98,9 +103,9 @@ def read_workspace(name: str) -> KeptWorkspace:
     Raises
     ------
     Gone
-        If there is none of this name, or it was never written.
+        If there is none of this name, or it was never saved.
     InputError
-        If a newer version wrote it, or what was taken over from an old home cannot be read.
+        If a newer version wrote it, or it is damaged.
     """
     with reading() as connection:
         content = connection.scalar(select(workspaces.c.content).where(workspaces.c.name == name))
@@ -110,27 +115,36 @@ def read_workspace(name: str) -> KeptWorkspace:
 
 
 def save_workspace(name: str, base: dict[str, Any], mine: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """Write what changed since `base`, merged with what others wrote meanwhile; return it all, and its stamp.
+    """Save what changed since `base`, merged with what others saved meanwhile.
 
     Two tabs (or two people with the link) do not lose each other's work: what only one of them changed is taken from
-    that one, down to single choices, widgets and pages; where both changed the same, the later writer wins
+    that one, down to single choices, widgets and pages; where both changed the same, the later one is kept
     (`merging.merge`).
 
     Parameters
     ----------
     name
-        Of the workspace.
+        Name of the workspace.
     base
-        What this session knew when it last read or wrote; empty for a workspace that was never written.
+        The content when this session last read or saved it; empty for a workspace that was never saved.
     mine
-        What it is now.
+        The content now, as `workspace_to_json` returns it.
+
+    Returns
+    -------
+    dict
+        The merged content.
+    int
+        Its revision.
 
     Raises
     ------
     Gone
         If the workspace was deleted.
     InputError
-        If a newer version wrote it meanwhile, or the disk is full.
+        If a newer version wrote it meanwhile, what is there is damaged, or the database cannot be written.
+    ValueError
+        If the merged content cannot be read back (`Damaged`), or holds numbers that JSON does not know.
     """
     try:
         with writing() as connection:
@@ -142,7 +156,7 @@ def save_workspace(name: str, base: dict[str, Any], mine: dict[str, Any]) -> tup
             merged: dict[str, Any] = merge(base, mine, theirs) if theirs else dict(mine)
             merged["revision"] = max(int(mine.get("revision", 0)), int(theirs.get("revision", 0))) + 1
             _forget_oldest(merged)
-            # What is written is what will be read: numbers that JSON does not know are refused here.
+            # Read back what will be written, so that nothing unreadable is saved.
             written = workspace_from_json(json.loads(json.dumps(merged, allow_nan=False)))
             kept = workspace_to_json(written)
             row = {"content": kept, "revision": written.revision, "opened": time.time()}
@@ -170,7 +184,7 @@ def _forget_oldest(content: dict[str, Any]) -> None:
 
 
 def _tidy(name: str, kept: KeptWorkspace) -> None:
-    """Delete files that nothing names any more; another tab may be about to name those that are new."""
+    """Delete files that the workspace does not use; another tab may be about to use those that are new."""
     named = {file for one in kept.datasets.values() for file in one.files}
     for path in entries_of(workspaces_folder() / name):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Two tabs on one workspace: what each of them changed is kept."""
+"""Merge the changes that two tabs made to one workspace."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ _ABSENT: Any = object()
 
 
 def merge(base: Any, mine: Any, theirs: Any) -> Any:
-    """Return what comes of two versions of plain JSON that were changed independently.
+    """Merge two versions of plain JSON that were changed independently.
 
-    What only one side changed is taken from that side, down to the single keys of objects. Where both changed the same
-    value (or a list, which counts as one value), mine, the later writer's, wins.
+    What only one side changed is taken from that side, down to single keys of objects. If both changed the same value
+    (a list counts as one value), `mine`, the later writer's, is taken.
 
     Parameters
     ----------
     base
-        What both started from.
+        The version that both started from.
     mine, theirs
-        What has become of it here and there.
+        The two versions.
 
     Examples
     --------

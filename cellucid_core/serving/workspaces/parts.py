@@ -1,4 +1,4 @@
-"""What is large lies in files named by their content, written once and never changed."""
+"""Files of a workspace for what is large: named by their content, written once and never changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORMAT, _VERSION = "cellucid-dashboard-signatures", 1
 
 
 def part_name(kind: PartKind, *what: bytes) -> str:
-    """Return the name of the file for something, told by the bytes that tell it from all else."""
+    """Return the name of the file for something that is identified by some bytes."""
     state = hashlib.sha256()
     for piece in what:
         state.update(len(piece).to_bytes(8, "little"))
@@ -32,22 +32,22 @@ def part_name(kind: PartKind, *what: bytes) -> str:
 
 
 def write_part(name: str, file: str, text: Callable[[], str]) -> None:
-    """Write a file beside a workspace; what is there already is not even made."""
+    """Write a file into a workspace's folder, unless it is there already; only then `text` is called."""
     target = workspaces_folder(name) / file
     try:
-        os.utime(target)  # it is about to be named, so it must not be tidied up just now
+        os.utime(target)  # it is about to be used, so `files` must not delete it as old
     except FileNotFoundError:
         with complete_or_absent(target, mode=0o600) as draft:
             draft.write_text(text(), encoding="utf-8")
 
 
 def read_part(name: str, file: str) -> str:
-    """Return the text of a file beside a workspace.
+    """Return the text of a file in a workspace's folder.
 
     Raises
     ------
     Damaged
-        If there is no such file, or it is no text.
+        If there is no such file, it is larger than `cell_pages.MAX_FILE`, or not text.
     """
     if not is_name(name) or not PART_FILE.fullmatch(file):
         raise Damaged("name of a file")
@@ -61,21 +61,21 @@ def read_part(name: str, file: str) -> str:
 
 
 def page_files_to_pages(view: View, texts: Mapping[str, str]) -> MadePages:
-    """Read pages that lie in a file each, and find their cells.
+    """Read pages that have a file each, and find their cells.
 
     Parameters
     ----------
     view
-        The dataset as mapped, not necessarily that of the files.
+        The dataset as mapped; the files may be of another one.
     texts
-        The name that each page has now → the text of its file, as `cell_pages.pages_to_json` returns it.
+        Present name of each page → the text of its file, as `cell_pages.pages_to_json` returns it.
 
     Raises
     ------
     InputError
         As `cellucid_core.cell_pages.pages_from_json`.
     Damaged
-        If one is no such file.
+        If a text is not that of such a file.
     """
     together: dict[str, Any] = {}
     try:
@@ -86,11 +86,11 @@ def page_files_to_pages(view: View, texts: Mapping[str, str]) -> MadePages:
             together["pages"].append(entry)
     except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
         raise Damaged("pages") from error
-    return pages_from_json(view, json.dumps(together))  # one look at the dataset's ids for all of them
+    return pages_from_json(view, json.dumps(together))  # all at once, since finding cells by their ids takes long
 
 
 def gene_file_to_json(name: str, sets: GeneSets) -> str:
-    """Return a file of signatures, and what the user calls it, as the text of a file."""
+    """Return signatures, and the name of the user's file with them, as text for `gene_file_from_json`."""
     return json.dumps(
         {
             "format": _FORMAT,
@@ -112,12 +112,12 @@ def gene_file_to_json(name: str, sets: GeneSets) -> str:
 
 
 def gene_file_from_json(text: str) -> tuple[str, GeneSets]:
-    """Return what `gene_file_to_json` was given.
+    """Return the name and the signatures that `gene_file_to_json` was given.
 
     Raises
     ------
     Damaged
-        If it is something else.
+        If the text is not what that returns.
     """
     try:
         content = json.loads(text)

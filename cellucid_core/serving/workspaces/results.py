@@ -1,4 +1,4 @@
-"""A finished export as plain JSON, so that it can be downloaded after a reload as long as its file is there."""
+"""A finished export as plain JSON, so that it can be downloaded after a reload while its file is there."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class KeptExport:
     Attributes
     ----------
     dataset_id
-        Its id.
+        Id in the export.
     result, again
         What was written, and how to write it again.
     format
         ``"compact"``, ``"h5ad"`` or ``"zarr.zip"``.
     settings_mark
-        What tells the settings it was written with from others.
+        A text that differs for other settings.
     left_out
-        Cell columns that did not go along.
+        Cell columns that were not exported.
     """
 
     dataset_id: str
@@ -41,7 +41,7 @@ class KeptExport:
 
 
 def export_to_json(kept: KeptExport) -> dict[str, Any]:
-    """Return it as plain JSON; of the path only the name, as it lies in ``home/exports``."""
+    """Return a finished export as plain JSON; only the name of its file, which is in ``home/exports``."""
     return {
         "dataset_id": kept.dataset_id,
         "file": kept.result.path.name,
@@ -54,7 +54,7 @@ def export_to_json(kept: KeptExport) -> dict[str, Any]:
 
 
 def export_from_json(content: dict[str, Any]) -> KeptExport | None:
-    """Return an export that was kept; None if its file is gone, or what was kept of it is damaged."""
+    """Return a finished export from plain JSON; None if its file is gone or another, or the JSON is damaged."""
     try:
         file = content["file"]
         if not isinstance(file, str) or not _FILE_NAME.fullmatch(file) or file in (".", ".."):
@@ -99,6 +99,6 @@ def _sound(values: dict[str, Any]) -> bool:
 
 
 def _listed(value: Any) -> Any:
-    if isinstance(value, float):  # NumPy's too
+    if isinstance(value, float):  # also numpy's; JSON has no infinity
         return float(value) if math.isfinite(value) else None
     return list(value) if isinstance(value, tuple) else value

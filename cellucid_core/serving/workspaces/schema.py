@@ -1,4 +1,4 @@
-"""What is kept of a workspace, version 1, as types; `workspace_json` writes and reads them."""
+"""Types of what is kept of a workspace (version 1); `workspace_json` turns them into JSON and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cellucid_core.dataset import DatasetSource
 
 @dataclass(frozen=True)
 class KeptPage:
-    """A page; its cells are in `file`, by their ids."""
+    """A page (a named group of cells); the ids of its cells are in the file `file` (`parts`)."""
 
     id: str
     name: str
@@ -21,9 +21,9 @@ class KeptPage:
 
 @dataclass(frozen=True)
 class KeptPages:
-    """The pages of a dataset as it is turned one way: key → page, in order, and how many were ever made.
+    """The pages of a dataset that is turned in one way: key → page, in order, and how many were ever made.
 
-    A key is the page's id and the beginning of its file's hash: pages that two tabs made at once have the same id.
+    A key is the page's id and the beginning of its file's hash, since pages that two tabs make at once get the same id.
     """
 
     pages: dict[str, KeptPage] = field(default_factory=dict)
@@ -32,30 +32,30 @@ class KeptPages:
 
 @dataclass(frozen=True)
 class KeptDataset:
-    """A dataset of a workspace, and what was chosen and made there.
+    """A dataset of a workspace, and what was chosen and made with it.
 
     Attributes
     ----------
     source
-        What it was opened from.
+        What it is opened from.
     title, cells
         Its name and number of cells, for lists.
     opened
-        When it was opened last, seconds since 1970.
+        When it was last opened, in seconds since 1970.
     choices
-        The user's choices where they differ from the defaults (`choices`).
+        The user's choices that differ from the defaults (`choices.choices_to_json`).
     fixes
-        What was asked for, in order.
+        The fixes that were asked for, in order.
     replaced
-        Genes as first written → what was accepted for them.
+        Gene as the user wrote it → the proposal that the user accepted for it.
     widgets
-        Name → value of the widgets that keep theirs.
+        Name of a widget → its value, for widgets whose values are kept.
     pages
-        How the file is turned → its pages.
+        How the file is turned (`Mapping.turn`) → its pages.
     gene_file
-        File of the signatures that are open, or empty.
+        File with the signatures that are open (`parts`), or empty.
     export
-        The last finished export (`results`), or None.
+        The last finished export (`results.export_to_json`), or None.
     """
 
     source: DatasetSource
@@ -72,7 +72,7 @@ class KeptDataset:
 
     @property
     def files(self) -> frozenset[str]:
-        """The files beside ``workspace.json`` that it names."""
+        """Names of the files in the workspace's folder that it uses."""
         named = {page.file for kept in self.pages.values() for page in kept.pages.values()}
         return frozenset(named | ({self.gene_file} if self.gene_file else set()))
 
@@ -84,17 +84,17 @@ class KeptWorkspace:
     Attributes
     ----------
     seed
-        What its token is made of (`tokens`).
+        Random text from which its token is made (`tokens.token_of`).
     revision
-        Grows with every writing.
+        Grows with every save.
     name
-        As the user calls it; empty: as its dataset is called.
+        The user's name for it; empty: it is called as its first dataset.
     created
         Seconds since 1970.
     current
         Content hash of the dataset that was open last, or empty.
     collection
-        Name of the folder of gathered exports, or empty.
+        Name of the folder of its collection of exports, or empty.
     datasets
         Content hash → dataset.
     """
@@ -109,10 +109,10 @@ class KeptWorkspace:
 
     @property
     def title(self) -> str:
-        """What it is called: the user's name for it, or its first dataset's."""
+        """Its name in lists: the user's name for it, or its first dataset's."""
         return self.name or next((one.title for one in self.datasets.values()), "") or "Workspace"
 
     @property
     def recent(self) -> list[tuple[str, KeptDataset]]:
-        """The datasets with their content hashes, the one opened last first."""
+        """(Content hash, dataset) of each dataset, the one opened last first."""
         return sorted(self.datasets.items(), key=lambda item: -item[1].opened)

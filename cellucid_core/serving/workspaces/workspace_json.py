@@ -1,6 +1,6 @@
 """What is kept of a workspace (`schema`) as plain JSON, version 1.
 
-``workspace.json`` is one object::
+The row of a workspace holds one object::
 
     {"schema": 1, "revision": 7, "seed": "…64 hex…", "name": "", "created": 1.7e9, "current": "<content hash>",
      "collection": "",
@@ -12,7 +12,7 @@
                                                              "made": "drawn", "file": "pages-….json"}}}},
         "gene_file": "genes-….json", "export": {…} or null}}}
 
-Files are named by their content (`parts`). Unknown fields of this version are passed over, a newer version is refused.
+Files are named by their content (`parts`). Unknown fields are ignored; a newer version is refused.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from cellucid_core.errors import InputError
 from cellucid_core.serving.workspaces.schema import KeptDataset, KeptPage, KeptPages, KeptWorkspace
 
 SCHEMA = 1
-#: Datasets that a workspace remembers; the one opened longest ago goes first.
+#: Largest number of datasets of a workspace; of more, those opened longest ago are dropped.
 MAX_DATASETS = 50
+#: Largest number of characters of a text, of values of a list, and of characters of a workspace's name.
 MAX_TEXT = 2**20
 _MAX_VALUES = 1000
 _MAX_NAME = 120
@@ -38,11 +39,11 @@ _TURNS = ("", "all", "matrix")
 
 
 class Damaged(ValueError):
-    """A file that does not hold what it should."""
+    """A file or a row does not hold what it should; the text names the part."""
 
 
 def is_plain(value: object) -> bool:
-    """Tell whether a widget's value is kept: a number, a text, a truth, nothing, or a list of such."""
+    """Tell whether a widget's value can be kept: a finite number, a text, a bool, None, or a list of these."""
     if isinstance(value, list):
         return len(value) <= _MAX_VALUES and all(is_plain(one) and not isinstance(one, list) for one in value)
     if isinstance(value, float):
@@ -51,7 +52,7 @@ def is_plain(value: object) -> bool:
 
 
 def workspace_to_json(kept: KeptWorkspace) -> dict[str, Any]:
-    """Return the object of ``workspace.json``."""
+    """Return a workspace as plain JSON."""
     return {
         "schema": SCHEMA,
         "revision": kept.revision,
@@ -65,7 +66,7 @@ def workspace_to_json(kept: KeptWorkspace) -> dict[str, Any]:
 
 
 def dataset_to_json(kept: KeptDataset) -> dict[str, Any]:
-    """Return the object of one dataset."""
+    """Return a dataset of a workspace as plain JSON."""
     source = kept.source
     return {
         "source": source_to_json(source),
@@ -86,7 +87,7 @@ def dataset_to_json(kept: KeptDataset) -> dict[str, Any]:
 
 
 def source_to_json(source: DatasetSource) -> dict[str, Any]:
-    """Return the object of what a dataset is opened from; that of joined samples holds theirs."""
+    """Return the source of a dataset as plain JSON; that of joined samples holds their sources."""
     plain: dict[str, Any] = {
         "path": source.path,
         "name": source.name,
@@ -107,14 +108,14 @@ def source_to_json(source: DatasetSource) -> dict[str, Any]:
 
 
 def workspace_from_json(content: object) -> KeptWorkspace:
-    """Read the object of ``workspace.json``; nothing of it is believed before it was looked at.
+    """Return the workspace of plain JSON; nothing in it is trusted before it is checked.
 
     Raises
     ------
     InputError
-        It was written by a newer version of this program.
+        If a newer version of this program wrote it.
     Damaged
-        It is not what `workspace_to_json` writes.
+        If it is not what `workspace_to_json` returns.
     """
     top = _object(content, "workspace")
     schema = top.get("schema")

@@ -1,4 +1,4 @@
-"""The first tables: the state that lay in JSON files before."""
+"""Create the first tables, for the state that was in JSON files before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make all tables."""
+    """Create all tables."""
     op.create_table(
         "browsers",
         sa.Column("print", sa.String(length=64), nullable=False),
