@@ -19,8 +19,8 @@ from pages.session.figure import draw_chart
 from pages.session.state import kept, literal, show_error, widget_key, workspace
 from pages.session.undo import Undoable, undo_button
 from pages.widgets.heading import heading
+from pages.widgets.rotating_cloud import draw_cloud
 from pages.widgets.style import CARDS, SPLIT
-from pages.widgets.turning import draw_cloud
 
 NONE = "none"
 KIND_WORDS: dict[str, ColumnKind] = {"groups": "categorical", "numbers": "continuous"}

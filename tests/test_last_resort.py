@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from cellucid_core.cache import cellucid_home
-from cellucid_core.cli.running import main
+from cellucid_core.cli.program import main
 from cellucid_core.dataset import default_mapping, open_dataset
 from cellucid_core.errors import InputError
 from cellucid_core.preflight import apply_fixes

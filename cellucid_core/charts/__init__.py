@@ -31,6 +31,14 @@ from cellucid_core.charts.evidence import (
 )
 from cellucid_core.charts.image import MIME, FigureStyle, Ground, ImageKind, chart_image, titles
 from cellucid_core.charts.layout import SCREEN, Room
+from cellucid_core.charts.library_charts import (
+    FRONT_CAPTION,
+    TREE_CAPTION,
+    correlation_heatmap,
+    level_tree,
+    pareto_front,
+    stacked_fractions,
+)
 from cellucid_core.charts.page_sizes import PAGE_SIZES_CAPTION, page_sizes
 from cellucid_core.charts.per_sample import (
     PER_SAMPLE_CAPTION,
@@ -39,14 +47,6 @@ from cellucid_core.charts.per_sample import (
     split_per_sample,
 )
 from cellucid_core.charts.points import points_caption
-from cellucid_core.charts.signatures import (
-    FRONT_CAPTION,
-    TREE_CAPTION,
-    correlation_heatmap,
-    level_tree,
-    pareto_front,
-    stacked_fractions,
-)
 from cellucid_core.charts.specification import specification
 from cellucid_core.charts.split import SPLIT_CAPTION, split_box, split_places, split_violin
 from cellucid_core.charts.tables import DOTS_CAPTION, HEATMAP_CAPTION, MEANS_CAPTION, dot_plot, signature_heatmap

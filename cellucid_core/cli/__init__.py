@@ -7,6 +7,6 @@ JSON value goes to stdout, an object (a list for ``signature list``), also when 
 
 from __future__ import annotations
 
-from cellucid_core.cli.running import main
+from cellucid_core.cli.program import main
 
 __all__ = ["main"]

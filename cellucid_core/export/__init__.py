@@ -10,7 +10,6 @@ identity; beneath them `quantize` and `compress` turn arrays into bytes, `sink` 
 from __future__ import annotations
 
 from cellucid_core.callable_package import make_callable
-from cellucid_core.export.again import Again, do_again, named_choices
 from cellucid_core.export.cautions import Caution
 from cellucid_core.export.chosen_genes import ChosenGenes, choose_genes
 from cellucid_core.export.collections import (
@@ -27,6 +26,7 @@ from cellucid_core.export.estimate import Artefact
 from cellucid_core.export.gene_choice import GeneChoice, parse_gene_choice
 from cellucid_core.export.plan import ExportPlan, Planner, plan
 from cellucid_core.export.presets import Preset, matching_preset, presets
+from cellucid_core.export.reproduce import Again, do_again, named_choices
 from cellucid_core.export.result import ExportProgress, ExportResult, VerifyReport
 from cellucid_core.export.settings import (
     FORMATS,

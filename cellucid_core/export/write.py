@@ -33,7 +33,7 @@ from cellucid_core.export.compact import (
 from cellucid_core.export.compact import genes as gene_files
 from cellucid_core.export.compact import graph as graph_files
 from cellucid_core.export.compact import obs as obs_files
-from cellucid_core.export.elsewhere import encoded_elsewhere
+from cellucid_core.export.encode_on_cluster import encoded_elsewhere
 from cellucid_core.export.estimate import Estimator
 from cellucid_core.export.parallel import in_order
 from cellucid_core.export.plan import name_warnings, refusals

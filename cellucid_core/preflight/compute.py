@@ -19,7 +19,7 @@ from scipy import sparse
 from cellucid_core.dataset import LINEAR, NO_LOGS, Derived, Expression, LogRule, View, derived
 from cellucid_core.errors import InputError
 from cellucid_core.preflight.finding import Scope
-from cellucid_core.preflight.layout import RANDOM, layouts
+from cellucid_core.preflight.umap import RANDOM, layouts
 from cellucid_core.ranking import highly_variable
 from cellucid_core.reading.safety import require_memory
 

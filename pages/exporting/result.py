@@ -30,7 +30,7 @@ from pages.session.owner import owner
 from pages.session.server_file import SUFFIXES, Finished
 from pages.session.state import counted, dataset_source, in_time, literal, show_error, workspace
 from pages.widgets.download import download_link
-from pages.widgets.turning import draw_cloud
+from pages.widgets.rotating_cloud import draw_cloud
 
 #: Seconds for which exports that no workspace refers to are kept, for their download links.
 _KEPT_SECONDS = 24 * 3600

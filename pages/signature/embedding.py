@@ -15,8 +15,8 @@ from cellucid_core.signature import SignatureRun
 from pages.session.figure import figure
 from pages.session.state import kept, widget_key
 from pages.widgets.remembered import remembered
+from pages.widgets.rotating_cloud import draw_cloud
 from pages.widgets.style import PAIR
-from pages.widgets.turning import draw_cloud
 
 #: Ways to show the cells on the embedding; the option "No page", which is no page's name.
 _FLAT, _TURNING, _NO_OUTLINE = ("Score and pages", "Score"), "In 3D", "\x1f"

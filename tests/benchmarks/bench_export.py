@@ -97,7 +97,7 @@ def ours(path: Path, out: Path, what: str) -> None:
     from cellucid_core.dataset import View, default_mapping, open_dataset
     from cellucid_core.export import ExportSettings, GeneChoice, write
 
-    for module in ("anndata", "h5py", "scipy.sparse", "deflate", "cellucid_core.serving.jobs.loaded"):
+    for module in ("anndata", "h5py", "scipy.sparse", "deflate", "cellucid_core.serving.jobs.preloaded"):
         import_module(module)
     began = time.perf_counter()
     dataset = open_dataset(path)

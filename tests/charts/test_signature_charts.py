@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core import charts
-from cellucid_core.charts.signatures import _boxes
+from cellucid_core.charts.library_charts import _boxes
 
 HOSTILE = ["a.b[c]", "'];alert(1)//", "</script>", "ünï “x”"]
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
-from cellucid_core.cli.running import main
+from cellucid_core.cli.program import main
 from cellucid_core.dataset import View, default_mapping
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.export import ExportSettings, GeneChoice, choose_genes, plan, verify, write
@@ -354,7 +354,7 @@ def test_cancelled_at_any_step_it_leaves_nothing(viewed, tmp_path, kind):
 
 FULL = """
 import resource, signal, sys
-from cellucid_core.cli.running import main
+from cellucid_core.cli.program import main
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 sys.exit(main(["export", sys.argv[3], "--out", sys.argv[1], "--format", "h5ad"]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from cellucid_core.cli.running import main
+from cellucid_core.cli.program import main
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.export import ExportSettings, plan, verify, write
 from tests.making import make_adata

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellucid_core.cli.running import main
+from cellucid_core.cli.program import main
 from cellucid_core.errors import CellucidError
 from cellucid_core.export.gene_choice import parse_gene_choice, quoted_gene
 from cellucid_core.genes import gene_file_genes, gene_set_argument, parse_genes, read_gene_file, read_gene_sets

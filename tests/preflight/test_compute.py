@@ -16,8 +16,8 @@ from cellucid_core.errors import InputError
 from cellucid_core.preflight import Scope, apply_fixes
 from cellucid_core.preflight import compute as module
 from cellucid_core.preflight.compute import compute_umap
-from cellucid_core.preflight.layout import layouts
 from cellucid_core.preflight.nearest_cells import NearestCells
+from cellucid_core.preflight.umap import layouts
 from tests.making import make_adata
 from tests.scales import dataset_of
 

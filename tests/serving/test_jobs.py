@@ -116,7 +116,7 @@ def test_without_workers_it_runs_here():
 
 def test_a_full_disk_refuses_a_job_and_stops_no_line(crew, monkeypatch):
     crew(workers=1)
-    from cellucid_core.serving.jobs import engine
+    from cellucid_core.serving.jobs import processes
 
     def full(*arguments, **more):
         raise OSError(28, "No space left on device")
@@ -130,7 +130,7 @@ def test_a_full_disk_refuses_a_job_and_stops_no_line(crew, monkeypatch):
             ask(jobs_made.answer)
         assert jobs_of(ME) == []
     with monkeypatch.context() as broken:
-        broken.setattr(engine, "start", full)
+        broken.setattr(processes, "start", full)
         broken.setattr("cellucid_core.serving.jobs.job.change_row", refused)
         job = ask(jobs_made.answer)
         assert job.wait(10)
@@ -210,12 +210,12 @@ def test_the_process_that_workers_are_forked_from_may_die(crew):
 
 
 def test_jobs_run_where_nothing_could_be_prepared(crew, monkeypatch):
-    from cellucid_core.serving.jobs import engine
+    from cellucid_core.serving.jobs import processes
 
     def refused():
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(engine, "warm_up", refused)
+    monkeypatch.setattr(processes, "warm_up", refused)
     one = crew()
     job = ask(jobs_made.answer)
     assert job.wait(60)
@@ -379,7 +379,7 @@ def test_nobody_waits_for_an_outcome_that_cannot_be_written_here_either(monkeypa
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cellucid_core.serving.jobs.running.json", SimpleNamespace(dumps=full, loads=json.loads))
+    monkeypatch.setattr("cellucid_core.serving.jobs.in_process.json", SimpleNamespace(dumps=full, loads=json.loads))
     job = ask(jobs_made.answer)
     assert job.wait(10)
     with pytest.raises(WorkRefused, match=r"disk cannot be used \(No space left on device\)"):
@@ -387,13 +387,13 @@ def test_nobody_waits_for_an_outcome_that_cannot_be_written_here_either(monkeypa
 
 
 def test_a_process_that_cannot_be_started_is_not_the_disks_fault(crew, monkeypatch):
-    from cellucid_core.serving.jobs import engine
+    from cellucid_core.serving.jobs import processes
 
     def refused(*arguments, **more):
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     crew()
-    monkeypatch.setattr(engine, "start", refused)
+    monkeypatch.setattr(processes, "start", refused)
     job = ask(jobs_made.answer)
     assert job.wait(60)
     with pytest.raises(WorkRefused, match="ended from outside"):

@@ -12,7 +12,7 @@ import pytest
 from cellucid_core.configuration import read_configuration
 from cellucid_core.dataset import DatasetSource, default_mapping
 from cellucid_core.serving.jobs import Workers, delete_jobs, find_job, jobs_of, submit, sweep_jobs
-from cellucid_core.serving.jobs.running import carry_out
+from cellucid_core.serving.jobs.in_process import carry_out
 from cellucid_core.serving.jobs.tasks import uses_of
 from cellucid_core.serving.jobs.workers import set_workers
 from cellucid_core.serving.workspaces import (

@@ -10,9 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from cellucid_core.database import jobs, owner_mark, pass_rows, this_server
-from cellucid_core.serving.jobs.job import Job
-from cellucid_core.serving.jobs.record import Record, clean, job_made, load, new_id, records, tell
-from cellucid_core.serving.jobs.running import (
+from cellucid_core.serving.jobs.in_process import (
     Stopped,
     Work,
     disk_refused,
@@ -21,6 +19,8 @@ from cellucid_core.serving.jobs.running import (
     stop_if_asked,
     too_large,
 )
+from cellucid_core.serving.jobs.job import Job
+from cellucid_core.serving.jobs.record import Record, clean, job_made, load, new_id, records, tell
 from cellucid_core.serving.jobs.tasks import uses_of
 from cellucid_core.serving.jobs.workers import workers
 

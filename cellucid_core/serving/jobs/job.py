@@ -15,9 +15,9 @@ from typing import Any
 
 from cellucid_core.database import DatabaseRefused
 from cellucid_core.errors import WorkRefused
+from cellucid_core.serving.jobs.in_process import STOP
 from cellucid_core.serving.jobs.progress import JobProgress, read_progress
 from cellucid_core.serving.jobs.record import ACTIVE, Record, change_row, delete_row, error_of, load
-from cellucid_core.serving.jobs.running import STOP
 
 #: Seconds between two looks at a job that another server does.
 _LOOK = 0.2

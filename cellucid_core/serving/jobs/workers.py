@@ -14,11 +14,11 @@ from typing import Any
 
 from cellucid_core.configuration import Configuration, format_duration, read_configuration
 from cellucid_core.errors import CellucidError, WorkRefused
-from cellucid_core.serving.jobs import engine
+from cellucid_core.serving.jobs import processes
 from cellucid_core.serving.jobs.fair_queue import FairQueue
+from cellucid_core.serving.jobs.in_process import STOP, Work, disk_refused, place_order, read_outcome
 from cellucid_core.serving.jobs.job import Job
 from cellucid_core.serving.jobs.record import Record, clean, job_made, tell
-from cellucid_core.serving.jobs.running import STOP, Work, disk_refused, place_order, read_outcome
 from cellucid_core.serving.logs import LOGGER, log_error
 
 #: Largest number of jobs that wait or run, of one owner and of all.
@@ -133,7 +133,7 @@ class Workers:
         with self._change:  # so that importing does not slow down the first page
             self._change.wait_for(lambda: not self._open or any(map(len, self._lines.values())), _WARM_AFTER)
         try:
-            engine.warm_up()
+            processes.warm_up()
         except Exception as error:  # each start of a job tries again
             log_error(error, "warm-up")
         while True:
@@ -253,10 +253,10 @@ def set_workers(now: Workers | None) -> None:
 def _started(folder: Path, how: Mapping[str, Any]) -> Future[None]:
     for pause in _PAUSES:
         try:
-            return engine.start(folder, **how)
+            return processes.start(folder, **how)
         except (OSError, EOFError):  # the process that workers are forked from has died; the next try starts it again
             time.sleep(pause)
-    return engine.start(folder, **how)
+    return processes.start(folder, **how)
 
 
 def _line(job: Job) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cellucid_core.signature.statistics.adjustment import adjusted
 from cellucid_core.signature.statistics.agreement import Agreement, agreement, sample_columns, unit_word
 from cellucid_core.signature.statistics.all_pairs import Pooled
 from cellucid_core.signature.statistics.chance import Chance, against_chance
@@ -20,7 +21,7 @@ from cellucid_core.signature.statistics.replicates import (
     paired_t,
     sample_codes,
 )
-from cellucid_core.signature.statistics.result import Adjustment, TestResult, adjusted
+from cellucid_core.signature.statistics.result import Adjustment, TestResult
 from cellucid_core.signature.statistics.split import MAX_SPLIT_VALUES, Split, can_split, split_pages, split_values
 from cellucid_core.signature.statistics.summary import summarize
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.signature.statistics import tails
+from cellucid_core.signature.statistics.adjustment import adjust
 from cellucid_core.signature.statistics.all_pairs import Pooled
 from cellucid_core.signature.statistics.effects import (
     Sample,
@@ -25,7 +26,7 @@ from cellucid_core.signature.statistics.effects import (
     tie_term,
     u_statistic,
 )
-from cellucid_core.signature.statistics.result import Adjustment, TestResult, adjust, floored
+from cellucid_core.signature.statistics.result import Adjustment, TestResult, floored
 
 Unit = Literal["cell", "sample"]
 

@@ -22,8 +22,9 @@ import pandas as pd
 from cellucid_core.cell_pages import Page
 from cellucid_core.errors import InputError
 from cellucid_core.signature.statistics import tails
+from cellucid_core.signature.statistics.adjustment import adjusted
 from cellucid_core.signature.statistics.replicates import sample_codes
-from cellucid_core.signature.statistics.result import Adjustment, adjusted, floored
+from cellucid_core.signature.statistics.result import Adjustment, floored
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.signature.statistics import tails
+from cellucid_core.signature.statistics.adjustment import adjust
 from cellucid_core.signature.statistics.compare import (
     MAX_PAIRED_PAGES,
     anova,
@@ -20,7 +21,7 @@ from cellucid_core.signature.statistics.compare import (
     welch_t,
 )
 from cellucid_core.signature.statistics.effects import Sample, paired_d, paired_d_interval
-from cellucid_core.signature.statistics.result import Adjustment, TestResult, adjust, floored
+from cellucid_core.signature.statistics.result import Adjustment, TestResult, floored
 
 
 def by_sample(

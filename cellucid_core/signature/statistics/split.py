@@ -11,10 +11,11 @@ import pandas as pd
 
 from cellucid_core.cell_pages import Page, choose_pages, group_colors
 from cellucid_core.errors import InputError
+from cellucid_core.signature.statistics.adjustment import adjust
 from cellucid_core.signature.statistics.compare import compare_samples
 from cellucid_core.signature.statistics.effects import Sample
 from cellucid_core.signature.statistics.replicates import Owned, by_owner, owned_by, sample_codes
-from cellucid_core.signature.statistics.result import Adjustment, TestResult, adjust
+from cellucid_core.signature.statistics.result import Adjustment, TestResult
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import View

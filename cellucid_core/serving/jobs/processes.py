@@ -14,10 +14,10 @@ from typing import Any
 
 from pebble import concurrent
 
-from cellucid_core.serving.jobs.running import carry_out
+from cellucid_core.serving.jobs.in_process import carry_out
 
 _PRELOADED = ["scanpy", "anndata", "h5py", "zarr", "scipy.stats"]
-_PRELOADED += ["cellucid_core.reading.formats", "cellucid_core.serving.jobs", "cellucid_core.serving.jobs.loaded"]
+_PRELOADED += ["cellucid_core.reading.formats", "cellucid_core.serving.jobs", "cellucid_core.serving.jobs.preloaded"]
 #: With ``forkserver``, a process that has imported everything once is forked for each job: a job starts in milliseconds
 #: and shares nothing with other jobs. On Windows, where that is not possible, each job imports everything itself.
 _BASE: Any = multiprocessing.get_context(

@@ -14,7 +14,7 @@ from cellucid_core.export import ExportSettings, GeneChoice, compare, write
 from cellucid_core.export.compact import graph, quantize
 from cellucid_core.reading import matrix
 from cellucid_core.reading.safety import hdf5_heaps
-from cellucid_core.serving.jobs import loaded
+from cellucid_core.serving.jobs import preloaded
 from cellucid_core.store import build, gene_stats
 
 
@@ -27,7 +27,7 @@ def signatures():
 def test_a_usual_file_finds_its_loops_loaded(tmp_path: Path, monkeypatch):
     import anndata
 
-    loaded.load()
+    preloaded.load()
     before = signatures()
     monkeypatch.setattr(hdf5_heaps, "_LARGE", 1)
     monkeypatch.setattr(graph, "_COMPILED_FROM", 1)

@@ -8,7 +8,7 @@ import shlex
 import numpy as np
 import pytest
 
-from cellucid_core.cli.running import main
+from cellucid_core.cli.program import main
 from cellucid_core.dataset import View, choose, default_mapping, open_dataset
 from cellucid_core.export import ExportSettings, GeneChoice, do_again, write
 from cellucid_core.preflight import apply_fixes
