@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from cellucid_core.database import close_databases, reading
+from cellucid_core.database.tables import metadata
 
 #: If it is "required", tests that need PostgreSQL fail where it is missing; otherwise they are skipped.
 _REQUIRED = os.environ.get("CELLUCID_POSTGRES") == "required"
@@ -71,6 +72,17 @@ def postgres(tmp_path_factory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def _shared(postgres) -> Iterator[tuple[str, str]]:
+    """Return a database that tests use one after the other, and the version of its tables."""
+    import psycopg
+
+    with _database(postgres, "prepared") as address:
+        with psycopg.connect(address) as connection:
+            (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        yield address, version
+
+
 @pytest.fixture
 def postgres_empty(postgres) -> Iterator[str]:
     """Return the address of an empty database."""
@@ -79,11 +91,23 @@ def postgres_empty(postgres) -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_database(postgres, monkeypatch) -> Iterator[str]:
+def postgres_database(_shared, monkeypatch) -> Iterator[str]:
     """Keep the server's state in a PostgreSQL database with empty tables; return its address."""
-    with _database(postgres, "prepared") as address:
-        monkeypatch.setenv("CELLUCID_DATABASE", address)
-        yield address
+    import psycopg
+
+    address, version = _shared
+    monkeypatch.setenv("CELLUCID_DATABASE", address)
+    yield address
+    close_databases()
+    # Emptied, not copied from the template again, which takes as long as the tests.
+    with psycopg.connect(address) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(f"DELETE FROM {table.name}")
+        connection.execute("UPDATE alembic_version SET version_num = %s", [version])
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE = 180
+from tests.patience import PATIENCE
+
 _CONFIGURATION = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; events {{}}
 http {{

@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE
+
 _JSON = ("about", "result", "error", "uses", "content", "dataset", "sign_in", "way")
 
 
@@ -14,7 +16,7 @@ def rows(home: Path, table: str) -> list[dict[str, Any]]:
     """Return the rows of a table as dictionaries, JSON columns parsed; none if the home was never used."""
     if not (home / "state.db").exists():
         return []
-    connection = sqlite3.connect(home / "state.db", timeout=60)
+    connection = sqlite3.connect(home / "state.db", timeout=PATIENCE)
     try:
         connection.row_factory = sqlite3.Row
         made = connection.execute("SELECT name FROM sqlite_master WHERE name = ?", (table,)).fetchone()
@@ -26,7 +28,7 @@ def rows(home: Path, table: str) -> list[dict[str, Any]]:
 
 def change(home: Path, statement: str, *values: object) -> None:
     """Run a SQL statement that changes rows."""
-    connection = sqlite3.connect(home / "state.db", timeout=60)
+    connection = sqlite3.connect(home / "state.db", timeout=PATIENCE)
     try:
         with connection:
             connection.execute(statement, values)

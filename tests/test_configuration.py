@@ -21,6 +21,7 @@ from cellucid_core.configuration import (
     read_configuration,
 )
 from cellucid_core.errors import InputError
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 
@@ -157,7 +158,7 @@ def test_a_wrong_value_stops_the_start(tmp_path):
         env={**os.environ, "CELLUCID_HOME": str(tmp_path), "CELLUCID_UPLOAD_LIMIT": "lots"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 2
     assert "CELLUCID_UPLOAD_LIMIT cannot be 'lots'." in done.stderr

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.programs import run_program
 
 ROOT = Path(__file__).parents[1]
 
@@ -15,8 +15,7 @@ ROOT = Path(__file__).parents[1]
 def test_every_example_of_the_python_page_runs(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.S)
     assert len(blocks) == 14
-    code = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n" + "\n".join(blocks)
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run_program("\n".join(blocks), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert {"pbmc.zip", "ready.h5ad", "scores.csv"} <= {path.name for path in tmp_path.iterdir()}
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from hypothesis import strategies as st
 
 from cellucid_core.hdf5_file import Hdf5Writing, UnfailingFile, put_anndata
 from tests.making import make_adata
+from tests.programs import run_program
 
 ROOT = Path(__file__).parents[1]
 
@@ -205,8 +204,6 @@ except ERROR:
 )
 def test_a_full_disk_ends_no_process(tmp_path, room, end, error):
     code = FULL.replace("END", end).replace("ERROR", error)
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "x.h5"), room], cwd=ROOT, capture_output=True, text=True
-    )
+    done = run_program(code, tmp_path / "x.h5", room)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split()[0] == "told"

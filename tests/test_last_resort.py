@@ -19,6 +19,7 @@ from cellucid_core.errors import InputError
 from cellucid_core.preflight import apply_fixes
 from cellucid_core.serving import middleware
 from tests.making import make_adata
+from tests.patience import PATIENCE
 
 REFERENCE = re.compile(r"reference ([0-9a-f]{8})")
 
@@ -63,7 +64,7 @@ def test_a_route(caplog):
 
 
 def test_a_page_keeps_the_session_usable(monkeypatch):
-    app = AppTest.from_file("../pages/home.py", default_timeout=60).run()
+    app = AppTest.from_file("../pages/home.py", default_timeout=PATIENCE).run()
     app.button(key="home_demo").click().run()
     with monkeypatch.context() as broken:
         broken.setattr("cellucid_core.preflight.column_table", stumble)

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[1]
-#: The one time-out, in seconds: so long that a test runs into it only if something is broken.
-PATIENCE = 180
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
+from tests import patience
+
 ROOT = Path(__file__).parents[2]
 #: The one time-out, in milliseconds: so long that a test runs into it only if something is broken.
-PATIENCE = 180_000
+PATIENCE = 1000 * patience.PATIENCE
 expect.set_options(timeout=PATIENCE)
 FLAGS = [
     "--no-sandbox",

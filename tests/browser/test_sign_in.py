@@ -21,6 +21,7 @@ from cellucid_core.library import write_signature
 from tests.browser.conftest import at_rest, serve
 from tests.browser.test_walk import go, open_demo
 from tests.library.signatures_made import make_signature
+from tests.patience import PATIENCE
 from tests.state import rows
 
 pytestmark = pytest.mark.browser
@@ -61,7 +62,7 @@ def provider(tmp_path_factory):
             yield address
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
-import subprocess
-import sys
 import time
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +14,8 @@ from cellucid_core.cache.leftovers import clear_leftovers
 from cellucid_core.dataset import open_dataset
 from cellucid_core.serving.starting import sweep
 from tests.making import make_adata
+from tests.programs import Program
 
-ROOT = Path(__file__).parents[2]
 #: Opens a file and stays where a draft has just been begun.
 HANG = """
 import sys, time
@@ -87,10 +84,10 @@ def drafts(name):
 )
 def test_what_a_killed_opening_leaves(own_home, tmp_path, name, make, again):
     path = make(tmp_path)
-    process = subprocess.Popen([sys.executable, "-c", HANG, str(path), name], cwd=ROOT)
+    process = Program(HANG, path, name)
     try:
         while not (tmp_path / "begun").exists():
-            assert process.poll() is None
+            assert process.running
             time.sleep(0.02)
         (draft,) = drafts(name)
         sweep()
@@ -98,7 +95,6 @@ def test_what_a_killed_opening_leaves(own_home, tmp_path, name, make, again):
         assert drafts(name) == [draft], "it is being written"
     finally:
         process.kill()
-        process.wait()
     assert drafts(name) == [draft]
     if again is sweep:
         sweep()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import struct
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -30,6 +28,7 @@ from cellucid_core.charts import (
     violin,
 )
 from cellucid_core.errors import InputError
+from tests.programs import run_program
 
 ROOT = Path(__file__).parents[2]
 PAGES = [Page("B & <b>", np.arange(9)), Page("Übrige", np.arange(9))]
@@ -169,5 +168,5 @@ print("drawn")
 
 def test_characters_that_no_picture_holds_end_no_process():
     """vl-convert aborts over them, and takes the server along."""
-    done = subprocess.run([sys.executable, "-c", _HOSTILE], capture_output=True, text=True, cwd=ROOT, timeout=300)
+    done = run_program(_HOSTILE)
     assert done.stdout == "drawn\n", done.stderr[-2000:]

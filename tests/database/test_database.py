@@ -7,8 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,6 +38,7 @@ from cellucid_core.database import (
 from cellucid_core.database import schema as schema_module
 from cellucid_core.database.tables import FILE, metadata, servers
 from cellucid_core.errors import InputError
+from tests.programs import Program
 from tests.state import rows
 
 ROOT = Path(__file__).parents[2]
@@ -130,10 +129,8 @@ def test_a_newer_database_is_left_alone(each_database):
 
 def test_many_begin_with_an_empty_home_at_once(home):
     program = "from cellucid_core.database import this_server; print(this_server())"
-    begun = [
-        subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)
-    ]
-    ids = {process.communicate(timeout=120)[0].strip() for process in begun}
+    begun = [Program(program) for _ in range(4)]
+    ids = {process.wait().stdout.strip() for process in begun}
     assert len(ids) == 4
     assert {row["id"] for row in rows(home, "servers")} == ids
     with reading() as connection:

@@ -19,6 +19,7 @@ from cellucid_core.ranking.gene_rankings import kept_markers, kept_variability
 from cellucid_core.ranking.marker_genes import marker_genes
 from cellucid_core.ranking.variable_genes import variability
 from tests.making import make_adata
+from tests.patience import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +91,7 @@ def test_two_at_once_compute_it_once():
     def make():
         counted.append(1)
         begun.set()
-        assert end.wait(60)
+        assert end.wait(PATIENCE)
         return result()
 
     def ask():
@@ -98,12 +99,12 @@ def test_two_at_once_compute_it_once():
 
     threads = [threading.Thread(target=ask) for _ in range(2)]
     threads[0].start()
-    assert begun.wait(60)
+    assert begun.wait(PATIENCE)
     threads[1].start()
-    assert said.wait(60)  # the second waits, and says so
+    assert said.wait(PATIENCE)  # the second waits, and says so
     end.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert (len(counted), len(found)) == (1, 2)
 
 

@@ -30,6 +30,7 @@ from cellucid_core.export import (
 from cellucid_core.export.collections.collecting import _copy
 from cellucid_core.prepared.containers import DamagedError
 from tests.export.standin import small_view
+from tests.patience import PATIENCE
 from tests.peers.environments import peer_python
 
 
@@ -484,5 +485,5 @@ def test_live_the_peer_lists_the_same(root, tmp_path):
     (root / "datasets.json").unlink()
     ours = write_datasets(root, "alpha").to_json()
     code = "import sys, cellucid.prepare_data as p; p.generate_datasets_manifest(sys.argv[1], 'peer.json', 'alpha')"
-    subprocess.run([peer_python(), "-c", code, str(root)], check=True, capture_output=True, timeout=120)
+    subprocess.run([peer_python(), "-c", code, str(root)], check=True, capture_output=True, timeout=PATIENCE)
     assert json.loads((Path(root) / "peer.json").read_text(encoding="utf-8")) == ours

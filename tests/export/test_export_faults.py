@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -18,22 +16,14 @@ from hypothesis import strategies as st
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.export import ExportSettings, verify, write
 from tests.export.standin import read_files, small_view
+from tests.programs import run_program
 
 ROOT = str(Path(__file__).resolve().parents[2])
 TARGETS = ["x.zip", "folder"]
 
 
-def run(code, *arguments, timeout=120):
-    path = os.pathsep.join([ROOT, *(p for p in sys.path if p)])
-    environment = {**os.environ, "PYTHONPATH": path, "SOURCE_DATE_EPOCH": "1700000000"}
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+def run(code, *arguments):
+    return run_program(code, *arguments, SOURCE_DATE_EPOCH="1700000000")
 
 
 # ---- cancelled ------------------------------------------------------------------------------------------------------

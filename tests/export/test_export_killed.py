@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
 from cellucid_core.export import ExportSettings, verify, write
 from tests.export.standin import small_view
+from tests.programs import run_program
 
 #: One process that imports once and forks: each child exports over the target, and is killed at a random moment.
 KILLER = """
@@ -52,14 +51,7 @@ def test_killed_twenty_times_at_random(tmp_path, target):
     place = tmp_path / "place"
     place.mkdir()
     write(small_view(), ExportSettings(dataset_id="old"), place / target)
-    path = os.pathsep.join(p for p in sys.path if p)
-    done = subprocess.run(
-        [sys.executable, "-c", KILLER, str(place / target), "20", "7"],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = run_program(KILLER, place / target, 20, 7)
     assert done.returncode == 0, done.stderr
     states = json.loads(done.stdout)
     assert len(states) == 20

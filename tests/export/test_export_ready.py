@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import zipfile
 from dataclasses import replace
@@ -30,6 +29,7 @@ from cellucid_core.export.cellucid_ready.layout import Deflater, raw_chunk
 from cellucid_core.export.cellucid_ready.outliers import quantiles
 from cellucid_core.export.cellucid_ready.record import shown
 from tests.making import make_adata
+from tests.programs import run_program
 
 FORMATS = ("h5ad", "zarr.zip")
 
@@ -365,8 +365,7 @@ sys.exit(main(["export", sys.argv[3], "--out", sys.argv[1], "--format", "h5ad"])
 @pytest.mark.parametrize("limit", [1000, 100_000, 400_000])
 def test_a_full_disk_is_told_and_leaves_nothing(demo, tmp_path, limit):
     demo.store("X")  # it is written, too, else
-    command = [sys.executable, "-c", FULL, str(tmp_path / "x.h5ad"), str(limit), str(demo.path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_program(FULL, tmp_path / "x.h5ad", limit, demo.path)
     assert done.returncode == 2, done.stderr
     assert "could not be written (File too large)" in done.stderr
     assert "Traceback" not in done.stderr

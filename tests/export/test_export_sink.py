@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import zipfile
 from datetime import UTC, datetime
 
@@ -17,6 +15,7 @@ from cellucid_core.errors import InputError
 from cellucid_core.export import ExportSettings, staging, verify, write
 from cellucid_core.export.sink import FolderSink, ZipSink, open_sink
 from tests.export.standin import small_view
+from tests.programs import run_program
 
 FILES = {"a.json": b"{}", "var/x.u8.gz": b"123", "var/y.u8.gz": b"", "obs/z": b"\0" * 10_000}
 TARGETS = ["x.zip", "folder"]
@@ -138,10 +137,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_killed_run_leaves_the_target_and_its_remains_are_cleared(tmp_path, target):
     with open_sink(tmp_path / target, "id") as sink:
         fill(sink)
-    path = os.pathsep.join(p for p in sys.path if p)
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path / target)], env={**os.environ, "PYTHONPATH": path}, check=False
-    )
+    done = run_program(KILLED, tmp_path / target)
     assert done.returncode == -signal.SIGKILL
     assert contents(tmp_path / target) == FILES
     assert len(list(tmp_path.iterdir())) == 2

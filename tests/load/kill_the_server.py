@@ -40,6 +40,7 @@ sys.path[:0] = [str(ROOT)] if str(ROOT) not in sys.path else []
 
 from tests.load.server import Server  # noqa: E402
 from tests.load.session import PageError, Session, Upload  # noqa: E402
+from tests.patience import PATIENCE  # noqa: E402
 from tests.state import rows  # noqa: E402
 
 #: What a client sees of a server that dies: connections that break, and whatever an open page was waiting for.
@@ -225,7 +226,7 @@ def half_made(home: Path) -> Iterator[str]:
                 read_workspace(row["name"])
         except CellucidError as error:
             yield f"a workspace: {error}"
-    connection = sqlite3.connect(home / "state.db", timeout=60)
+    connection = sqlite3.connect(home / "state.db", timeout=PATIENCE)
     for check in ("integrity_check", "foreign_key_check"):
         if (found := connection.execute(f"PRAGMA {check}").fetchall()) not in ([], [("ok",)]):
             yield f"the database: {found}"
@@ -269,7 +270,7 @@ def remains(home: Path, temporary: Path) -> Iterator[str]:
 def alive(server: Server) -> Iterator[str]:
     """Yield what a server says of itself that is not well."""
     for route in ("/healthz", "/healthz/ready"):
-        answer = httpx2.get(server.address + route, timeout=30)
+        answer = httpx2.get(server.address + route, timeout=PATIENCE)
         if answer.status_code != 200:
             yield f"{route} answers {answer.status_code}: {answer.text[:200]}"
 
@@ -295,9 +296,9 @@ def kill_once(server: Server, person: Person, step: str, delay: float, child: fl
     person.wait_for(step)
     time.sleep(delay)
     if child is not None and server.kill_child(child):
-        worker.join(60)
+        worker.join(PATIENCE)
     server.kill()
-    worker.join(150)
+    worker.join(PATIENCE)
     if worker.is_alive():
         surprises.append("the client still waits for a server that is dead")
     yield from surprises

@@ -34,6 +34,7 @@ sys.path[:0] = [str(ROOT)] if str(ROOT) not in sys.path else []
 
 from tests.load.server import Server  # noqa: E402
 from tests.load.session import PageError, Session, frame_named  # noqa: E402
+from tests.patience import PATIENCE  # noqa: E402
 
 MOST_SECONDS, MOST_MEMORY = 2.0, 1.2
 #: Streamlit keeps a session that left for so long, in case it comes back (``server.disconnectedSessionTTL``).
@@ -133,7 +134,7 @@ def visit(
     def run(number: int) -> None:
         try:
             with Session(server.address) as session:
-                ready.wait(120)
+                ready.wait(PATIENCE)
                 walk(number, session, oracle, signatures, think, found)
                 done.wait(600)
                 for other, link in found.links.items():

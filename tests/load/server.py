@@ -12,6 +12,8 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 #: Ticks of /proc's clocks per second.
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -69,7 +71,7 @@ class Server:
         """Stop it as an operator does."""
         self._process.terminate()
         try:
-            self._process.wait(20)
+            self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
 

@@ -29,8 +29,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import connect
 
-#: Seconds after which a page that says nothing counts as hanging.
-PATIENCE = 120.0
+from tests.patience import PATIENCE
+
 #: Runs for which a browser keeps large messages (``global.maxCachedMessageAge``).
 _CACHED_RUNS = 2
 _TUS = {"Tus-Resumable": "1.0.0"}

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.making import make_adata
+from tests.programs import run_program
 
-ROOT = Path(__file__).parents[2]
 #: Files may not grow beyond a limit, which the system tells as it tells of a full disk: a write that fails.
 LIMITED = """
 import os, resource, signal, sys
@@ -118,15 +115,8 @@ def test_a_sentence_then_it_works_again(tmp_path, case):
         pytest.importorskip("loompy")
     path = tmp_path / "data.h5ad"
     make_adata(600, 300).write_h5ad(path)
-    environment = {**os.environ, "CELLUCID_HOME": str(tmp_path / "home"), "CELLUCID_FREE_SPACE": "0"}
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED.format(**CASES[case], limit=LIMITS.get(case, "20_000")), str(path)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    code = LIMITED.format(**CASES[case], limit=LIMITS.get(case, "20_000"))
+    done = run_program(code, path, CELLUCID_HOME=str(tmp_path / "home"), CELLUCID_FREE_SPACE="0")
     assert done.returncode == 0, done.stderr
     assert "works again" in done.stdout
     assert "Traceback" not in done.stderr

@@ -22,6 +22,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 PIECE = 8 * 2**20
 ALLOWED = 200e6
@@ -63,7 +65,7 @@ def main() -> int:
             peak, after = resident(server.pid, "VmHWM"), resident(server.pid)
         finally:
             server.send_signal(signal.SIGTERM)
-            server.wait(30)
+            server.wait(PATIENCE)
     print(
         f"{size / 1e9:.1f} GB in {seconds:.0f} s ({size / seconds / 1e6:.0f} MB/s); "
         f"memory {before / 1e6:.0f} MB before, {peak / 1e6:.0f} MB at its highest, {after / 1e6:.0f} MB after"

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from cellucid_core.serving import browser_owner, fingerprint
 from cellucid_core.serving.jobs import jobs_of
+from tests.patience import PATIENCE
 
 MAIN = Path(__file__).parents[2] / "pages" / "home.py"
 
@@ -21,7 +22,7 @@ MAIN = Path(__file__).parents[2] / "pages" / "home.py"
 def ended(owner, kind):
     """Wait until the latest job of an owner has ended."""
     (job, *_) = jobs_of(owner, kind)
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while job.active and time.monotonic() < until:
         time.sleep(0.01)
     assert not job.active
@@ -40,7 +41,7 @@ def me(monkeypatch):
 def app(demo):
     """The dashboard on its start page, without a dataset."""
     os.environ["STREAMLIT_CLIENT_SHOW_ERROR_DETAILS"] = "full"
-    test = AppTest.from_file(str(MAIN), default_timeout=60)
+    test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE)
     test.run()
     assert not test.exception
     return test

@@ -17,6 +17,7 @@ from pages.session.state import Workspace
 from tests.making import make_adata
 from tests.pages.conftest import ended
 from tests.pages.test_pages import metric, texts
+from tests.patience import PATIENCE
 
 PREFLIGHT = "upload_preflight.py"
 
@@ -76,7 +77,7 @@ def test_umap_is_computed_and_shown(open_app, opened):
     del adata.obsm["X_umap"], adata.obsm["X_pca"]
     app = open_app(PREFLIGHT, opened(adata))
     assert metric(app, "Embeddings") == "none"
-    app.button(key="fix_embedding-missing").click().run(timeout=180)
+    app.button(key="fix_embedding-missing").click().run(timeout=PATIENCE)
     assert not app.exception
     assert metric(app, "Embeddings") == "2D, 3D"
     assert "neighbours and UMAP computed" in texts(app)
@@ -95,7 +96,7 @@ def test_fix_all_computes_too(open_app, opened):
     del adata.obsm["X_umap"], adata.obsm["X_pca"]
     adata.obs["barcode"] = [f"b{i}" for i in range(60)]
     app = open_app(PREFLIGHT, opened(adata))
-    app.button(key="fix_all").click().run(timeout=180)
+    app.button(key="fix_all").click().run(timeout=PATIENCE)
     assert not app.exception
     assert set(app.session_state["workspace"].fixes) == {"embedding-missing", "obs-one-value-per-cell"}
 
@@ -108,7 +109,7 @@ def test_one_can_be_elsewhere_meanwhile(open_app, bare, gate):
     assert (work.fixes, work.mapping.latent) == ((), None)  # everything is as it was
     gate.set()
     (job,) = jobs_of("browser-me", "fix")
-    assert job.wait(60)
+    assert job.wait(PATIENCE)
     elsewhere(app)
     work = app.session_state["workspace"]
     assert (work.fixes, work.mapping.latent) == (("latent-missing",), "X_pca")
@@ -121,7 +122,7 @@ def test_cancelled_nothing_is_changed(open_app, bare, gate):
     ask(app, "latent-missing")
     (job,) = jobs_of("browser-me", "fix")
     gate.set()
-    assert job.wait(60)
+    assert job.wait(PATIENCE)
     job.change(state="cancelled")
     app.switch_page(PREFLIGHT)
     app.run()
@@ -165,7 +166,7 @@ def test_it_is_taken_over_by_the_next_session(open_app, bare, gate):
     assert "A change is being computed" in texts(app)
     gate.set()
     (job,) = jobs_of("browser-me", "fix")
-    assert job.wait(60)
+    assert job.wait(PATIENCE)
     elsewhere(app)
     assert app.session_state["workspace"].fixes == ("latent-missing",)
 
@@ -178,7 +179,7 @@ def test_what_was_changed_meanwhile_wins(open_app, bare, gate):
     work.fix("obs-one-value-per-cell=overrule")  # another tab
     gate.set()
     (job,) = jobs_of("browser-me", "fix")
-    assert job.wait(60)
+    assert job.wait(PATIENCE)
     app.switch_page(PREFLIGHT)
     app.run()
     assert "changed while this was computed" in app.error[0].value
@@ -194,9 +195,9 @@ def test_a_choice_that_needs_computing_waits_for_it(open_app, opened):
     adata = make_adata(40, 30)
     del adata.obsm["X_umap"]
     app = open_app(PREFLIGHT, opened(adata))
-    app.button(key="fix_embedding-missing").click().run(timeout=180)
+    app.button(key="fix_embedding-missing").click().run(timeout=PATIENCE)
     box = app.selectbox(key=next(one.key for one in app.selectbox if one.key.startswith("map_latent@")))
-    box.select("none").run(timeout=180)
+    box.select("none").run(timeout=PATIENCE)
     assert not app.exception
     work = app.session_state["workspace"]
     assert work.choices.latent is None
@@ -211,7 +212,7 @@ def test_what_it_depends_on_was_changed_meanwhile_and_it_is_begun_again(open_app
     ask(app, "embedding-missing")
     app.session_state["workspace"].choose(latent=None)  # by another tab
     gate.set()
-    jobs_of("browser-me", "fix")[0].wait(60)
+    jobs_of("browser-me", "fix")[0].wait(PATIENCE)
     ended("browser-me", "fix")
     app.run()
     assert not app.exception

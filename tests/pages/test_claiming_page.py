@@ -15,6 +15,7 @@ from cellucid_core.serving.workspaces import is_alive, name_of, owners_workspace
 from pages.session import owner, sign_in
 from pages.workspace import login as door
 from tests.pages.conftest import MAIN
+from tests.patience import PATIENCE
 
 BEFORE, AFTER, LATER = "b" * 43, "a" * 43, "l" * 43
 INSIDE = "Check, export and score single-cell data"
@@ -36,7 +37,7 @@ class Browser:
         self.cookie, self.claims, self.left = BEFORE, None, 0
 
     def visit(self, link=None):
-        app = AppTest.from_file(str(MAIN), default_timeout=60)
+        app = AppTest.from_file(str(MAIN), default_timeout=PATIENCE)
         app.secrets["auth"] = {"redirect_uri": "http://localhost:8501/oauth2callback"}
         if link is not None:
             app.query_params["workspace"] = link

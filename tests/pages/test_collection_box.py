@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from cellucid_core.export import ExportSettings, verify, write
 from tests.export.standin import small_view
 from tests.pages.conftest import ended
+from tests.patience import PATIENCE
 from tests.state import rows
 
 
@@ -31,7 +32,7 @@ def script():
 
 @pytest.fixture
 def app():
-    test = AppTest.from_function(script, default_timeout=30)
+    test = AppTest.from_function(script, default_timeout=PATIENCE)
     test.run()
     assert not test.exception
     return test
@@ -125,7 +126,7 @@ def test_a_zip_that_was_made_while_nobody_looked_is_offered(outdated, me, app, e
         later = time.time() + 10
         os.utime(root_of(app) / "datasets.json", (later, later))
     for offered in (0 if outdated else 1, 0):
-        other = AppTest.from_function(script, default_timeout=30)
+        other = AppTest.from_function(script, default_timeout=PATIENCE)
         other.session_state["collection"] = str(root_of(app))
         assert len(links(other.run())) == offered
         assert not other.exception
@@ -167,7 +168,7 @@ def test_a_folder_that_was_swept_away_is_an_empty_collection(app, exports):
 
 def test_sessions_do_not_see_each_other_and_old_ones_go(app, exports, home):
     add(app, exports, "one")
-    other = AppTest.from_function(script, default_timeout=30)
+    other = AppTest.from_function(script, default_timeout=PATIENCE)
     long_ago = time.time() - 10 * 24 * 3600
     for path in (root_of(app), root_of(app) / "datasets.json"):
         os.utime(path, (long_ago, long_ago))

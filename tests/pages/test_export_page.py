@@ -21,6 +21,7 @@ from cellucid_core.ranking.marker_genes import marker_genes
 from tests.making import make_adata
 from tests.pages.conftest import MAIN, ended
 from tests.pages.test_pages import metric, texts, widget
+from tests.patience import PATIENCE
 
 
 def export(app):
@@ -309,7 +310,7 @@ def test_do_it_again_shows_both(open_app):
 def another_session(demo):
     from pages.session.state import Workspace
 
-    app = AppTest.from_file(str(MAIN), default_timeout=60).run()
+    app = AppTest.from_file(str(MAIN), default_timeout=PATIENCE).run()
     app.session_state["workspace"] = Workspace()
     app.session_state["workspace"].open(demo)
     app.switch_page("export.py")

@@ -12,6 +12,7 @@ from cellucid_core.serving import fingerprint
 from cellucid_core.serving.sign_in import signed_in_user
 from pages.session import owner, sign_in
 from tests.pages.conftest import MAIN
+from tests.patience import PATIENCE
 
 ME = "m" * 43
 ADA = "user-" + hashlib.sha256(b"https://id.example.org\nada").hexdigest()
@@ -27,7 +28,7 @@ def show(tmp_path, monkeypatch, demo):
     def run(mode, claims=None):
         monkeypatch.setenv("CELLUCID_SIGN_IN", mode)
         monkeypatch.setattr(sign_in, "_claims", lambda: claims)
-        app = AppTest.from_file(str(MAIN), default_timeout=60)
+        app = AppTest.from_file(str(MAIN), default_timeout=PATIENCE)
         app.secrets["auth"] = {"redirect_uri": "http://localhost:8501/oauth2callback"}
         app.run()
         assert not app.exception

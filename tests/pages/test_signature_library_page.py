@@ -9,6 +9,7 @@ from cellucid_core.errors import WorkRefused
 from cellucid_core.library import list_entries, write_signature
 from tests.pages.conftest import MAIN, ended
 from tests.pages.test_pages import odd_datasets, texts, widget
+from tests.patience import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +79,7 @@ def test_what_became_of_a_build_while_nobody_looked_is_told_once(me, open_app, m
         assert "A signature file" in [box.label for box in app.get("file_uploader")]
         ended(me, "build")
     for told in (True, False):
-        other = AppTest.from_file(str(MAIN), default_timeout=60).run()
+        other = AppTest.from_file(str(MAIN), default_timeout=PATIENCE).run()
         other.switch_page("signature_library.py")
         assert ["disk is on fire" in error.value for error in other.run().error] == [True] * told
 

@@ -28,6 +28,7 @@ from pages.session.state import OpenGeneSets, Workspace
 from tests.making import make_adata
 from tests.pages.conftest import MAIN
 from tests.pages.test_pages import PAGES, texts, widget
+from tests.patience import PATIENCE
 from tests.state import change, rows
 
 _COUNT = itertools.count()
@@ -46,7 +47,7 @@ def visit(monkeypatch, demo):
 
         def __init__(self, who="me", link=None, page=None):
             self.who = f"{test}-{who}"
-            self.app = AppTest.from_file(str(MAIN), default_timeout=60)
+            self.app = AppTest.from_file(str(MAIN), default_timeout=PATIENCE)
             if link is not None:
                 self.app.query_params["workspace"] = link
             if page is not None:
@@ -434,7 +435,7 @@ def resuming(monkeypatch, ending):
         if key != "resume":
             follow(job, key, words, on_cancel)
             return
-        job.wait(30)
+        job.wait(PATIENCE)
         ending(job, on_cancel)
 
     monkeypatch.setattr(fixing, "follow", wait)
@@ -474,7 +475,7 @@ def test_an_opening_that_breaks_loses_nothing_and_is_not_tried_for_ever(visit, u
     me = exported(worked(visit, uploaded(damaged_adata())))
     with monkeypatch.context() as broken:
         broken.setattr(Workspace, "resume", lambda *_: 1 / 0)
-        app = AppTest.from_file(str(MAIN), default_timeout=60)
+        app = AppTest.from_file(str(MAIN), default_timeout=PATIENCE)
         monkeypatch.setattr(owner, "browser_of", lambda cookies: me.who)
         app.run()
         assert app.exception

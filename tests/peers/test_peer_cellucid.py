@@ -38,6 +38,7 @@ from scipy import sparse
 from cellucid_core.dataset import View, default_mapping, open_dataset
 from cellucid_core.export import ExportSettings, verify, write
 from tests.export.standin import ArrayView, decode
+from tests.patience import PATIENCE
 from tests.peers.environments import peer_python
 from tests.peers.golden_inputs import CASES, LARGE, Case, live_cases, make_inputs
 from tests.peers.same_export import (
@@ -230,7 +231,7 @@ def test_from_an_h5ad(name, matrix, tmp_path):
 
 
 def run_peer(folder, *cases):
-    subprocess.run([peer_python(), HERE / "make_golden.py", folder, *cases], check=True, timeout=600)
+    subprocess.run([peer_python(), HERE / "make_golden.py", folder, *cases], check=True, timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +299,9 @@ print(json.dumps(found))
 @needs_peer
 def test_live_the_differences_are_still_there():
     """What the docstring above says of the peer; what we do instead is tested beside our modules."""
-    done = subprocess.run([peer_python(), "-c", DIFFERENCES], check=True, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [peer_python(), "-c", DIFFERENCES], check=True, capture_output=True, text=True, timeout=PATIENCE
+    )
     found = json.loads(done.stdout)
     assert found["large integers"] == [["t", 1_700_000_000.0, 1_700_000_001.0]]
     assert found["input changed"]

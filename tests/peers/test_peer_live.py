@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from cellucid_core.export import ExportSettings
 from cellucid_core.serving.live import live_app, ready_file
+from tests.patience import PATIENCE
 from tests.peers.environments import ready_peer_python
 
 pytestmark = pytest.mark.peer
@@ -45,10 +46,10 @@ def peer(dataset):
     assert server.stdout is not None
     assert server.stdin is not None
     address = server.stdout.readline().strip()
-    with httpx2.Client(base_url=address, timeout=60) as client:
+    with httpx2.Client(base_url=address, timeout=PATIENCE) as client:
         yield client
     server.stdin.close()
-    server.wait(60)
+    server.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +128,7 @@ def test_what_cellucid_asks_of_a_file_before_it_opens_it(tmp_path):
         found = json.loads(subprocess.run(program, check=True, stdout=subprocess.PIPE, text=True).stdout)
     finally:
         server.terminate()
-        server.wait(60)
+        server.wait(PATIENCE)
     assert "error" not in found
     assert found["head"]["status"] == 200
     assert found["head"]["content_length"] == str(file["size"])

@@ -15,6 +15,7 @@ from cellucid_core.dataset import open_dataset
 from cellucid_core.errors import InputError
 from cellucid_core.serving import server_files, server_path
 from tests.making import make_adata, stored_values
+from tests.patience import PATIENCE
 from tests.peers.environments import moto_python
 
 pytestmark = pytest.mark.peer
@@ -38,7 +39,7 @@ def bucket(tmp_path_factory):
             ("AWS_DEFAULT_REGION", "us-east-1"),
         ):
             patched.setenv(name, value)
-        until = time.monotonic() + 120
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             with suppress(OSError):
                 urllib.request.urlopen(address, timeout=5).close()
@@ -53,7 +54,7 @@ def bucket(tmp_path_factory):
         storage.put(str(folder / "b.zarr"), "cells/study/b.zarr", recursive=True)
         yield folder
     server.terminate()
-    server.wait(60)
+    server.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("name", ["a.h5ad", "b.zarr"])

@@ -21,6 +21,8 @@ from cellucid_core.cache.content import bytes_hash, content_hash, file_hash, sta
 from cellucid_core.dataset import View, default_mapping, open_dataset
 from cellucid_core.errors import InputError
 from tests.making import make_adata
+from tests.patience import PATIENCE
+from tests.programs import Program
 
 
 def view_of(dataset):
@@ -426,7 +428,7 @@ def test_a_file_that_is_refused_is_not_hashed_to_its_end(tmp_path, monkeypatch):
     (tmp_path / "x.h5ad").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     with pytest.raises(InputError, match="damaged"):
         open_dataset(tmp_path / "x.h5ad")
-    assert ended.wait(30)
+    assert ended.wait(PATIENCE)
 
 
 def test_a_remembered_hash_is_not_taken_for_a_changed_file(tmp_path, monkeypatch):
@@ -456,17 +458,9 @@ print(float(view.expression.block(range(view.n_genes)).sum()))
 
 def test_several_processes_open_the_same_new_file_at_once(tmp_path):
     """Both what is rewritten and the store are made once; nobody sees half of it."""
-    import subprocess
-    import sys
-    from pathlib import Path
-
     X = counts(3000, 200, seed=12)
     folder = write_10x_folder(tmp_path / "mtx", X)
-    root = Path(__file__).parents[2]
-    running = [
-        subprocess.Popen([sys.executable, "-c", _OPEN, str(folder)], stdout=subprocess.PIPE, cwd=root, text=True)
-        for _ in range(3)
-    ]
-    sums = [float(process.communicate(timeout=120)[0]) for process in running]
-    assert [process.returncode for process in running] == [0, 0, 0]
-    assert sums == [X.sum()] * 3
+    running = [Program(_OPEN, folder) for _ in range(3)]
+    done = [program.wait() for program in running]
+    assert [program.returncode for program in done] == [0, 0, 0]
+    assert [float(program.stdout) for program in done] == [X.sum()] * 3

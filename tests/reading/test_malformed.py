@@ -21,6 +21,7 @@ from cellucid_core.dataset import open_dataset
 from cellucid_core.errors import InputError
 from cellucid_core.reading.safety import check_texts
 from tests.making import make_adata
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 SEEDS = ("1", os.environ.get("CELLUCID_MALFORMED_SEED") or str(secrets.randbelow(10**6)))
@@ -36,7 +37,7 @@ def test_malformed_files_open_or_are_refused(number):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, f"CELLUCID_MALFORMED_SEED={seed}\n{done.stdout}{done.stderr}"
     assert "refused" in done.stdout

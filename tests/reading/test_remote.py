@@ -18,6 +18,7 @@ from cellucid_core.dataset import DatasetSource, open_dataset
 from cellucid_core.errors import InputError
 from cellucid_core.reading import remote
 from tests.making import make_adata, stored_values
+from tests.patience import PATIENCE
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def serving(folder, *, tags=True):
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while not server.started and time.monotonic() < until:
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
@@ -47,7 +48,7 @@ def serving(folder, *, tags=True):
         yield f"http://127.0.0.1:{port}", asked
     finally:
         server.should_exit = True
-        thread.join(60)
+        thread.join(PATIENCE)
 
 
 @pytest.fixture(scope="module")

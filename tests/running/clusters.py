@@ -11,8 +11,9 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120
 
 
 def make_certificates(folder: Path) -> Path:
@@ -50,13 +51,6 @@ def make_certificates(folder: Path) -> Path:
     (folder / "cert.pem").write_bytes(ours.public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(pem(key))
     return folder
-
-
-def wait_until(holds):
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 class Running:

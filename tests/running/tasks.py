@@ -4,8 +4,7 @@ import os
 import time
 from pathlib import Path
 
-#: Seconds after which a test that waits has failed.
-PATIENCE = 120
+from tests.patience import PATIENCE, until
 
 
 def double(number, report):
@@ -44,9 +43,7 @@ def nothing(report):
 
 
 def fails_as(folder, words, waits, report):
-    end = time.monotonic() + PATIENCE
-    while waits and not (Path(folder) / "failed").exists():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    if waits:
+        until((Path(folder) / "failed").exists)
     (Path(folder) / "failed").touch()
     raise ValueError(words)

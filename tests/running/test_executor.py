@@ -10,8 +10,9 @@ import pytest
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.running import Local, executor
 from cellucid_core.running.cluster import Cluster, connected
+from tests.patience import PATIENCE, until
 from tests.running import tasks
-from tests.running.clusters import PATIENCE, cluster, make_certificates, wait_until
+from tests.running.clusters import cluster, make_certificates
 
 
 @pytest.fixture(params=["here", "cluster"])
@@ -46,7 +47,7 @@ def test_parts_end_when_the_caller_gives_up(engine, tmp_path):
 
     with pytest.raises(InputError, match="Cancelled"):
         list(engine.map(tasks.until_unwanted, [(str(tmp_path),)], give_up))
-    wait_until((tmp_path / "ended").exists)
+    until((tmp_path / "ended").exists)
 
 
 def test_cancel_ends_what_runs(engine, tmp_path):
@@ -60,10 +61,10 @@ def test_cancel_ends_what_runs(engine, tmp_path):
 
     work = threading.Thread(target=run)
     work.start()
-    wait_until((tmp_path / "began").exists)
+    until((tmp_path / "began").exists)
     engine.cancel()
     work.join(PATIENCE)
-    wait_until((tmp_path / "ended").exists)
+    until((tmp_path / "ended").exists)
     assert "not wanted" in str(raised[0])
 
 
@@ -74,7 +75,7 @@ def test_a_part_whose_worker_is_killed_is_begun_again(tmp_path):
         work = threading.Thread(target=lambda: found.extend(engine.map(tasks.wait_for, [(str(tmp_path), 7)])))
         work.start()
         for killed in range(5):  # Dask itself gives up after three
-            wait_until(lambda killed=killed: len(list(tmp_path.glob("7-*"))) > killed)
+            until(lambda killed=killed: len(list(tmp_path.glob("7-*"))) > killed)
             running.workers[-1].kill()
             running.add_worker()
         (tmp_path / "open").touch()
@@ -96,7 +97,7 @@ def test_a_scheduler_that_goes_away_is_told(tmp_path):
 
         work = threading.Thread(target=run)
         work.start()
-        wait_until(lambda: list(tmp_path.glob("1-*")))
+        until(lambda: list(tmp_path.glob("1-*")))
         running.scheduler.kill()
         work.join(PATIENCE)
         assert "went away" in raised[0].what

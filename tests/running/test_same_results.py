@@ -22,7 +22,8 @@ from cellucid_core.ranking import FLAVORS, kept_markers, variability
 from cellucid_core.running import Local
 from cellucid_core.signature import METHODS, match_in_view, run_signature, score_cells, score_many
 from tests.making import make_adata
-from tests.running.clusters import cluster, wait_until
+from tests.patience import until
+from tests.running.clusters import cluster
 
 GENES = "GENE1, GENE3, GENE5, GENE7, GENE12"
 
@@ -354,6 +355,6 @@ def test_a_full_folder_is_told_and_nothing_is_half_made(whole, tmp_path, monkeyp
         assert "Free some disk space" in told.value.fix
         stores = tmp_path / "home" / "stores"
         assert list(stores.glob("v1-*/")) == []
-        wait_until(lambda: not any(one.is_dir() for one in stores.iterdir()))  # the other part, too
+        until(lambda: not any(one.is_dir() for one in stores.iterdir()))  # the other part, too
     monkeypatch.delenv("CELLUCID_CLUSTER")
     assert view_of(paths).expression.n_cells == 4_000  # and then it can be

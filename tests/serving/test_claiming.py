@@ -52,6 +52,7 @@ from cellucid_core.serving.workspaces import (
     workspace_to_json,
 )
 from tests.library.signatures_made import make_signature
+from tests.patience import PATIENCE
 from tests.serving.jobs_made import answer, hang
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -179,11 +180,11 @@ def test_what_is_added_while_somebody_signs_in_is_theirs(monkeypatch):
     with ThreadPoolExecutor(1) as thread:
         with writing() as connection:
             adding = thread.submit(add_heirs_entry, make_signature(), ME)
-            assert looked.wait(60)
+            assert looked.wait(PATIENCE)
             pass_on(connection, ME, ADA)
             with suppress(TimeoutError):  # it may be written meanwhile (PostgreSQL), but not be done with
                 adding.result(1)
-        entry = adding.result(60)
+        entry = adding.result(PATIENCE)
     assert entries_of(ADA) == {entry.id}
     assert entries_of(ME) == set()
 
@@ -213,7 +214,7 @@ def workers(monkeypatch):
 
 def test_jobs_go_on_for_the_user_whether_they_run_wait_or_have_ended(workers, tmp_path):
     ended = submit(answer, {"value": "x"}, owner=ME, kind="export", title="Ended")
-    assert ended.wait(60)
+    assert ended.wait(PATIENCE)
     running = submit(hang, {"note": str(tmp_path / "note")}, owner=ME, kind="export", title="Running")
     waiting = submit(hang, {"note": str(tmp_path / "note")}, owner=ME, kind="export", title="Waiting", key="same")
     others = submit(hang, {"note": str(tmp_path / "note")}, owner=BOB, kind="export", title="Another's")
@@ -236,7 +237,7 @@ def test_jobs_go_on_for_the_user_whether_they_run_wait_or_have_ended(workers, tm
     assert load(ended.id).result == ended.result()
     for job in (waiting, running, others):
         find_job(job.id, BOB if job is others else ADA).cancel()
-        assert job.wait(60)
+        assert job.wait(PATIENCE)
         assert job.state == "cancelled"
     assert workers.counts() == {"queued": 0, "running": 0}
 

@@ -16,6 +16,7 @@ from cellucid_core.preflight import Scope, apply_fixes, fix_all
 from cellucid_core.ranking import gene_rankings
 from cellucid_core.serving.jobs import fix_job, genes_job
 from tests.making import make_adata
+from tests.patience import PATIENCE
 from tests.serving import jobs_made, test_jobs
 from tests.serving.test_jobs import ME, OTHER, ask, source_of, until, written
 
@@ -43,7 +44,7 @@ def test_a_worker_computes_what_this_process_takes_over(crew, bare, place):
     with pytest.raises(NotComputed):
         apply_fixes(bare, choices, fixes, READY)
     job = ask(fix_job, kind="fix", source=source_of(bare), choices=choices, fixes=fixes)
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     assert job.result() == {"fixes": list(fixes)}
     here = apply_fixes(bare, choices, fixes, READY)
     assert here.computed["X_pca"].shape == (300, 39)
@@ -60,7 +61,7 @@ def test_everything_that_is_safe_is_fixed_there_as_here(crew, bare):
     crew()
     choices = default_mapping(bare)
     job = ask(fix_job, kind="fix", source=source_of(bare), choices=choices, fixes=(), everything=True)
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     here = fix_all(bare, choices)
     assert job.result()["fixes"] == [fix.asked for fix in here.fixes] != []
 
@@ -72,7 +73,7 @@ def test_a_fix_that_cannot_be_computed_is_the_same_sentence(crew, tmp_path):
     adata.write_h5ad(tmp_path / "few.h5ad")
     few = open_dataset(tmp_path / "few.h5ad")
     job = ask(fix_job, kind="fix", source=source_of(few), choices=default_mapping(few), fixes=("latent-missing",))
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     with pytest.raises(InputError, match="too few to compute"):
         job.result()
 
@@ -85,14 +86,14 @@ def test_a_killed_worker_leaves_nothing_and_the_next_try_works(crew, place, tmp_
     until(lambda: written(note))
     assert hidden(place)  # in the middle of it
     os.kill(int(note.read_text()), signal.SIGKILL)
-    assert job.wait(60)
+    assert job.wait(PATIENCE)
     assert job.state == "failed"
     assert hidden(place) == []
     assert not (place / "computed" / "k").exists()
     assert not job.folder.exists()
     end.touch()
     again = ask(jobs_made.derive, kind="fix", **how)
-    assert again.wait(60)
+    assert again.wait(PATIENCE)
     assert again.result() == {"sum": 10, "words": ["done"]}
 
 
@@ -105,8 +106,8 @@ def test_two_owners_share_one_computation(crew, tmp_path):
     second = ask(jobs_made.derive, OTHER, kind="fix", **how)
     until(lambda: second.progress().what == "Waiting for somebody else")
     end.touch()
-    assert first.wait(60)
-    assert second.wait(60)
+    assert first.wait(PATIENCE)
+    assert second.wait(PATIENCE)
     assert first.result() == second.result()
     assert len(note.read_text().split()) == 1
 
@@ -122,6 +123,6 @@ def test_genes_are_ranked_by_a_job(bare, monkeypatch):
         Planner(view).genes(settings, ready_only=True)
     # A worker has the module's own threshold, above which this file is not: the thread of a server without workers.
     job = ask(genes_job, kind="genes", source=source_of(bare), mapping=view.mapping, settings=settings)
-    assert job.wait(60)
+    assert job.wait(PATIENCE)
     job.result()
     assert Planner(view).genes(settings, ready_only=True).ids == expected

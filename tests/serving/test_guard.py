@@ -27,6 +27,7 @@ from cellucid_core.serving import (
 )
 from cellucid_core.serving.browser_cookie import BrowserCookie
 from cellucid_core.serving.sign_in import owner_of_browser, signed_in_user
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 ME = "m" * 43
@@ -133,7 +134,7 @@ for route in create_streamlit_routes(app._create_runtime()):
 def test_every_route_of_streamlit_is_known():
     """A route that a new version brings is looked at before it is served to strangers."""
     found = subprocess.run(
-        [sys.executable, "-c", ROUTES], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", ROUTES], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     beside = {word for word in found.stdout.splitlines() if not word.startswith("_stcore/")}
     assert beside >= {"media", "auth/login", "auth/logout", "oauth2callback"}

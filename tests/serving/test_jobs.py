@@ -42,6 +42,7 @@ from cellucid_core.serving.jobs.workers import MOST_OF_ONE, set_workers
 from cellucid_core.serving.logs import LOGGER
 from cellucid_core.serving.metrics import Watch
 from tests.making import make_adata
+from tests.patience import PATIENCE, until
 from tests.serving import jobs_made
 
 ROOT = Path(__file__).parents[2]
@@ -76,14 +77,6 @@ def ask(work, owner=ME, kind="export", **arguments):
     return submit(work, arguments, owner=owner, kind=kind, title="A job")
 
 
-def until(true, seconds=60):
-    """Wait for something that another process does."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def written(note):
     return note.exists() and note.read_text()
 
@@ -91,7 +84,7 @@ def written(note):
 def test_a_job_runs_elsewhere_and_its_result_is_kept(crew):
     crew()
     job = ask(jobs_made.answer, value=[1, "a"], file="result.txt")
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     result = job.result()
     assert result["value"] == [1, "a"]
     assert result["pid"] != os.getpid()
@@ -105,10 +98,10 @@ def test_a_job_runs_elsewhere_and_its_result_is_kept(crew):
 
 def test_without_workers_it_runs_here():
     job = ask(jobs_made.answer, value=3)
-    assert job.wait(10)
+    assert job.wait(PATIENCE)
     assert job.result()["pid"] == os.getpid()
     refused = ask(jobs_made.refuse)
-    assert refused.wait(10)
+    assert refused.wait(PATIENCE)
     with pytest.raises(InputError, match=r"This is wrong\. Fix it\."):
         refused.result()
     assert not refused.folder.exists()
@@ -133,10 +126,10 @@ def test_a_full_disk_refuses_a_job_and_stops_no_line(crew, monkeypatch):
         broken.setattr(processes, "start", full)
         broken.setattr("cellucid_core.serving.jobs.job.change_row", refused)
         job = ask(jobs_made.answer)
-        assert job.wait(10)
+        assert job.wait(PATIENCE)
         assert job.state == "failed"
     job = ask(jobs_made.answer)
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     assert job.state == "done"
 
 
@@ -144,7 +137,7 @@ def test_without_workers_it_can_be_cancelled(tmp_path):
     job = ask(jobs_made.last, until=str(tmp_path / "never"))
     until(lambda: job.progress().done > 0)
     job.cancel()
-    assert job.wait(10)
+    assert job.wait(PATIENCE)
     assert job.state == "cancelled"
     assert not job.folder.exists()
 
@@ -152,14 +145,14 @@ def test_without_workers_it_can_be_cancelled(tmp_path):
 def test_every_job_has_a_process_of_its_own(crew):
     crew(workers=1)
     jobs = [ask(jobs_made.answer) for _ in range(3)]
-    assert all(job.wait(180) for job in jobs)
+    assert all(job.wait(PATIENCE) for job in jobs)
     assert len({job.result()["pid"] for job in jobs}) == 3
 
 
 def test_errors_come_back_as_they_are(crew):
     crew()
     job = ask(jobs_made.refuse)
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     with pytest.raises(InputError) as told:
         job.result()
     assert (told.value.what, told.value.fix) == ("This is wrong.", "Fix it.")
@@ -170,7 +163,7 @@ def test_mistakes_and_full_disks_are_sentences_and_tell_no_contents(crew):
     crew()
     for work, words in ((jobs_made.stumble, "should not have .KeyError"), (jobs_made.full_disk, "No space left")):
         job = ask(work)
-        assert job.wait(180)
+        assert job.wait(PATIENCE)
         with pytest.raises(WorkRefused, match=words) as told:
             job.result()
         assert "CD3D" not in str(told.value)
@@ -185,15 +178,15 @@ def test_a_killed_worker_leaves_nothing_and_others_go_on(crew, tmp_path, by):
     job = ask(jobs_made.last, until=str(end), note=str(note))
     until(lambda: written(note))
     os.kill(int(note.read_text()), by)
-    assert job.wait(60)
+    assert job.wait(PATIENCE)
     with pytest.raises(WorkRefused, match=r"ended from outside.*Try again"):
         job.result()
     assert not job.folder.exists()
     end.touch()
-    assert other.wait(60)
+    assert other.wait(PATIENCE)
     assert other.state == "done"
     again = ask(jobs_made.answer, value=1)
-    assert again.wait(60)
+    assert again.wait(PATIENCE)
     assert again.state == "done"
 
 
@@ -202,10 +195,10 @@ def test_the_process_that_workers_are_forked_from_may_die(crew):
 
     crew()
     first = ask(jobs_made.answer)
-    assert first.wait(180)
+    assert first.wait(PATIENCE)
     os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
     job = ask(jobs_made.answer, value=2)
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     assert job.state == "done"
 
 
@@ -218,7 +211,7 @@ def test_jobs_run_where_nothing_could_be_prepared(crew, monkeypatch):
     monkeypatch.setattr(processes, "warm_up", refused)
     one = crew()
     job = ask(jobs_made.answer)
-    assert job.wait(60)
+    assert job.wait(PATIENCE)
     assert job.state == "done"
     assert one.serving
 
@@ -226,9 +219,9 @@ def test_jobs_run_where_nothing_could_be_prepared(crew, monkeypatch):
 def test_memory_is_limited(crew):
     crew(worker_memory=300 * 10**6)
     small, large = ask(jobs_made.devour, size=10**8), ask(jobs_made.devour, size=10**9)
-    assert small.wait(180)
+    assert small.wait(PATIENCE)
     assert small.result() == {"sum": 1e8}
-    assert large.wait(180)
+    assert large.wait(PATIENCE)
     with pytest.raises(WorkRefused, match=r"more than the 300 MB of memory.*CELLUCID_WORKER_MEMORY"):
         large.result()
     assert not large.folder.exists()
@@ -238,7 +231,7 @@ def test_memory_is_limited(crew):
 def test_time_is_limited_also_where_python_has_no_say(crew, tmp_path, kind, variable):
     crew(opening_limit=1, job_limit=1)
     job = ask(jobs_made.hang, kind=kind, note=str(tmp_path / "note"))
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     with pytest.raises(WorkRefused, match=rf"longer than 1 seconds?.*{variable}"):
         job.result()
     assert not job.folder.exists()
@@ -254,10 +247,10 @@ def test_cancel_what_runs_and_what_waits(crew, tmp_path):
     until(lambda: written(note))
     assert (runs.state, waits.state, waits.place) == ("running", "queued", 0)
     waits.cancel()
-    assert waits.wait(10)
+    assert waits.wait(PATIENCE)
     assert waits.state == "cancelled"
     runs.cancel()
-    assert runs.wait(10)
+    assert runs.wait(PATIENCE)
     assert runs.state == "cancelled"
     runs.cancel()  # once more does no harm
     for job in (runs, waits):
@@ -277,7 +270,7 @@ def test_owners_take_turns(crew, tmp_path):
     assert [job.place for job in (*mine, *others)] == [0, 2, 4, 1, 3]
     end.touch()
     for job in (*mine, *others):
-        assert job.wait(60)
+        assert job.wait(PATIENCE)
     assert note.read_text().split() == ["mine0", "other0", "mine1", "other1", "mine2"]
 
 
@@ -286,10 +279,10 @@ def test_opening_does_not_wait_for_exports(crew, tmp_path):
     end = tmp_path / "end"
     exports = [ask(jobs_made.last, until=str(end)) for _ in range(3)]
     opening = ask(jobs_made.answer, kind="open")
-    assert opening.wait(180)
+    assert opening.wait(PATIENCE)
     assert [job.state for job in exports] == ["running", "queued", "queued"]
     end.touch()
-    assert all(job.wait(60) for job in exports)
+    assert all(job.wait(PATIENCE) for job in exports)
 
 
 def test_lines_are_bounded(crew, tmp_path):
@@ -299,7 +292,7 @@ def test_lines_are_bounded(crew, tmp_path):
     with pytest.raises(WorkRefused, match=r"waiting or running already.*cancel one"):
         ask(jobs_made.answer)
     jobs[-1].cancel()
-    assert jobs[-1].wait(10)
+    assert jobs[-1].wait(PATIENCE)
     ask(jobs_made.answer).cancel()
     ask(jobs_made.answer, OTHER).cancel()
     assert len(jobs_of(OTHER)) == 1
@@ -316,8 +309,8 @@ def test_asking_twice_is_one_job(crew, tmp_path):
     other = submit(jobs_made.last, arguments, owner=OTHER, **how)
     assert other.id != first.id
     (tmp_path / "end").touch()
-    assert first.wait(60)
-    assert other.wait(60)
+    assert first.wait(PATIENCE)
+    assert other.wait(PATIENCE)
     assert submit(jobs_made.last, arguments, owner=ME, **how).id != first.id
 
 
@@ -332,7 +325,7 @@ def test_progress(crew, tmp_path):
     assert 0 < job.progress().rate < 100
     assert job.progress().left is None  # too early to say
     end.touch()
-    assert job.wait(10)
+    assert job.wait(PATIENCE)
 
 
 def test_only_the_owner_finds_a_job(crew):
@@ -340,7 +333,7 @@ def test_only_the_owner_finds_a_job(crew):
     job = submit(jobs_made.answer, {}, owner=ME, kind="export", title="t", about={"x": [1]})
     assert find_job(job.id, ME) is job
     assert find_job(job.id, OTHER) is None
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     found = find_job(job.id, ME)
     assert (found.state, found.about, found.result()) == ("done", {"x": [1]}, job.result())
     assert find_job(job.id, OTHER) is None
@@ -369,7 +362,7 @@ def test_a_stopped_server_says_so(crew, tmp_path):
 def test_a_disk_that_cannot_even_take_the_outcome_is_named(crew):
     crew()
     job = ask(jobs_made.fill_up)
-    assert job.wait(60)
+    assert job.wait(PATIENCE)
     with pytest.raises(WorkRefused, match=r"disk cannot be used \(File too large\)"):
         job.result()
     assert not job.folder.exists()
@@ -381,7 +374,7 @@ def test_nobody_waits_for_an_outcome_that_cannot_be_written_here_either(monkeypa
 
     monkeypatch.setattr("cellucid_core.serving.jobs.in_process.json", SimpleNamespace(dumps=full, loads=json.loads))
     job = ask(jobs_made.answer)
-    assert job.wait(10)
+    assert job.wait(PATIENCE)
     with pytest.raises(WorkRefused, match=r"disk cannot be used \(No space left on device\)"):
         job.result()
 
@@ -395,7 +388,7 @@ def test_a_process_that_cannot_be_started_is_not_the_disks_fault(crew, monkeypat
     crew()
     monkeypatch.setattr(processes, "start", refused)
     job = ask(jobs_made.answer)
-    assert job.wait(60)
+    assert job.wait(PATIENCE)
     with pytest.raises(WorkRefused, match="ended from outside"):
         job.result()
 
@@ -407,7 +400,7 @@ def test_what_has_not_ended_has_no_result_yet(crew, tmp_path):
     with pytest.raises(WorkRefused, match="not ended yet"):
         job.result()
     end.touch()
-    assert job.wait(60)
+    assert job.wait(PATIENCE)
     assert job.result() == {"name": ""}
 
 
@@ -423,7 +416,7 @@ def test_what_another_server_does_is_waited_for_and_cancelled(crew, tmp_path):
     assert not there[0].wait(0)
     there[0].cancel()
     there[2].cancel()
-    assert there[0].wait(60)
+    assert there[0].wait(PATIENCE)
     assert there[0].state == mine[0].state == "cancelled"
     assert not mine[0].folder.exists()
     (tmp_path / "end").touch()
@@ -471,7 +464,7 @@ def test_a_killed_server_takes_its_workers_along_and_is_told_afterwards(tmp_path
 def test_old_jobs_go(crew):
     crew()
     jobs = [ask(jobs_made.answer, file="x") for _ in range(2)]
-    assert all(job.wait(180) for job in jobs)
+    assert all(job.wait(PATIENCE) for job in jobs)
     assert sweep_jobs() == 0
     change_row(jobs[0].id, finished=time.time() - 90_000)
     assert sweep_jobs() == 1
@@ -496,7 +489,7 @@ def test_what_operators_see(crew, tmp_path):
         assert counted["cellucid_jobs", "running"] == 1
         assert counted["cellucid_jobs", "queued"] == 2
         (tmp_path / "end").touch()
-        assert all(job.wait(60) for job in (lasting, *waiting))
+        assert all(job.wait(PATIENCE) for job in (lasting, *waiting))
         until(lambda: sum(one.ended.values()) == 3)
         until(lambda: stream.getvalue().count("\n") == 4)
     finally:
@@ -537,7 +530,7 @@ def test_an_export_is_the_one_that_is_written_here(crew, file, tmp_path, monkeyp
     name = f"x{'.zip' if kind == 'compact' else '.h5ad'}"
     here = write(View(dataset, mapping), settings, tmp_path / name)
     job = ask(export_job, source=source_of(dataset), mapping=mapping, settings=settings, genes=None, file_name=name)
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     there = ExportResult.from_json(job.result())
     assert there.path == job.folder / name
     assert there.path.read_bytes() == here.path.read_bytes()
@@ -551,7 +544,7 @@ def test_a_file_that_changed_is_not_exported(crew, file):
     file.with_name("new.h5ad").replace(file)
     work = {"mapping": default_mapping(dataset), "settings": ExportSettings(), "genes": None, "file_name": "x.zip"}
     job = ask(export_job, source=source_of(dataset), **work)
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     with pytest.raises(InputError, match="changed since it was opened"):
         job.result()
 
@@ -565,7 +558,7 @@ def test_an_export_that_is_killed_leaves_nothing(crew, file):
         job = ask(export_job, source=source_of(dataset), **arguments)
         until(lambda job=job: any(job.folder.glob(".x.zip.*")) or not job.active)
         job.cancel()
-        assert job.wait(60)
+        assert job.wait(PATIENCE)
         if job.state == "cancelled":
             assert not job.folder.exists()
 
@@ -573,7 +566,7 @@ def test_an_export_that_is_killed_leaves_nothing(crew, file):
 def test_opening_builds_the_store_that_this_process_finds(crew, file, place):
     crew()
     job = ask(open_job, kind="open", source=DatasetSource(str(file)))
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     assert job.result() is None
     (store,) = (path for path in (place / "stores").iterdir() if path.is_dir())
     built = store.stat().st_mtime_ns, (store / "seal.json").stat().st_mtime_ns
@@ -581,7 +574,7 @@ def test_opening_builds_the_store_that_this_process_finds(crew, file, place):
     assert dataset.store("X").folder == store
     assert (store / "seal.json").stat().st_mtime_ns == built[1]
     bad = ask(open_job, kind="open", source=DatasetSource(str(file) + "x"))
-    assert bad.wait(180)
+    assert bad.wait(PATIENCE)
     with pytest.raises(InputError, match=r"does not exist|There is no"):
         bad.result()
 
@@ -592,7 +585,7 @@ def test_a_signature_that_is_built_joins_the_library(crew, file):
     mapping, settings = default_mapping(dataset), BuildSettings(n_hvg=20, n_degs=6, generations=5)
     arguments = {"mapping": mapping, "columns": ["cell_type"], "settings": settings, "cited": "me", "owner": ME}
     job = submit(build_job, {"source": source_of(dataset), **arguments}, owner=ME, kind="build", title="t")
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     (entry,) = list_entries()
     assert entry.id == job.result()["entry"]
     assert entry.owned_by(ME)
@@ -606,13 +599,13 @@ def test_collections_are_gathered_and_zipped(crew, file, tmp_path):
     done = write(View(dataset, default_mapping(dataset)), ExportSettings(dataset_id="one"), tmp_path / "one.zip")
     root = str(tmp_path / "all")
     job = ask(gather_job, export=str(done.path), root=root, replace=False)
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     assert job.result() is None
     job = ask(zip_job, root=root)
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     assert Path(job.result()["path"]).parent == job.folder
     again = ask(gather_job, export=str(done.path), root=root, replace=False)
-    assert again.wait(180)
+    assert again.wait(PATIENCE)
     with pytest.raises(InputError, match="already"):
         again.result()
 
@@ -624,7 +617,7 @@ def test_genes_travel(crew, file):
     settings = ExportSettings(genes=GeneChoice("list", ids=("GENE3", "GENE1")))
     arguments = {"mapping": default_mapping(dataset), "settings": settings, "genes": genes, "file_name": "x.zip"}
     job = ask(export_job, source=source_of(dataset), **arguments)
-    assert job.wait(180)
+    assert job.wait(PATIENCE)
     assert job.result()["n_genes"] == 2
 
 
@@ -638,6 +631,6 @@ def test_the_server_starts_and_stops_them(place):
     with TestClient(Starlette(lifespan=lifespan)):
         job = ask(jobs_made.answer)
         assert running() is not None
-        assert job.wait(180)
+        assert job.wait(PATIENCE)
         assert job.result()["pid"] != os.getpid()
     assert running() is None

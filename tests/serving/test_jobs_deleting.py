@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import time
 from dataclasses import replace
 
 import pytest
@@ -24,6 +23,7 @@ from cellucid_core.serving.workspaces import (
     save_workspace,
     workspace_to_json,
 )
+from tests.patience import PATIENCE, until
 from tests.serving import jobs_made
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -53,7 +53,7 @@ def crew(request):
 
 def ask(work, owner=ME, kind="export", **arguments):
     job = submit(work, arguments, owner=owner, kind=kind, title="Secret atlas", about={"again": "CD3D"})
-    assert work is not jobs_made.answer or job.wait(180)
+    assert work is not jobs_made.answer or job.wait(PATIENCE)
     return job
 
 
@@ -101,13 +101,6 @@ def test_a_deleted_workspace_takes_its_jobs_along(crew, place, tmp_path):
     assert [job.state for job in stays] == ["done"] * 3
     assert (stays[0].folder / "x.zip").exists()
     assert {job.id for job in jobs_of(ME) + jobs_of(OTHER)} == {job.id for job in stays}
-
-
-def until(true, seconds=180):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_another_workspace_of_the_same_person_keeps_its_jobs(place):

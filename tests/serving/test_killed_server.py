@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from cellucid_core.serving import COOKIE, take_upload
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 SERVER = """
@@ -55,7 +56,7 @@ class Server:
         self.process.wait()
 
     def ask(self, method, path, body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body, {"Tus-Resumable": "1.0.0", "Cookie": f"{COOKIE}={ME}", **named})

@@ -22,6 +22,7 @@ from cellucid_core.dataset import View, default_mapping, open_dataset
 from cellucid_core.export import ExportSettings
 from cellucid_core.serving.live import LiveDataset, answers, live_app, ready_file
 from tests.making import make_adata
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 VIEWER = "https://www.cellucid.com"
@@ -187,7 +188,7 @@ def test_the_command_serves_what_the_file_holds(tmp_path):
         assert open_dataset(address).n_cells == 60
     finally:
         server.send_signal(signal.SIGINT)
-        assert server.wait(60) in (0, 130)
+        assert server.wait(PATIENCE) in (0, 130)
 
 
 @pytest.mark.parametrize("wrong", [["--port", "99999"], ["--origins", "cellucid.com"], ["--host", "nowhere.invalid"]])

@@ -27,6 +27,7 @@ from cellucid_core.serving import log_error, middleware, routes, start_logging, 
 from cellucid_core.serving.jobs.workers import Workers, set_workers
 from cellucid_core.serving.logs import LOGGER
 from cellucid_core.serving.starting import lifespan, sweep
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-that-nobody-guesses"
@@ -209,7 +210,7 @@ thread.join()
 def test_what_serves_us_logs_no_messages_either(tmp_path):
     environment = {**os.environ, "CELLUCID_HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", SERVED], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", SERVED], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("Exception in ASGI application") == 1  # requests are answered with a sentence

@@ -35,6 +35,7 @@ from cellucid_core.serving import (
 from cellucid_core.serving.incoming import TooLarge, begin_upload, find_upload
 from cellucid_core.serving.sign_in import browser_owner, is_allowed, owner_of_browser, signed_in_user, sweep_sign_ins
 from cellucid_core.serving.starting import sweep
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("each_database")
 HERE, THERE = "h" * 43, "t" * 43
@@ -287,7 +288,7 @@ def test_the_start_stops_without_the_section(tmp_path):
             env={**os.environ, "STREAMLIT_SECRETS_FILES": str(secrets)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     for content, words in ((None, "there is no [auth]"), ("[auth]\nclient_secret = hunter2", "cannot be read")):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,9 +16,9 @@ from cellucid_core.dataset import View, choose, default_mapping, open_dataset
 from cellucid_core.genes import GeneSet
 from cellucid_core.preflight import apply_fixes
 from cellucid_core.signature import MethodOptions, api_code, python_code, run_signature
+from tests.programs import run_program
 from tests.signature.signature_values import as_adata, values
 
-ROOT = Path(__file__).parents[2]
 _DUMP = """
 import json
 print("RESULT" + json.dumps({
@@ -33,9 +31,11 @@ NASTY = "a\"b'c\\ \n{x}"
 
 
 def executed(code: str, folder) -> dict:
-    script = folder / "again.py"
-    script.write_text(code + _DUMP, encoding="utf-8")
-    done = subprocess.run([sys.executable, "-W", "ignore", script], capture_output=True, text=True, check=False)
+    if "pyucell" in code:  # it starts processes itself, which a forked one cannot
+        script = [sys.executable, "-W", "ignore", "-c", code + _DUMP]
+        done = subprocess.run(script, cwd=folder, capture_output=True, text=True, check=False)
+    else:
+        done = run_program(code + _DUMP, folder=folder)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.partition("RESULT")[2])
 
@@ -168,12 +168,7 @@ print("RESULT" + json.dumps({"summary": score.summary.to_dict("records"), "tests
 
 
 def done_again(code: str, folder) -> dict:
-    script = folder / "with_api.py"
-    script.write_text("import json\n" + code + _API_DUMP, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", script], cwd=folder, capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    done = run_program("import json\n" + code + _API_DUMP, folder=folder)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.partition("RESULT")[2])
 

@@ -1,0 +1,78 @@
+"""Programs that tests run in processes of their own, each forked in milliseconds from one that has imported everything.
+
+What a test of the start itself needs (an import that must not happen, a command line) is started as users start it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from cellucid_core.serving.jobs import processes
+from tests.patience import PATIENCE
+
+
+class Program:
+    """A program under way.
+
+    Parameters
+    ----------
+    code
+        Run as ``__main__``.
+    arguments
+        What it finds in ``sys.argv[1:]``.
+    folder
+        Where it runs; by default here.
+    environment
+        Variables in place of, or beside, this process's.
+    """
+
+    def __init__(self, code: str, *arguments: object, folder: Path | None = None, **environment: str) -> None:
+        processes.warm_up()
+        self._folder = tempfile.TemporaryDirectory(prefix="program")
+        self._said = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
+        asked = (code, list(map(str, arguments)), str(folder or Path.cwd()), {**os.environ, **environment})
+        self._process = processes._CONTEXT.Process(target=_run, args=(*asked, *map(str, self._said)))
+        self._process.start()
+        self.stdout = self.stderr = ""
+
+    @property
+    def running(self) -> bool:
+        return self._process.is_alive()
+
+    @property
+    def returncode(self) -> int:
+        """The program's status, or minus the signal that ended it."""
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        self._process.kill()
+        self.wait()
+
+    def wait(self) -> Program:
+        """Wait for its end, and read what it said."""
+        self._process.join(PATIENCE)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+            raise AssertionError("the program did not end")
+        self.stdout, self.stderr = (path.read_text("utf-8") if path.exists() else "" for path in self._said)
+        self._folder.cleanup()
+        return self
+
+
+def run_program(code: str, *arguments: object, folder: Path | None = None, **environment: str) -> Program:
+    """Run a program to its end."""
+    return Program(code, *arguments, folder=folder, **environment).wait()
+
+
+def _run(code: str, arguments: list[str], folder: str, environment: dict[str, str], *said: str) -> None:
+    for number, path in enumerate(said, start=1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), number)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["-c", *arguments]
+    exec(compile(code, "<program>", "exec"), {"__name__": "__main__"})
