@@ -20,6 +20,7 @@ import pytest
 
 from tests.patience import PATIENCE
 
+pytestmark = pytest.mark.xdist_group("wheel")  # it is built once
 ROOT = Path(__file__).parents[1]
 
 

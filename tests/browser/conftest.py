@@ -59,6 +59,14 @@ def browser() -> Iterator[object]:
         running.close()
 
 
+@pytest.fixture(autouse=True)
+def closed_afterwards(browser: Any) -> Iterator[None]:
+    """Close what a test opened: a page whose server has gone tries to reach it again until the run ends."""
+    yield
+    for context in browser.contexts:
+        context.close()
+
+
 def _patient(make: Callable[..., Any]) -> Callable[..., Any]:
     """Give the pages and contexts that a browser opens the same time-out."""
 

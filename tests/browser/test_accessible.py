@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import PATIENCE, at_rest, serve
 from tests.browser.test_walk import chart, open_demo
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("accessible")]
 PAGES = ("Upload & Preflight", "Export", "Gene Signature", "Signature Library")
 #: Streamlit's own list of pages has headings between its items.
 NOT_OURS = {"list", "listitem"}

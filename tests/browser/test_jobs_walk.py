@@ -19,7 +19,7 @@ from tests.browser.conftest import choose, held, press, serve
 from tests.browser.test_walk import alert, go
 from tests.state import rows
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jobs walk")]
 CELLS, GENES = 2_000, 50
 
 

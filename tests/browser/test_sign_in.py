@@ -24,7 +24,7 @@ from tests.library.signatures_made import make_signature
 from tests.patience import PATIENCE
 from tests.state import rows
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("sign in")]
 DOOR = "Cellucid Dashboard"
 INSIDE = "Check, export and score single-cell data"
 PEOPLE = [

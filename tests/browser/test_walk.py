@@ -220,31 +220,36 @@ def test_genes_that_do_not_exist(page):
     expect(page.get_by_text("<b>bold</b>").first).to_be_visible()
 
 
-def test_the_first_command_ends_on_the_demo(browser, tmp_path):
-    with serve(tmp_path, CELLUCID_OPEN="demo") as address:
-        context = browser.new_context()
-        page = context.new_page()
-        page.goto(address)
-        page.get_by_role("heading", name="Upload & Preflight").wait_for()
+@pytest.fixture(scope="module")
+def on_the_demo(tmp_path_factory):
+    """The address of a dashboard that begins with the demo, as the README's first command does."""
+    with serve(tmp_path_factory.mktemp("home"), CELLUCID_OPEN="demo") as address:
+        yield address
+
+
+@pytest.mark.xdist_group("begins with the demo")
+def test_the_first_command_ends_on_the_demo(browser, on_the_demo):
+    page = browser.new_page()
+    page.goto(on_the_demo)
+    page.get_by_role("heading", name="Upload & Preflight").wait_for()
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
+
+
+@pytest.mark.xdist_group("begins with the demo")
+def test_an_address_and_a_reload_keep_their_page(browser, on_the_demo):
+    page = browser.new_page()
+    for path, heading in (
+        ("gene_signature", "Gene Signature"),
+        ("export", "Export for Cellucid"),
+        ("signature_library", "Signature Library"),
+    ):
+        page.goto(f"{on_the_demo}/{path}")
+        page.get_by_role("heading", name=heading, exact=True).wait_for()
         expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
-        context.close()
-
-
-def test_an_address_and_a_reload_keep_their_page(browser, tmp_path):
-    with serve(tmp_path, CELLUCID_OPEN="demo") as address:
-        page = browser.new_page()
-        for path, heading in (
-            ("gene_signature", "Gene Signature"),
-            ("export", "Export for Cellucid"),
-            ("signature_library", "Signature Library"),
-        ):
-            page.goto(f"{address}/{path}")
-            page.get_by_role("heading", name=heading, exact=True).wait_for()
-            expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
-            page.reload()
-            page.get_by_role("heading", name=heading, exact=True).wait_for()
-            expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
-            assert f"/{path}" in page.url
+        page.reload()
+        page.get_by_role("heading", name=heading, exact=True).wait_for()
+        expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
+        assert f"/{path}" in page.url
 
 
 def test_hostile_names_stay_text(page, tmp_path):
@@ -283,31 +288,31 @@ def test_a_click_that_fails_says_so_and_the_page_goes_on(browser, tmp_path):
         expect(page.get_by_test_id("stSidebar")).to_contain_text("PBMC 68k, reduced")
 
 
-def test_back_leads_to_the_page_before_with_one_click(browser, tmp_path):
-    with serve(tmp_path, CELLUCID_OPEN="demo") as address:
-        page = browser.new_page()
-        page.goto(f"{address}/gene_signature")
-        page.get_by_role("textbox", name="Signature genes").wait_for()
-        at_rest(page)  # what is typed before is taken for what stood there, and an untouched demo is not kept
-        page.get_by_role("textbox", name="Signature genes").fill("CD3D CD3E")
-        page.get_by_role("textbox", name="Signature genes").press("Control+Enter")
-        chart(page)
-        linked = re.compile(r"\?workspace=[A-Za-z0-9_-]{43}$")
-        expect(page).to_have_url(linked)
+@pytest.mark.xdist_group("begins with the demo")
+def test_back_leads_to_the_page_before_with_one_click(browser, on_the_demo):
+    page = browser.new_page()
+    page.goto(f"{on_the_demo}/gene_signature")
+    page.get_by_role("textbox", name="Signature genes").wait_for()
+    at_rest(page)  # what is typed before is taken for what stood there, and an untouched demo is not kept
+    page.get_by_role("textbox", name="Signature genes").fill("CD3D CD3E")
+    page.get_by_role("textbox", name="Signature genes").press("Control+Enter")
+    chart(page)
+    linked = re.compile(r"\?workspace=[A-Za-z0-9_-]{43}$")
+    expect(page).to_have_url(linked)
+    at_rest(page)
+    for name, path in (("Export", "export"), ("Signature Library", "signature_library")):
+        steps = page.evaluate("history.length")
+        page.get_by_test_id("stSidebarNav").get_by_text(name, exact=True).click()
+        page.get_by_role("heading", name=name).first.wait_for()
+        expect(page).to_have_url(re.compile(rf"/{path}\?workspace=[A-Za-z0-9_-]{{43}}$"))
         at_rest(page)
-        for name, path in (("Export", "export"), ("Signature Library", "signature_library")):
-            steps = page.evaluate("history.length")
-            page.get_by_test_id("stSidebarNav").get_by_text(name, exact=True).click()
-            page.get_by_role("heading", name=name).first.wait_for()
-            expect(page).to_have_url(re.compile(rf"/{path}\?workspace=[A-Za-z0-9_-]{{43}}$"))
-            at_rest(page)
-            assert page.evaluate("history.length") == steps + 1
-        page.go_back()
-        page.get_by_role("heading", name="Export for Cellucid").wait_for()
-        expect(page).to_have_url(linked)
-        page.go_back()
-        page.get_by_role("heading", name="Gene Signature").wait_for()
-        chart(page)
-        page.reload()
-        chart(page)
-        expect(page.get_by_role("textbox", name="Signature genes")).to_have_value("CD3D CD3E")
+        assert page.evaluate("history.length") == steps + 1
+    page.go_back()
+    page.get_by_role("heading", name="Export for Cellucid").wait_for()
+    expect(page).to_have_url(linked)
+    page.go_back()
+    page.get_by_role("heading", name="Gene Signature").wait_for()
+    chart(page)
+    page.reload()
+    chart(page)
+    expect(page.get_by_role("textbox", name="Signature genes")).to_have_value("CD3D CD3E")

@@ -17,6 +17,8 @@ from tests.load.many_sessions import Oracle, visit
 from tests.load.server import Server
 from tests.load.session import PageError, Session
 
+pytestmark = pytest.mark.xdist_group("many sessions")
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
