@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -166,24 +164,6 @@ def test_the_embedding_is_coloured_by_any_column(open_app, column):
     widget(app, "selectbox", "Colour by").select(column).run()
     assert not app.exception
     assert app.get("vega_lite_chart") or app.get("arrow_vega_lite_chart")
-
-
-COMBINATIONS = list(
-    itertools.product(
-        ["mean", "sum", "median", "score_genes", "ucell"], ["none", "zscore", "minmax"], ["Violin", "Box", "Histogram"]
-    )
-)
-
-
-def test_every_combination_of_method_scale_and_chart(open_app):
-    app = open_app("gene_signature.py")
-    for method, how, chart in COMBINATIONS:
-        widget(app, "selectbox", "Score").select(method)
-        widget(app, "selectbox", "Scale").select(how)
-        widget(app, "segmented_control", "Chart").set_value(chart)
-        app.run()
-        assert not app.exception, (method, how, chart)
-        assert not app.error, (method, how, chart)
 
 
 def test_genes_are_found_missing_and_repeated(open_app):

@@ -33,19 +33,19 @@ def charts_of(app):
     return list(app.get("vega_lite_chart"))
 
 
-@pytest.mark.parametrize(("method", "how"), list(itertools.product(METHODS, NORMALIZATIONS)))
-def test_every_score_scale_and_chart(open_app, demo_view, method, how):
+def test_every_score_scale_and_chart(open_app, demo_view):
     app = open_app("gene_signature.py")
     widget(app, "text_area", "Signature genes").set_value("CD79A, MS4A1, CD3D").run()
-    widget(app, "selectbox", "Score").select(method)
-    widget(app, "selectbox", "Scale").select(how).run()
-    run = app.session_state["remembered signature run"][1]
-    expected = run_signature(demo_view, "CD79A, MS4A1, CD3D", method=method, normalize=how, pages=run.pages)
-    np.testing.assert_allclose(run.summary["mean"], expected.summary["mean"])
-    for chart in CHARTS:
-        widget(app, "button_group", "Chart").set_value(chart).run()
-        assert not app.exception
-        assert len(charts_of(app)) == 1
+    for method, how, chart in itertools.product(METHODS, NORMALIZATIONS, CHARTS):
+        widget(app, "selectbox", "Score").select(method)
+        widget(app, "selectbox", "Scale").select(how)
+        widget(app, "segmented_control", "Chart").set_value(chart).run()
+        assert not app.exception, (method, how, chart)
+        assert not app.error, (method, how, chart)
+        assert len(charts_of(app)) == 1, (method, how, chart)
+        run = app.session_state["remembered signature run"][1]
+        expected = run_signature(demo_view, "CD79A, MS4A1, CD3D", method=method, normalize=how, pages=run.pages)
+        np.testing.assert_allclose(run.summary["mean"], expected.summary["mean"])
 
 
 def test_a_gmt_file_is_scored_at_once_and_each_of_its_signatures_is_shown(open_app):
