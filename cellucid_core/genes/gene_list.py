@@ -73,6 +73,8 @@ _COMMENT = re.compile(r"\s+[(\[][^()\[\]]*[)\]]?\s*$")
 _COMMENTS = re.compile(r"(?<=\w)[ \u00a0]+\([^()\n\"']*\)")
 #: A name with more than letters, digits, dots and dashes may be several names, or a name with something around it.
 _ODD = re.compile(r"[^\w.\-]|^[\-\d]")
+#: What no name with spaces consists of: letters and digits in each of its parts.
+_SYMBOL = re.compile(r"(?=.*\d)[A-Za-z][A-Za-z0-9.\-]*")
 _SPLITS = (
     (re.compile(r"\s+(?:and|und|&)\s+|\s+"), "spaces"),
     (re.compile(r"\s*[|/&·、，；\\]\s*"), "marks such as / and |"),
@@ -101,7 +103,8 @@ def understand_genes(
     has
         Whether the dataset has a gene.
     could_be
-        Whether there is a proposal for a missing gene; it decides where no form finds a gene.
+        Whether there is a proposal for a missing gene; it decides where no form finds a gene. Where there is none
+        either, names that all look like symbols of genes are several genes.
     signed
         Whether ``+`` and ``-`` at the end of a gene are its sign, so that ``+`` is not a separator.
 
@@ -135,10 +138,11 @@ def understand_names(
         if has(name) or not _ODD.search(name):
             genes.append(name)
             continue
-        best, best_score, best_how = [name], (0, could_be(name)), ""
+        best, best_score, best_how = [name], (0, could_be(name), False), ""
         for words, form in _forms(name, signed=signed, apart=apart):
             found = sum(map(has, form))
-            score = (found, bool(found) or all(map(could_be, form)))
+            symbols = len(form) > 1 and all(map(_SYMBOL.fullmatch, form))
+            score = (found, bool(found) or all(map(could_be, form)), symbols)
             if score > best_score:
                 best, best_score, best_how = form, score, words
         genes += best

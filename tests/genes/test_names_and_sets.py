@@ -96,6 +96,19 @@ def test_what_papers_write_means_two_genes(text):
     assert understand_genes(text, has)[0] == ["CD3D", "CD3E"]
 
 
+@pytest.mark.parametrize(
+    ("text", "genes"),
+    [
+        ("NOPE1 NOPE2", ["NOPE1", "NOPE2"]),
+        ("c(NOPE1; NOPE2 / NOPE-3)", ["c(NOPE1", "NOPE2", "NOPE-3"]),
+        ("a gene that is named 1", ["a gene that is named 1"]),
+        ("NOPE1 gene", ["NOPE1 gene"]),
+    ],
+)
+def test_unknown_names_are_several_where_all_look_like_symbols(text, genes):
+    assert understand_genes(text, has)[0] == genes
+
+
 @settings(max_examples=100, deadline=None)
 @given(genes=st.lists(st.sampled_from(SYMBOLS), min_size=2, max_size=12, unique=True), end=ENDS)
 def test_genes_joined_by_anything_come_back(genes, end):
