@@ -216,7 +216,7 @@ def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
         hide_index=True,
         width="stretch",
         column_config={
-            "weight": None if not run.match.weighted else st.column_config.NumberColumn(format="%.3g"),
+            "weight": None if not (run.match.weighted or run.match.signed) else st.column_config.NumberColumn(format="%.3g"),
             "mean": st.column_config.NumberColumn(format="%.3g"),
             "share": st.column_config.NumberColumn("cells above 0", format="%.1f %%"),
             "correlation": st.column_config.NumberColumn(

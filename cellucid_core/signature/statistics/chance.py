@@ -1,10 +1,10 @@
 """Is the signature better than chance? Its separation of pages against that of random gene sets of similar expression.
 
 A random set takes, from each of about 25 bins of mean expression (as score_genes cuts them), as many genes as the
-signature has there, each with the weight of the gene that it stands for. The genes to draw from are the signature's own
-and up to 100 others per bin, chosen at random. If the signature were itself such a draw, each set of this pool would
-have been equally likely; so p = (1 + #{|d| of a random set ≥ |d|})/(N + 1) is valid, whatever the pool (Phipson & Smyth
-2010, 10.2202/1544-6115.1585).
+signature has there, each with the weight and the sign of the gene that it stands for. The genes to draw from are the
+signature's own and up to 100 others per bin, chosen at random. If the signature were itself such a draw, each set of
+this pool would have been equally likely; so p = (1 + #{|d| of a random set ≥ |d|})/(N + 1) is valid, whatever the pool
+(Phipson & Smyth 2010, 10.2202/1544-6115.1585).
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def against_chance(
 ) -> Chance:
     """Compare a signature's separation of two pages with that of random gene sets.
 
-    The score is the (weighted) mean of the genes, whatever the signature is scored by elsewhere; signs of genes
-    (`GeneMatch.signs`) are not used. d does not depend on normalization.
+    The score is the (weighted) mean of the genes with their signs (`GeneMatch.signs`), whatever the signature is scored
+    by elsewhere. d does not depend on normalization.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def against_chance(
     a, b = _sampled(page, against, random)
     if len(a) + len(b) < page.n + against.n:
         notes.append(f"On a random sample of {len(a) + len(b):,} of the {page.n + against.n:,} cells.")
-    genes, weights = _one_per_gene(match)
+    genes, weights, counts = _one_per_gene(match)
     sets, short = _random_sets(genes, expression.stats.mean(expression.n_cells), n_sets, random)
     if short:
         notes.append(f"{short} genes have no other gene of similar expression and stand in every random set.")
@@ -145,14 +145,19 @@ def against_chance(
                 progress((start + share * (stop - start)) / len(every))
 
         total, whole = weighted_sums(
-            expression, every[start:stop], [weights] * (stop - start), cells=cells, progress=part
+            expression,
+            every[start:stop],
+            [weights] * (stop - start),
+            counts=[counts] * (stop - start),
+            cells=cells,
+            progress=part,
         )
         for row in range(stop - start):
             weight = whole[row]
             scores = total[row]
             if not isinstance(weight, float):
                 with np.errstate(invalid="ignore", divide="ignore"):
-                    scores = np.where(weight > 1e-9 * np.abs(weights).sum(), scores / weight, np.nan)
+                    scores = np.where(weight > 1e-9 * np.abs(counts).sum(), scores / weight, np.nan)
             d[start + row] = _d(scores[in_a], scores[in_b])
     if not np.isfinite(d[0]):
         raise InputError("The score has no variance in these pages, so there is nothing to compare.", "Choose others.")
@@ -180,10 +185,11 @@ def expression_bins(means: np.ndarray) -> np.ndarray:
     return bins
 
 
-def _one_per_gene(match: GeneMatch) -> tuple[np.ndarray, np.ndarray]:
-    """Return the different genes, ascending, and the sum of each one's weights."""
+def _one_per_gene(match: GeneMatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the different genes, ascending, and the sums of each one's weights, with signs and without."""
     genes, place = np.unique(match.positions, return_inverse=True)
-    return genes, np.bincount(place, weights=match.weights)
+    signed = match.weights * match.signs
+    return genes, np.bincount(place, weights=signed), np.bincount(place, weights=match.weights)
 
 
 def _random_sets(
