@@ -55,6 +55,15 @@ def test_genes_that_count_against_the_signature_keep_their_signs(viewed, dirty, 
     assert result.random == pytest.approx(d_of(drawn, HALF.cells, rest))
 
 
+def test_the_sets_that_reach_d_are_counted_once_and_names_stay_as_they_are():
+    random = np.array([0.3 - 1e-15, -0.4, 0.1, np.nan])
+    found = chance.Chance(("CD4-T", "NK"), -0.3, random, n_genes=2, seed=0)
+    assert (found.n_reached, found.p_value) == (2, 3 / 5)
+    assert found.sentence.startswith("2 of 4 random sets")
+    assert "CD4-T and NK" in found.sentence
+    assert "between d = −0.3" in found.sentence
+
+
 def test_random_sets_match_the_signature_bin_by_bin():
     rng = np.random.default_rng(0)
     means = rng.gamma(1, 1, 2000)

@@ -43,8 +43,6 @@ class Chance:
         Cohen's d of the signature's mean score, over the cells used.
     random
         (n_sets,) float64: d of each random set; NaN where a set has no variance.
-    p_value
-        Empirical, two-sided: (1 + sets with |d| at least as large)/(1 + sets).
     n_genes
         How many genes each set has.
     seed
@@ -56,23 +54,32 @@ class Chance:
     pages: tuple[str, str]
     d: float
     random: np.ndarray
-    p_value: float
     n_genes: int
     seed: int
     notes: tuple[str, ...] = ()
 
     @property
+    def n_reached(self) -> int:
+        """How many random sets separate the pages at least as strongly: with |d| at least as large, to 12 digits."""
+        return int((np.abs(self.random) >= abs(self.d) * (1 - 1e-12)).sum())
+
+    @property
+    def p_value(self) -> float:
+        """Empirical, two-sided: (1 + `n_reached`)/(1 + sets)."""
+        return (1 + self.n_reached) / (1 + len(self.random))
+
+    @property
     def sentence(self) -> str:
         """How many random sets reach the signature's |d|, and where 95 % of them lie, in words."""
         valid = self.random[np.isfinite(self.random)]
-        above = int((np.abs(valid) >= abs(self.d)).sum())
-        low, high = (float(q) for q in np.quantile(valid, [0.025, 0.975])) if len(valid) else (math.nan, math.nan)
+        ends = np.quantile(valid, [0.025, 0.975]) if len(valid) else (math.nan, math.nan)
+        low, high = (f"{end:.2f}".replace("-", "−") for end in ends)
         genes = "1 gene" if self.n_genes == 1 else f"{self.n_genes:,} genes"
         sets = f"{len(self.random):,} random sets of {genes} of similar expression"
         return (
-            f"{above:,} of {sets} separate {self.pages[0]} and {self.pages[1]} at least as strongly "
+            f"{self.n_reached:,} of {sets} separate {self.pages[0]} and {self.pages[1]} at least as strongly "
             f"(|d| ≥ {abs(self.d):.2f}; empirical p = {self.p_value:.2g}). "
-            f"95 % of them lie between d = {low:.2f} and {high:.2f}.".replace("-", "−")
+            f"95 % of them lie between d = {low} and {high}."
         )
 
 
@@ -161,13 +168,10 @@ def against_chance(
             d[start + row] = _d(scores[in_a], scores[in_b])
     if not np.isfinite(d[0]):
         raise InputError("The score has no variance in these pages, so there is nothing to compare.", "Choose others.")
-    drawn = d[1:]
-    reached = int((np.abs(drawn) >= abs(d[0]) * (1 - 1e-12)).sum())
     return Chance(
         pages=(page.name, against.name),
         d=float(d[0]),
-        random=drawn,
-        p_value=(1 + reached) / (1 + n_sets),
+        random=d[1:],
         n_genes=len(genes),
         seed=seed,
         notes=tuple(notes),
