@@ -19,7 +19,6 @@ from cellucid_core.serving import (
     COOKIE,
     arrive_signed_in,
     browser_owner,
-    carry_over,
     download_address,
     drop_way,
     find_way,
@@ -58,6 +57,11 @@ pytestmark = pytest.mark.usefixtures("each_database")
 BEFORE, AFTER, LATER = "b" * 43, "a" * 43, "l" * 43
 ME = browser_owner(fingerprint(BEFORE))
 ADA, BOB = f"user-{'a' * 64}", f"user-{'b' * 64}"
+
+
+def carry_over(source, target):
+    with writing() as connection:
+        return pass_on(connection, source, target)
 
 
 @pytest.fixture(autouse=True)
