@@ -30,6 +30,7 @@ from cellucid_core.signature import (
     MethodOptions,
     Normalization,
     SignatureRun,
+    joined_column,
     run_signature,
     write_csv,
 )
@@ -501,9 +502,10 @@ def score(
     rest_of
         A category to compare with all other cells.
     sample
-        Column of donors or samples, the unit of replication: tests by sample come first.
+        Column of donors or samples, the unit of replication: tests by sample come first. None: the column that names
+        the samples that were opened as one dataset, unless these are compared. An empty text: no such column.
     split
-        A second column, with 2 to 8 values, which are compared within each page.
+        A second column, with 2 to 8 values, which are compared within each page; needs pages.
     normalize
         ``none``, ``zscore`` or ``minmax``, over all pages together.
     repeats
@@ -550,14 +552,15 @@ def score(
     if not 0 <= random_state < _MOST_SEED:
         raise InputError(f"The seed cannot be {random_state}.", "Use a whole number from 0 to 4294967295.")
     view = open(data, layer=layer, use_raw=use_raw)
+    compared = _pages(view, groupby, [pages] if isinstance(pages, str) else pages, rest_of)
     run = run_signature(
         view,
         gene_list if isinstance(gene_list, (str, GeneSet)) else list(gene_list),
         method=method,
         normalize=normalize,
         repeats=repeats,
-        pages=_pages(view, groupby, [pages] if isinstance(pages, str) else pages, rest_of),
-        sample_key=sample,
+        pages=compared,
+        sample_key=joined_column(view, compared) if sample is None else sample or None,
         split_key=split,
         p_adjust=p_adjust,
         seed=random_state,

@@ -161,6 +161,25 @@ def test_several_files_become_one_dataset():
     assert cc.open(["demo"]).n_cells == 700
 
 
+def test_joined_samples_are_the_replicates_unless_they_are_compared():
+    several = cc.open({name: make_adata(40, 8, seed=seed) for seed, name in enumerate(["one", "two", "three"])})
+    by_type = cc.score(several, ["GENE1"], groupby="cell_type")
+    assert by_type.run.sample_key == "sample"
+    assert by_type.tests["unit"][0] == "sample"
+    assert cc.score(several, ["GENE1"], groupby="sample").run.sample_key is None
+    without = cc.score(several, ["GENE1"], groupby="cell_type", sample="")
+    assert without.run.sample_key is None
+    assert "sample=''" in api_code(several, without.run)
+    assert "sample='sample'" in api_code(several, by_type.run)
+    assert "sample=" not in api_code(cc.open("demo"), cc.score("demo", ["CD3D"]).run)
+    assert cc.score(several, ["GENE1"], groupby="sample", rest_of="two").run.sample_key is None
+
+
+def test_a_split_without_pages_is_refused():
+    with pytest.raises(InputError, match="compared within pages"):
+        cc.score("demo", ["CD3D"], split="phase")
+
+
 def test_the_version_comes_from_one_place():
     assert cc.__version__.count(".") == 2
 

@@ -6,7 +6,6 @@ from cellucid_core.cell_pages.against import uniquely_named, with_rest
 from cellucid_core.cell_pages.algebra import Operation, combine
 from cellucid_core.cell_pages.from_column import choose_pages, group_colors, pages_from_column
 from cellucid_core.cell_pages.from_drawing import (
-    Area,
     Box,
     Lasso,
     cells_inside,
@@ -33,7 +32,6 @@ __all__ = [
     "MAX_FILE",
     "MAX_SAVED",
     "REST_COLOR",
-    "Area",
     "Box",
     "Lasso",
     "MadePages",

@@ -29,7 +29,7 @@ from cellucid_core.charts.evidence import (
     contribution_bars,
     library_trend,
 )
-from cellucid_core.charts.image import MIME, FigureStyle, Ground, ImageKind, chart_image, titles
+from cellucid_core.charts.image import MIME, FigureStyle, Ground, chart_image, titles
 from cellucid_core.charts.layout import SCREEN, Room
 from cellucid_core.charts.library_charts import (
     FRONT_CAPTION,
@@ -77,7 +77,6 @@ __all__ = [
     "Cloud",
     "FigureStyle",
     "Ground",
-    "ImageKind",
     "Room",
     "board_height",
     "box",

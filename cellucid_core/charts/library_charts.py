@@ -13,7 +13,7 @@ from cellucid_core.cell_pages import palette
 from cellucid_core.charts.layout import inline
 
 TREE_CAPTION = (
-    "Each box is a cell type with its cells; boxes to its right are the types that most of its cells have there"
+    "Each box is a cell type with its cells; to its right are the types of the next level most of whose cells it holds"
 )
 FRONT_CAPTION = "Each point is a set of genes that no other beats in both; the marked one gives the DEGs"
 

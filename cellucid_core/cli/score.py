@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     """
     from cellucid_core.cell_pages import choose_pages
     from cellucid_core.genes import gene_set_argument, read_gene_sets
-    from cellucid_core.signature import run_signature, write_csv
+    from cellucid_core.signature import joined_column, run_signature, write_csv
     from cellucid_core.signature.reporting import split_sentence, split_table, tests_table
 
     _check_files(options)
@@ -89,8 +89,6 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         pages = choose_pages(view, options.group_by, names(options.pages), options.rest_of)
     elif options.pages is not None or options.rest_of is not None:
         raise InputError("--pages and --rest-of name categories of a column.", "Add --group-by COLUMN.")
-    elif options.split is not None:
-        raise InputError("--split compares values within pages.", "Add --group-by COLUMN.")
     if sets is not None:
         return _score_sets(view, sets, pages, options)
     run = run_signature(
@@ -100,7 +98,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         normalize=options.normalize,
         repeats=options.repeats,
         pages=pages,
-        sample_key=_replicates(view, options),
+        sample_key=options.replicates or joined_column(view, pages),
         split_key=options.split,
         seed=options.seed,
         options=_method_options(options),
@@ -145,12 +143,6 @@ def _method_options(options: argparse.Namespace) -> MethodOptions:
 
     names = ("max_rank", "top_share", "ctrl_size", "n_bins")
     return MethodOptions(**{name: getattr(options, name) for name in names if getattr(options, name) is not None})
-
-
-def _replicates(view: Any, options: argparse.Namespace) -> str | None:
-    """Return the column of donors or samples: the requested one, else that of the joined samples, if not compared."""
-    column = options.replicates or view.dataset.sample_column or None
-    return None if options.replicates is None and column == options.group_by else column
 
 
 def _score_sets(view: Any, sets: Any, pages: Any, options: argparse.Namespace) -> tuple[int, dict[str, Any]]:

@@ -5,7 +5,7 @@ Everything that belongs together is written in one transaction (`writing`), so t
 
 from __future__ import annotations
 
-from cellucid_core.database.connecting import DatabaseRefused, close_databases, database_url, reading, writing
+from cellucid_core.database.connecting import DatabaseRefused, close_databases, reading, writing
 from cellucid_core.database.owners import owner_mark
 from cellucid_core.database.servers import forget_dead_servers, leave, living_servers, this_server
 from cellucid_core.database.statements import one_at_a_time, pass_rows, upsert
@@ -25,7 +25,6 @@ __all__ = [
     "DatabaseRefused",
     "browsers",
     "close_databases",
-    "database_url",
     "downloads",
     "ended_sign_ins",
     "entry_owners",

@@ -21,7 +21,7 @@ from cellucid_core.dataset.mapping import (
     is_vector_field,
 )
 from cellucid_core.dataset.model import Dataset
-from cellucid_core.dataset.opening import DEMO, DatasetSource, Openable, joined_name, open_dataset, sample_names
+from cellucid_core.dataset.opening import DEMO, DatasetSource, Openable, joined_name, open_dataset
 from cellucid_core.dataset.parts import Join, Part
 from cellucid_core.dataset.scale import LINEAR, SAMPLE_CELLS, MatrixScale, scale_of
 from cellucid_core.dataset.transposed import Turn
@@ -63,6 +63,5 @@ __all__ = [
     "natural_kind",
     "open_dataset",
     "over_genes",
-    "sample_names",
     "scale_of",
 ]

@@ -10,11 +10,9 @@ identity; beneath them `quantize` and `compress` turn arrays into bytes, `sink` 
 from __future__ import annotations
 
 from cellucid_core.callable_package import make_callable
-from cellucid_core.export.cautions import Caution
 from cellucid_core.export.chosen_genes import ChosenGenes, choose_genes
 from cellucid_core.export.collections import (
     Collection,
-    Member,
     add_to_root,
     read_root,
     remove_from_root,
@@ -32,7 +30,6 @@ from cellucid_core.export.settings import (
     FORMATS,
     ExportSettings,
     Format,
-    available_threads,
     controls,
     options,
     parse_bits,
@@ -45,7 +42,6 @@ __all__ = [
     "FORMATS",
     "Again",
     "Artefact",
-    "Caution",
     "ChosenGenes",
     "Collection",
     "ExportPlan",
@@ -54,12 +50,10 @@ __all__ = [
     "ExportSettings",
     "Format",
     "GeneChoice",
-    "Member",
     "Planner",
     "Preset",
     "VerifyReport",
     "add_to_root",
-    "available_threads",
     "choose_genes",
     "controls",
     "do_again",

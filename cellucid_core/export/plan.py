@@ -147,7 +147,7 @@ class Planner:
             tuple(item for item in artefacts if item.files or item.raw_bytes),
             genes,
             seconds_in_all(artefacts, settings.threads) if settings.format == "compact" else seconds,
-            (*genes.warnings, *name_warnings(view, genes.ids)),
+            (*genes.warnings, *(name_warnings(view, genes.ids) if settings.format == "compact" else ())),
             (),
             why,
         )

@@ -7,7 +7,7 @@ every page, in an export and on the command line; its rules are in `gene_file`.
 from __future__ import annotations
 
 from cellucid_core.genes.gene_file import MAX_BYTES
-from cellucid_core.genes.gene_ids import GeneIds, Proposal
+from cellucid_core.genes.gene_ids import GeneIds
 from cellucid_core.genes.gene_list import parse_genes, understand_genes, understand_names
 from cellucid_core.genes.gene_sets import (
     GeneSet,
@@ -15,7 +15,6 @@ from cellucid_core.genes.gene_sets import (
     gene_file_genes,
     read_gene_file,
     read_gene_sets,
-    read_gene_table,
     read_gmt,
 )
 from cellucid_core.genes.matching import SIGNS, GeneMatch, match_genes
@@ -41,7 +40,6 @@ __all__ = [
     "GeneMatch",
     "GeneSet",
     "GeneSets",
-    "Proposal",
     "ReadySet",
     "gene_file_genes",
     "gene_set_argument",
@@ -53,7 +51,6 @@ __all__ = [
     "parse_genes",
     "read_gene_file",
     "read_gene_sets",
-    "read_gene_table",
     "read_gmt",
     "ready_set",
     "ready_sets",

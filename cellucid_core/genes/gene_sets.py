@@ -2,8 +2,7 @@
 
 The rules of `gene_file` say what the genes of a file are; here they get names and weights.
 
-Notes say what was left out: sets without genes in any file, and in GMT files and tables of one set also lines, with
-their numbers. Rows without a set, a gene or a weight in a table of several sets are left out without a note.
+Notes say what was left out: sets without genes, and lines, rows, columns or entries that hold no set, gene or weight.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from cellucid_core.genes.gene_file import (
     plain_text,
     read_rows,
 )
-from cellucid_core.genes.set_files import RawSet, gmx_sets, grp_sets, json_sets, sets_of_rows, table_sets
+from cellucid_core.genes.set_files import RawSets, gmx_sets, grp_sets, json_sets, sets_of_rows, table_sets
 from cellucid_core.names import listed, unique
 from cellucid_core.spreadsheet import is_workbook, workbook_rows
 
@@ -195,7 +194,7 @@ def _other_sets(text: str, name: str) -> GeneSets | None:
     if suffix == ".gmx":
         return _made(gmx_sets(text), name)
     if suffix == ".grp":
-        return _made(grp_sets(text, name), name)
+        return _made((grp_sets(text, name), []), name)
     found = table_sets(text)
     return None if found is None else _made(found, name)
 
@@ -220,8 +219,9 @@ def _workbook(content: bytes, name: str) -> GeneSets:
     return GeneSets(*_named_apart(signatures, notes))
 
 
-def _made(found: list[RawSet], name: str) -> GeneSets:
+def _made(read: RawSets, name: str) -> GeneSets:
     """Make sets of what was read; a note names empty sets, which are left out."""
+    found, notes = read
     empty = [title for title, genes, _, _ in found if not genes]
     signatures = [
         GeneSet(title, tuple(genes), None if weights is None else tuple(weights), description)
@@ -230,7 +230,7 @@ def _made(found: list[RawSet], name: str) -> GeneSets:
     ]
     if not signatures:
         raise InputError(f"{name} holds no genes.", "Give one gene per line, or a set and a gene per row.")
-    notes = [f"{len(empty):,} without genes left out: {listed(empty)}."] if empty else []
+    notes = [*notes, f"{len(empty):,} without genes left out: {listed(empty)}."] if empty else notes
     return GeneSets(*_named_apart(signatures, notes))
 
 

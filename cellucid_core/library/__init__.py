@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from cellucid_core.library.build import BuildSettings, build_signature
 from cellucid_core.library.bulk import Bulk, BulkCheck, check_bulk, read_bulk
-from cellucid_core.library.compare import Comparison, compare_types
-from cellucid_core.library.deconvolution import Deconvolution, Logged, Method, deconvolve
+from cellucid_core.library.compare import compare_types
+from cellucid_core.library.deconvolution import Logged, Method, deconvolve
 from cellucid_core.library.entries import (
     Entry,
     add_entry,
@@ -19,18 +19,15 @@ from cellucid_core.library.entries import (
     list_entries,
     pass_entries,
 )
-from cellucid_core.library.formats import SUFFIXES, read_signature, write_signature
+from cellucid_core.library.formats import read_signature, write_signature
 from cellucid_core.library.levels import read_labels
 from cellucid_core.library.model import Level, Signature
 from cellucid_core.library.specific_genes import centroid_correlation, specific_genes, type_degs
 
 __all__ = [
-    "SUFFIXES",
     "BuildSettings",
     "Bulk",
     "BulkCheck",
-    "Comparison",
-    "Deconvolution",
     "Entry",
     "Level",
     "Logged",

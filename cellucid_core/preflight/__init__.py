@@ -8,7 +8,7 @@ from __future__ import annotations
 from cellucid_core.callable_package import make_callable
 from cellucid_core.preflight.check import RULES, preflight, require_ready
 from cellucid_core.preflight.columns import column_table
-from cellucid_core.preflight.finding import Finding, Light, PreflightReport, Scope, Severity
+from cellucid_core.preflight.finding import Finding, PreflightReport, Scope
 from cellucid_core.preflight.fixing import ALL, apply_fixes, fix_all, overrule
 from cellucid_core.preflight.report import report_json
 
@@ -16,10 +16,8 @@ __all__ = [
     "ALL",
     "RULES",
     "Finding",
-    "Light",
     "PreflightReport",
     "Scope",
-    "Severity",
     "apply_fixes",
     "column_table",
     "fix_all",

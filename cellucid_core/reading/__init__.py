@@ -23,7 +23,7 @@ from cellucid_core.reading.matrix import BLOCK_BYTES, FileMatrix, Layout, count_
 from cellucid_core.reading.remote import RemoteFile, is_remote
 from cellucid_core.reading.rewriting import as_categories
 from cellucid_core.reading.sample_files import Container, chosen_samples, place_sample, samples_of
-from cellucid_core.reading.samples import Sample, find_samples, is_matrix_market
+from cellucid_core.reading.samples import Sample, is_matrix_market
 from cellucid_core.reading.source import Source
 
 __all__ = [
@@ -48,7 +48,6 @@ __all__ = [
     "count_into",
     "demo_file",
     "exact_float",
-    "find_samples",
     "first_line",
     "gunzip",
     "is_adata",

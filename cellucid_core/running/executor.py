@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
@@ -49,6 +49,10 @@ class Executor(Protocol):
         ...
 
 
+class _NotWantedError(InputError):
+    """A call was given up."""
+
+
 class Local:
     """Runs calls in threads of this process.
 
@@ -71,7 +75,7 @@ class Local:
 
         def say(number: int, share: float) -> None:
             if self._left.is_set():
-                raise InputError("This is not wanted any more.", "Start it again.")
+                raise _NotWantedError("This is not wanted any more.", "Start it again.")
             with lock:
                 shares[number] = share
                 if progress is not None:
@@ -81,8 +85,10 @@ class Local:
             tasks = {pool.submit(function, *call, partial(say, number)): number for number, call in enumerate(calls)}
             try:
                 for task in as_completed(tasks):
-                    if task.exception() is not None:  # of several errors, that of the first call is raised
-                        raise next(filter(None, (one.exception() for one in tasks)))
+                    if task.exception() is not None:
+                        self.cancel()
+                        pool.shutdown(cancel_futures=True)
+                        raise _first_error(list(tasks))
                     yield tasks.pop(task), task.result()  # popped, so that results are not kept
             except BaseException:
                 self.cancel()
@@ -96,3 +102,9 @@ class Local:
 
     def close(self) -> None:
         """See `Executor.close`."""
+
+
+def _first_error(ended: Sequence[Future[Any]]) -> BaseException:
+    """Return the error of the first call that has one of its own rather than one of being given up."""
+    errors = [error for task in ended if not task.cancelled() and (error := task.exception()) is not None]
+    return next((error for error in errors if not isinstance(error, _NotWantedError)), errors[0])

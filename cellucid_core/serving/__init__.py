@@ -7,12 +7,12 @@ sign-in are packages of their own.
 from __future__ import annotations
 
 from cellucid_core.serving.browser_cookie import COOKIE, browser_of, fingerprint
-from cellucid_core.serving.claiming import Carried, carry_over, hand_back
+from cellucid_core.serving.claiming import Carried, hand_back
 from cellucid_core.serving.downloads import download_address, offer_download
 from cellucid_core.serving.kept_uploads import pack_uploads, take_upload, upload_suffix
 from cellucid_core.serving.logs import log_error, start_logging
 from cellucid_core.serving.routing import middleware, routes, upload_address
-from cellucid_core.serving.server_folders import ServerFile, data_roots, server_files, server_path
+from cellucid_core.serving.server_folders import data_roots, server_files, server_path
 from cellucid_core.serving.sign_in import (
     SignIn,
     browser_owner,
@@ -30,12 +30,10 @@ from cellucid_core.serving.way_in import arrive_signed_in, drop_way, find_way, n
 __all__ = [
     "COOKIE",
     "Carried",
-    "ServerFile",
     "SignIn",
     "arrive_signed_in",
     "browser_of",
     "browser_owner",
-    "carry_over",
     "check_auth_section",
     "data_roots",
     "download_address",

@@ -43,16 +43,8 @@ class Carried:
         return bool(self.workspaces or self.entries or self.jobs or self.uploads or self.links)
 
 
-def carry_over(source: str, target: str) -> Carried:
-    """Give everything that one owner has to another; if that fails, nothing is given.
-
-    The target then has used the source's workspaces last. Finished exports and collections belong to workspaces and go
-    with them; files of uploads stay where they are.
-
-    Parameters
-    ----------
-    source, target
-        ``browser-…`` or ``user-…``.
+def hand_back(carried: Carried) -> Carried:
+    """Give back what `pass_on` gave, and nothing else; what was deleted since stays deleted.
 
     Raises
     ------
@@ -60,17 +52,24 @@ def carry_over(source: str, target: str) -> Carried:
         If the database cannot be written.
     """
     with writing() as connection:
-        return pass_on(connection, source, target)
-
-
-def hand_back(carried: Carried) -> Carried:
-    """Give back what `carry_over` gave, and nothing else; what was deleted since stays deleted; raises as that does."""
-    with writing() as connection:
         return pass_on(connection, carried.target, carried.source, carried)
 
 
 def pass_on(connection: Connection, source: str, target: str, only: Carried | None = None) -> Carried:
-    """Do what `carry_over` does within a transaction; with `only`, give nothing but what that lists."""
+    """Give everything that one owner has to another, within a transaction.
+
+    The target then has used the source's workspaces last. Finished exports and collections belong to workspaces and go
+    with them; files of uploads stay where they are.
+
+    Parameters
+    ----------
+    connection
+        The transaction.
+    source, target
+        ``browser-…`` or ``user-…``.
+    only
+        Give nothing but what this lists.
+    """
     if source == target:
         return Carried(source, target)
     one_at_a_time(connection, HEIRS)

@@ -43,7 +43,15 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class TooLarge(InputError):
-    """More than the limit, the quota or the disk allows."""
+    """More than the limit, the quota or the disk allows, or than was announced."""
+
+
+class NoRoom(TooLarge):
+    """More than the disk allows."""
+
+
+class ChecksumMismatch(ValueError):
+    """What was written differs from what was sent."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +200,7 @@ def begin_upload(name: str, size: int, browser: str) -> str:
 
 def _require_room(size: int, name: str, settings: Configuration) -> None:
     if size + settings.free_space > shutil.disk_usage(_folder()).free:
-        raise TooLarge(
+        raise NoRoom(
             f"The server's disk has no room for {name}.", "Ask its operator to free some space, or try again later."
         )
 
@@ -225,7 +233,7 @@ class Growing:
     ------
     InputError
         If its file is gone.
-    TooLarge
+    NoRoom
         If the disk is full.
     """
 
@@ -247,7 +255,7 @@ class Growing:
         Raises
         ------
         TooLarge
-            If there are more than were announced, or the disk is full.
+            If there are more than were announced, or (`NoRoom`) the disk is full.
         """
         if self._upload.offset + self._written + len(piece) > self._upload.size:
             raise TooLarge(f"{self._upload.name} is longer than announced.", "Upload it again.")
@@ -257,7 +265,7 @@ class Growing:
             while view:
                 view = view[self._file.write(view) :]
         except OSError as error:
-            raise TooLarge(
+            raise NoRoom(
                 f"The server's disk has no room for the rest of {self._upload.name} ({os.strerror(error.errno or 0)}).",
                 "Ask its operator to free some space; the upload goes on where it stopped.",
             ) from error
@@ -273,13 +281,13 @@ class Growing:
 
         Raises
         ------
-        ValueError
+        ChecksumMismatch
             If they have another SHA-256; none of them is trusted then.
         InputError
             If the upload was cancelled, or another server went on with it.
         """
         if digest is not None and not secrets.compare_digest(self._hash.digest(), digest):
-            raise ValueError("checksum mismatch")
+            raise ChecksumMismatch("checksum mismatch")
         upload = replace(self._upload, offset=self._upload.offset + self._written, changed=time.time())
         if upload.offset == upload.size:
             os.fsync(self._file.fileno())

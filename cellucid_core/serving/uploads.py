@@ -19,7 +19,9 @@ from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import InputError, WorkRefused
 from cellucid_core.serving.browser_cookie import browser_of
 from cellucid_core.serving.incoming import (
+    ChecksumMismatch,
     Growing,
+    NoRoom,
     TooLarge,
     Upload,
     begin_upload,
@@ -89,13 +91,12 @@ async def grow(request: Request) -> Response:
             return _answer(409, _progress(upload))
         return _answer(204, _progress(await _receive(request, token, upload)))
     except TooLarge as error:
-        return _sentence(413 if "longer" in error.what else 507, error.what, error.fix)
+        return _sentence(507 if isinstance(error, NoRoom) else 413, error.what, error.fix)
     except InputError as error:
         return _sentence(410, error.what, error.fix)
     except ValueError as error:
-        return _sentence(
-            460 if "mismatch" in str(error) else 400, "A piece was damaged on its way.", "It is sent again."
-        )
+        status = 460 if isinstance(error, ChecksumMismatch) else 400
+        return _sentence(status, "A piece was damaged on its way.", "It is sent again.")
     except (ClientDisconnect, TimeoutError):
         return _answer(408)
     finally:

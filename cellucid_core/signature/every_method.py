@@ -139,6 +139,8 @@ def _sentence(highest: dict[str, str], asked: str) -> str:
     page = highest.get(asked) or next(iter(highest.values()))
     agree = [label for label, found in highest.items() if found == page]
     others = [f"{label} puts {found} highest" for label, found in highest.items() if found != page]
+    if len(highest) == 1:
+        return f"Only {agree[0]} has a score that varies; it puts {page} highest."
     if not others:
         return f"All {len(highest)} methods put {page} highest."
     return f"{len(agree)} of {len(highest)} methods put {page} highest; {listed(others, 4)}."

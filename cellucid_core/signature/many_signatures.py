@@ -180,7 +180,7 @@ def pages_of_highest(view: View, many: ManySignatures, *, standardized: bool = T
     Returns
     -------
     MadePages
-        Pages without cells are left out; a note says how many cells are in no page.
+        Pages without cells are left out; notes say how many cells are in no page, and why.
 
     Raises
     ------
@@ -213,5 +213,9 @@ def pages_of_highest(view: View, many: ManySignatures, *, standardized: bool = T
         for row in range(len(names))
         if (which == row).any()
     ]
-    tied = int((which < 0).sum())
-    return MadePages(pages, [f"{tied:,} cells are in no page: two signatures are alike there."] if tied else [])
+    tied, unscored = (int(((which < 0) & (np.isfinite(best) == has)).sum()) for has in (True, False))
+    notes = [f"{tied:,} cells are in no page: two signatures are alike there."] if tied else []
+    if unscored:
+        one = "signature that varies" if standardized else "signature"
+        notes.append(f"{unscored:,} cells are in no page: no {one} has a score there.")
+    return MadePages(pages, notes)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cellucid_core.cell_pages import Page
+from cellucid_core.errors import InputError
 from cellucid_core.genes import GeneMatch, GeneSet
 from cellucid_core.signature.reporting import cautions, headline, scores_table
 from cellucid_core.signature.scoring import (
@@ -216,7 +217,7 @@ def run_signature(
     sample_key
         An obs column of samples or donors; tests by sample then come first.
     split_key
-        A second obs column with 2 to 8 values, which are compared within each page.
+        A second obs column with 2 to 8 values, which are compared within each page; needs pages.
     p_adjust
         ``bh`` or ``holm``.
     replaced
@@ -236,8 +237,13 @@ def run_signature(
     InputError
         There is no expression matrix; no genes were given, or none was found (the message names proposals); the method,
         the normalization or a column is unknown; the method refuses its options or weights (see `score_cells`); or
-        `split_key` has too few or too many values.
+        `split_key` has too few or too many values, or comes without pages.
     """
+    if split_key is not None and not pages:
+        raise InputError(
+            f"The values of {split_key!r} are compared within pages, and there are none.",
+            "Name a column that makes the pages, too (groupby, --group-by).",
+        )
     expression = need_expression(view)
     signed = method == "ucell"
     match = match_in_view(view, genes, repeats=repeats, signed=signed, replaced=replaced)

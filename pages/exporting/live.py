@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from cellucid_core.configuration import format_size, read_configuration
+from cellucid_core.configuration import format_duration, format_size, read_configuration
 from cellucid_core.dataset import View
 from cellucid_core.errors import CellucidError
 from cellucid_core.export import ExportSettings
@@ -18,7 +18,7 @@ from pages.exporting.result import settings_mark
 from pages.session.jobs import follow, is_news, latest, my_job, told
 from pages.session.keeping import keeper
 from pages.session.owner import owner, who_may
-from pages.session.state import counted, dataset_source, in_time, literal, show_error, workspace
+from pages.session.state import counted, dataset_source, literal, show_error, workspace
 
 _JOB, _ADDRESSES = "live_jobs", "live_addresses"
 #: Settings of the page that a live link takes over.
@@ -104,10 +104,10 @@ def _show(link: LiveLink) -> None:
     with st.container(border=True):
         left, right = st.columns([5, 3], vertical_alignment="center")
         words = [f"**{literal(link.dataset.name)}**", counted(link.dataset.n_cells, "cell")]
-        words.append(f"read {link.reads:,} times, {format_size(link.sent)}" if link.reads else "not read yet")
+        words.append(f"read {counted(link.reads, 'time')}, {format_size(link.sent)}" if link.reads else "not read yet")
         if link.last:
             words.append(f"last {_ago(link.last)}")
-        words.append(f"ends in {in_time(link.ends - time.time())}" if link.ends else "")
+        words.append(f"ends in {_about(link.ends - time.time())}" if link.ends else "")
         left.markdown(" · ".join(word for word in words if word))
         right.button(
             "Withdraw", key=f"withdraw {link.key}", icon=":material/link_off:", on_click=_withdraw, args=(link.key,)
@@ -139,7 +139,13 @@ def _whole(path: str) -> str:
 
 def _ago(moment: float) -> str:
     seconds = time.time() - moment
-    return "just now" if seconds < 60 else f"{in_time(seconds)} ago"
+    return "just now" if seconds < 60 else f"{_about(seconds)} ago"
+
+
+def _about(seconds: float) -> str:
+    """Return seconds in whole days from two days on, in hours from two hours on, else in minutes, at least one."""
+    size = next((size for size in (86400, 3600) if seconds >= 2 * size), 60)
+    return format_duration(max(1, round(seconds / size)) * size)
 
 
 @who_may

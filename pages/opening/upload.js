@@ -67,6 +67,7 @@ class Transfer {
         if (this.state === "cancelled") return;
         lost ??= Date.now();
         if (error instanceof Refused || Date.now() - lost > GIVE_UP_AFTER * 1000) {
+          this.giveBack();
           this.refused = error instanceof Refused ? error : new Refused("The server cannot be reached.", "Try again.");
           this.change("failed", this.refused.message);
           return;
@@ -208,6 +209,13 @@ class Transfer {
     this.request?.abort();
     this.forget();
     if (this.location) this.send("DELETE", this.location).catch(() => {});
+    this.giveBack();
+  }
+
+  // The files that were sent before this one are of no use without it.
+  giveBack() {
+    const address = this.address.replace(/\/$/, "");
+    for (const token of this.earlier) this.send("DELETE", `${address}/${token}`).catch(() => {});
   }
 }
 

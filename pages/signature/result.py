@@ -216,7 +216,9 @@ def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
         hide_index=True,
         width="stretch",
         column_config={
-            "weight": None if not run.match.weighted else st.column_config.NumberColumn(format="%.3g"),
+            "weight": None
+            if not (run.match.weighted or run.match.signed)
+            else st.column_config.NumberColumn(format="%.3g"),
             "mean": st.column_config.NumberColumn(format="%.3g"),
             "share": st.column_config.NumberColumn("cells above 0", format="%.1f %%"),
             "correlation": st.column_config.NumberColumn(
@@ -352,7 +354,7 @@ def show_chance(view: View, run: SignatureRun, key: Hashable) -> None:
             bar.empty()
     found = known("signature chance", slot)
     random = found.random[np.isfinite(found.random)]
-    beyond = float(np.mean(np.abs(random) >= abs(found.d))) if len(random) else 0.0
+    beyond = found.n_reached / max(len(random), 1)
     st.markdown(
         f"**d = {found.d:.2f}** between {literal(found.pages[0])} and {literal(found.pages[1])}; "
         f"{beyond:.1%} of {len(random):,} random sets of {counted(found.n_genes, 'gene')} separate them as much "

@@ -47,7 +47,8 @@ def make_centroids() -> np.ndarray:
 
 def search(peer: str | None, generations: int, peer_generations: int, seeds: int) -> None:
     """Run both searches and print times and hypervolumes."""
-    from cellucid_core.library.marker_genes import find_markers, hypervolume
+    from cellucid_core.library.marker_genes import find_markers
+    from tests.library.fronts import hypervolume
 
     centroids = make_centroids()
     with tempfile.TemporaryDirectory() as folder:

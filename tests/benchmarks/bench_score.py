@@ -105,7 +105,7 @@ def million() -> None:
     from cellucid_core.cell_pages import Page
     from cellucid_core.charts import violin
     from cellucid_core.signature import summarize
-    from cellucid_core.signature.statistics import compare
+    from tests.signature.comparing import compare
 
     rng = np.random.default_rng(0)
     scores = [rng.normal(i / 20, 1, 50_000) for i in range(20)]

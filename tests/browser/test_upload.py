@@ -82,6 +82,16 @@ def test_cancel_frees_the_box_and_the_disk(page, slow, large, home):
     wait_until(page, lambda: not incoming(home))
 
 
+def test_cancel_gives_back_the_files_that_were_sent_before(page, slow, large, home, tmp_path):
+    small = tmp_path / "small.h5ad"
+    make_adata(20, 5).write_h5ad(small)
+    page.get_by_test_id(PICKER).set_input_files([small, large])
+    wait_for_a_piece(page, home, slow)
+    assert len(incoming(home)) == 2
+    page.get_by_role("button", name="Cancel").click()
+    wait_until(page, lambda: not incoming(home))
+
+
 def test_after_a_reload_the_same_file_goes_on(page, slow, large, home):
     page.get_by_test_id(PICKER).set_input_files(large)
     wait_for_a_piece(page, home, slow)

@@ -48,4 +48,5 @@ def test_tree_gives_every_type_a_place_of_its_own():
     assert lines == 4  # CD4 (with its one kind), CD8, B, and the stray
     place = {box["type"]: (round(box["top"]), round(box["bottom"])) for box in boxes}
     assert place == {"CD4 naive": (0, 1), "CD4": (0, 1), "CD8": (1, 2), "T": (0, 2), "B": (2, 3), "stray": (3, 4)}
+    assert "to its right are the types of the next level most of whose cells it holds" in charts.TREE_CAPTION
     assert json.dumps(charts.level_tree([(name, dict.fromkeys(HOSTILE, 1)) for name in HOSTILE[:2]], {}).to_dict())

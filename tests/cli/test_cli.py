@@ -453,7 +453,9 @@ def test_values_within_pages(command, tmp_path):
     assert result["split"]["values"] == ["G1", "G2M", "S"]
     assert "phase within each page" in (tmp_path / "a").read_text(encoding="utf-8")
     assert "split" not in command(*options)[1]
-    assert command("score", "demo", "--genes", "CD3D", "--split", "phase")[0] == 2
+    status, _, err = command("score", "demo", "--genes", "CD3D", "--split", "phase")
+    assert status == 2
+    assert "compared within pages" in err
     assert command("score", "demo", "--genes", "CD3D", "--group-by", "phase", "--split", "bulk_labels")[0] == 2
 
 

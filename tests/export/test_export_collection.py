@@ -72,6 +72,25 @@ def edit(path, **changes):
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+def _denied(*_, **__):
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_folder_that_cannot_be_read_is_a_sentence(root, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("os.open", _denied)
+        with pytest.raises(InputError, match=r"root cannot be read \(Permission denied\)"):
+            write_datasets(root)
+    with monkeypatch.context() as patch:
+        patch.setattr("cellucid_core.export.collections.collection_zip._files", _denied)
+        with pytest.raises(InputError, match=r"root cannot be read \(Permission denied\)"):
+            zip_root(root, tmp_path / "all.zip")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", _denied)
+        with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)"):
+            verify(root / "datasets.json")
+
+
 def test_the_list_is_as_specified(root):
     """In the order of adding; each entry with the members of the specification, in its order."""
     found = listed(root)

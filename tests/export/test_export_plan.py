@@ -33,6 +33,13 @@ def uneven_view(n_cells=40_000, n_genes=60, **changes):
     return small_view(**{**given, **changes})
 
 
+@pytest.mark.parametrize(("form", "warned"), [("compact", True), ("h5ad", False), ("zarr.zip", False)])
+def test_names_that_windows_reserves_matter_only_where_they_are_files(form, warned):
+    view = small_view(n_cells=60, n_genes=2, genes=["CON", "CD4"], vectors={})
+    warnings = plan(view, ExportSettings(format=form)).warnings
+    assert any("Windows cannot store" in warning for warning in warnings) == warned
+
+
 @pytest.fixture(scope="module")
 def uneven():
     return uneven_view()

@@ -520,6 +520,24 @@ def test_the_plan_foresees_the_size(demo_view, tmp_path, kind):
     assert seconds > 0
 
 
+def test_the_plan_counts_arrays_that_a_fix_computed(viewed):
+    view = viewed(make_adata(60, 20))
+    made = {"X_made": np.zeros((60, 50), np.float32)}
+    more = View(view.dataset, replace(view.mapping, computed=made))
+    settings = ExportSettings(format="h5ad", genes=GeneChoice("none"))
+    (before, *_), _ = plan_ready(view, settings, choose_genes(view, settings))
+    (after, *_), _ = plan_ready(more, settings, choose_genes(more, settings))
+    assert after.raw_bytes - before.raw_bytes == 4 * 60 * 50
+
+
+def test_a_plan_of_nothing_is_one_empty_file():
+    nothing = SimpleNamespace(
+        n_cells=0, n_genes=0, obs_keys=(), dataset=SimpleNamespace(obsm={}), mapping=SimpleNamespace(computed={})
+    )
+    artefacts, _ = plan_ready(nothing, ExportSettings(format="h5ad", graph=False), SimpleNamespace(ids=()))
+    assert [(item.files, item.raw_bytes) for item in artefacts] == [(1, 0)]
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_on_the_command_line(tmp_path, capsys, kind):
     import json

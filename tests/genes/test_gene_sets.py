@@ -96,6 +96,27 @@ def test_what_is_wrong_with_weights_is_said():
     assert "A: listed with different weights" in notes
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "note"),
+    [
+        (
+            "long.csv",
+            "set,gene,weight\nA,CD3E,1\nA,,2\nB,CD4,nan\n,CD8A,1\nB,MS4A1,2\n",
+            "Rows (A, no gene, 2), (B, CD4, nan), (no set, CD8A, 1) left out: no set, no gene, or no finite weight.",
+        ),
+        ("long.csv", "set,gene\nA,CD3E\nB,\n", "Row (B, no gene) left out: no set or no gene."),
+        ("sets.gmx", "A\t\nd\t\nCD3E\tCD4\n", "Column 2 left out: no name of a set."),
+        (
+            "sets.json",
+            '{"A": ["CD3E", null, 1.5, {}], "B": "CD4"}',
+            "Left out, since these are no genes: A (null), A (1.5), A ({…}) and 1 more.",
+        ),
+    ],
+)
+def test_what_is_left_out_of_a_file_of_sets_is_said(name, text, note):
+    assert read_gene_sets(text, name).notes == [note]
+
+
 @pytest.mark.parametrize("content", [b"\xff\x00\x01\xfe\x80", b"", b"a,b,c\n1,2,3\n4,5,6", b"gene,weight\nA,x\n"])
 def test_what_cannot_be_read_is_said(content):
     with pytest.raises(InputError) as caught:

@@ -7,8 +7,9 @@ import pytest
 from scipy.spatial.distance import pdist
 
 from cellucid_core.errors import InputError
-from cellucid_core.library.marker_genes import Fitness, MarkerSearch, find_markers, hypervolume, search
+from cellucid_core.library.marker_genes import Fitness, MarkerSearch, find_markers, search
 from cellucid_core.library.marker_genes.variation import cross, mutate, random_masks
+from tests.library.fronts import hypervolume
 
 
 def by_definition(centroids, mask):

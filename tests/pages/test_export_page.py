@@ -18,6 +18,7 @@ from cellucid_core.errors import WorkRefused
 from cellucid_core.export import ExportSettings
 from cellucid_core.prepared.decoding import PreparedExport
 from cellucid_core.ranking.marker_genes import marker_genes
+from pages.exporting import live
 from tests.making import make_adata
 from tests.pages.conftest import MAIN, ended
 from tests.pages.test_pages import metric, texts, widget
@@ -475,6 +476,14 @@ def test_a_live_link_is_made_listed_and_withdrawn(open_app):
     assert "not read yet" in texts(app)
     widget(app, "button", "Withdraw").click().run()
     assert not [text.value for text in app.code if "/live/" in text.value]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(5, "1 minute"), (3600, "1 hour"), (86399, "1 day"), (7 * 86400 - 1, "7 days"), (30 * 3600, "30 hours")],
+)
+def test_how_long_a_link_lasts_is_said_in_words(seconds, words):
+    assert live._about(seconds) == words
 
 
 def test_live_links_can_be_turned_off(open_app, monkeypatch):

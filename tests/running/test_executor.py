@@ -40,6 +40,28 @@ def test_what_a_part_raises_is_raised_here(engine):
     assert dict(engine.map(tasks.double, [(1,)])) == {0: 2}  # it goes on
 
 
+def test_an_error_ends_calls_that_began_before_it():
+    """The first call runs until it is given up; it must not be waited for before it is told so."""
+    began, told = threading.Event(), []
+
+    def work(number, report):
+        if number == 1:
+            began.wait(PATIENCE)
+            raise ZeroDivisionError("in the second")
+        for _ in range(50 * PATIENCE):
+            began.set()
+            try:
+                report(0.5)
+            except InputError:
+                told.append(number)
+                raise
+            threading.Event().wait(0.02)
+
+    with pytest.raises(ZeroDivisionError, match="in the second"):
+        list(Local(2).map(work, [(0,), (1,)]))
+    assert told == [0]
+
+
 def test_parts_end_when_the_caller_gives_up(engine, tmp_path):
     def give_up(_):
         if (tmp_path / "began").exists():

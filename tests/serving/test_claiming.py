@@ -19,7 +19,6 @@ from cellucid_core.serving import (
     COOKIE,
     arrive_signed_in,
     browser_owner,
-    carry_over,
     download_address,
     drop_way,
     find_way,
@@ -59,6 +58,11 @@ pytestmark = pytest.mark.usefixtures("each_database")
 BEFORE, AFTER, LATER = "b" * 43, "a" * 43, "l" * 43
 ME = browser_owner(fingerprint(BEFORE))
 ADA, BOB = f"user-{'a' * 64}", f"user-{'b' * 64}"
+
+
+def carry_over(source, target):
+    with writing() as connection:
+        return pass_on(connection, source, target)
 
 
 @pytest.fixture(autouse=True)
@@ -468,7 +472,7 @@ def test_a_carry_that_failed_is_done_by_the_next_page(monkeypatch):
     assert arrive_signed_in(AFTER, ADA)[1].workspaces == (mine,)
 
 
-def test_notes_hold_no_secret_and_are_swept():
+def test_notes_hold_no_secret_and_are_swept(monkeypatch):
     name, token = create_workspace(workspace_to_json(KeptWorkspace("", created=time.time())))
     note_way(BEFORE, name, carry=True)
     change_browser(BEFORE, AFTER, True)
@@ -479,4 +483,7 @@ def test_notes_hold_no_secret_and_are_swept():
     assert not any(secret in str(rows) for secret in (token, BEFORE, AFTER, LATER))
     assert [row.way["workspace"] for row in rows if row.way] == [name]
     assert sweep_sign_ins(time.time() + 30 * 86400) == 0
+    monkeypatch.setenv("CELLUCID_TIME_TO_LIVE", "90 days")  # an old cookie may come back for that long
+    assert sweep_sign_ins(time.time() + 90 * 86400) == 0
+    monkeypatch.delenv("CELLUCID_TIME_TO_LIVE")
     assert sweep_sign_ins(time.time() + 32 * 86400) == len(rows) == 3

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +107,14 @@ def test_without_workers_it_runs_here():
     with pytest.raises(InputError, match=r"This is wrong\. Fix it\."):
         refused.result()
     assert not refused.folder.exists()
+
+
+def test_a_job_that_cannot_be_ordered_leaves_nothing(crew, place):
+    crew(workers=1)
+    with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
+        ask(jobs_made.answer, value=threading.Lock())
+    assert not list((place / "jobs").iterdir())
+    assert jobs_of(ME) == []
 
 
 def test_a_full_disk_refuses_a_job_and_stops_no_line(crew, monkeypatch):

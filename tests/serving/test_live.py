@@ -152,6 +152,8 @@ def test_too_many_reads_in_a_moment_are_told_to_wait(client, monkeypatch):
 def test_the_same_choices_share_a_file(demo_view):
     first, again = (ready_file(demo_view, ExportSettings(format="h5ad")) for _ in range(2))
     assert first == again
+    threads = ExportSettings().threads
+    assert ready_file(demo_view, ExportSettings(format="h5ad", threads=threads + 1)) == first
     other = ready_file(demo_view, ExportSettings(format="h5ad", name="Another"))
     assert other.path != first.path
 
@@ -227,8 +229,7 @@ def test_a_link_is_read_by_whoever_has_it_until_it_is_withdrawn(linked, live, mo
         opened = client.get(f"{base}/{token}/_cellucid/health", headers={"Accept": "text/html"})
         assert (opened.status_code, "set-cookie" in opened.headers) == (200, False)
     (link,) = links_of("user-a")
-    assert link.reads >= 1
-    assert link.sent >= 10
+    assert (link.reads, link.sent) == (2, 20)
     assert link.last > 0
     with reading() as connection:
         assert token not in str(connection.execute(select(links)).all())
@@ -238,6 +239,19 @@ def test_a_link_is_read_by_whoever_has_it_until_it_is_withdrawn(linked, live, mo
     assert client.get(f"/live/{file}").status_code == 404
     assert client.get(f"/live/{token}/_cellucid/health").status_code == 404
     assert links_of("user-a") == []
+
+
+def test_the_last_reads_are_written_by_the_next_sweep_and_nothing_is_kept_of_them(linked, monkeypatch):
+    client, token = linked
+    noted = sys.modules["cellucid_core.serving.live.links"]
+    monkeypatch.setattr(noted, "_NOTED", 1e9)
+    for _ in range(3):
+        client.get(f"/live/{token}/_cellucid/anndata/x.h5ad", headers={"Range": "bytes=0-9"})
+    assert noted._counts
+    assert noted.sweep_links() == 0
+    assert noted._counts == {}
+    with reading() as connection:
+        assert connection.execute(select(links.c.reads, links.c.sent)).all() == [(3, 30)]
 
 
 def test_a_link_ends_is_turned_off_and_goes_with_who_signs_in(linked, live, monkeypatch):

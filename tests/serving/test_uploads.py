@@ -271,7 +271,7 @@ def test_a_disk_that_fills_up_while_a_piece_is_written(client, monkeypatch):
 
 
 def _full(*_):
-    raise incoming_module.TooLarge("The server's disk has no room.", "Wait.")
+    raise incoming_module.NoRoom("The disk cannot take a file that is longer.", "Wait.")
 
 
 def test_one_writer_at_a_time(client):

@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from cellucid_core.cell_pages import Page
-from cellucid_core.signature.statistics import compare
 from cellucid_core.signature.statistics.all_pairs import Pooled
 from cellucid_core.signature.statistics.effects import Sample, cohens_d, tie_term
+from tests.signature.comparing import compare
 
 
 def groups(kind: str) -> list[np.ndarray]:

@@ -39,6 +39,31 @@ def test_d_is_that_of_the_mean_score(viewed, store_kind, dirty):
     assert not np.array_equal(result.random, against_chance(view, match, HALF, n_sets=30, seed=5).random)
 
 
+@pytest.mark.parametrize("dirty", [False, True])
+def test_genes_that_count_against_the_signature_keep_their_signs(viewed, dirty, monkeypatch):
+    x = values(150, 300, seed=3, dirty=dirty)
+    view = viewed(as_adata(x, "sparse"))
+    match = match_in_view(view, GeneSet("s", ("g3", "g50", "g80"), (1.0, -1.0, -1.0), halves=("up", "down")))
+    rest = rest_of(HALF, 150).cells
+    monkeypatch.setattr(chance, "_random_sets", lambda *_: ([np.array([7, 5, 9])] * 20, 0))
+    result = against_chance(view, match, HALF, n_sets=20)
+    for method in ("mean",) if dirty else ("mean", "sum"):
+        score = score_cells(view.expression, match, method)
+        assert result.d == pytest.approx(d_of(score, HALF.cells, rest))
+    replaced = match_in_view(view, GeneSet("s", ("g7", "g5", "g9"), (1.0, -1.0, -1.0), halves=("up", "down")))
+    drawn = score_cells(view.expression, replaced, "mean")
+    assert result.random == pytest.approx(d_of(drawn, HALF.cells, rest))
+
+
+def test_the_sets_that_reach_d_are_counted_once_and_names_stay_as_they_are():
+    random = np.array([0.3 - 1e-15, -0.4, 0.1, np.nan])
+    found = chance.Chance(("CD4-T", "NK"), -0.3, random, n_genes=2, seed=0)
+    assert (found.n_reached, found.p_value) == (2, 3 / 5)
+    assert found.sentence.startswith("2 of 4 random sets")
+    assert "CD4-T and NK" in found.sentence
+    assert "between d = −0.3" in found.sentence
+
+
 def test_random_sets_match_the_signature_bin_by_bin():
     rng = np.random.default_rng(0)
     means = rng.gamma(1, 1, 2000)

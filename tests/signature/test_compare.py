@@ -14,7 +14,7 @@ from statsmodels.stats.multitest import multipletests
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.errors import InputError
-from cellucid_core.signature.statistics import compare
+from tests.signature.comparing import compare
 
 
 def pages(*sizes: int) -> list[Page]:

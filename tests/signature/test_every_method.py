@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -48,6 +50,13 @@ def test_two_pages_are_compared_with_each_other(demo_view):
     pooled = np.sqrt((a.var(ddof=1) * (len(a) - 1) + b.var(ddof=1) * (len(b) - 1)) / (len(a) + len(b) - 2))
     mine = found[found["method"] == ABOUT["mean"].label].set_index("page")["d"]
     np.testing.assert_allclose(mine, [(a.mean() - b.mean()) / pooled, (b.mean() - a.mean()) / pooled], rtol=1e-9)
+
+
+def test_a_single_method_with_a_score_is_not_called_all(demo_view, monkeypatch):
+    monkeypatch.setattr(sys.modules["cellucid_core.signature.every_method"], "METHODS", ("mean",))
+    pages = choose_pages(demo_view, "bulk_labels", ["CD14+ Monocyte", "Dendritic"])
+    found = every_method(demo_view, match_in_view(demo_view, ["LYZ"]), pages)
+    assert found.sentence == f"Only Mean has a score that varies; it puts {found.highest['Mean']} highest."
 
 
 def test_what_a_method_cannot_score_is_said(viewed):

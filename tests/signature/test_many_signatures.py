@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -153,6 +154,14 @@ def test_the_highest_signature_makes_pages(view, many, standardized):
         page = next(page for page in made.pages if page.name == name)
         np.testing.assert_array_equal(page.rows, np.flatnonzero((best == number) & ~ties))
     assert bool(made.notes) == bool(ties.any())
+
+
+@pytest.mark.parametrize("standardized", [True, False])
+def test_cells_without_a_score_are_not_called_alike(view, many, standardized):
+    scores = many.scores.copy()
+    scores[:, :7] = np.nan
+    notes = pages_of_highest(view, replace(many, scores=scores), standardized=standardized).notes
+    assert any(note.startswith("7 cells are in no page: no signature") for note in notes)
 
 
 def test_one_signature_has_no_highest(view):

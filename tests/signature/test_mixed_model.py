@@ -9,7 +9,8 @@ import pytest
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.errors import InputError
-from cellucid_core.signature.statistics import by_sample, compare, mixed_model
+from cellucid_core.signature.statistics import mixed_model
+from tests.signature.comparing import by_sample, compare
 
 
 def simulated(rng, *, n_samples=8, cells=40, donor=1.0, effect=0.0, shared=False):

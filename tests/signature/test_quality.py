@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -82,6 +84,45 @@ def test_contributions(viewed, store_kind, dirty, other):
         assert row["d"] == pytest.approx(d(block[a, g], block[b, g]))
         assert row["d_without"] == pytest.approx(d(others[a], others[b]))
         assert row["change"] == pytest.approx(table.attrs["d"] - row["d_without"])
+
+
+def test_genes_that_count_against_the_signature(viewed):
+    """By hand: up g0, down g1; each mean of three genes is (g0 + g2 − g1)/3."""
+    x = np.array([[4, 0, 1], [6, 2, 1], [5, 1, 4], [1, 3, 2], [3, 5, 0], [2, 4, 4]], dtype=float)
+    view, a, b = viewed(as_adata(x, "dense")), Page("A", np.arange(3)), Page("B", np.arange(3, 6))
+    match = match_in_view(view, GeneSet("s", ("g0", "g2", "g1"), (1.0, 1.0, -1.0), halves=("up", "down")))
+    table = contributions(view, match, a, b).set_index("gene")
+    # Means in A: 5, 1, 2; in B: 2, 4, 2.
+    assert table["contribution"].to_dict() == pytest.approx({"g0": 1, "g1": 1, "g2": 0})
+    assert table["share"].to_dict() == pytest.approx({"g0": 0.5, "g1": 0.5, "g2": 0})
+    assert table.loc["g1", "d_without"] == pytest.approx(d((x[:3, 0] + x[:3, 2]) / 2, (x[3:, 0] + x[3:, 2]) / 2))
+    mean, total = (score_cells(view.expression, match, method) for method in ("mean", "sum"))
+    assert table["contribution"].sum() == pytest.approx(mean[:3].mean() - mean[3:].mean())
+    for score in (mean, total):  # they share one d
+        assert table.attrs["d"] == pytest.approx(d(score[:3], score[3:]))
+    genes = signature_quality(view, match, [a, b]).genes.set_index("gene")
+    assert genes["weight"].to_dict() == {"g0": 1, "g2": 1, "g1": -1}
+    for gene, others in {"g0": x[:, 2] - x[:, 1], "g1": x[:, 0] + x[:, 2], "g2": x[:, 0] - x[:, 1]}.items():
+        assert genes.loc[gene, "correlation"] == pytest.approx(stats.pearsonr(x[:, int(gene[1])], others).statistic)
+
+
+def test_signs_where_values_are_missing(viewed):
+    view, match, block = prepared(viewed, "sparse", dirty=True)
+    signs = np.array([1, -1, 1, -1])
+    match = replace(match, signs=signs.astype(np.int8))
+    a, b = (page.cells for page in PAGES[:2])
+
+    def mean(kept: list[int]) -> np.ndarray:
+        some, weights = block[:, kept], np.array(WEIGHTS)[kept]
+        whole = (~np.isnan(some) * weights).sum(axis=1)
+        total = np.nansum(some * weights * signs[kept], axis=1)
+        return np.divide(total, whole, out=np.full(len(some), np.nan), where=whole > 0)
+
+    table = contributions(view, match, *PAGES[:2]).set_index("gene")
+    assert table.attrs["d"] == pytest.approx(d(mean([0, 1, 2, 3])[a], mean([0, 1, 2, 3])[b]))
+    for g, gene in enumerate(GENES):
+        others = mean([i for i in range(4) if i != g])
+        assert table.loc[gene, "d_without"] == pytest.approx(d(others[a], others[b]))
 
 
 def test_one_gene_constant_genes_and_none(viewed):

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from cellucid_core.cell_pages import Page
-from cellucid_core.signature import by_sample
+from tests.signature.comparing import by_sample
 
 
 @pytest.fixture

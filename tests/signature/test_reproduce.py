@@ -94,6 +94,17 @@ def test_layer_weights_samples_and_left_out_cells(file, tmp_path):
     check(run, executed(code, tmp_path))
 
 
+def test_categories_that_are_no_whole_numbers(viewed):
+    adata = as_adata(values(60, 5, seed=1), "sparse")
+    adata.obs["dose"] = np.array([0.5, 1.5, np.inf])[np.arange(60) % 3]
+    view = viewed(adata)
+    view = View(view.dataset, replace(view.mapping, kinds={"dose": "categorical"}))
+    code = python_code(view, run_signature(view, ["g1"], pages=choose_pages(view, "dose")), file="a.h5ad")
+    assert "obs['dose'] == 0.5" in code
+    assert "obs['dose'] == 1.5" in code
+    assert "inf" not in code.split("obs['dose'] == 1.5")[1].split("\n")[0]
+
+
 @pytest.mark.parametrize("method", ["sum", "median", "score_genes", "ucell"])
 def test_methods(file, tmp_path, method):
     matrix = "X" if method in ("score_genes", "ucell") else "de'tail"

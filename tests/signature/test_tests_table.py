@@ -8,7 +8,7 @@ import numpy as np
 
 from cellucid_core.cell_pages import Page
 from cellucid_core.signature.reporting import tests_table as table_of
-from cellucid_core.signature.statistics import compare
+from tests.signature.comparing import compare
 
 
 def pages(*sizes):

@@ -11,8 +11,8 @@ from cellucid_core.cell_pages import Page
 from cellucid_core.genes import match_genes
 from cellucid_core.signature import cautions, headline, score_cells, summarize
 from cellucid_core.signature.reporting.cautions import variance_shares
-from cellucid_core.signature.statistics import compare
 from cellucid_core.signature.statistics.effects import Sample
+from tests.signature.comparing import compare
 from tests.signature.signature_values import as_adata, values
 
 

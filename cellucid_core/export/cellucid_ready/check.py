@@ -38,15 +38,18 @@ def is_ready(path: str | Path) -> bool:
 
     Raises
     ------
-    OSError
+    InputError
         If the file exists but cannot be opened.
     """
     place = Path(path)
-    if not place.is_file():
-        return False
-    with place.open("rb") as file:
-        if file.read(len(_HDF5)) == _HDF5:
-            return True
+    try:
+        if not place.is_file():
+            return False
+        with place.open("rb") as file:
+            if file.read(len(_HDF5)) == _HDF5:
+                return True
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).", "Check the path and its permissions.") from None
     try:
         with zipfile.ZipFile(place) as archive:
             return any(name in _ZARR for name in archive.namelist())

@@ -44,7 +44,8 @@ def plan_ready(view: View, settings: ExportSettings, genes: ChosenGenes) -> tupl
     def artefact(name: str, raw: float, share: str) -> Artefact:
         return Artefact(name, 0, int(raw), int(raw * _SHARES[share]))
 
-    widths = [array.shape[1] if array.ndim == 2 else 1 for array in view.dataset.obsm.values() if array.ndim in (1, 2)]
+    arrays = {**view.dataset.obsm, **view.mapping.computed}.values()
+    widths = [array.shape[1] if array.ndim == 2 else 1 for array in arrays if array.ndim in (1, 2)]
     found = [artefact("embeddings", 4 * n * sum(widths), "numbers")]
     categorical = sum(view.kind(key) == "categorical" for key in view.obs_keys)
     found.append(artefact("obs numbers", 8 * n * (len(view.obs_keys) - categorical), "numbers"))
@@ -58,7 +59,7 @@ def plan_ready(view: View, settings: ExportSettings, genes: ChosenGenes) -> tupl
         expression, seconds_of_genes = _estimate_genes(view, settings, genes)
         found.append(expression)
         seconds += seconds_of_genes
-    first, *others = [item for item in found if item.raw_bytes]
+    first, *others = [item for item in found if item.raw_bytes] or found[:1]
     return (Artefact(first.name, 1, first.raw_bytes, first.estimated_bytes), *others), seconds
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cellucid_core.errors import InputError
-from cellucid_core.export.collections.listing import LIST, read_root
+from cellucid_core.export.collections.listing import LIST, read_root, unreadable
 from cellucid_core.export.compact import fixed_time
 from cellucid_core.export.sink import entry_of
 from cellucid_core.export.staging import Staging
@@ -64,8 +64,11 @@ def zip_root(
         raise InputError(f"{name!r} cannot name a folder everywhere.", f"Use {folder_name(name)!r}.")
     if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(root)):
         raise InputError(f"{target} lies in the collection itself.", "Choose another place for the zip.")
-    files = [(member.folder, path) for member in found.members for path in _files(found.root / member.folder)]
-    total, done = sum(path.stat().st_size for _, path in files), 0
+    try:
+        files = [(member.folder, path) for member in found.members for path in _files(found.root / member.folder)]
+        total, done = sum(path.stat().st_size for _, path in files), 0
+    except OSError as error:
+        raise unreadable(root, error) from None
     stamp = fixed_time()
     staging = Staging(target, folder=False, force=force)
     try:

@@ -114,15 +114,15 @@ def read_root(root: str | Path) -> Collection:
         If two datasets have the same id.
     """
     root = Path(root)
-    if not root.is_dir():
-        raise InputError(f"There is no folder {root}.", "Name the folder that holds the exports.")
-    if (root / IDENTITY).exists():
-        raise InputError(f"{root} is an export itself.", "Name the folder around it.")
     try:
+        if not root.is_dir():
+            raise InputError(f"There is no folder {root}.", "Name the folder that holds the exports.")
+        if (root / IDENTITY).exists():
+            raise InputError(f"{root} is an export itself.", "Name the folder around it.")
         folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
         members, notes = _read_members(root, folders)
     except OSError as error:
-        raise InputError(f"{root} cannot be read ({error.strerror}).", "Check its permissions.") from None
+        raise unreadable(root, error) from None
     order, default, note = _present_list(root)
     place = {folder: position for position, folder in enumerate(order)}
     members.sort(key=lambda member: place.get(member.folder, len(place)))  # a stable sort: new ones stay sorted by name
@@ -267,13 +267,28 @@ def write_list(found: Collection) -> Collection:
     return found
 
 
+def unreadable(root: str | Path, error: OSError) -> InputError:
+    """Return the error that says that a root cannot be read."""
+    return InputError(f"{root} cannot be read ({error.strerror or error}).", "Check its permissions.")
+
+
 @contextlib.contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """Lock a root while it is changed, so that two writers do not leave each other's dataset out of the list."""
-    if fcntl is None or not root.is_dir():
+    """Lock a root while it is changed, so that two writers do not leave each other's dataset out of the list.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    try:
+        known = fcntl is not None and root.is_dir()
+        descriptor = os.open(root, os.O_RDONLY | os.O_CLOEXEC) if known else None
+    except OSError as error:
+        raise unreadable(root, error) from None
+    if descriptor is None:
         yield
         return
-    descriptor = os.open(root, os.O_RDONLY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):  # some network disks know no locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)

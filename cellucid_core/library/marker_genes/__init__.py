@@ -9,6 +9,6 @@ Pareto front, and weights pick the set that is used.
 from __future__ import annotations
 
 from cellucid_core.library.marker_genes.fitness import Fitness
-from cellucid_core.library.marker_genes.search import MarkerSearch, find_markers, hypervolume
+from cellucid_core.library.marker_genes.search import MarkerSearch, find_markers
 
-__all__ = ["Fitness", "MarkerSearch", "find_markers", "hypervolume"]
+__all__ = ["Fitness", "MarkerSearch", "find_markers"]

@@ -20,8 +20,8 @@ from __future__ import annotations
 from cellucid_core.serving.jobs.asking import find_job, jobs_of, pass_jobs, submit
 from cellucid_core.serving.jobs.deleting import delete_jobs
 from cellucid_core.serving.jobs.job import Job
-from cellucid_core.serving.jobs.progress import JobProgress, JobReporter
-from cellucid_core.serving.jobs.record import ACTIVE, sweep_jobs
+from cellucid_core.serving.jobs.progress import JobProgress
+from cellucid_core.serving.jobs.record import sweep_jobs
 from cellucid_core.serving.jobs.tasks import (
     build_job,
     export_job,
@@ -35,10 +35,8 @@ from cellucid_core.serving.jobs.tasks import (
 from cellucid_core.serving.jobs.workers import Workers, set_workers, workers
 
 __all__ = [
-    "ACTIVE",
     "Job",
     "JobProgress",
-    "JobReporter",
     "Workers",
     "build_job",
     "delete_jobs",

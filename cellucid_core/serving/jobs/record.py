@@ -96,7 +96,7 @@ def new_id() -> str:
 
 @contextmanager
 def job_made(record: Record) -> Iterator[None]:
-    """Create a job's folder, let the block fill it, then insert its row; if one of these is refused, nothing is left.
+    """Create a job's folder, let the block fill it, then insert its row; if one of these fails, nothing is left.
 
     Raises
     ------
@@ -108,14 +108,13 @@ def job_made(record: Record) -> Iterator[None]:
         yield
         with writing() as connection:
             connection.execute(insert(jobs).values(**asdict(record)))
-    except OSError as error:
+    except BaseException as error:  # also what cannot be pickled, or an interrupt
         shutil.rmtree(record.folder, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
         raise WorkRefused(
             f"The server's disk cannot be written to ({error.strerror or error}).", "Free some space on it."
         ) from None
-    except WorkRefused:
-        shutil.rmtree(record.folder, ignore_errors=True)
-        raise
 
 
 def change_row(job_id: str, **changes: Any) -> None:

@@ -19,8 +19,6 @@ from cellucid_core.serving.live.ranges import file_answer
 if TYPE_CHECKING:
     from cellucid_core.dataset import View
 
-#: Origin of the viewer.
-VIEWER = "https://www.cellucid.com"
 #: Largest number of answers of one dataset that are being sent at the same time.
 MOST_READS = 64
 _ALLOW = {
@@ -101,7 +99,8 @@ def ready_file(view: View, settings: Any, progress: Any = None) -> LiveDataset:
     from cellucid_core.export import write
 
     settings = replace(settings, format="h5ad")
-    key = combined_hash(view.dataset.content_hash, "live", view.mapping.digest(), repr(settings), __version__)
+    choices = repr(replace(settings, threads=1))  # their number does not change the file
+    key = combined_hash(view.dataset.content_hash, "live", view.mapping.digest(), choices, __version__)
     path = home_folder("live") / f"{key[:40]}.h5ad"
     if not path.exists():
         write(view, settings, path, progress=progress)

@@ -59,9 +59,20 @@ class LiveLink:
     sent: int = 0
 
 
+@dataclass
+class _Reads:
+    """Reads of a link that are not in the database yet: their number and bytes, the last one, the last writing."""
+
+    path: Path
+    n: int = 0
+    sent: int = 0
+    last: float = 0.0
+    written: float = 0.0
+
+
 _counting = Lock()
-#: Key of a link → reads and bytes that are not yet in the database, and when they were last written.
-_counts: dict[str, tuple[int, int, float]] = {}
+#: Key of a link → its reads.
+_counts: dict[str, _Reads] = {}
 
 
 def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0, *, workspace: str = "") -> tuple[str, LiveLink]:
@@ -101,6 +112,7 @@ def make_link(dataset: LiveDataset, owner: str, lifetime: float = 0.0, *, worksp
 
 def links_of(owner: str) -> list[LiveLink]:
     """Return an owner's links that have not ended and whose file is there, the latest first."""
+    _write_counts()
     with reading() as connection:
         query = select(links).where(links.c.owner == owner_mark(owner)).order_by(links.c.made.desc())
         rows = connection.execute(query).all()
@@ -126,6 +138,7 @@ def sweep_links(now: float | None = None) -> int:
 
     A link whose file is missing is not deleted earlier: a folder that is not mounted now may be mounted in an hour.
     """
+    _write_counts()
     now = time.time() if now is None else now
     since = now - read_configuration().time_to_live
     ended = (links.c.ends > 0) & (links.c.ends < now)
@@ -157,20 +170,35 @@ async def live(request: Request) -> Response:
 
 
 def _count(link: LiveLink, sent: int) -> None:
-    """Count a read; the database is written only every few seconds, so that reading does not wait for the disk."""
-    now = time.time()
+    """Count a read; the database is written only every few seconds, so that reading does not wait for the disk.
+
+    What is left is written when somebody looks at links or sweeps them.
+    """
     with _counting:
-        reads, size, since = _counts.get(link.key, (0, 0, 0.0))
-        reads, size = reads + 1, size + sent
-        if now - since < _NOTED:
-            _counts[link.key] = reads, size, since
+        reads = _counts.setdefault(link.key, _Reads(link.dataset.path))
+        reads.n, reads.sent, reads.last = reads.n + 1, reads.sent + sent, time.time()
+        if reads.last - reads.written < _NOTED:
             return
-        _counts[link.key] = 0, 0, now
+        _counts[link.key] = _Reads(reads.path, written=reads.last)
+    _write(link.key, reads)
+
+
+def _write_counts() -> None:
+    """Write all reads that are not in the database yet."""
+    with _counting:
+        waiting = dict(_counts)
+        _counts.clear()
+    for key, reads in waiting.items():
+        if reads.n:
+            _write(key, reads)
+
+
+def _write(key: str, reads: _Reads) -> None:
+    counted = {"last": reads.last, "reads": links.c.reads + reads.n, "sent": links.c.sent + reads.sent}
     with suppress(OSError, DatabaseRefused):  # a full disk
-        os.utime(link.dataset.path)  # shows `starting.sweep` that it is in use
-        counted = {"last": now, "reads": links.c.reads + reads, "sent": links.c.sent + size}
+        os.utime(reads.path)  # shows `starting.sweep` that it is in use
         with writing() as connection:
-            connection.execute(update(links).where(links.c.key == link.key).values(**counted))
+            connection.execute(update(links).where(links.c.key == key).values(**counted))
 
 
 def _key(token: str) -> str:

@@ -198,12 +198,16 @@ def owner_of_browser(browser: str) -> str:
 
 
 def sweep_sign_ins(now: float | None = None) -> int:
-    """Delete rows of browsers that were not changed, and of sign-ins that ended, 31 days ago; return how many."""
-    now = time.time() if now is None else now
+    """Delete rows of browsers and of sign-ins that have ended once no cookie can come back; return how many.
+
+    That is 31 days after they were changed, or a day more than ``CELLUCID_TIME_TO_LIVE``, for which a browser keeps its
+    cookie, if that is longer.
+    """
+    before = (time.time() if now is None else now) - max(_COOKIE_LIFETIME, read_configuration().time_to_live + 86400)
     with writing() as connection:
-        old = browsers.c.changed < now - _COOKIE_LIFETIME
+        old = browsers.c.changed < before
         gone = connection.execute(delete(browsers).where(old)).rowcount
-        ended = ended_sign_ins.c.ended < now - _COOKIE_LIFETIME
+        ended = ended_sign_ins.c.ended < before
         return int(gone + connection.execute(delete(ended_sign_ins).where(ended)).rowcount)
 
 

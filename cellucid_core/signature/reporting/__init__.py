@@ -5,7 +5,7 @@ from __future__ import annotations
 from cellucid_core.signature.reporting.api_lines import api_code
 from cellucid_core.signature.reporting.cautions import cautions
 from cellucid_core.signature.reporting.many_table import all_scores, long_csv, wide_csv, wide_parquet
-from cellucid_core.signature.reporting.pairs_table import MANY_PAGES, STARS, PairsTable, deciding_pairs, pairs_table
+from cellucid_core.signature.reporting.pairs_table import MANY_PAGES, STARS, deciding_pairs, pairs_table
 from cellucid_core.signature.reporting.record import record_json, run_record
 from cellucid_core.signature.reporting.reproduce import python_code
 from cellucid_core.signature.reporting.scores_table import csv_chunks, read_csv, scores_table, write_csv
@@ -18,7 +18,6 @@ from cellucid_core.signature.reporting.with_dataset import obs_csv, write_h5ad, 
 __all__ = [
     "MANY_PAGES",
     "STARS",
-    "PairsTable",
     "all_scores",
     "api_code",
     "brackets_caption",

@@ -125,7 +125,8 @@ def _scoring(view: View, run: SignatureRun) -> list[str]:
     elif len(run.pages) > 1:
         words.append("pages=pages")
     given = {
-        "sample": (run.sample_key, None),
+        # Of joined samples `cc.score` takes the column by itself, so that none must be said.
+        "sample": (run.sample_key or "", None if view.dataset.sample_column else ""),
         "split": (None if run.split is None else run.split.key, None),
         "normalize": (run.normalization, "none"),
         "repeats": ("count" if several else "once", "once"),

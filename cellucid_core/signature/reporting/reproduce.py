@@ -218,8 +218,11 @@ def conditions(view: View, pages: Sequence[Page]) -> dict[int, tuple[str, str]]:
             if group not in groups:
                 continue
             if number:
-                mask = here.to_numpy(dtype=float, na_value=np.nan) == float(group)
-                condition = f"obs[{column!r}] == {int(float(group))}"
+                value = float(group)
+                if not np.isfinite(value):
+                    continue
+                mask = here.to_numpy(dtype=float, na_value=np.nan) == value
+                condition = f"obs[{column!r}] == {int(value) if value.is_integer() else value}"
             else:
                 assert text is not None
                 mask = text == group

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cellucid_core.signature.scoring.about import ABOUT, About
+from cellucid_core.signature.scoring.about import ABOUT
 from cellucid_core.signature.scoring.genes_in_view import match_in_view, match_many, need_expression, none_found
 from cellucid_core.signature.scoring.linear import batches, weighted_sums
 from cellucid_core.signature.scoring.many import ManySignatures, iter_scores, page_numbers, score_many
@@ -24,7 +24,6 @@ __all__ = [
     "METHODS",
     "NORMALIZATIONS",
     "WEIGHTED_METHODS",
-    "About",
     "ManySignatures",
     "Method",
     "MethodOptions",

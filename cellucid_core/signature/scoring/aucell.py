@@ -14,20 +14,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellucid_core.genes import GeneMatch
+from cellucid_core.signature.scoring.options import DEFAULT_OPTIONS
 from cellucid_core.signature.scoring.ranking import RankTable, rank_tables
 from cellucid_core.signature.scoring.whole_ranking import Membership, aucell_sums, many_wanted, walk_cells
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
 
-TOP_SHARE = 0.05
-
 
 def aucell_many(
     expression: Expression,
     matches: Sequence[GeneMatch],
     *,
-    top_share: float = TOP_SHARE,
+    top_share: float = DEFAULT_OPTIONS.top_share,
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:

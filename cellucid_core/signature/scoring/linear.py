@@ -123,6 +123,7 @@ def weighted_sums(
     positions: Sequence[np.ndarray],
     weights: Sequence[np.ndarray],
     *,
+    counts: Sequence[np.ndarray] | None = None,
     cells: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> tuple[np.ndarray, list[np.ndarray | float]]:
@@ -134,6 +135,8 @@ def weighted_sums(
         The chosen matrix.
     positions, weights
         Per list: places among the dataset's genes, and the weight of each.
+    counts
+        Per list: what each gene adds to the total weight; None: its weight. It differs where weights carry signs.
     cells
         Cells to add up for, ascending; None means all.
     progress
@@ -156,9 +159,11 @@ def weighted_sums(
     lengths = [len(genes) for genes in positions]
     gene = np.concatenate([*positions, np.empty(0, np.int64)]).astype(np.int64)
     weight = np.concatenate([*weights, np.empty(0)])
+    counts = weights if counts is None else counts
+    count = np.concatenate([*counts, np.empty(0)])
     which = np.repeat(np.arange(len(positions)), lengths)
     order = np.argsort(gene, kind="stable")
-    gene, weight, which = gene[order], weight[order], which[order]
+    gene, weight, count, which = gene[order], weight[order], count[order], which[order]
     distinct, starts = np.unique(gene, return_index=True)
     ends = np.append(starts, len(gene))[1:]
     for done, (this, at, end) in enumerate(zip(distinct.tolist(), starts.tolist(), ends.tolist(), strict=True)):
@@ -170,7 +175,7 @@ def weighted_sums(
         wide = values.astype(np.float64)
         if not_finite[this]:
             finite = np.isfinite(wide)
-            for i, w in zip(which[at:end].tolist(), weight[at:end].tolist(), strict=True):
+            for i, w in zip(which[at:end].tolist(), count[at:end].tolist(), strict=True):
                 lost.setdefault(i, np.zeros(n))[where[~finite]] += w
             where, wide = where[finite], wide[finite]
         for i, w in zip(which[at:end].tolist(), weight[at:end].tolist(), strict=True):
@@ -181,5 +186,5 @@ def weighted_sums(
                 np.add.at(total[i], where, terms)
         if progress is not None and done % _REPORT_EVERY == 0:
             progress(done / len(distinct))
-    whole = [float(w.sum()) for w in weights]
+    whole = [float(w.sum()) for w in counts]
     return total, [whole[i] - lost[i] if i in lost else whole[i] for i in range(len(positions))]

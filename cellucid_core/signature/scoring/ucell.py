@@ -14,20 +14,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellucid_core.genes import GeneMatch
+from cellucid_core.signature.scoring.options import DEFAULT_OPTIONS
 from cellucid_core.signature.scoring.ranking import RankTable, rank_tables
 from cellucid_core.signature.scoring.whole_ranking import Membership, many_wanted, ucell_sums, walk_cells
 
 if TYPE_CHECKING:
     from cellucid_core.dataset import Expression
 
-MAX_RANK = 1500
-
 
 def ucell_many(
     expression: Expression,
     matches: Sequence[GeneMatch],
     *,
-    max_rank: int = MAX_RANK,
+    max_rank: int = DEFAULT_OPTIONS.max_rank,
     threads: int = 2,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cellucid_core.signature.statistics.adjustment import adjusted
-from cellucid_core.signature.statistics.agreement import Agreement, agreement, sample_columns, unit_word
+from cellucid_core.signature.statistics.agreement import Agreement, agreement, joined_column, sample_columns, unit_word
 from cellucid_core.signature.statistics.all_pairs import Pooled
 from cellucid_core.signature.statistics.chance import Chance, against_chance
-from cellucid_core.signature.statistics.compare import MAX_PAIRED_PAGES, compare, compare_samples, welch_t
+from cellucid_core.signature.statistics.compare import MAX_PAIRED_PAGES, compare_samples, welch_t
 from cellucid_core.signature.statistics.correlation import pearson, ranks, some_cells
 from cellucid_core.signature.statistics.effects import Sample, cohens_d, u_statistic
 from cellucid_core.signature.statistics.library_size import LibrarySize, library_size
@@ -15,7 +15,6 @@ from cellucid_core.signature.statistics.quality import SignatureQuality, contrib
 from cellucid_core.signature.statistics.replicates import (
     Owned,
     by_owner,
-    by_sample,
     owned_by,
     owned_scores,
     paired_t,
@@ -43,12 +42,11 @@ __all__ = [
     "against_chance",
     "agreement",
     "by_owner",
-    "by_sample",
     "can_split",
     "cohens_d",
-    "compare",
     "compare_samples",
     "contributions",
+    "joined_column",
     "library_size",
     "mixed_model",
     "owned_by",

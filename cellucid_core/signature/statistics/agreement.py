@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cellucid_core.cell_pages import Page
 from cellucid_core.signature.statistics.replicates import Owned
 
 if TYPE_CHECKING:
@@ -111,6 +112,15 @@ def sample_columns(view: View) -> list[str]:
         if rank is not None and _groups_cells(view, column):
             found.append((rank, place, column))
     return [column for _, _, column in sorted(found)]
+
+
+def joined_column(view: View, pages: Sequence[Page] | None = None) -> str | None:
+    """Return the column that names joined samples, the unit of replication where no other is named.
+
+    None for a dataset of one sample, or if the pages are made of that column.
+    """
+    column = view.dataset.sample_column
+    return None if any(page.column == column for page in pages or ()) else column or None
 
 
 def _groups_cells(view: View, column: str) -> bool:

@@ -1,10 +1,10 @@
 """Is the signature better than chance? Its separation of pages against that of random gene sets of similar expression.
 
 A random set takes, from each of about 25 bins of mean expression (as score_genes cuts them), as many genes as the
-signature has there, each with the weight of the gene that it stands for. The genes to draw from are the signature's own
-and up to 100 others per bin, chosen at random. If the signature were itself such a draw, each set of this pool would
-have been equally likely; so p = (1 + #{|d| of a random set ≥ |d|})/(N + 1) is valid, whatever the pool (Phipson & Smyth
-2010, 10.2202/1544-6115.1585).
+signature has there, each with the weight and the sign of the gene that it stands for. The genes to draw from are the
+signature's own and up to 100 others per bin, chosen at random. If the signature were itself such a draw, each set of
+this pool would have been equally likely; so p = (1 + #{|d| of a random set ≥ |d|})/(N + 1) is valid, whatever the pool
+(Phipson & Smyth 2010, 10.2202/1544-6115.1585).
 """
 
 from __future__ import annotations
@@ -43,8 +43,6 @@ class Chance:
         Cohen's d of the signature's mean score, over the cells used.
     random
         (n_sets,) float64: d of each random set; NaN where a set has no variance.
-    p_value
-        Empirical, two-sided: (1 + sets with |d| at least as large)/(1 + sets).
     n_genes
         How many genes each set has.
     seed
@@ -56,23 +54,32 @@ class Chance:
     pages: tuple[str, str]
     d: float
     random: np.ndarray
-    p_value: float
     n_genes: int
     seed: int
     notes: tuple[str, ...] = ()
 
     @property
+    def n_reached(self) -> int:
+        """How many random sets separate the pages at least as strongly: with |d| at least as large, to 12 digits."""
+        return int((np.abs(self.random) >= abs(self.d) * (1 - 1e-12)).sum())
+
+    @property
+    def p_value(self) -> float:
+        """Empirical, two-sided: (1 + `n_reached`)/(1 + sets)."""
+        return (1 + self.n_reached) / (1 + len(self.random))
+
+    @property
     def sentence(self) -> str:
         """How many random sets reach the signature's |d|, and where 95 % of them lie, in words."""
         valid = self.random[np.isfinite(self.random)]
-        above = int((np.abs(valid) >= abs(self.d)).sum())
-        low, high = (float(q) for q in np.quantile(valid, [0.025, 0.975])) if len(valid) else (math.nan, math.nan)
+        ends = np.quantile(valid, [0.025, 0.975]) if len(valid) else (math.nan, math.nan)
+        low, high = (f"{end:.2f}".replace("-", "−") for end in ends)
         genes = "1 gene" if self.n_genes == 1 else f"{self.n_genes:,} genes"
         sets = f"{len(self.random):,} random sets of {genes} of similar expression"
         return (
-            f"{above:,} of {sets} separate {self.pages[0]} and {self.pages[1]} at least as strongly "
+            f"{self.n_reached:,} of {sets} separate {self.pages[0]} and {self.pages[1]} at least as strongly "
             f"(|d| ≥ {abs(self.d):.2f}; empirical p = {self.p_value:.2g}). "
-            f"95 % of them lie between d = {low:.2f} and {high:.2f}.".replace("-", "−")
+            f"95 % of them lie between d = {low} and {high}."
         )
 
 
@@ -88,8 +95,8 @@ def against_chance(
 ) -> Chance:
     """Compare a signature's separation of two pages with that of random gene sets.
 
-    The score is the (weighted) mean of the genes, whatever the signature is scored by elsewhere; signs of genes
-    (`GeneMatch.signs`) are not used. d does not depend on normalization.
+    The score is the (weighted) mean of the genes with their signs (`GeneMatch.signs`), whatever the signature is scored
+    by elsewhere. d does not depend on normalization.
 
     Parameters
     ----------
@@ -130,7 +137,7 @@ def against_chance(
     a, b = _sampled(page, against, random)
     if len(a) + len(b) < page.n + against.n:
         notes.append(f"On a random sample of {len(a) + len(b):,} of the {page.n + against.n:,} cells.")
-    genes, weights = _one_per_gene(match)
+    genes, weights, counts = _one_per_gene(match)
     sets, short = _random_sets(genes, expression.stats.mean(expression.n_cells), n_sets, random)
     if short:
         notes.append(f"{short} genes have no other gene of similar expression and stand in every random set.")
@@ -145,24 +152,26 @@ def against_chance(
                 progress((start + share * (stop - start)) / len(every))
 
         total, whole = weighted_sums(
-            expression, every[start:stop], [weights] * (stop - start), cells=cells, progress=part
+            expression,
+            every[start:stop],
+            [weights] * (stop - start),
+            counts=[counts] * (stop - start),
+            cells=cells,
+            progress=part,
         )
         for row in range(stop - start):
             weight = whole[row]
             scores = total[row]
             if not isinstance(weight, float):
                 with np.errstate(invalid="ignore", divide="ignore"):
-                    scores = np.where(weight > 1e-9 * np.abs(weights).sum(), scores / weight, np.nan)
+                    scores = np.where(weight > 1e-9 * np.abs(counts).sum(), scores / weight, np.nan)
             d[start + row] = _d(scores[in_a], scores[in_b])
     if not np.isfinite(d[0]):
         raise InputError("The score has no variance in these pages, so there is nothing to compare.", "Choose others.")
-    drawn = d[1:]
-    reached = int((np.abs(drawn) >= abs(d[0]) * (1 - 1e-12)).sum())
     return Chance(
         pages=(page.name, against.name),
         d=float(d[0]),
-        random=drawn,
-        p_value=(1 + reached) / (1 + n_sets),
+        random=d[1:],
         n_genes=len(genes),
         seed=seed,
         notes=tuple(notes),
@@ -180,10 +189,11 @@ def expression_bins(means: np.ndarray) -> np.ndarray:
     return bins
 
 
-def _one_per_gene(match: GeneMatch) -> tuple[np.ndarray, np.ndarray]:
-    """Return the different genes, ascending, and the sum of each one's weights."""
+def _one_per_gene(match: GeneMatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the different genes, ascending, and the sums of each one's weights, with signs and without."""
     genes, place = np.unique(match.positions, return_inverse=True)
-    return genes, np.bincount(place, weights=match.weights)
+    signed = match.weights * match.signs
+    return genes, np.bincount(place, weights=signed), np.bincount(place, weights=match.weights)
 
 
 def _random_sets(

@@ -14,7 +14,6 @@ from typing import Literal
 
 import numpy as np
 
-from cellucid_core.cell_pages import Page
 from cellucid_core.signature.statistics import tails
 from cellucid_core.signature.statistics.adjustment import adjust
 from cellucid_core.signature.statistics.all_pairs import Pooled
@@ -38,17 +37,23 @@ _EXACT_SIZE = 8
 _EXACT_PAIRS = 100_000
 
 
-def compare(pages: Sequence[Page], scores: Sequence[np.ndarray], *, p_adjust: Adjustment = "bh") -> list[TestResult]:
+def compare_samples(
+    names: Sequence[str],
+    samples: Sequence[Sample],
+    *,
+    p_adjust: Adjustment = "bh",
+    pooled: Pooled | None = None,
+) -> list[TestResult]:
     """Compare pages.
 
     Parameters
     ----------
-    pages
-        In order: an effect is the first page of a pair less the second.
-    scores
-        One array per page; what is not finite is left out.
+    names, samples
+        Of the pages, in order: an effect is the first page of a pair less the second.
     p_adjust
         How the p-values of all pairs are adjusted together, per test: ``bh`` or ``holm``.
+    pooled
+        The scores of all pages together, where that is known.
 
     Returns
     -------
@@ -61,18 +66,6 @@ def compare(pages: Sequence[Page], scores: Sequence[np.ndarray], *, p_adjust: Ad
     InputError
         The adjustment is unknown (three or more pages).
     """
-    samples = [Sample.of(s) for s in scores]
-    return compare_samples([page.name for page in pages], samples, p_adjust=p_adjust)
-
-
-def compare_samples(
-    names: Sequence[str],
-    samples: Sequence[Sample],
-    *,
-    p_adjust: Adjustment = "bh",
-    pooled: Pooled | None = None,
-) -> list[TestResult]:
-    """Do the same as `compare` for pages already reduced to samples; `pooled` is given where it is known."""
     if len(names) < 2:
         return []
     if len(names) == 2:

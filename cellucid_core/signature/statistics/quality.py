@@ -1,7 +1,8 @@
 """How good a signature is: what each gene does in each page, and which genes carry a difference.
 
-All numbers are those of the (weighted) mean of the genes, whatever the signature is scored by; signs of genes
-(`GeneMatch.signs`) are not used. Only sums per gene and page are kept, so genes are read one at a time.
+All numbers are those of the (weighted) mean of the genes, Σswx/Σw with a gene's weight w and its sign s
+(`GeneMatch.signs`), whatever the signature is scored by. Only sums per gene and page are kept, so genes are read one at
+a time.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ class SignatureQuality:
     Attributes
     ----------
     genes
-        One row per gene: ``gene``; ``weight``; ``mean`` and ``share`` (of cells above 0) over the cells of all pages,
-        each once; ``correlation``, Pearson's r over these cells with the mean of the other genes (NaN for a single
-        gene, or where one side does not vary).
+        One row per gene: ``gene``; ``weight``, below 0 for a gene that counts against the signature; ``mean`` and
+        ``share`` (of cells above 0) over the cells of all pages, each once; ``correlation``, Pearson's r over these
+        cells of the gene's values with the mean of the other genes (NaN for a single gene, or where one side does not
+        vary).
     by_page
         One row per gene and page, pages in order: ``gene``, ``page``, ``mean``, ``share``.
     """
@@ -71,7 +73,7 @@ def signature_quality(view: View, match: GeneMatch, pages: Sequence[Page]) -> Si
         genes = pd.DataFrame(
             {
                 "gene": match.found,
-                "weight": match.weights,
+                "weight": match.weights * match.signs,
                 "mean": inside.x / inside.n,
                 "share": inside.above / inside.n,
                 "correlation": np.where(flat, np.nan, np.clip(r, -1, 1)),
@@ -105,8 +107,8 @@ def contributions(view: View, match: GeneMatch, page: Page, other: Page | None =
     -------
     pandas.DataFrame
         One row per gene, the largest contribution in the direction of the whole difference first: ``gene``;
-        ``contribution``, w_g·(mean_A − mean_B)/Σw (where every value is finite, these add up to the difference of the
-        weighted means); ``share`` of the sum of all contributions (NaN where that is 0); ``d``, Cohen's d of the gene
+        ``contribution``, s_g·w_g·(mean_A − mean_B)/Σw (where every value is finite, these add up to the difference of
+        the mean scores); ``share`` of the sum of all contributions (NaN where that is 0); ``d``, Cohen's d of the gene
         alone; ``d_without``, Cohen's d of the mean of all other genes; ``change``, the signature's d less
         ``d_without``: how much the gene adds to the separation. The signature's d is in ``attrs["d"]``.
 
@@ -122,7 +124,7 @@ def contributions(view: View, match: GeneMatch, page: Page, other: Page | None =
     weights = match.weights
     with np.errstate(invalid="ignore", divide="ignore"):
         means = sums.x / sums.n
-        contribution = weights * (means[:, 0] - means[:, 1]) / weights.sum()
+        contribution = weights * match.signs * (means[:, 0] - means[:, 1]) / weights.sum()
         whole = np.nansum(contribution)
         d_gene = _d(sums.n, sums.x, sums.xx)
         # The mean of the other genes is also defined in cells where this gene is not finite, so it has sums of its own.
@@ -200,7 +202,8 @@ def _gene_sums(expression: Expression, match: GeneMatch, codes: PageCodes) -> _S
     """Sum the genes up to the score, then read each once more and add up what `_Sums` holds."""
     if not match.found:
         raise InputError("None of the signature's genes is in the dataset.", "Check the gene ids.")
-    totals, wholes = weighted_sums(expression, [match.positions], [match.weights])
+    signed = match.weights * match.signs
+    totals, wholes = weighted_sums(expression, [match.positions], [signed], counts=[match.weights])
     total, whole = totals[0], wholes[0]
     dirty = expression.stats.n_not_finite[match.positions]
     g = codes.n_groups
@@ -209,11 +212,13 @@ def _gene_sums(expression: Expression, match: GeneMatch, codes: PageCodes) -> _S
     clean = isinstance(whole, float)
     sizes = codes.count(None)
     sum_s, sum_ss = codes.add(None, total), codes.add(None, total * total)
-    for gene, weight, n_bad in zip(match.positions.tolist(), match.weights.tolist(), dirty.tolist(), strict=True):
+    for gene, weight, count, n_bad in zip(
+        match.positions.tolist(), signed.tolist(), match.weights.tolist(), dirty.tolist(), strict=True
+    ):
         where, values = expression.gene_stored(gene)
         x = values.astype(np.float64)
         if clean:
-            others = float(whole) - weight
+            others = float(whole) - count
             s = total.take(where)
             here = codes.at(where)
             bx = np.bincount(here, weights=x, minlength=g)
@@ -221,7 +226,7 @@ def _gene_sums(expression: Expression, match: GeneMatch, codes: PageCodes) -> _S
             bxs = np.bincount(here, weights=x * s, minlength=g)
             above = np.bincount(here[x > 0], minlength=g).astype(np.float64)
             with np.errstate(invalid="ignore", divide="ignore"):
-                # y = (S − w·x)/(W − w), from sums alone
+                # y = (S − s·w·x)/(W − w), from sums alone
                 y = (sum_s - weight * bx) / others
                 yy = (sum_ss - 2 * weight * bxs + weight * weight * bxx) / others**2
                 xy = (bxs - weight * bxx) / others
@@ -231,7 +236,7 @@ def _gene_sums(expression: Expression, match: GeneMatch, codes: PageCodes) -> _S
             dense[where] = x
             finite = np.isfinite(dense) if n_bad else np.ones(len(dense), dtype=bool)
             dense[~finite] = 0
-            rest = np.asarray(whole) - weight * finite
+            rest = np.asarray(whole) - count * finite
             has = rest > least
             y_cell = np.divide(total - weight * dense, rest, out=np.zeros(len(dense)), where=has)
             both = finite & has

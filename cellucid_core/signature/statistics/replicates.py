@@ -24,23 +24,13 @@ from cellucid_core.signature.statistics.effects import Sample, paired_d, paired_
 from cellucid_core.signature.statistics.result import Adjustment, TestResult, floored
 
 
-def by_sample(
-    pages: Sequence[Page],
-    scores: Sequence[np.ndarray],
-    samples: pd.Series | np.ndarray,
-    *,
-    p_adjust: Adjustment = "bh",
-) -> list[TestResult]:
+def by_owner(names: Sequence[str], owned: Sequence[Owned], *, p_adjust: Adjustment = "bh") -> list[TestResult]:
     """Compare pages with the sample as the unit.
 
     Parameters
     ----------
-    pages
-        In order: an effect is the first page of a pair less the second.
-    scores
-        One array per page; what is not finite is left out.
-    samples
-        (n_cells,) the sample or donor of each cell of the view; cells without one are left out.
+    names, owned
+        Of the pages, in order: an effect is the first page of a pair less the second; see `owned_scores`.
     p_adjust
         How the p-values of all pairs are adjusted together: ``bh`` or ``holm``.
 
@@ -58,11 +48,6 @@ def by_sample(
     InputError
         The adjustment is unknown (three or more pages).
     """
-    return by_owner([page.name for page in pages], owned_scores(pages, scores, samples), p_adjust=p_adjust)
-
-
-def by_owner(names: Sequence[str], owned: Sequence[Owned], *, p_adjust: Adjustment = "bh") -> list[TestResult]:
-    """Do the same as `by_sample` for pages whose scores are already added up by sample."""
     means = [one.means() for one in owned]
     if len(names) < 2:
         return []

@@ -117,7 +117,7 @@ def split_pages(
     key
         The second column, with 2 to 8 values.
     samples
-        (n_cells,) the sample or donor of each cell of the view: values are then compared by sample, see `by_sample`.
+        (n_cells,) the sample or donor of each cell of the view: values are then compared by sample, see `by_owner`.
     p_adjust
         How the p-values of all pairs of all pages are adjusted together: ``bh`` or ``holm``.
 
