@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cellucid_core.dataset.model import Dataset
-from cellucid_core.dataset.parts import BARCODE
+from cellucid_core.dataset.parts import barcode_column
 from cellucid_core.dataset.transposed import Turn
 from cellucid_core.errors import InputError
 
@@ -227,6 +227,8 @@ def default_mapping(dataset: Dataset) -> Mapping:
     if not embeddings:
         latent_names = set(_LATENT)
         embeddings = {d: key for d, key in others.items() if key not in latent_names} or others
+    # The column of the ids in the files of samples adds nothing to the cell ids, which contain them.
+    left_out = barcode_column(dataset.sample_column) if dataset.parts else None
     return Mapping(
         embeddings=embeddings,
         latent=next((key for key in _LATENT if key in dataset.obsm), None),
@@ -235,8 +237,7 @@ def default_mapping(dataset: Dataset) -> Mapping:
         vectors=tuple(
             key for key, array in dataset.obsm.items() if is_vector_field(key) and not is_wide_vector_field(key, array)
         ),
-        # The column of the ids in the files of samples adds nothing to the cell ids, which contain them.
-        obs_keys=tuple(str(column) for column in dataset.obs.columns if not (dataset.parts and column == BARCODE)),
+        obs_keys=tuple(str(column) for column in dataset.obs.columns if column != left_out),
     )
 
 
