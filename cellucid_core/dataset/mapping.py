@@ -61,6 +61,9 @@ class AppliedFix:
         Name of the chosen alternative; empty for the rule's own fix.
     overruled
         Whether the user declared the finding to be wrong, instead of fixing anything.
+    only_genes
+        Whether it changed nothing but genes and their names, and so means nothing for another gene table; set by
+        `Mapping.with_fix`.
     """
 
     rule: str
@@ -68,11 +71,16 @@ class AppliedFix:
     code: str = ""
     choice: str = ""
     overruled: bool = False
+    only_genes: bool = False
 
     @property
     def asked(self) -> str:
         """The words with which `apply_fixes` applies this again: ``RULE`` or ``RULE=CHOICE``."""
         return f"{self.rule}={self.choice}" if self.choice else self.rule
+
+
+#: What a mapping says of genes.
+_OF_GENES = frozenset(["gene_id", "gene_ids", "genes_kept"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +153,7 @@ class Mapping:
 
     def with_fix(self, fix: AppliedFix, **changes: Any) -> Mapping:
         """Return a mapping with the given changes and the fix that made them."""
+        fix = replace(fix, only_genes=bool(changes) and changes.keys() <= _OF_GENES)
         return replace(self, fixes=(*self.fixes, fix), **changes)
 
     def digest(self) -> str:
