@@ -11,6 +11,7 @@ from cellucid_core.errors import InputError
 from cellucid_core.names import listed
 from cellucid_core.preflight.finding import plural
 
+
 def leave_out(view: View, columns: list[str], rule: str, why: str) -> Mapping:
     """Return the view's mapping without some columns of the cell table."""
     kept = tuple(key for key in view.obs_keys if key not in columns)
