@@ -130,8 +130,11 @@ def open(
     """
     if isinstance(data, View):
         dataset, mapping = data.dataset, data.mapping
-        if modality is not None or cell_metadata is not None:
-            raise InputError("The dataset is open already.", "Give modality and cell_metadata with its path.")
+        asked = {"modality": modality, "cell_metadata": cell_metadata, "samples": samples}
+        asked |= {"join": join, "sample_column": sample_column}
+        usual = {"join": "shared", "sample_column": SAMPLE}
+        if given := [name for name, value in asked.items() if value != usual.get(name)]:
+            raise InputError("The dataset is open already.", f"Give {' and '.join(given)} with its path.")
     else:
         dataset = open_dataset(
             data,

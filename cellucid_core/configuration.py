@@ -502,6 +502,11 @@ def check_configuration(environment: Mapping[str, str] | None = None) -> Configu
             "CELLUCID_CLUSTER is asked with certificates, and none are named.",
             "Set CELLUCID_CLUSTER_CERTS to the folder with ca.pem, cert.pem and key.pem.",
         )
+    if found.cluster_certs is not None and not found.cluster_certs.is_dir():
+        raise InputError(
+            f"CELLUCID_CLUSTER_CERTS names {found.cluster_certs}, which is not a folder.",
+            "Create it, or remove the setting.",
+        )
     if found.quota < found.upload_limit:
         raise InputError(
             f"CELLUCID_QUOTA ({format_size(found.quota)}) is less than CELLUCID_UPLOAD_LIMIT "

@@ -180,6 +180,20 @@ def test_a_split_without_pages_is_refused():
         cc.score("demo", ["CD3D"], split="phase")
 
 
+@pytest.mark.parametrize(
+    "given", [{"modality": "rna"}, {"samples": ["a"]}, {"join": "all"}, {"sample_column": "donor"}]
+)
+def test_what_only_opening_can_do_is_refused_for_what_is_open(given):
+    view = cc.open(make_adata(20, 8))
+    assert cc.open(view).n_cells == 20
+    with pytest.raises(InputError, match=f"open already. Give {next(iter(given))} with its path"):
+        cc.open(view, **given)
+
+
+def test_the_demo_is_written_to_a_path_in_words(tmp_path):
+    assert cc.write_demo(str(tmp_path / "demo.h5ad")) == tmp_path / "demo.h5ad"
+
+
 def test_the_version_comes_from_one_place():
     assert cc.__version__.count(".") == 2
 

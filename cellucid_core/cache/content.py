@@ -50,7 +50,7 @@ def content_hash(path: Path, progress: BytesDone = lambda done: None) -> str:
     Raises
     ------
     InputError
-        If a folder holds something that is not a regular file, or if something cannot be read.
+        If it is, or a folder holds, something that is not a regular file, or if something cannot be read.
     """
     try:
         stamp, changed = _stamp(path)
@@ -218,6 +218,8 @@ def _stamp(path: Path) -> tuple[str, int]:
     state, latest = hashlib.sha256(), 0
     for relative, file_path in files_below(path) if path.is_dir() else [("", path)]:
         status = file_path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+            raise InputError(f"{path.name} is neither a file nor a folder.", "Name a file.")
         latest = max(latest, status.st_mtime_ns, status.st_ctime_ns)
         parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         state.update(json.dumps([relative, *parts]).encode())

@@ -31,6 +31,9 @@ class Parser(argparse.ArgumentParser):
 
     later: Callable[[argparse.ArgumentParser], None] | None = None
 
+    def __init__(self, **how: Any) -> None:
+        super().__init__(allow_abbrev=False, **how)  # a later option could make an abbreviation mean two
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Add the arguments that were left for later, then parse."""
         self.finish()
@@ -252,8 +255,13 @@ def fixes_json(view: Any) -> list[dict[str, str]]:
     return [{"rule": fix.rule, "sentence": fix.sentence} for fix in view.mapping.fixes]
 
 
-def check_target(target: str, read: Sequence[str]) -> None:
-    """Raise `InputError` if the target's folder does not exist, or the target is one of the files in `read`."""
+def check_target(target: str, read: Sequence[str], *, force: bool = True) -> None:
+    """Raise `InputError` if a file cannot be written, before any work is done.
+
+    Its folder does not exist, or it is one of the files in `read`, or, without `force`, it is there already.
+    """
     need_folder(Path(target))
     if os.path.realpath(target) in map(os.path.realpath, read):
         raise InputError(f"{target} is what is read.", "Choose another file; the input is never replaced.")
+    if os.path.lexists(target) and not force:
+        raise InputError(f"{target} exists already.", "Choose another place, or use --force to replace it.")

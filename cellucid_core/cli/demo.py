@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cellucid_core.cli.arguments import DONE, add_command, show
+from cellucid_core.cli.arguments import DONE, add_command, check_target, show
 from cellucid_core.errors import InputError
 
 
@@ -14,6 +14,7 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     demo = add_command(commands, "demo", run, "write the demo dataset")
     demo.add_argument("--out", required=True, metavar="FILE.h5ad")
+    demo.add_argument("--force", action="store_true", help="replace the file if it is there")
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
@@ -22,15 +23,14 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     Raises
     ------
     InputError
-        If the name does not end in ``.h5ad``, or the file cannot be written.
+        If the name does not end in ``.h5ad``, or the file cannot be written, or is there and ``--force`` is not given.
     """
     from cellucid_core.reading import write_demo
 
     target = Path(options.out)
     if target.suffix != ".h5ad":
         raise InputError(f"{target.name} does not end in .h5ad.", "Name the file demo.h5ad, for example.")
-    if not target.parent.is_dir():
-        raise InputError(f"There is no folder {target.parent}.", "Make it first, or name another file.")
+    check_target(options.out, [], force=options.force)
     write_demo(target)
     show(str(target), options)
     return DONE, {"path": str(target)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -224,11 +223,9 @@ def _check_files(options: argparse.Namespace) -> None:
     read = [*options.dataset, *([options.gene_sets] if options.gene_sets else [])]
     if (options.genes or "").startswith("@"):
         read.append(options.genes[1:])
-    for target in filter(None, (options.out, options.html)):
-        check_target(target, read)
-    if options.out is None:
-        return
-    if Path(options.out).suffix.lower() != ".csv":
-        raise InputError(f"{options.out} does not end in .csv.", "Name the file scores.csv, for example.")
-    if os.path.lexists(options.out) and not options.force:
-        raise InputError(f"{options.out} exists already.", "Choose another place, or use --force to replace it.")
+    if options.out is not None:
+        if Path(options.out).suffix.lower() != ".csv":
+            raise InputError(f"{options.out} does not end in .csv.", "Name the file scores.csv, for example.")
+        check_target(options.out, read, force=options.force)
+    if options.html is not None:
+        check_target(options.html, read)

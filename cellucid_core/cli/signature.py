@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from cellucid_core.cli.arguments import (
     DONE,
     Parser,
     add_command,
+    check_target,
     dataset_arguments,
     dataset_json,
     names,
@@ -178,8 +178,5 @@ def _checked_target(out: str, *sources: str) -> Path:
     from cellucid_core.library.formats import suffix_of
 
     suffix_of(out)
-    if os.path.realpath(out) in map(os.path.realpath, sources):
-        raise InputError(f"{out} is the input itself.", "Choose another file; the input is never replaced.")
-    if not Path(out).parent.is_dir():
-        raise InputError(f"There is no folder {Path(out).parent}.", "Make it first, or name another file.")
+    check_target(out, sources)
     return Path(out)

@@ -9,6 +9,7 @@ from typing import Any
 from cellucid_core.cli.arguments import (
     DONE,
     REFUSED,
+    Parser,
     add_command,
     mapping_arguments,
     open_view,
@@ -16,6 +17,7 @@ from cellucid_core.cli.arguments import (
     show,
 )
 from cellucid_core.cli.terminal import say
+from cellucid_core.errors import InputError
 
 
 def add(commands: Any) -> None:
@@ -28,9 +30,17 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
-    """Check the export; return the exit status, 1 if it is not sound, and the JSON object."""
+    """Check the export; return the exit status, 1 if it is not sound, and the JSON object.
+
+    Raises
+    ------
+    InputError
+        If an option says how to read a dataset, and none is given.
+    """
     from cellucid_core.export import verify
 
+    if not options.against and (given := _of_datasets(options)):
+        raise InputError(f"{given[0]} is about a dataset to compare with.", "Add --against DATASET, or leave it out.")
     view = open_view(options.against, options) if options.against else None
     report = verify(Path(options.export), view)
     show(f"{options.export}: {'sound' if report.ok else 'not sound'}, {report.checked_files:,} files checked", options)
@@ -43,3 +53,12 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
         "max_error_steps": report.max_error_steps,
     }
     return (DONE if report.ok else REFUSED), result
+
+
+def _of_datasets(options: argparse.Namespace) -> list[str]:
+    """Return the given options that say how a dataset is read."""
+    parser = Parser()
+    sample_arguments(parser)
+    mapping_arguments(parser)
+    usual = vars(parser.parse_args([]))
+    return [f"--{name.replace('_', '-')}" for name, value in usual.items() if getattr(options, name) != value]

@@ -10,7 +10,7 @@ import pandas as pd
 from cellucid_core.dataset.model import Dataset, JoinedTable
 from cellucid_core.errors import InputError
 from cellucid_core.reading import as_categories
-from cellucid_core.reading.formats import read_layout, require_text
+from cellucid_core.reading.formats import open_unpacked, read_layout, require_text
 
 
 def read_cell_metadata(path: Path) -> pd.DataFrame:
@@ -26,18 +26,18 @@ def read_cell_metadata(path: Path) -> pd.DataFrame:
     layout = read_layout(path, path.name)
     require_text(path, path.name)
     try:
-        table = pd.read_csv(
-            path,
-            sep=layout.separator,
-            decimal=layout.decimal,
-            encoding=layout.encoding,
-            compression="infer",
-            header=None,
-            skiprows=layout.above,
-            dtype={0: str},
-            keep_default_na=True,
-            low_memory=False,
-        )
+        with open_unpacked(path) as file:
+            table = pd.read_csv(
+                file,
+                sep=layout.separator,
+                decimal=layout.decimal,
+                encoding=layout.encoding,
+                header=None,
+                skiprows=layout.above,
+                dtype={0: str},
+                keep_default_na=True,
+                low_memory=False,
+            )
     except Exception as error:
         raise InputError(
             f"{path.name} is not a table that can be read ({str(error).strip()[:160]}).",

@@ -18,7 +18,7 @@ from scipy import sparse
 from cellucid_core.cache import combined_hash
 from cellucid_core.dataset.joined_columns import joined_column
 from cellucid_core.dataset.model import Dataset
-from cellucid_core.dataset.parts import BARCODE, Join, JoinedMatrix, MatrixPart, Part, joined_scale
+from cellucid_core.dataset.parts import Join, JoinedMatrix, MatrixPart, Part, barcode_column, joined_scale
 from cellucid_core.dataset.scale import MatrixScale
 from cellucid_core.dataset.transposed import Turn
 from cellucid_core.dataset.view import gene_ids
@@ -93,7 +93,7 @@ def join_datasets(
     -------
     Dataset
         With the cells of one part after those of another. Where ids of cells repeat, they become ``sample:id``, and the
-        original ids are in the column ``barcode``.
+        original ids are in the column `barcode_column`.
 
     Raises
     ------
@@ -427,7 +427,7 @@ def _joined_obs(opened: list[_Opened], sample_column: str, notes: list[str]) -> 
         notes.append("Samples use the same ids for cells: they are called sample:id here; the ids stay in a column.")
     columns: dict[Any, Any] = {sample_column: sample}
     if repeated:
-        columns[BARCODE] = barcodes
+        columns[barcode_column(sample_column)] = barcodes
     clashing, partly = [], []
     for key in dict.fromkeys(column for table in tables for column in table.columns):
         pieces = [table[key] if key in table.columns else None for table in tables]

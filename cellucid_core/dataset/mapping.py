@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cellucid_core.dataset.model import Dataset
-from cellucid_core.dataset.parts import BARCODE
+from cellucid_core.dataset.parts import barcode_column
 from cellucid_core.dataset.transposed import Turn
 from cellucid_core.errors import InputError
 
@@ -61,6 +61,9 @@ class AppliedFix:
         Name of the chosen alternative; empty for the rule's own fix.
     overruled
         Whether the user declared the finding to be wrong, instead of fixing anything.
+    only_genes
+        Whether it changed nothing but genes and their names, and so means nothing for another gene table; set by
+        `Mapping.with_fix`.
     """
 
     rule: str
@@ -68,11 +71,16 @@ class AppliedFix:
     code: str = ""
     choice: str = ""
     overruled: bool = False
+    only_genes: bool = False
 
     @property
     def asked(self) -> str:
         """The words with which `apply_fixes` applies this again: ``RULE`` or ``RULE=CHOICE``."""
         return f"{self.rule}={self.choice}" if self.choice else self.rule
+
+
+#: What a mapping says of genes.
+_OF_GENES = frozenset(["gene_id", "gene_ids", "genes_kept"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +153,7 @@ class Mapping:
 
     def with_fix(self, fix: AppliedFix, **changes: Any) -> Mapping:
         """Return a mapping with the given changes and the fix that made them."""
+        fix = replace(fix, only_genes=bool(changes) and changes.keys() <= _OF_GENES)
         return replace(self, fixes=(*self.fixes, fix), **changes)
 
     def digest(self) -> str:
@@ -227,6 +236,8 @@ def default_mapping(dataset: Dataset) -> Mapping:
     if not embeddings:
         latent_names = set(_LATENT)
         embeddings = {d: key for d, key in others.items() if key not in latent_names} or others
+    # The column of the ids in the files of samples adds nothing to the cell ids, which contain them.
+    left_out = barcode_column(dataset.sample_column) if dataset.parts else None
     return Mapping(
         embeddings=embeddings,
         latent=next((key for key in _LATENT if key in dataset.obsm), None),
@@ -235,8 +246,7 @@ def default_mapping(dataset: Dataset) -> Mapping:
         vectors=tuple(
             key for key, array in dataset.obsm.items() if is_vector_field(key) and not is_wide_vector_field(key, array)
         ),
-        # The column of the ids in the files of samples adds nothing to the cell ids, which contain them.
-        obs_keys=tuple(str(column) for column in dataset.obs.columns if not (dataset.parts and column == BARCODE)),
+        obs_keys=tuple(str(column) for column in dataset.obs.columns if column != left_out),
     )
 
 

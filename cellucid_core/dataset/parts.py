@@ -22,14 +22,17 @@ from cellucid_core.store import JoinedStore, Store, has_store, open_store, store
 
 #: Which genes a joined dataset has: those that all parts have, or all, with 0 where a part lacks one.
 Join = Literal["shared", "all"]
-#: The obs column of a joined dataset that holds the cell ids of the files, where these repeat.
-BARCODE = "barcode"
 #: Bytes in memory of one part into which a large matrix of one file is cut.
 PART_BYTES = 10**9
 #: A store's key, the name of its matrix, and a function that opens the file again and returns the matrix.
 Wanted: TypeAlias = "tuple[str, str, Callable[[], FileMatrix]]"
 #: Parts whose stores are built at the same time; more would need more memory and be no faster.
 _AT_ONCE = 2
+
+
+def barcode_column(sample_column: str) -> str:
+    """Return the obs column of a joined dataset that holds the cell ids of the files, where these repeat."""
+    return "barcode_" if sample_column == "barcode" else "barcode"
 
 
 @dataclass(frozen=True, eq=False)

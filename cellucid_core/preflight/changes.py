@@ -11,11 +11,6 @@ from cellucid_core.errors import InputError
 from cellucid_core.names import listed
 from cellucid_core.preflight.finding import plural
 
-#: Rules whose fix changes only gene names or genes, and so means nothing for another gene table.
-_GENE_RULES = frozenset(
-    ["gene-ids-duplicate", "gene-names-excel", "genes-all-zero", "expression-size", "gene-id-column"]
-)
-
 
 def leave_out(view: View, columns: list[str], rule: str, why: str) -> Mapping:
     """Return the view's mapping without some columns of the cell table."""
@@ -62,12 +57,17 @@ def take_matrix(view: View, name: str, fix: AppliedFix) -> Mapping:
     tables, mapping = view.dataset.variables, view.mapping
     if name not in tables:
         raise InputError(f"The dataset has no matrix {name!r}.", f"It has: {', '.join(tables)}.")
-    if mapping.matrix is not None and tables[name].index.equals(tables[mapping.matrix].index):
-        return mapping.with_fix(fix, matrix=name)
-    still = tuple(old for old in mapping.fixes if old.rule not in _GENE_RULES)
     column = mapping.gene_id if mapping.gene_id in tables[name].columns else "index"
+    same = mapping.matrix is not None and tables[name].index.equals(tables[mapping.matrix].index)
+    if same and column == mapping.gene_id:
+        return mapping.with_fix(fix, matrix=name)
+    still = tuple(old for old in mapping.fixes if not _is_of_genes(old))
     changed = replace(mapping, fixes=still, gene_ids=None, genes_kept=None, gene_id=column)
     return changed.with_fix(fix, matrix=name)
+
+
+def _is_of_genes(fix: AppliedFix) -> bool:
+    return fix.only_genes or (fix.overruled and fix.rule.startswith("gene-"))
 
 
 def matrix_code(name: str) -> str:

@@ -204,7 +204,7 @@ def _read_obs(found: Structure, files: ExportFiles) -> None:
         manifest = _manifest(found, files, where)
         quantile = _get(manifest, "centroid_outlier_quantile", (int, float, type(None)))
         if quantile is not None and not 0 <= quantile <= 1:
-            found.problems.append(f"{where}: the centroid quantile {quantile} is not between 0 and 1")
+            found.problems.append(f"{where}: the centroid quantile {quantile} is not between 0 and 1.")
             quantile = None
         found.quantile = quantile
         schemas = _get(manifest, "_obsSchemas", dict)

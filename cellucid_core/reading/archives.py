@@ -15,11 +15,10 @@ from cellucid_core.atomic import complete_or_absent
 from cellucid_core.cache import alone_with
 from cellucid_core.configuration import format_size, read_configuration
 from cellucid_core.errors import InputError
+from cellucid_core.reading.safety import require_disk
 
 #: Most entries of one archive; a zarr folder of a large atlas has some hundred thousand.
 MAX_ENTRIES = 2_000_000
-#: Bytes of free space that unpacking leaves on the disk.
-_SPARE = 2**30
 _CHUNK = 4 * 2**20
 _AGAIN = "Copy or download it again, then open it."
 
@@ -85,7 +84,7 @@ def _unpack_entry(path: Path, name: str, target: Path, file_name: str) -> None:
         with zipfile.ZipFile(path) as archive:
             checked_entries(archive, file_name)
             entry = archive.getinfo(name)
-            require_room(target.parent, entry.file_size, file_name)
+            require_disk(entry.file_size, target.parent, file_name)
             with archive.open(entry) as source:
                 copy_bounded(source, target, entry.file_size, file_name)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
@@ -109,7 +108,7 @@ def unpack_folder(path: Path, inside: str, folder: Path, file_name: str) -> None
     """
     with zipfile.ZipFile(path) as archive:
         names = [name for name in checked_entries(archive, file_name) if name.rpartition("/")[0] == inside.rstrip("/")]
-        require_room(folder, sum(archive.getinfo(name).file_size for name in names), file_name)
+        require_disk(sum(archive.getinfo(name).file_size for name in names), folder, file_name)
     for name in names:
         _unpack_entry(path, name, folder / name.rpartition("/")[2], file_name)
 
@@ -128,31 +127,20 @@ def gunzip(path: Path, target: Path, file_name: str) -> None:
 
 
 def _gunzip(path: Path, target: Path, file_name: str) -> None:
-    limit = min(read_configuration().unpacked_limit, shutil.disk_usage(target.parent).free - _SPARE)
     try:
         with gzip.open(path) as source:
-            copy_bounded(source, target, limit, file_name)
+            copy_bounded(source, target, None, file_name)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{file_name} is a gzip file that is damaged or was cut off.", _AGAIN) from error
 
 
-def require_room(folder: Path, size: int, file_name: str) -> None:
-    """Raise an `InputError` if a folder's disk has no room for so many bytes."""
-    free = shutil.disk_usage(folder).free - _SPARE
-    if size > free:
-        raise InputError(
-            f"{file_name} unpacks to {size / 2**30:,.1f} GB, more than the disk has room for.",
-            "Free some disk space, or point CELLUCID_HOME to a larger disk.",
-        )
-
-
-def copy_bounded(source: Any, target: Path, limit: int, file_name: str) -> None:
+def copy_bounded(source: Any, target: Path, limit: int | None, file_name: str) -> None:
     """Copy a stream to a file that is complete or absent.
 
     Parameters
     ----------
     limit
-        Most bytes that the stream may have.
+        Most bytes that the stream may have; None if nothing tells: then as many as `require_disk` allows.
 
     Raises
     ------
@@ -161,12 +149,14 @@ def copy_bounded(source: Any, target: Path, limit: int, file_name: str) -> None:
     OSError
         Without ``errno``, if the content of the stream is damaged.
     """
-    written = 0
+    written, free = 0, shutil.disk_usage(target.parent).free
     try:
         with complete_or_absent(target) as draft, draft.open("wb") as file:
             while piece := source.read(_CHUNK):
                 written += len(piece)
-                if written > limit:
+                if limit is None:
+                    require_disk(written, target.parent, file_name, free=free)
+                elif written > limit:
                     raise InputError(f"{file_name} unpacks to more than it should.", "Pack it again.")
                 file.write(piece)
     except OSError as error:

@@ -28,7 +28,7 @@ def demo_file() -> Path:
     return path
 
 
-def write_demo(path: Path) -> Path:
+def write_demo(path: str | Path) -> Path:
     """Write the demo dataset.
 
     ``scanpy.datasets.pbmc68k_reduced()`` with the log-normalized values of ``raw`` as X, the scaled matrix as the layer
@@ -47,6 +47,7 @@ def write_demo(path: Path) -> Path:
     """
     import anndata
 
+    path = Path(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         source = _source()

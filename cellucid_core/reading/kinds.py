@@ -11,10 +11,11 @@ import lzma
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cellucid_core.cache import once_per_content
 from cellucid_core.errors import InputError
@@ -25,6 +26,9 @@ from cellucid_core.reading.remote import RemoteFile, hdf5_file
 from cellucid_core.reading.safety import check_hdf5, check_heaps, check_texts
 from cellucid_core.reading.sample_files import Container
 from cellucid_core.reading.samples import find_samples, is_matrix_market
+
+if TYPE_CHECKING:
+    import h5py
 
 FileKind = Literal[
     "h5ad", "h5mu", "10x h5", "10x matrix folder", "loom", "zarr", "table", "workbook", "prepared export"
@@ -192,6 +196,24 @@ def recognise_remote(file: RemoteFile) -> Recognised | None:
         return None if kind == "h5ad" and is_old_layout(content) else Recognised(kind)
 
 
+@contextmanager
+def checked_hdf5(path: Path | RemoteFile, file_name: str) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading, after checking that it is safe to read (`reading.safety`).
+
+    Raises
+    ------
+    InputError
+        If it is unsafe. If it is damaged, h5py raises errors of many types.
+    """
+    if isinstance(path, Path):  # a remote file would have to be read whole for this
+        once_per_content(path, "heaps", lambda: check_heaps(path, file_name))
+    with hdf5_file(path) as file:
+        check_hdf5(file, file_name)  # before any link is followed
+        if isinstance(path, Path):
+            once_per_content(path, "texts", lambda: check_texts(file, file_name))
+        yield file
+
+
 def hdf5_kind(path: Path | RemoteFile, file_name: str) -> FileKind:
     """Tell what an HDF5 file holds, after checking that it is safe to read (`reading.safety`).
 
@@ -203,12 +225,7 @@ def hdf5_kind(path: Path | RemoteFile, file_name: str) -> FileKind:
     import h5py
 
     try:
-        if isinstance(path, Path):  # a remote file would have to be read whole for this
-            once_per_content(path, "heaps", lambda: check_heaps(path, file_name))
-        with hdf5_file(path) as file:
-            check_hdf5(file, file_name)  # before any link is followed
-            if isinstance(path, Path):
-                once_per_content(path, "texts", lambda: check_texts(file, file_name))
+        with checked_hdf5(path, file_name) as file:
             names = set(file.keys())
             groups = [name for name in names if isinstance(file.get(name), h5py.Group)]
             inner = {name: set(file[name].keys()) for name in groups}

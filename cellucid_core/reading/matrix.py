@@ -35,7 +35,8 @@ class FileMatrix:
     dtype
         Type of the stored values.
     columns
-        csr only: the columns of the element that are taken, ascending, or None for all.
+        Of a csr matrix: the columns of the element that are taken, ascending, or None for all. Transposed (csc), these
+        are its rows.
     stored_columns
         With `columns`: how many columns the element has.
     digest
@@ -67,9 +68,9 @@ class FileMatrix:
     @property
     def _minor(self) -> int:
         """Length of the axis that indices run along."""
-        if self.layout == "csc":
-            return self.shape[0]
-        return self.shape[1] if self.columns is None else self.stored_columns
+        if self.columns is not None:
+            return self.stored_columns
+        return self.shape[0] if self.layout == "csc" else self.shape[1]
 
     def indptr(self) -> np.ndarray:
         """Return where each row (csr) or column (csc) begins among the entries, (n + 1,) int64, checked.

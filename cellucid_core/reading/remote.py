@@ -10,6 +10,8 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 SCHEMES = ("s3://", "gs://", "gcs://", "https://", "http://")
 #: Bytes that are asked for at a time, and how many such pieces of a file are kept in memory.
 _PIECE, _KEPT = 4 * 2**20, 16
+#: First chunks of a zarr store that are asked about at the same time.
+_AT_ONCE = 16
 #: Keys of what file systems say about a file whose values change with its content.
 _VALIDATORS = ("ETag", "etag", "md5Hash", "generation", "Content-MD5", "LastModified", "Last-Modified", "mtime")
 _ZARR = ("zarr.json", ".zgroup")
@@ -85,6 +89,18 @@ class RemoteFile:
         found = self.fs.cat([f"{self.path.rstrip('/')}/{name}" for name in names], on_error="omit")
         return {key.rpartition("/")[2]: value for key, value in found.items()}
 
+    def _zarr_told(self) -> list[Any]:
+        documents = self._zarr_documents()
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            chunks = list(threads.map(self._chunk_told, first_chunks(documents)))
+        return [*sorted((name, hashlib.sha256(text).hexdigest()) for name, text in documents.items()), *chunks]
+
+    def _chunk_told(self, name: str) -> tuple[str, dict[str, str]]:
+        try:
+            return name, _told(self.fs.info(f"{self.path.rstrip('/')}/{name}"))
+        except FileNotFoundError:  # a chunk of nothing but the fill value
+            return name, {}
+
     def is_dir(self) -> bool:
         """Tell whether it is a folder."""
         return str(self.info.get("type")) == "directory"
@@ -96,7 +112,9 @@ class RemoteFile:
     def identity(self) -> str | None:
         """Return 64 hexadecimal digits that change with the content, or None if a file has nothing that tells.
 
-        For a zarr store that cannot be listed (on the web) only its metadata documents count, not its chunks.
+        For a zarr store that cannot be listed (on the web) its metadata documents count, and if these name its arrays,
+        what the server says of the first chunk of each: who writes an array again writes that, too. A change of other
+        chunks only is not noticed.
         """
         if self.is_dir():
             try:
@@ -104,12 +122,11 @@ class RemoteFile:
                 told: Any = sorted((name, _told(info)) for name, info in listed.items())
             except (NotImplementedError, FileNotFoundError, ValueError):
                 told = []
-            told = told or sorted(
-                (name, hashlib.sha256(text).hexdigest()) for name, text in self._zarr_documents().items()
-            )
+            if not any(_tells(info) for _, info in told):  # a page that lists the folder names its files, no more
+                told = self._zarr_told()
         else:
             told = _told(self.info)
-            if not any(key in told for key in _VALIDATORS):
+            if not _tells(told):
                 return None
         return hashlib.sha256(json.dumps([self.address.partition("?")[0], told]).encode()).hexdigest()
 
@@ -231,6 +248,34 @@ def hdf5_file(path: Any) -> h5py.File:
     if isinstance(path, RemoteFile):
         return h5py.File(path.content, "r")
     return h5py.File(path, "r", locking="best-effort")
+
+
+def first_chunks(documents: Mapping[str, bytes]) -> list[str]:
+    """Return the path of the first chunk of every array that the consolidated metadata of a zarr store name.
+
+    Parameters
+    ----------
+    documents
+        The documents in the store's root, by name; what is malformed in them names no array.
+    """
+    found = []
+    try:
+        for path, about in json.loads(documents.get(".zmetadata", b"{}")).get("metadata", {}).items():
+            if path.endswith(".zarray"):
+                places = ["0"] * max(1, len(about["shape"]))
+                found.append(path.removesuffix(".zarray") + about.get("dimension_separator", ".").join(places))
+        version_3 = json.loads(documents.get("zarr.json", b"{}")).get("consolidated_metadata") or {}
+        for path, about in version_3.get("metadata", {}).items():
+            if about["node_type"] == "array" and about["chunk_key_encoding"]["name"] == "default":
+                separator = about["chunk_key_encoding"].get("configuration", {}).get("separator", "/")
+                found.append(f"{path}/{separator.join(['c', *['0'] * len(about['shape'])])}")
+    except (ValueError, TypeError, LookupError, AttributeError):  # reading the store says what is wrong
+        pass
+    return sorted(found)
+
+
+def _tells(told: dict[str, str]) -> bool:
+    return any(key in told for key in _VALIDATORS)
 
 
 def _told(info: dict[str, Any]) -> dict[str, str]:

@@ -19,7 +19,8 @@ from typing import IO, Literal
 from cellucid_core.cache import combined_hash, content_hash, home_folder, sealed_folder
 from cellucid_core.configuration import format_size, read_configuration
 from cellucid_core.errors import InputError
-from cellucid_core.reading.archives import MAX_ENTRIES, checked_entries, copy_bounded, require_room
+from cellucid_core.reading.archives import MAX_ENTRIES, checked_entries, copy_bounded
+from cellucid_core.reading.safety import require_disk
 from cellucid_core.reading.samples import Sample, find_samples, list_folder, role_of
 
 #: What holds samples.
@@ -135,7 +136,7 @@ def _extract(path: Path, container: Container, targets: dict[str, Path], file_na
         return
     left = set(targets)
     for name, size, opened in _files(path, container, file_name, left):
-        require_room(targets[name].parent, size, file_name)
+        require_disk(size, targets[name].parent, file_name)
         try:
             with opened as source:
                 copy_bounded(source, targets[name], size, file_name)

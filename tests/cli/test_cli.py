@@ -250,6 +250,9 @@ def test_score_rest_of_bool_pages_and_samples(command, file):
         (["score", "demo", "--genes", "CD3D", "--method", "score_genes", "--seed", "-1"], "seed"),
         (["demo", "--out", "/nowhere/x.h5ad"], "no folder"),
         (["demo", "--out", "x.txt"], ".h5ad"),
+        (["preflight", "demo", "--js"], "Unrecognized arguments: --js"),
+        (["verify", "x.zip", "--fix", "all"], "--fix is about a dataset"),
+        (["verify", "x.zip", "--sample-column", "donor"], "--sample-column is about a dataset"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(command, arguments, words, tmp_path, monkeypatch):
@@ -382,6 +385,12 @@ def test_a_malformed_source_date_epoch(epoch):
 def test_demo_writes_a_file_that_opens(command, tmp_path):
     status, result, _ = command("demo", "--out", tmp_path / "d.h5ad")
     assert (status, result["path"]) == (0, str(tmp_path / "d.h5ad"))
+    assert open_dataset(tmp_path / "d.h5ad").n_cells == 700
+    (tmp_path / "d.h5ad").write_text("mine")
+    status, result, _ = command("demo", "--out", tmp_path / "d.h5ad")
+    assert (status, (tmp_path / "d.h5ad").read_text()) == (2, "mine")
+    assert "--force" in result["fix"]
+    assert command("demo", "--out", tmp_path / "d.h5ad", "--force")[0] == 0
     assert open_dataset(tmp_path / "d.h5ad").n_cells == 700
 
 

@@ -83,6 +83,13 @@ def test_ids_that_repeat_are_told_apart_and_kept(samples):
     assert dataset.obs.index.is_unique
 
 
+def test_the_samples_may_be_called_as_the_ids_are(samples):
+    _, paths = samples
+    dataset = open_dataset({"tumour": paths["a"], "blood": paths["c"]}, sample_column="barcode")
+    assert (dataset.obs["barcode"].iloc[0], dataset.obs["barcode_"].iloc[0]) == ("tumour", "c0")
+    assert default_mapping(dataset).obs_keys == ("barcode", "kind", "depth")
+
+
 def test_ids_that_do_not_repeat_stay(tmp_path):
     for name, start in (("a", 0), ("b", 100)):
         make(5, GENES, 3, start=start).write_h5ad(tmp_path / f"{name}.h5ad")

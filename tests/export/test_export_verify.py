@@ -160,6 +160,7 @@ def set_in(*keys_and_value):
         ("dataset_identity.json", set_in("vector_fields", "fields", "velocity_umap", "files", {})),
         ("obs_manifest.json", set_in("_format", "compact_v2")),
         ("obs_manifest.json", set_in("compression", None)),
+        ("obs_manifest.json", set_in("centroid_outlier_quantile", 2)),
         ("obs_manifest.json", set_in("_continuousFields", 0, 1, 1e9)),
         ("obs_manifest.json", set_in("_continuousFields", 0, 0, 5)),
         ("obs_manifest.json", set_in("_categoricalFields", 0, 1, ["B"])),
@@ -183,6 +184,7 @@ def test_manifests_that_contradict_the_files(folder, name, change):
     edit(folder, name, change)
     report = verify(folder)
     assert not report.ok
+    assert all(problem.endswith(".") for problem in report.problems)
     assert not verify(folder, small_view()).ok
 
 

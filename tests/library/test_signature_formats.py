@@ -190,6 +190,41 @@ def test_broken_files_of_every_kind(tmp_path):
             read_signature(path)
 
 
+def test_a_link_to_another_file_is_not_followed(tmp_path):
+    import h5py
+
+    whole, path = (write_signature(make_signature(), tmp_path / name) for name in ("whole.h5", "a.h5"))
+    with h5py.File(path, "r+") as file:
+        del file["levels/level_1"]
+        file["levels/level_1"] = h5py.ExternalLink(str(whole), "/levels/level_1")
+    with pytest.raises(InputError, match="from another file"):
+        read_signature(path)
+
+
+def test_tables_of_terabytes_are_not_read(tmp_path):
+    import h5py
+
+    path = write_signature(make_signature(), tmp_path / "a.h5")
+    with h5py.File(path, "r+") as file:
+        told = dict(file["levels/level_1/X"].attrs)
+        del file["levels/level_1/X"]
+        file.create_dataset("levels/level_1/X", (10**6, 10**6), "f8", chunks=(1000, 1000)).attrs.update(told)
+    folder = write_signature(make_signature(), tmp_path / "a.zarr")
+    about = folder / "levels" / "level_1" / "X" / ".zarray"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"shape": [10**6, 10**6], "chunks": [1000, 1000]}))
+    for hostile in (path, folder):
+        with pytest.raises(InputError, match="of memory"):
+            read_signature(hostile)
+
+
+def test_enormous_pieces_are_not_unpacked(tmp_path):
+    folder = write_signature(make_signature(), tmp_path / "a.zarr")
+    about = folder / "levels" / "level_1" / "X" / ".zarray"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"chunks": [10**6, 10**6]}))
+    with pytest.raises(InputError, match="in pieces of"):
+        read_signature(folder)
+
+
 def test_datasets_and_foreign_zips_are_no_signatures(tmp_path):
     from tests.making import make_adata
 

@@ -472,6 +472,27 @@ def test_switching_to_a_matrix_of_other_genes_drops_fixes_of_genes(viewed):
     assert View(view.dataset, mapping).gene_ids.tolist() == [f"GENE{i}" for i in range(30)]
 
 
+@pytest.mark.parametrize(
+    ("rule", "names", "cells"),
+    [
+        ("names-spaces", ["A ", "B"], []),
+        ("names-spaces", ["A ", "B"], [" c"]),
+        ("key-case-collision", ["a1", "A1"], []),
+        ("key-reserved-name", ["CON", "B"], []),
+    ],
+)
+def test_fixes_of_names_are_dropped_with_them_unless_they_also_changed_cells(viewed, rule, names, cells):
+    adata = make_adata()
+    adata.raw = adata.copy()
+    adata = adata[:, :20].copy()
+    adata.X = log1p_of(adata)
+    adata.var_names = [*names, *adata.var_names[2:]]
+    adata.obs_names = [*cells, *adata.obs_names[len(cells) :]]
+    view = viewed(adata)
+    mapping = apply_fixes(view.dataset, view.mapping, [rule, "expression-double-log"])
+    assert [fix.rule for fix in mapping.fixes] == [*([rule] if cells else []), "expression-double-log"]
+
+
 # ---- graph and vectors --------------------------------------------------------------------------------------------
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 import scanpy as sc
 
-from cellucid_core.dataset import View, default_mapping, open_dataset
+from cellucid_core.dataset import AppliedFix, View, default_mapping, open_dataset
 from cellucid_core.preflight import apply_fixes, preflight
 
 GENES = [f"{letter}{i}X" for letter in "QWZ" for i in range(20)]
@@ -54,6 +56,20 @@ def test_counts_beside_logs_block_and_a_common_matrix_fixes_it(layer):
         mapping = apply_fixes(dataset, default_mapping(dataset), ["parts-scale"])
         assert mapping.matrix == "counts"
         assert "parts-scale" not in found(dataset, mapping)
+
+
+def test_taking_a_common_matrix_keeps_only_fixes_that_still_hold():
+    logged, counts = make(1, logged=True), make(0)
+    for adata in (logged, counts):
+        adata.raw = make(2, [f"R{i}X" for i in range(60)])
+        adata.var["symbol"] = [f"S{i}" for i in range(60)]
+    dataset = open_dataset({"a": counts, "b": logged})
+    mapping = replace(default_mapping(dataset), gene_id="symbol")
+    renamed = np.array([f"{i}" for i in range(60)], dtype=object)
+    mapping = mapping.with_fix(AppliedFix("gene-ids-duplicate", "Renamed"), gene_ids=renamed)
+    fixed = apply_fixes(dataset, mapping, ["parts-scale"])
+    assert [(fix.rule, fix.code) for fix in fixed.fixes] == [("parts-scale", "adata = adata.raw.to_adata()")]
+    assert (fixed.matrix, fixed.gene_id, fixed.gene_ids) == ("raw", "index", None)
 
 
 def test_samples_of_two_species():

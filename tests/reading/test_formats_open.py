@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import threading
 import time
@@ -369,6 +370,12 @@ def test_the_hash_follows_the_content(tmp_path):
 def test_a_hash_is_that_of_the_published_test_vectors(tmp_path, size, expected):
     (tmp_path / "x").write_bytes(bytes(size))
     assert content_hash(tmp_path / "x") == bytes_hash(bytes(size)) == expected
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe is neither a file nor a folder"):
+        content_hash(tmp_path / "pipe")
 
 
 def test_a_file_is_hashed_in_pieces_as_in_one(tmp_path, monkeypatch):

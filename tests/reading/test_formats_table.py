@@ -196,6 +196,16 @@ def test_cell_metadata_joins_by_id(tmp_path):
     assert plain.content_hash != dataset.content_hash
 
 
+def test_cell_metadata_below_a_blank_line_and_packed_under_another_name(tmp_path):
+    table().to_csv(tmp_path / "x.csv")
+    content = metadata(BARCODES)[["age"]].to_csv()
+    (tmp_path / "blank.csv").write_text(f"\n{content}")
+    (tmp_path / "packed.csv").write_bytes(gzip.compress(content.encode()))
+    for name in ("blank.csv", "packed.csv"):
+        dataset = open_dataset(tmp_path / "x.csv", cell_metadata=tmp_path / name)
+        assert dataset.obs["age"].tolist() == list(range(12)), name
+
+
 def test_cell_metadata_decides_the_orientation(tmp_path):
     ids = [f"X{i}" for i in range(12)]
     frame = table(cells=ids, genes=[f"Y{i}" for i in range(7)])
@@ -252,6 +262,21 @@ def test_broken_tables_are_sentences(tmp_path, name):
     with pytest.raises(InputError, match=words) as caught:
         open_dataset(tmp_path / "x.csv")
     assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (["cell_0,1"], "2 fields in line 5 and 3"),
+        (["cell_0,1,2", "cell_1,1"], "2 fields in line 6 and 3"),
+        ([*(f"cell_{i},1,2" for i in range(100)), "cell_100,1,high"], "in lines 5 to 105"),
+        (['cell_0,1,"2'], "quotation mark .* in line 5"),
+    ],
+)
+def test_lines_are_counted_from_the_first_of_the_file(tmp_path, rows, words):
+    (tmp_path / "x.csv").write_text("\n".join(["# made by a tool", "", "# twice", "id,CD3D,RPL3", *rows]))
+    with pytest.raises(InputError, match=words):
+        open_dataset(tmp_path / "x.csv")
 
 
 def test_csv_limits_of_the_process_stay_as_they_are(tmp_path, monkeypatch):

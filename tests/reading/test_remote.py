@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import json
 import threading
 import time
 from contextlib import contextmanager
 
+import anndata as ad
 import numpy as np
 import pytest
 import uvicorn
@@ -106,6 +108,36 @@ def test_a_file_that_changes_is_an_error_and_leaves_nothing(tmp_path, home, monk
             dataset.store("X")
         assert open_dataset(f"{address}/x.h5ad").content_hash != dataset.content_hash
     assert {path.name for path in (home / "stores").glob("*") if path.is_dir()} == stores
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_zarr_store_whose_values_change_is_another_dataset(tmp_path, version):
+    adata = make_adata(40, 12, seed=3)
+    with serving(tmp_path) as (address, _), ad.settings.override(zarr_write_format=version):
+        adata.write_zarr(tmp_path / "x.zarr")
+        first = open_dataset(f"{address}/x.zarr")
+        assert open_dataset(f"{address}/x.zarr").content_hash == first.content_hash
+        values = stored_values(first)
+        adata.X = adata.X * 2
+        adata.write_zarr(tmp_path / "x.zarr")
+        again = open_dataset(f"{address}/x.zarr")
+        assert again.content_hash != first.content_hash
+        np.testing.assert_array_equal(stored_values(again), values * 2)
+
+
+def test_first_chunks_of_arrays():
+    old = {"a/.zarray": {"shape": [3, 4]}, "b/.zarray": {"shape": [3, 4], "dimension_separator": "/"}, "a/.zattrs": {}}
+    default = {"name": "default", "configuration": {"separator": "/"}}
+    new = {
+        "c": {"node_type": "array", "shape": [5], "chunk_key_encoding": default},
+        "d": {"node_type": "array", "shape": [], "chunk_key_encoding": {"name": "default"}},
+        "e": {"node_type": "group"},
+    }
+    assert remote.first_chunks({".zmetadata": json.dumps({"metadata": old}).encode()}) == ["a/0.0", "b/0/0"]
+    whole = {"consolidated_metadata": {"metadata": new}}
+    assert remote.first_chunks({"zarr.json": json.dumps(whole).encode()}) == ["c/c/0", "d/c"]
+    for odd in (b"{", b"[]", b'{"metadata": [1]}', b'{"metadata": {"a/.zarray": 1}}'):
+        assert remote.first_chunks({".zmetadata": odd}) == []
 
 
 def test_without_anything_that_tells_contents_apart_a_file_is_copied(folder, home):

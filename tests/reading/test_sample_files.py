@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import tarfile
 import warnings
 import zipfile
+from types import SimpleNamespace
 
 import anndata as ad
 import h5py
@@ -20,6 +22,8 @@ from cellucid_core.cache import home_folder
 from cellucid_core.dataset import View, default_mapping, open_dataset
 from cellucid_core.errors import InputError
 from cellucid_core.preflight import apply_fixes, preflight
+from cellucid_core.reading import gunzip
+from cellucid_core.reading.safety.limits import SPARE
 
 GENES = ["CD3D", "CD3E", "LYZ", "NKG7", "MS4A1", "GNLY"]
 
@@ -247,6 +251,18 @@ def test_tar_bombs_are_bounded(tmp_path, monkeypatch):
     tar_of({"a.h5ad": bytes(3 * 10**6)}, tmp_path / "x.tar.gz", "w:gz")
     with pytest.raises(InputError, match="unpacks to more than"):
         open_dataset(tmp_path / "x.tar.gz")
+
+
+def test_a_gzip_file_on_a_nearly_full_disk_names_the_disk(tmp_path, monkeypatch):
+    (tmp_path / "x.gz").write_bytes(gzip.compress(bytes(2000)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=SPARE + 1000))
+    with pytest.raises(InputError, match="more than the disk has room for"):
+        gunzip(tmp_path / "x.gz", tmp_path / "x", "x.gz")
+    monkeypatch.setenv("CELLUCID_UNPACKED_LIMIT", "1 MB")
+    (tmp_path / "y.gz").write_bytes(gzip.compress(bytes(2 * 10**6)))
+    with pytest.raises(InputError, match="unpacks at most 1 MB"):
+        gunzip(tmp_path / "y.gz", tmp_path / "y", "y.gz")
+    assert not {"x", "y"} & {path.name for path in tmp_path.iterdir()}
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])

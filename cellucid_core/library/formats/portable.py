@@ -19,6 +19,8 @@ import pandas as pd
 from cellucid_core.csv_safety import exact_floats
 from cellucid_core.errors import CellucidError, InputError
 from cellucid_core.library.model import Level, Signature, make_level, make_signature
+from cellucid_core.reading import checked_hdf5
+from cellucid_core.reading.safety import check_written, check_zarr, declared_size, guarded_store, require_memory
 
 _KIND = "cellucid-signature"
 _VERSION = 1
@@ -78,12 +80,10 @@ def read_h5(path: Path, file_name: str) -> Signature:
     Raises
     ------
     InputError
-        If it is no signature, or is damaged.
+        If it is no signature, or is damaged or unsafe.
     """
-    import h5py
-
     try:
-        with h5py.File(path, "r") as file:
+        with checked_hdf5(path, file_name) as file:
             return _read_store(file, file_name)
     except CellucidError:
         raise
@@ -97,16 +97,16 @@ def read_zarr(path: Path, file_name: str) -> Signature:
     Raises
     ------
     InputError
-        If it is no signature, or is damaged.
+        If it is no signature, or is damaged or unsafe.
     """
     import zarr
 
     try:
-        if path.is_dir():
-            return _read_store(zarr.open_group(str(path), mode="r"), file_name)
-        store = zarr.storage.ZipStore(str(path), mode="r")
+        store = guarded_store(path)
         try:
-            return _read_store(zarr.open_group(store, mode="r"), file_name)
+            group = zarr.open_group(store, mode="r")
+            check_zarr(group, file_name)
+            return _read_store(group, file_name)
         finally:
             store.close()
     except CellucidError:
@@ -124,11 +124,15 @@ def _read_store(store: Any, where: str) -> Signature:
             f"{where} holds no signature.", "If it is a dataset, open it, and build a signature from its cell types."
         )
     header = _checked(text, where)
+    require_memory(declared_size(store["levels"]), where)
     levels = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for i, about in enumerate(header["levels"], 1):
-            adata = anndata.io.read_elem(store["levels"][f"level_{i}"])
+            group = store["levels"][f"level_{i}"]
+            for what in ("X", "layers/variance", "layers/std"):
+                check_written(group[what], f"The table {what} of {where}")
+            adata = anndata.io.read_elem(group)
             genes, types = pd.Index(adata.var_names, dtype=object), pd.Index(adata.obs_names, dtype=object)
             tables = {"mean": adata.X, "variance": adata.layers["variance"], "std": adata.layers["std"]}
             front = adata.uns.get("front")

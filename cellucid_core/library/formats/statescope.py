@@ -6,7 +6,6 @@ Columns: ``Gene``, ``IsMarker``, then ``scExp_<type>`` and ``scVar_<type>`` for 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import zlib
 from pathlib import Path
@@ -17,7 +16,7 @@ import pandas as pd
 
 from cellucid_core.errors import InputError
 from cellucid_core.library.model import Level, Signature, make_level, make_signature
-from cellucid_core.reading.formats import read_layout
+from cellucid_core.reading.formats import open_unpacked, read_layout
 
 #: What Statescope adds to variances, so that none is 0.
 OFFSET = 0.01
@@ -45,12 +44,7 @@ def _table(path: Path, encoding: str, separator: str, file_name: str) -> pd.Data
     """Read the lines: exact numbers in the columns of means and variances, text in all others."""
     rows: list[list[str]] = []
     try:
-        with path.open("rb") as head:
-            packed = head.read(2) == b"\x1f\x8b"
-        with (
-            gzip.open(path, "rb") if packed else path.open("rb") as raw,
-            io.TextIOWrapper(raw, encoding=encoding) as text,
-        ):
+        with open_unpacked(path) as raw, io.TextIOWrapper(raw, encoding=encoding) as text:
             for number, row in enumerate(csv.reader(text, delimiter=separator), 1):
                 if rows and len(row) != len(rows[0]):
                     if not row:

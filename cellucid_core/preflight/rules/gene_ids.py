@@ -286,8 +286,8 @@ def _switched(view: View, rule: str, column: str) -> Mapping:
     )
     # The names that this fix repaired are not used any more.
     still = tuple(fix for fix in view.mapping.fixes if fix.rule != "gene-names-excel")
-    changed = replace(view.mapping, fixes=still, gene_id=column, gene_ids=None)
-    return changed.with_fix(AppliedFix(rule, sentence, code, choice))
+    fix = AppliedFix(rule, sentence, code, choice)
+    return replace(view.mapping, fixes=still).with_fix(fix, gene_id=column, gene_ids=None)
 
 
 def _repairs(view: View) -> dict[str, str]:

@@ -153,7 +153,7 @@ def _renamed(view: View, rule: str, obs_names: list[str], ids: list[str] | None)
             renamed[key] = columns[key] = new
     words = [f"{old} → {new}" for old, new in columns.items()]
     code = [f"adata.obs = adata.obs.rename(columns={columns!r})"] if columns else []
-    changes: dict[str, Any] = {"renamed": renamed}
+    changes: dict[str, Any] = {"renamed": renamed} if columns else {}
     if ids is not None:
         genes = {old: new for old, new in zip(view.gene_ids, ids, strict=True) if new != old}
         if genes:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from cellucid_core.dataset import LINEAR, AppliedFix, Mapping, Part, View
 from cellucid_core.errors import InputError
 from cellucid_core.names import listed
+from cellucid_core.preflight.changes import matrix_code, take_matrix
 from cellucid_core.preflight.compute import MAX_CELLS, compute_umap
 from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 
@@ -45,8 +46,8 @@ def fix_parts_scale(view: View, scope: Scope) -> Mapping:
         raise InputError(
             "The samples hold no other matrix of one scale.", "Leave out samples, or bring all files to one scale."
         )
-    fix = AppliedFix("parts-scale", f"Expression taken from {better[0]}", f"adata.X = adata.layers[{better[0]!r}]")
-    return view.mapping.with_fix(fix, matrix=better[0], genes_kept=None, gene_ids=None)
+    fix = AppliedFix("parts-scale", f"Expression taken from {better[0]}", matrix_code(better[0]))
+    return take_matrix(view, better[0], fix)
 
 
 def parts_species(view: View, scope: Scope) -> Finding | None:

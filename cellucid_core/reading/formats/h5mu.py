@@ -69,7 +69,7 @@ def _with_joint(contents: Contents, file: Any, modality: str, modalities: list[s
         prefix, _, bare = column.partition(":")
         if column in own or (prefix in modalities and (prefix != modality or bare in own)):
             continue
-        obs = obs.assign(**{column: joint[column].to_numpy() if rows is None else joint[column].iloc[rows].array})
+        obs = obs.assign(**{column: joint[column].iloc[rows].array})
     return replace(contents, obs=obs, obsm=obsm, unreadable=unreadable)
 
 

@@ -19,7 +19,6 @@ from cellucid_core.reading.safety import check_written, declared_size, require_m
 from cellucid_core.reading.source import Source
 
 GENE_EXPRESSION = "Gene Expression"
-_FIX = "Copy or download it again, or run Cell Ranger's aggregation again."
 
 
 def read_tenx_h5(source: Source) -> Contents:

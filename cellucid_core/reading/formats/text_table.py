@@ -51,7 +51,7 @@ class Layout:
     sample
         Row names of the first lines.
     above
-        How many lines, header and comments, are above the first line of values.
+        How many lines (header, comments, blank ones) are above the first line of values.
     """
 
     encoding: str
@@ -94,12 +94,13 @@ def read_layout(path: Path, file_name: str) -> Layout:
         raise InputError(
             f"{file_name} has a line of more than {MAX_FIELDS:,} fields.", "Write it as .h5ad, which has no such limit."
         )
-    rows = [_fields(line, separator, number, file_name) for number, line in enumerate(lines, 1)]
+    above = _lines_above(path, encoding, file_name)
+    rows = [_fields(line, separator, number, file_name) for number, line in enumerate(lines, above)]
     header, body = rows[0], rows[1:]
     width = len(body[0])
     short = len(header) == width - 1  # as R's write.table leaves it
     if not short and len(header) != width:
-        raise _ragged(file_name, 2, width, len(header))
+        raise _ragged(file_name, above + 1, width, len(header))
     decimal = "," if separator != "," and any(_DECIMAL_COMMA.match(field) for field in body[0][1:]) else "."
     columns = [row[1:] for row in body if len(row) == width]
     text = [at for at in range(width - 1) if not all(_is_number(row[at], decimal) for row in columns)]
@@ -111,7 +112,6 @@ def read_layout(path: Path, file_name: str) -> Layout:
     heading = header if short or corner is None else header[1:]
     if corner is None and text:
         text = [at + 1 for at in text]
-    above = _lines_above(path, encoding, file_name)
     return Layout(encoding, separator, decimal, corner, heading, text, names if corner is not None else [], above)
 
 
@@ -133,11 +133,10 @@ def pieces(path: Path, layout: Layout, file_name: str) -> Iterator[tuple[list[st
     offset = layout.corner is not None
     numeric = [at for at in range(len(layout.columns)) if at not in set(layout.text_columns)]
     held: list[str] = []
-    size, first = 0, 2
+    size, first = 0, layout.above + 1
     with closing(_table_lines(path, layout.encoding, file_name)) as lines:
         next(lines, None)
-        number = 1
-        for number, line in enumerate(lines, 2):
+        for number, line in enumerate(lines, first):
             if '"' in line:
                 count = len(_fields(line, layout.separator, number, file_name))
             else:
@@ -226,7 +225,7 @@ def _fields(line: str, separator: str, number: int, file_name: str) -> list[str]
 
 
 def _encoding(path: Path) -> str:
-    with _opened(path) as file:
+    with open_unpacked(path) as file:
         head = file.read(2**20)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
@@ -238,19 +237,25 @@ def _encoding(path: Path) -> str:
     return "utf-8-sig"
 
 
-def _opened(path: Path) -> Any:
+def open_unpacked(path: Path) -> Any:
+    """Open a file for reading its bytes; those that a gzip file unpacks to, whatever its name."""
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     return gzip.open(path, "rb") if packed else path.open("rb")
 
 
 def _table_lines(path: Path, encoding: str, file_name: str) -> Generator[str, None, None]:
-    """Yield a table's lines, the header first: of the comments (``#``) above it only one that is itself the header."""
+    """Yield a table's lines, the header first.
+
+    Of what is above it, blank lines and comments (``#``), only a comment that is itself the header is among them.
+    """
     with closing(_lines(path, encoding, file_name)) as lines:
         comment: str | None = None
         for line in lines:
             if line.startswith("#"):
                 comment = line
+                continue
+            if not line:
                 continue
             if comment is not None and _is_header(comment, line):
                 yield comment.lstrip("#").strip(" ")
@@ -263,9 +268,9 @@ def _lines_above(path: Path, encoding: str, file_name: str) -> int:
     above, comment = 0, None
     with closing(_lines(path, encoding, file_name)) as lines:
         for line in lines:
-            if not line.startswith("#"):
+            if line and not line.startswith("#"):
                 return above if comment is not None and _is_header(comment, line) else above + 1
-            comment, above = line, above + 1
+            comment, above = line or comment, above + 1
     return above
 
 
@@ -280,7 +285,7 @@ def _is_header(comment: str, line: str) -> bool:
 def _lines(path: Path, encoding: str, file_name: str) -> Generator[str, None, None]:
     """Yield lines without their line ends; empty ones at the end of the file are left out."""
     try:
-        with _opened(path) as raw, io.TextIOWrapper(raw, encoding=encoding) as file:
+        with open_unpacked(path) as raw, io.TextIOWrapper(raw, encoding=encoding) as file:
             empty = 0
             while line := file.readline(MAX_LINE):
                 if len(line) >= MAX_LINE:

@@ -45,7 +45,7 @@ def require_memory(size: float, what: str) -> None:
         )
 
 
-def require_disk(size: float, folder: Path, what: str) -> None:
+def require_disk(size: float, folder: Path, what: str, *, free: int | None = None) -> None:
     """Refuse what would take more of the disk than ``CELLUCID_UNPACKED_LIMIT``, or than is free less `SPARE`.
 
     Parameters
@@ -56,6 +56,8 @@ def require_disk(size: float, folder: Path, what: str) -> None:
         An existing folder on the disk.
     what
         Its name, for the message.
+    free
+        Free bytes of the disk; by default those of this moment.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def require_disk(size: float, folder: Path, what: str) -> None:
             f"{what} would take {format_size(size)} on the disk; this server unpacks at most {format_size(limit)}.",
             "If it is meant to be so large, open a part of it, or raise CELLUCID_UNPACKED_LIMIT.",
         )
-    if size > shutil.disk_usage(folder).free - SPARE:
+    if size > (shutil.disk_usage(folder).free if free is None else free) - SPARE:
         raise InputError(
             f"{what} would take {format_size(size)}, more than the disk has room for.",
             "Free some disk space, or point CELLUCID_HOME to a larger disk.",
