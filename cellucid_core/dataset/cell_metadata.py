@@ -10,7 +10,7 @@ import pandas as pd
 from cellucid_core.dataset.model import Dataset, JoinedTable
 from cellucid_core.errors import InputError
 from cellucid_core.reading import as_categories
-from cellucid_core.reading.formats import open_unpacked, read_layout, require_text
+from cellucid_core.reading.formats import is_gzip, open_unpacked, read_layout, require_text
 
 
 def read_cell_metadata(path: Path) -> pd.DataFrame:
@@ -87,5 +87,8 @@ def with_cell_metadata(dataset: Dataset, table: pd.DataFrame, path: Path, digest
         notes.append(f"{int((~found).sum()):,} cells are not in {file_name}; they have no values in its columns.")
     layout = read_layout(path, file_name)
     columns = layout.columns if layout.corner is not None else layout.columns[1:]
-    joined_table = JoinedTable(path, tuple(columns), layout.separator, layout.decimal, layout.encoding)
+    compression = "gzip" if is_gzip(path) else None
+    joined_table = JoinedTable(
+        path, tuple(columns), layout.separator, layout.decimal, layout.encoding, layout.above, compression
+    )
     return replace(dataset, obs=obs, content_hash=digest, notes=tuple(notes), joined=joined_table)

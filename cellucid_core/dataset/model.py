@@ -27,8 +27,10 @@ class JoinedTable:
         The file.
     columns
         Its columns after the cell ids, in order.
-    separator, decimal, encoding
+    separator, decimal, encoding, compression
         As `pandas.read_csv` takes them.
+    above
+        How many lines are above the first line of values.
     """
 
     path: Path
@@ -36,6 +38,8 @@ class JoinedTable:
     separator: str
     decimal: str
     encoding: str
+    above: int
+    compression: str | None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -17,6 +17,7 @@ import pytest
 
 from cellucid_core.dataset import View, default_mapping, open_dataset
 from cellucid_core.errors import InputError
+from cellucid_core.reading.safety import declared_size
 from cellucid_core.reading.safety.zarr import codec_names, unpacked_size
 from tests.making import make_adata
 from tests.reading.test_formats_broken import refused, use
@@ -522,3 +523,14 @@ def test_judging_values_leaves_the_sample_as_it_is():
         assert scale_of(sample).kind == "signed"
         sample.check_format(full_check=True)
         np.testing.assert_array_equal(sample.toarray(), dense.astype(dtype))
+
+
+def test_groups_that_lead_to_one_another_again_and_again_are_refused(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        group = file.create_group("0")
+        for level in range(1, 26):
+            inner = file.create_group(str(level))
+            group["a"], group["b"] = inner, inner
+            group = inner
+        with pytest.raises(InputError, match="again and again"):
+            declared_size(file["0"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tests.programs import run_program
 from tests.signature.signature_values import as_adata, values
 
 _DUMP = """
+import gzip
 import json
 print("RESULT" + json.dumps({
     "mean": {page: float(score.mean()) for page, score in values.items()},
@@ -158,7 +160,8 @@ def test_columns_of_a_table_beside_the_file(file, tmp_path, header):
     lines = [f"{cell};{rng.normal():.3f};{arm};p{i % 7};{arm}" for i, cell in enumerate(cells) for arm in "ab"[i % 2]]
     table = tmp_path / "the cells' table.csv"
     # The file has a donor, too: the table's is meant. The last cells are not in the table.
-    table.write_text("\n".join([f"{header}age;the 'arm';donor;extra", *reversed(lines[:-9]), ""]), encoding="utf-8")
+    text = "\n".join([f"{header}age;the 'arm';donor;extra", *reversed(lines[:-9]), ""])
+    table.write_bytes(text.encode() if header else gzip.compress(f"# of a cohort\n\n{text}".encode()))
     dataset = open_dataset(file, cell_metadata=table)
     view = View(dataset, replace(choose(dataset, default_mapping(dataset)), cells_out=np.array([2, 3, 50])))
     pages = choose_pages(view, "the 'arm'")

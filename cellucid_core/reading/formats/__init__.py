@@ -13,7 +13,7 @@ from cellucid_core.reading.formats.prepared_export import read_prepared_export
 from cellucid_core.reading.formats.table import read_table
 from cellucid_core.reading.formats.tenx_h5 import read_tenx_h5
 from cellucid_core.reading.formats.tenx_matrix import read_tenx_matrix
-from cellucid_core.reading.formats.text_table import open_unpacked, pieces, read_layout
+from cellucid_core.reading.formats.text_table import is_gzip, open_unpacked, pieces, read_layout
 from cellucid_core.reading.formats.workbook import read_workbook
 from cellucid_core.reading.formats.zarr_store import read_zarr
 from cellucid_core.reading.kinds import FileKind
@@ -32,4 +32,4 @@ READERS: dict[FileKind, Callable[[Source], Contents]] = {
     "prepared export": read_prepared_export,
 }
 
-__all__ = ["READERS", "open_unpacked", "pieces", "read_layout", "require_text"]
+__all__ = ["READERS", "is_gzip", "open_unpacked", "pieces", "read_layout", "require_text"]

@@ -239,9 +239,13 @@ def _encoding(path: Path) -> str:
 
 def open_unpacked(path: Path) -> Any:
     """Open a file for reading its bytes; those that a gzip file unpacks to, whatever its name."""
+    return gzip.open(path, "rb") if is_gzip(path) else path.open("rb")
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether a file is packed with gzip, whatever its name."""
     with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else path.open("rb")
+        return file.read(2) == b"\x1f\x8b"
 
 
 def _table_lines(path: Path, encoding: str, file_name: str) -> Generator[str, None, None]:

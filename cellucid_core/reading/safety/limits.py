@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ TEXT_BYTES = 64
 SPARE = 2**30
 #: Deepest nesting and most objects of one file.
 MAX_DEPTH, MAX_OBJECTS = 32, 1_000_000
+#: Most members that are looked at below one group: each link to a group that has others doubles them.
+_MAX_STEPS = 100_000
 
 
 def require_memory(size: float, what: str) -> None:
@@ -84,20 +86,28 @@ def declared_size(element: Any) -> float:
     ----------
     element
         An h5py or zarr group or array, checked by `check_hdf5` or `check_zarr`.
+
+    Raises
+    ------
+    InputError
+        If links lead to the same groups so often that reading them would not end.
     """
-    return sum(_array_size(array.shape, array.dtype) for array in _arrays(element, MAX_DEPTH))
-
-
-def _arrays(element: Any, depth: int) -> Iterable[Any]:
-    if hasattr(element, "dtype"):
-        yield element
-    elif hasattr(element, "keys") and depth > 0:
-        for key in element:
-            try:
-                member = element[key]
-            except (KeyError, ValueError, OSError):  # a link to nothing; reading it says so
-                continue
-            yield from _arrays(member, depth - 1)
+    size, waiting, steps = 0.0, [(element, 0)], 0
+    while waiting:
+        member, depth = waiting.pop()
+        steps += 1
+        if steps > _MAX_STEPS:
+            raise InputError(
+                f"A group holds more than {_MAX_STEPS:,} members, or leads to the same ones again and again.",
+                "Write the file again without it.",
+            )
+        if hasattr(member, "dtype"):
+            size += _array_size(member.shape, member.dtype)
+        elif hasattr(member, "keys") and depth < MAX_DEPTH:
+            for key in member:
+                with suppress(KeyError, ValueError, OSError):  # a link to nothing; reading it says so
+                    waiting.append((member[key], depth + 1))
+    return size
 
 
 def _array_size(shape: Any, dtype: Any) -> float:

@@ -114,6 +114,8 @@ def _joining(view: View, used: set[str], file: str | Path | None) -> dict[str, A
         "separator": table.separator,
         "decimal": table.decimal,
         "encoding": table.encoding,
+        "compression": table.compression,
+        "above": table.above,
         "places": [0, *(table.columns.index(name) + 1 for name in columns)],
         "columns": assigned("table.columns = ", columns),
     }
