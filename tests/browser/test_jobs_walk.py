@@ -47,7 +47,7 @@ def address(home):
 
 
 def open_file(page, name):
-    choose(page, "On this server", name, exact=False)
+    choose(page, "A file on this server", name, exact=False)
     page.get_by_role("button", name="Open it").click()
     page.get_by_role("heading", name="Upload & Preflight").wait_for()
 

@@ -215,7 +215,7 @@ def test_genes_that_do_not_exist(page):
     genes.press("Control+Enter")
     expect(page.get_by_text("0 found · 2 missing · 0 repeated")).to_be_visible()
     expect(page.get_by_role("button", name="cd3d could be …")).to_be_visible()
-    page.get_by_role("button", name="Use the one candidate").click()
+    page.get_by_role("button", name="Accept the single proposal").click()
     expect(page.get_by_text("1 found · 1 missing · 0 repeated")).to_be_visible()
     expect(page.get_by_text("<b>bold</b>").first).to_be_visible()
 

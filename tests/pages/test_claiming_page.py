@@ -18,7 +18,7 @@ from tests.pages.conftest import MAIN
 
 BEFORE, AFTER, LATER = "b" * 43, "a" * 43, "l" * 43
 INSIDE = "Check, export and score single-cell data"
-BROUGHT = "Your work of before signing in is now in your workspaces"
+BROUGHT = "Your work from before signing in is now in your workspaces"
 
 
 def user(sub):
@@ -107,7 +107,7 @@ def link_of(app):
 def test_it_comes_along_and_is_said_once(browser):
     app, name = browser.work()
     run(app)
-    assert [box.label for box in app.sidebar.checkbox] == ["Take along the workspace of this browser"]
+    assert [box.label for box in app.sidebar.checkbox] == ["Bring along the workspace of this browser"]
     browser.leave(app)
     after = browser.arrive(AFTER)
     (sentence,) = said(after)
@@ -163,7 +163,7 @@ def test_the_one_just_worked_in_is_open_of_several(browser):
     old = browser.visit()  # a tab on each
     assert old.session_state["keeper"].name == second != first
     tab = browser.visit(link_of_name(browser, first))
-    assert [box.label for box in tab.sidebar.checkbox] == ["Take along the 2 workspaces of this browser"]
+    assert [box.label for box in tab.sidebar.checkbox] == ["Bring along the 2 workspaces of this browser"]
     browser.visit(link_of_name(browser, second))  # used later
     browser.leave(tab)
     after = browser.arrive(AFTER)
