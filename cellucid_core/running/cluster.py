@@ -247,7 +247,7 @@ def _security(address: str, certificates: Path | None) -> Any:
         return None
     if certificates is None:
         raise InputError(
-            f"The cluster at {address} is asked with certificates, and none are named.",
+            f"The cluster at {address} uses TLS, but no certificates are named.",
             "Set CELLUCID_CLUSTER_CERTS to the folder with ca.pem, cert.pem and key.pem.",
         )
     files = [certificates / name for name in ("ca.pem", "cert.pem", "key.pem")]

@@ -163,7 +163,7 @@ def test_certificates_that_are_not_ours_are_told(running, tmp_path):
     foreign = make_certificates(tmp_path / "foreign")
     with pytest.raises(InputError, match=r"does not (have certificates|answer)"):
         Cluster(running.address, foreign)
-    with pytest.raises(InputError, match="none are named"):
+    with pytest.raises(InputError, match="no certificates are named"):
         Cluster(running.address)
     with pytest.raises(InputError, match=r"lacks ca\.pem, cert\.pem, key\.pem"):
         Cluster(running.address, tmp_path)
