@@ -28,7 +28,7 @@ def parts_scale(view: View, scope: Scope) -> Finding | None:
         + ". Genes and scores of one sample cannot be compared with those of another.",
         count=len(view.dataset.parts),
         examples=examples(part.name for part in view.dataset.parts),
-        fix=f"Use {better[0]}, which all samples hold alike" if better else None,
+        fix=f"Use {better[0]}, which is on one scale in all samples" if better else None,
     )
 
 
@@ -43,7 +43,7 @@ def fix_parts_scale(view: View, scope: Scope) -> Mapping:
     better = _alike(view)
     if not better:
         raise InputError(
-            "The samples hold no other matrix of one scale.", "Leave out samples, or bring all files to one scale."
+            "No other matrix is on one scale in all samples.", "Leave out samples, or bring all files to one scale."
         )
     fix = AppliedFix("parts-scale", f"Expression taken from {better[0]}", f"adata.X = adata.layers[{better[0]!r}]")
     return view.mapping.with_fix(fix, matrix=better[0], genes_kept=None, gene_ids=None)
