@@ -480,7 +480,7 @@ def check_configuration(environment: Mapping[str, str] | None = None) -> Configu
     for variable in sorted(set(environment).difference(known)):
         meant = get_close_matches(variable, known, 1, 0.87) if variable.startswith("CELLUCID") else []
         if meant:
-            raise InputError(f"There is no setting {variable}.", f"Perhaps {meant[0]} is meant.")
+            raise InputError(f"There is no setting {variable}.", f"Did you mean {meant[0]}?")
     for root in found.data_roots:
         if isinstance(root, str):  # an address is tried when its files are listed
             continue
