@@ -57,7 +57,7 @@ def overrule(mapping: Mapping, rule: str) -> Mapping:
         raise InputError(f"{rule} is not a guess and cannot be overruled.", "Fix what it found, or leave it out.")
     if rule in mapping.overruled:
         return mapping
-    sentence = f"{rule} overruled: the data is as it is meant to be"
+    sentence = f"{rule} overruled: the data are as intended"
     return mapping.with_fix(AppliedFix(rule, sentence, "", OVERRULE, overruled=True))
 
 

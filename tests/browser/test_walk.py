@@ -112,7 +112,7 @@ def test_a_download_works_below_a_base_path_and_in_no_other_browser(browser, tmp
         page.get_by_role("heading", name="Upload & Preflight").wait_for()
         go(page, "Export", "Export for Cellucid")
         page.get_by_text("Quick look", exact=True).click()
-        expect(page.get_by_text("To see whether all is well")).to_be_visible()
+        expect(page.get_by_text("For a quick check of the data")).to_be_visible()
         page.get_by_role("button", name="Export", exact=True).click()
         link = page.get_by_role("link", name="Download")
         link.wait_for()

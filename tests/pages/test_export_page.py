@@ -436,7 +436,7 @@ def test_without_a_cookie_the_way_out_is_told(open_app, monkeypatch):
 def test_a_bad_id_is_a_sentence(open_app):
     app = open_app("export.py")
     reset(app, "Id", "../etc", "text_input")
-    assert "cannot name a folder" in app.error[0].value
+    assert "is not a valid folder name" in app.error[0].value
 
 
 def test_only_unknown_genes_is_a_sentence(open_app):
