@@ -146,7 +146,7 @@ def open(
         )
         mapping = default_mapping(dataset)
     if layer is not None and use_raw:
-        raise InputError("Both a layer and adata.raw are asked for.", "Give layer or use_raw, not both.")
+        raise InputError("Both a layer and adata.raw were requested.", "Give layer or use_raw, not both.")
     mapping = choose(
         dataset,
         mapping,
@@ -551,7 +551,9 @@ def score(
     """
     in_memory = hasattr(data, "obs") and hasattr(data, "var_names")
     if key_added is not None and not in_memory:
-        raise InputError("key_added names a column of an AnnData in memory.", "Give the AnnData, or leave it out.")
+        raise InputError(
+            "key_added names a column of an AnnData in memory.", "Pass the AnnData itself, or leave key_added out."
+        )
     if not 0 <= random_state < _MOST_SEED:
         raise InputError(f"The seed cannot be {random_state}.", "Use a whole number from 0 to 4294967295.")
     view = open(data, layer=layer, use_raw=use_raw)
@@ -588,7 +590,10 @@ def _pages(
     names = [page for page in pages or () if not isinstance(page, Page)]
     if made:
         if names or groupby is not None or rest_of is not None:
-            raise InputError("Pages that are made already are compared alone.", "Leave groupby and rest_of out.")
+            raise InputError(
+                "Ready-made pages cannot be combined with groupby, rest_of or names of categories.",
+                "Pass either ready-made pages, or groupby with names of categories.",
+            )
         return made
     if groupby is not None:
         return choose_pages(view, groupby, names or None, rest_of)
@@ -613,5 +618,5 @@ export.__signature__ = _with_settings()  # type: ignore[attr-defined]
 def _write(view: View, path: str | Path, content: str | Callable[[Path], object]) -> None:
     """Write a file; refuse one that the dataset is read from."""
     if Path(path).resolve() in {Path(one).resolve() for one in view.dataset.paths}:
-        raise InputError(f"{path} is what is read.", "Choose another file; the input is never replaced.")
+        raise InputError(f"{path} is the input itself.", "Choose another file; the input is never replaced.")
     write_file(path, content)

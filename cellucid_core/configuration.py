@@ -255,7 +255,8 @@ class Configuration:
         "CELLUCID_LIVE_LINKS",
         _one_of("on", "off"),
         "on",
-        "`off`: nobody can make links through which the viewer reads a dataset from here, and none works.",
+        "`off`: nobody can make links through which the viewer reads a dataset from here, and existing links stop "
+        "working.",
         default="on",
     )
     viewer_origins: tuple[str, ...] = _setting(
@@ -297,21 +298,21 @@ class Configuration:
         "CELLUCID_UPLOAD_LIFETIME",
         _at_least(parse_duration, 60, "a duration of at least a minute, such as 2 days"),
         "2 days",
-        "How long an interrupted upload can be taken up again.",
+        "How long an interrupted upload can be continued.",
         default=2 * 86400,
     )
     time_to_live: int = _setting(
         "CELLUCID_TIME_TO_LIVE",
         _at_least(parse_duration, 3600, "a duration of at least an hour, such as 30 days"),
         "30 days",
-        "Workspaces, uploads and what was computed from them are deleted when nobody has opened them for so long.",
+        "Workspaces, uploads and what was computed from them are deleted when nobody has opened them for this long.",
         default=30 * 86400,
     )
     memory: int = _setting(
         "CELLUCID_MEMORY",
         _at_least(parse_size, 10**8, "a size of at least 100 MB, such as 8 GB"),
         "half of the machine's or container's",
-        "Most memory that the tables and arrays of one dataset may take; what declares more is refused.",
+        "Most memory that the tables and arrays of one dataset may take; a file that declares more is refused.",
         default_factory=lambda: max(10**8, machine_memory() // 2),
     )
     unpacked_limit: int = _setting(
@@ -332,7 +333,7 @@ class Configuration:
         "CELLUCID_SIGN_IN_LIFETIME",
         _between(parse_duration, 300, 30 * 86400, "a duration from 5 minutes to 30 days, such as 12 hours"),
         "12 hours",
-        "How long after signing in users have to do it again.",
+        "How long after signing in users have to sign in again.",
         default=12 * 3600,
     )
     allowed_users: tuple[str, ...] = _setting(
@@ -345,7 +346,7 @@ class Configuration:
     workers: int = _setting(
         "CELLUCID_WORKERS",
         _at_least(_whole, 1, "a whole number from 1 to 64"),
-        "as many as cores, but 3 to 8",
+        "the number of cores, at least 3 and at most 8",
         "How many jobs (opening, fixes that compute, exports, library builds, zips) run at once, each in a process of "
         "its own. With two or more, one is left for opening files.",
         default_factory=lambda: max(3, min(8, machine_cores())),
@@ -479,7 +480,7 @@ def check_configuration(environment: Mapping[str, str] | None = None) -> Configu
     for variable in sorted(set(environment).difference(known)):
         meant = get_close_matches(variable, known, 1, 0.87) if variable.startswith("CELLUCID") else []
         if meant:
-            raise InputError(f"There is no setting {variable}.", f"Perhaps {meant[0]} is meant.")
+            raise InputError(f"There is no setting {variable}.", f"Did you mean {meant[0]}?")
     for root in found.data_roots:
         if isinstance(root, str):  # an address is tried when its files are listed
             continue
@@ -499,7 +500,7 @@ def check_configuration(environment: Mapping[str, str] | None = None) -> Configu
         )
     if found.cluster.startswith("tls:") and found.cluster_certs is None:
         raise InputError(
-            "CELLUCID_CLUSTER is asked with certificates, and none are named.",
+            "CELLUCID_CLUSTER uses TLS, but no certificates are named.",
             "Set CELLUCID_CLUSTER_CERTS to the folder with ca.pem, cert.pem and key.pem.",
         )
     if found.cluster_certs is not None and not found.cluster_certs.is_dir():

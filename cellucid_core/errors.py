@@ -77,7 +77,8 @@ class Unforeseen(WorkRefused):
         }
         super().__init__(
             f"Something failed here that should not have ({type(error).__name__}, reference {self.reference}).",
-            "What you have is kept. Try again, or another way; please report it with the reference, which the log has.",
+            "Your work is kept. Try again, or in another way; please report the error with this reference, which is "
+            "also in the log.",
         )
 
     def __reduce__(self) -> Any:

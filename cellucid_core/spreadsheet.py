@@ -54,7 +54,7 @@ def workbook_rows(content: bytes, name: str) -> dict[str, list[list[str]]]:
     """
     import python_calamine
 
-    damaged = InputError(f"{name} is damaged, or no workbook of Excel.", "Save it as .xlsx or .csv again.")
+    damaged = InputError(f"{name} is damaged, or not an Excel workbook.", "Save it as .xlsx or .csv again.")
     try:
         _check(content, name)
         with python_calamine.load_workbook(io.BytesIO(content)) as book:

@@ -78,7 +78,7 @@ def rank_genes(view: View, settings: ExportSettings) -> None:
     stopped: set[str] = st.session_state.setdefault("export_genes_stopped", set())
     if key in stopped:
         if not st.button("Rank the genes", icon=":material/sort:"):
-            raise WorkRefused("The genes are not ranked.", "Start it again, or choose other genes.")
+            raise WorkRefused("The genes are not ranked yet.", "Click “Rank the genes”, or choose other genes.")
         stopped.discard(key)
     job = submit(
         genes_job,
@@ -114,12 +114,12 @@ def show_plan(plan: ExportPlan) -> None:
     words = in_time(plan.estimated_seconds)
     seconds.metric("Time", words if words.startswith("under") else f"≈ {words}", border=True)
     sizes = {item.name: item.estimated_bytes for item in plan.artefacts}
-    rest = "names of the files" if plan.files > 1 else "the rest"
+    rest = "file names" if plan.files > 1 else "the rest"
     sizes[rest] = plan.estimated_zip_bytes - sum(sizes.values())
     parts = " · ".join(
         f"{name} {format_size(size)}" for name, size in sorted(sizes.items(), key=lambda item: -item[1]) if size > 0
     )
-    st.caption(f"{parts}. Reading everything back is included in the time.")
+    st.caption(f"{parts}. The time includes reading everything back.")
     for caution in plan.cautions:
         st.warning(f"**{literal(caution.what)}** {literal(caution.change)}", icon=":material/warning:")
     for warning in plan.warnings:
@@ -134,10 +134,12 @@ def agreed(plan: ExportPlan) -> bool:
         return True
     st.warning(literal(plan.genes.missing_sentence), icon=":material/warning:")
     if len(missing) > 5:
-        with st.expander("All of them"):
+        with st.expander("All missing genes"):
             st.markdown(", ".join(literal(gene) for gene in missing[:500]) + (" …" if len(missing) > 500 else ""))
     which = hashlib.sha256("\n".join(missing).encode()).hexdigest()[:12]  # other missing genes need another tick
-    return st.checkbox(f"Export without {'it' if len(missing) == 1 else 'them'}", **kept(f"export_without_{which}"))
+    return st.checkbox(
+        f"Export without {'this gene' if len(missing) == 1 else 'these genes'}", **kept(f"export_without_{which}")
+    )
 
 
 def show_blocked(report: PreflightReport) -> None:
@@ -180,7 +182,7 @@ def right_side(view: View, settings: ExportSettings | None) -> None:
     """Draw the plan and the button; whatever the settings are, also the running export and the finished one."""
     job = export_job_of(view)
     if settings is None:
-        st.info("Fix the settings first; the reason is above them.", icon=":material/tune:")
+        st.info("Fix the settings first; the error is shown above them.", icon=":material/tune:")
     else:
         try:
             begin_export(view, settings, busy=job is not None)
@@ -196,7 +198,7 @@ def right_side(view: View, settings: ExportSettings | None) -> None:
     done = workspace().export
     if done is not None:
         if settings is None or done.settings_mark != settings_mark(view, settings):
-            st.caption("The settings have changed since; this is what was written before.")
+            st.caption("The settings have changed since this export was written.")
         show_finished(done)
 
 

@@ -95,7 +95,9 @@ inputs: Inputs | None = None
 with left, st.container(gap="xsmall"):  # genes, pages and method on one screen
     try:
         if view.expression is None:
-            raise InputError("This dataset has no expression matrix.", "Signatures need one; export works without.")
+            raise InputError(
+                "This dataset has no expression matrix.", "Open a file that has one; exporting works without."
+            )
         inputs = choose_inputs(view)
         commit_on_paste()
     except CellucidError as error:
@@ -105,7 +107,7 @@ with head:  # before the scores are computed, which may take long
 with right:
     if inputs is not None and inputs.empty:
         st.info(
-            "Paste a gene list on the left. Scores, chart and tests appear here as soon as it is there.",
+            "Paste a gene list on the left. Scores, chart and tests then appear here.",
             icon=":material/arrow_back:",
         )
         if inputs.pages:

@@ -53,7 +53,7 @@ def _open_dataset() -> None:
     actions = [
         (PREFLIGHT, "Check", "See what is in it and what preflight found, and fix it.", ":material/fact_check:"),
         (EXPORT, "Export", "Write a Cellucid dataset: a zip that the viewer opens.", ":material/archive:"),
-        (SIGNATURE, "Score", "Paste genes, compare groups of cells, take the scores home.", ":material/query_stats:"),
+        (SIGNATURE, "Score", "Paste genes, compare groups of cells, download the scores.", ":material/query_stats:"),
     ]
     for column, (target, label, words, icon) in zip(st.columns(3), actions, strict=True):
         with column, st.container(border=True, height="stretch"):
@@ -88,7 +88,7 @@ SIGNATURE = st.Page("gene_signature.py", title="Gene Signature", icon=":material
 LIBRARY = st.Page("signature_library.py", title="Signature Library", icon=":material/library_books:")
 HINTS = [
     Hint(HOME, "Open data", "Drop your file below, or open the demo to look around."),
-    Hint(PREFLIGHT, "Fix", "What is wrong is listed with a button that fixes it; every fix can be undone."),
+    Hint(PREFLIGHT, "Fix", "Preflight lists what is wrong, with buttons that fix it; every fix can be undone."),
     Hint(EXPORT, "Export", "The settings are right for most data: click “Export”, then download the zip."),
     Hint(SIGNATURE, "Score", "Paste genes: every cell gets a score, and groups of cells are compared."),
 ]

@@ -36,12 +36,12 @@ UNDOABLE = Undoable(
     widgets={
         "library_levels": "the levels",
         "library_source": "the source",
-        "library_normalize": "whether values are normalized",
-        "library_hvg": "how many genes are variable",
-        "library_degs": "how many DEGs are picked",
+        "library_normalize": "the normalization",
+        "library_hvg": "the number of variable genes",
+        "library_degs": "the number of DEGs",
         "library_generations": "the generations",
         "library_seed": "the seed",
-        "library_flavor": "how variable genes are found",
+        "library_flavor": "the method for variable genes",
     }
 )
 _OPEN, _NEXT, _JOB = "library_entry", "library_entry_next", "library_job"
@@ -50,7 +50,7 @@ _OPEN, _NEXT, _JOB = "library_entry", "library_entry_next", "library_job"
 def show_added(entry: str, dataset: str) -> None:
     """Say that an entry was added, and open it in the next run; its select box has been drawn already in this one."""
     st.session_state[_NEXT] = entry
-    st.session_state["library_said"] = f"{dataset} joined the library."
+    st.session_state["library_said"] = f"{dataset} was added to the library."
     st.rerun()
 
 
@@ -82,8 +82,8 @@ def list_panel(found: list[Entry]) -> None:
             st.success(literal(said), icon=":material/check_circle:")
     if not found:
         st.info(
-            "No signature is here yet: below is an example, built from the demo. Build one from the open dataset, or "
-            "read a file: both are above.",
+            "There is no signature yet. Below is an example, built from the demo. Use the tabs above to build one from "
+            "the open dataset, or to read a file.",
             icon=":material/library_books:",
         )
         found = [example_entry()]
@@ -107,7 +107,7 @@ def list_panel(found: list[Entry]) -> None:
     asked = st.session_state.pop(_NEXT, st.session_state.get(_OPEN))
     st.session_state[_OPEN] = asked if asked in names else found[0].id
     chosen = st.selectbox(
-        "Open",
+        "Signature to open",
         list(names),
         key=_OPEN,
         format_func=entry_labels(found).__getitem__,
@@ -189,7 +189,7 @@ def build_settings(view: View) -> BuildSettings:
     normalize = True
     scale = view.dataset.scale(view.mapping.matrix or "")
     if scale.kind in LINEAR:
-        st.warning(f"The matrix holds {literal(scale.words)}; signatures are of log-normalized values.")
+        st.warning(f"The matrix holds {literal(scale.words)}; signatures need log-normalized values.")
         normalize = st.toggle("Normalize to 10,000 per cell and log", value=True, **kept("library_normalize"))
     hvg, degs, generations, seed = st.columns(4)
     n_hvg = hvg.number_input(
@@ -198,7 +198,7 @@ def build_settings(view: View) -> BuildSettings:
         max(2, view.n_genes),
         min(2000, max(2, view.n_genes)),
         **kept("library_hvg"),
-        help="Markers are chosen among these.",
+        help="Markers are chosen from these.",
     )
     n_degs = degs.number_input(
         "DEGs",
@@ -214,7 +214,7 @@ def build_settings(view: View) -> BuildSettings:
     )
     start = seed.number_input("Seed", 0, 2**32 - 1, 0, **kept("library_seed"), help="Same seed, same markers.")
     flavor = st.segmented_control(
-        "Variable genes by",
+        "Find variable genes by",
         list(FLAVORS),
         default=FLAVORS[0],
         **kept("library_flavor"),
@@ -242,7 +242,7 @@ def read_panel() -> None:
     upload = st.file_uploader(
         "A signature file",
         key="library_upload",
-        help="Pickle, Statescope table (.txt), HDF5, zarr or CSV in a zip. Pickles are read without running them.",
+        help="Pickle, Statescope table (.txt), HDF5, zarr or CSV in a zip. No code in a pickle is run.",
     )
     if upload is None:
         return
@@ -263,7 +263,7 @@ def read_panel() -> None:
 
 
 head, _ = heading("Signature Library")
-st.caption("What each gene does in each cell type, level by level, for deconvolution and scoring.")
+st.caption("The expression of each gene in each cell type, level by level, for deconvolution and scoring.")
 found = list_entries()
 signatures, build, read, bulk = st.tabs(
     ["Signatures", "Build from the open dataset", "Read a file", "Check a bulk matrix"]

@@ -29,10 +29,10 @@ UNDOABLE = Undoable(
         "embeddings": "the embeddings",
         "latent": "the latent space",
         "matrix": "the expression matrix",
-        "gene_id": "where gene names are from",
+        "gene_id": "the source of the gene names",
         "connectivities": "the neighbour graph",
         "obs_keys": "the cell columns",
-        "kinds": "what kind the columns are",
+        "kinds": "the kinds of the columns",
     },
     fixes=True,
 )
@@ -122,8 +122,8 @@ def change(**changes: object) -> None:
 
 def mapping_panel(view: View) -> None:
     """Draw the choices of embeddings, latent space, matrix, gene names and neighbour graph."""
-    st.subheader("What is taken as what", anchor=False)
-    st.caption("The defaults are right for most files. Everything here can be changed, and nothing changes your file.")
+    st.subheader("What is used for what", anchor=False)
+    st.caption("The defaults are right for most files. You can change everything here; your file stays as it is.")
     dataset, mapping, busy = view.dataset, workspace().choices, pending_change() is not None
     with st.container(key=f"{CARDS}_mapping"):
         embeddings, others = st.columns(3), st.columns(4)
@@ -147,7 +147,7 @@ def mapping_panel(view: View) -> None:
         "Latent space",
         [NONE, *dataset.obsm],
         mapping.latent,
-        "Where distances between cells are meaningful (such as a PCA); marks outliers.",
+        "A space in which distances between cells are meaningful (such as a PCA); used to mark outliers.",
     )
     _choice(
         others[1],
@@ -155,7 +155,7 @@ def mapping_panel(view: View) -> None:
         "Expression matrix",
         [*dataset.matrices] or [NONE],
         mapping.matrix,
-        "What genes and signatures are read from. Log-normalized values are best.",
+        "The values of genes and signatures are read from it. Log-normalized values are best.",
     )
     names = ["index", *map(str, dataset.variables[mapping.matrix].columns)] if mapping.matrix else ["index"]
     _choice(
@@ -172,7 +172,7 @@ def mapping_panel(view: View) -> None:
     if mapping.matrix:
         try:
             examples = ", ".join(view.gene_ids[:6])
-            st.caption(f"Genes are named like: {literal(examples)} …")
+            st.caption(f"Gene names in this dataset: {literal(examples)} …")
         except CellucidError as error:
             show_error(error)
 
@@ -209,7 +209,7 @@ def obs_panel(view: View) -> None:
     if view.dataset.obs.shape[1] == 0:
         st.caption("The cell table has no columns, so cells can be neither coloured nor grouped.")
         return
-    st.caption("What is known about each cell. Untick what should stay out of the export.")
+    st.caption("What is known about each cell. Untick a column to leave it out of the export.")
     table = column_table(view)
     keys = tuple(table["column"])
     words = {kind: word for word, kind in KIND_WORDS.items()}
@@ -255,7 +255,7 @@ with right:
     embedding_panel(view)
 obs_panel(view)
 mapping_panel(view)
-with st.expander("Samples, more about these cells, or another file", icon=":material/upload:"):
+with st.expander("Samples, more cell annotations, or another file", icon=":material/upload:"):
     if parts_box(workspace().source, view.dataset):
         st.rerun()
     st.markdown("**Open another file**")

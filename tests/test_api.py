@@ -220,7 +220,7 @@ def test_use_raw_says_which_matrix_whatever_was_chosen(adata):
     ("given", "words"),
     [
         ({"pages": ["a"]}, "Give groupby"),
-        ({"pages": [cc.Page("a", np.arange(3))], "groupby": "donor"}, "compared alone"),
+        ({"pages": [cc.Page("a", np.arange(3))], "groupby": "donor"}, "cannot be combined"),
         ({"random_state": -1}, "seed cannot be -1"),
         ({"use_raw": True}, "no matrix 'raw'"),
     ],

@@ -99,7 +99,7 @@ def test_everything_given(tmp_path):
         ({"CELLUCID_DATA_ROOTS": "/nowhere/at/all"}, "not a folder"),
         ({"CELLUCID_SIGNATURES": "/nowhere/at/all"}, "not a folder"),
         ({"CELLUCID_CLUSTER": "tcp://10.0.0.1:8786"}, "tls://host:port"),
-        ({"CELLUCID_CLUSTER": "tls://host:8786"}, "none are named"),
+        ({"CELLUCID_CLUSTER": "tls://host:8786"}, "no certificates are named"),
         ({"CELLUCID_CLUSTER": "tls://host:8786", "CELLUCID_CLUSTER_CERTS": "/nowhere/x"}, "CERTS names /nowhere/x"),
         ({"CELLUCID_CLUSTER_DASHBOARD": "javascript:x"}, "http"),
         ({"CELLUCID_OPEN": "something"}, "CELLUCID_OPEN cannot be"),

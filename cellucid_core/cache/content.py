@@ -149,7 +149,7 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
                 continue
             if not stat.S_ISREG(mode):
                 raise InputError(
-                    f"{folder.name} holds {name}, which is a link or no regular file.",
+                    f"{folder.name} holds {name}, which is a link or not a regular file.",
                     "Copy the folder with the files themselves (cp -rL), then open the copy.",
                 )
             found.append((path.relative_to(folder).as_posix(), path))

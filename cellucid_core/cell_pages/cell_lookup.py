@@ -94,8 +94,8 @@ def notes_on(found: Found, view: View, name: str = "") -> list[str]:
     if n := len(found.unknown):
         notes.append(f"{start}{_ids(n)} not in the dataset: {some(found.unknown)}.")
     if n := len(found.repeated):
-        words = "id stands" if n == 1 else "ids stand"
-        notes.append(f"{start}{n:,} {words} for several cells, which are all taken: {some(found.repeated)}.")
+        words = "id belongs" if n == 1 else "ids belong"
+        notes.append(f"{start}{n:,} {words} to several cells, which are all included: {some(found.repeated)}.")
     if out := left_out(found.rows, view):
         notes.append(f"{start}{out:,} of the cells {'is' if out == 1 else 'are'} left out by a fix.")
     return notes

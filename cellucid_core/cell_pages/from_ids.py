@@ -85,7 +85,7 @@ def _from_list(view: View, lookup: CellLookup, text: str, name: str) -> MadePage
 
 def _checked(lookup: CellLookup, ids: list[str]) -> Found:
     if not ids:
-        raise InputError("There are no cell ids.", "Paste ids as they stand in obs_names, one per line.")
+        raise InputError("There are no cell ids.", "Paste ids as they are in obs_names, one per line.")
     found = lookup.find(ids)
     if len(found.rows) == 0:
         n = len(found.unknown)

@@ -130,7 +130,7 @@ def _content(data: str | bytes) -> dict[str, Any]:
     version = content.get("version")
     if version != VERSION:
         raise InputError(
-            f"The file is of version {str(version)[:20]}; this program reads version {VERSION}.",
+            f"The file has version {str(version)[:20]}; this program reads version {VERSION}.",
             "Update this program, or save the pages again.",
         )
     return content

@@ -85,7 +85,7 @@ def pages_from_session(view: View, data: bytes) -> MadePages:
             "The highlight pages of the session are empty.", "Highlight cells in Cellucid and save the session again."
         )
     if empty:
-        notes.append(f"Without cells, left out: {some(empty)}.")
+        notes.append(f"Left out because they have no cells: {some(empty)}.")
     out = left_out(np.unique(np.concatenate([page.rows for page in pages])), view)
     if out:
         notes.append(f"{out:,} highlighted {'cell is' if out == 1 else 'cells are'} left out of the dataset by a fix.")
@@ -151,7 +151,7 @@ def _fingerprint(view: View, manifest: dict[str, Any]) -> tuple[int, list[str]]:
         raise InputError(
             f"The session belongs to a dataset of {_count(cells)} cells; this one has {whole:,}"
             f"{'' if kept == whole else f' ({kept:,} without those that a fix leaves out)'}.",
-            "Open the dataset that the session was saved of.",
+            "Open the dataset that the session was saved for.",
         )
     notes = []
     if cells != whole:
@@ -161,7 +161,7 @@ def _fingerprint(view: View, manifest: dict[str, Any]) -> tuple[int, list[str]]:
         notes.append(f"The session's dataset has {_count(genes)} genes, this one {view.n_genes:,}.")
     name = found.get("datasetId")
     if isinstance(name, str) and name and name != view.dataset.id:
-        notes.append(f"The session was saved of a dataset called {some([name])}, this one is {view.dataset.id}.")
+        notes.append(f"The session was saved for a dataset called {some([name])}, this one is {view.dataset.id}.")
     return cells, notes
 
 
@@ -192,7 +192,7 @@ def _unpacked(entry: dict[str, Any], content: memoryview, most: int) -> bytes:
     else:
         raise _damaged("a chunk is packed in an unknown way")
     if len(unpacked) != size:
-        raise _damaged("a chunk has another size than declared")
+        raise _damaged("a chunk does not have the declared size")
     return unpacked
 
 
@@ -200,7 +200,7 @@ def _pages(meta: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """Return the name and the group ids of each page."""
     pages = meta.get("pages")
     if not isinstance(pages, list):
-        raise _damaged("its list of highlight pages is none")
+        raise _damaged("its highlight pages are not a list")
     if not pages:
         raise InputError("The session has no highlight pages.", "Make highlights in Cellucid and save the session.")
     if len(pages) > MAX_SAVED:

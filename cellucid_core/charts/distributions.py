@@ -16,7 +16,7 @@ from cellucid_core.charts.labels import legend_labels, shortened
 from cellucid_core.charts.layout import SCREEN, Layout, Room, inline, layout, page_axis
 from cellucid_core.charts.points import point_rows, points_per_page, sampled
 
-VIOLIN_CAPTION = "Violin: density (own width each) · box: middle half · line: median · diamond: mean"
+VIOLIN_CAPTION = "Violin: density (each scaled to the same width) · box: middle half · line: median · diamond: mean"
 BOX_CAPTION = "Box: middle half · line: median · diamond: mean · whiskers: within 1.5 × IQR · thin line: all cells"
 HISTOGRAM_CAPTION = "Share of a page's cells per bin; each row is scaled to its highest bar"
 

@@ -83,7 +83,7 @@ class FigureStyle:
     def check(self) -> None:
         """Raise `InputError` if the ground is unknown or a number is out of its range."""
         if self.ground not in _INK:
-            raise InputError(f"There is no ground {self.ground!r}.", f"Use {', '.join(_INK)}.")
+            raise InputError(f"There is no background {self.ground!r}.", f"Use {', '.join(_INK)}.")
         for name, value, low, high in (
             ("width", self.width, 20, 1000),
             ("height", 100 if self.height is None else self.height, 20, 1000),

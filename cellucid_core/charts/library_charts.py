@@ -15,7 +15,7 @@ from cellucid_core.charts.layout import inline
 TREE_CAPTION = (
     "Each box is a cell type with its cells; to its right are the types of the next level most of whose cells it holds"
 )
-FRONT_CAPTION = "Each point is a set of genes that no other beats in both; the marked one gives the DEGs"
+FRONT_CAPTION = "Each point is a set of genes that no other set beats in both measures; the marked one gives the DEGs"
 
 _DARK, _LIGHT = "#1B2226", "#FFFFFF"
 _POINT, _CHOSEN = "#3A8FC7", "#E69F00"

@@ -20,9 +20,14 @@ _DEMO = "demo"
 def add(commands: Any) -> None:
     """Add the command to the parser."""
     app = add_command(commands, "app", run, "open the dashboard in a browser")
-    app.add_argument("dataset", nargs="?", metavar="DATASET", help="what it begins with: a path, or demo")
+    app.add_argument("dataset", nargs="?", metavar="DATASET", help="the dataset to open: a path, or demo")
     app.add_argument("--port", type=int, metavar="N", help="8501 by default, or the next free one")
-    app.add_argument("--host", default="127.0.0.1", metavar="H", help="who may reach it: by default this machine only")
+    app.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="H",
+        help="address to listen on; by default only this machine can reach it",
+    )
     app.add_argument("--headless", action="store_true", help="do not open a browser")
 
 

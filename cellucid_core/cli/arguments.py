@@ -58,7 +58,7 @@ def add_command(commands: Any, name: str, run: Callable[..., Any], help_text: st
     parser.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="a Dask scheduler, tls://host:8786, whose workers do what is done part by part; see docs/cluster.md",
+        help="a Dask scheduler, tls://host:8786, whose workers process the parts of datasets; see docs/cluster.md",
     )
     return parser
 
@@ -84,7 +84,7 @@ def sample_arguments(parser: argparse.ArgumentParser, *, replicates: bool = Fals
         Whether ``--sample-column`` names the unit of replication, as in ``score``.
     """
     group = parser.add_argument_group("several samples")
-    group.add_argument("--samples", metavar="A,B,…", help="which of them are opened, by name; all by default")
+    group.add_argument("--samples", metavar="A,B,…", help="names of the samples to open; all by default")
     group.add_argument(
         "--join",
         choices=["shared", "all"],
@@ -103,22 +103,22 @@ def sample_arguments(parser: argparse.ArgumentParser, *, replicates: bool = Fals
             "--sample-column",
             default="sample",
             metavar="NAME",
-            help="the new column that says which sample a cell is of",
+            help="the new column that says which sample a cell comes from",
         )
 
 
 def mapping_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose the embeddings, matrix, columns and so on, and the fixes."""
-    group = parser.add_argument_group("what is taken as what")
+    group = parser.add_argument_group("what is used for what")
     group.add_argument("--modality", metavar="NAME", help="of an .h5mu file, or a kind of feature of a 10x file")
     group.add_argument("--cell-metadata", metavar="FILE", help="a CSV or TSV of cell annotations, cell ids first")
     group.add_argument("--embedding", action="append", default=[], metavar="2d=KEY", help="repeatable: 1d, 2d, 3d")
-    group.add_argument("--latent", metavar="KEY|none")
-    group.add_argument("--matrix", metavar="X|raw|LAYER")
-    group.add_argument("--gene-id", metavar="index|COLUMN")
-    group.add_argument("--connectivities", metavar="KEY|none")
-    group.add_argument("--vectors", choices=["auto", "none"], default="auto")
-    group.add_argument("--obs-keys", metavar="A,B,…")
+    group.add_argument("--latent", metavar="KEY|none", help="obsm array for distances between cells")
+    group.add_argument("--matrix", metavar="X|raw|LAYER", help="expression matrix: X, raw or a layer")
+    group.add_argument("--gene-id", metavar="index|COLUMN", help="gene names: the index or a column of var")
+    group.add_argument("--connectivities", metavar="KEY|none", help="obsp matrix that holds the neighbour graph")
+    group.add_argument("--vectors", choices=["auto", "none"], default="auto", help="none: leave the vector fields out")
+    group.add_argument("--obs-keys", metavar="A,B,…", help="obs columns to export; all by default")
     group.add_argument(
         "--kind", action="append", default=[], metavar="COLUMN=KIND", help="repeatable: categorical or continuous"
     )
@@ -214,7 +214,7 @@ def _fixed(dataset: Dataset, mapping: Mapping, options: argparse.Namespace, scop
     if ALL in options.fix:
         for finding in preflight(view, scope).findings:
             if finding.severity != "info":
-                undecided = f"decide yourself: --fix {finding.rule}" if finding.fix else "nothing here can fix it"
+                undecided = f"decide yourself with --fix {finding.rule}" if finding.fix else "there is no automatic fix"
                 say(f"Not fixed {finding.rule}: {failed.get(finding.rule, undecided)}")
     return view
 
@@ -262,6 +262,6 @@ def check_target(target: str, read: Sequence[str], *, force: bool = True) -> Non
     """
     need_folder(Path(target))
     if os.path.realpath(target) in map(os.path.realpath, read):
-        raise InputError(f"{target} is what is read.", "Choose another file; the input is never replaced.")
+        raise InputError(f"{target} is the input itself.", "Choose another file; the input is never replaced.")
     if os.path.lexists(target) and not force:
         raise InputError(f"{target} exists already.", "Choose another place, or use --force to replace it.")

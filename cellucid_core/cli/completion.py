@@ -13,7 +13,7 @@ _FILES = ("DATASET", "EXPORT", "FILE", "PATH")
 
 def add(commands: Any, parser: Parser) -> None:
     """Add the command to the parser of all commands."""
-    about = "print what makes a shell complete commands, options and files"
+    about = "print a script that makes a shell complete commands, options and files"
     completion = commands.add_parser("completion", help=about, description=about)
     completion.add_argument("shell", choices=["bash", "zsh"])
     completion.set_defaults(run=run, cluster=None, parser=parser)

@@ -13,7 +13,7 @@ from cellucid_core.errors import InputError
 def add(commands: Any) -> None:
     """Add the command to the parser."""
     demo = add_command(commands, "demo", run, "write the demo dataset")
-    demo.add_argument("--out", required=True, metavar="FILE.h5ad")
+    demo.add_argument("--out", required=True, metavar="FILE.h5ad", help="the file to write")
     demo.add_argument("--force", action="store_true", help="replace the file if it is there")
 
 

@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
         "--genes",
         action="append",
         metavar="all|none|hvg:N|markers:COLUMN:N|A,B,…|@FILE",
-        help="repeatable: a union, each gene once, at its first place",
+        help="repeatable: a union; each gene once, in the order given",
     )
     export.later = _settings_arguments
     export.add_argument("--force", action="store_true", help="replace what is there")
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     files = f"{result.files:,} file{'' if result.files == 1 else 's'}"
     show(f"{result.path}: {files}, {result.bytes:,} bytes, {seconds:.1f} s", options)
     if result.verified and settings.format != "compact":
-        show("Verified: every value is the source's, in float32", options)
+        show("Verified: every value equals its source, in float32", options)
     elif result.verified:
         errors = f"largest error {result.max_error_steps:.2f} quantization steps"
         show(f"All {result.arrays:,} arrays verified, {errors}", options)

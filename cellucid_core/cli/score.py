@@ -28,30 +28,36 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     score = add_command(commands, "score", run, "score a gene signature")
     dataset_arguments(score, replicates=True)
-    score.add_argument("--genes", metavar="A,B,…|@FILE|set:NAME")
+    score.add_argument("--genes", metavar="A,B,…|@FILE|set:NAME", help="genes, a file of genes, or a ready set")
     score.add_argument("--gene-sets", metavar="FILE", help="score all sets of a file, or with --gene-set one of them")
-    score.add_argument("--gene-set", metavar="NAME", help="which set of the file; NAME_UP alone of a signed pair, too")
+    score.add_argument("--gene-set", metavar="NAME", help="which set of the file; of a signed pair also NAME_UP alone")
     score.add_argument(
         "--pairs", choices=["together", "apart"], default="together", help="NAME_UP and NAME_DN: one signed set, or two"
     )
     score.add_argument(
-        "--accept-proposals", action="store_true", help="take what a missing gene could be, where that is one gene"
+        "--accept-proposals", action="store_true", help="accept the proposal for a missing gene if there is only one"
     )
     methods = ["mean", "sum", "median", "score_genes", "ucell", "aucell", "zscore", "ulm", "ssgsea"]
-    score.add_argument("--method", default="mean", choices=methods)
+    score.add_argument("--method", default="mean", choices=methods, help="how cells are scored (mean)")
     score.add_argument("--max-rank", type=int, metavar="N", help="ucell: the largest rank that counts (1500)")
-    score.add_argument("--top-share", type=float, metavar="F", help="aucell: the share of genes that is the top (0.05)")
+    score.add_argument("--top-share", type=float, metavar="F", help="aucell: the top share of genes (0.05)")
     score.add_argument("--ctrl-size", type=int, metavar="N", help="score_genes: control genes of each bin (50)")
     score.add_argument("--n-bins", type=int, metavar="N", help="score_genes: bins of mean expression (25)")
-    score.add_argument("--normalize", default="none", choices=["none", "zscore", "minmax"])
-    score.add_argument("--repeats", default="once", choices=["once", "count"])
-    score.add_argument("--group-by", metavar="COLUMN")
+    score.add_argument(
+        "--normalize", default="none", choices=["none", "zscore", "minmax"], help="scale of the scores (none)"
+    )
+    score.add_argument(
+        "--repeats", default="once", choices=["once", "count"], help="count a repeated gene once, or each time (once)"
+    )
+    score.add_argument(
+        "--group-by", metavar="COLUMN", help="obs column whose categories are the pages (named groups of cells)"
+    )
     score.add_argument("--pages", metavar="A,B,…", help="categories of the column, in the order to compare")
     score.add_argument("--rest-of", metavar="A", help="compare a page with all other cells")
-    score.add_argument("--split", metavar="COLUMN", help="compare its values, two to eight, within each page")
-    score.add_argument("--seed", type=int, default=0)
+    score.add_argument("--split", metavar="COLUMN", help="compare the 2 to 8 values of this column within each page")
+    score.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (0)")
     score.add_argument("--out", metavar="FILE.csv", help="write one row per page and cell")
-    score.add_argument("--html", metavar="FILE", help="also write the analysis as one HTML page; of one signature")
+    score.add_argument("--html", metavar="FILE", help="also write the analysis of one signature as an HTML page")
     score.add_argument("--force", action="store_true", help="replace the file of --out if it is there")
 
 
@@ -77,7 +83,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     sets = None
     if options.gene_sets is not None and options.gene_set is None:
         if options.html is not None or options.split is not None:
-            raise InputError("--html and --split are of one signature.", "Add --gene-set NAME.")
+            raise InputError("--html and --split work on one set of genes.", "Add --gene-set NAME.")
         sets = read_gene_sets(Path(options.gene_sets), pairs=together)
     else:
         argument = options.genes if options.gene_sets is None else f"@{options.gene_sets}"

@@ -19,9 +19,14 @@ def add(commands: Any) -> None:
     dataset_arguments(serve)
     serve.add_argument("--port", type=int, default=0, metavar="N", help="by default a free one")
     serve.add_argument(
-        "--host", default="127.0.0.1", metavar="H", help="who may reach it: by default this machine only"
+        "--host",
+        default="127.0.0.1",
+        metavar="H",
+        help="address to listen on; by default only this machine can reach it",
     )
-    serve.add_argument("--origins", metavar="A,B", help="pages that may read it (https://www.cellucid.com)")
+    serve.add_argument(
+        "--origins", metavar="A,B", help="web addresses whose pages may read it (https://www.cellucid.com)"
+    )
 
 
 def run(options: argparse.Namespace) -> tuple[int, dict[str, Any] | None]:
@@ -58,7 +63,7 @@ def run(options: argparse.Namespace) -> tuple[int, dict[str, Any] | None]:
         url = f"http://{shown}:{port}/live/{token}/"
         if options.json:
             print(json.dumps({"url": url, **dataset.datasets()}), flush=True)
-        show(f"{dataset.name} is read at {url}", options)
+        show(f"{dataset.name} can be read at {url}", options)
         say("Paste this address into the viewer's remote box. Interrupt (Ctrl-C) to stop.")
         config = uvicorn.Config(live_app(dataset, token, origins), log_level="warning", access_log=False)
         uvicorn.Server(config).run(sockets=[listening])
@@ -73,5 +78,5 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"{host}:{port} cannot be listened at ({reason}).", "Choose another --host or --port."
+            f"The address {host}:{port} cannot be used ({reason}).", "Choose another --host or --port."
         ) from error

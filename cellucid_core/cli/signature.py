@@ -39,11 +39,11 @@ def add(commands: Any) -> None:
     build.add_argument(
         "--n-degs", type=int, metavar="N", help="marker genes (a fifth of the variable ones, at most 400)"
     )
-    build.add_argument("--generations", type=int, default=5000, metavar="N")
-    build.add_argument("--seed", type=int, default=0, metavar="N")
+    build.add_argument("--generations", type=int, default=5000, metavar="N", help="of the search for markers (5000)")
+    build.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the search for markers (0)")
     build.add_argument("--source", default="", help="where the data come from, for the record")
-    build.add_argument("--no-normalize", action="store_true", help="take values that are not logs as they are")
-    inspect = add_command(actions, "inspect", run_inspect, "say what a signature file holds; nothing in it is run")
+    build.add_argument("--no-normalize", action="store_true", help="do not normalize values that are not logs")
+    inspect = add_command(actions, "inspect", run_inspect, "say what a signature file holds; no code in it is run")
     inspect.add_argument("file", metavar="FILE")
     convert = add_command(actions, "convert", run_convert, "write a signature file in another format")
     convert.add_argument("file", metavar="FILE")

@@ -28,7 +28,7 @@ class NotComputed(WorkRefused):
     """A result that takes long was not computed before, and must not be computed now."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what}: this has not been computed yet.", "Ask for it once more.")
+        super().__init__(f"{what}: this has not been computed yet.", "Ask for it again.")
 
 
 @dataclass(frozen=True)

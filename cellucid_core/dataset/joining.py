@@ -115,7 +115,7 @@ def join_datasets(
     notes = [f"{part.name}: {note}" for part in opened for note in part.dataset.notes]
     notes += _same_files(opened)
     notes += [
-        f"{part.name}: the matrix was transposed, it fits its tables no other way." for part in opened if part.turned
+        f"{part.name}: the matrix was transposed; it fits its tables only this way." for part in opened if part.turned
     ]
     matrices, variables, columns, own = _joined_matrices(opened, join, turn, notes, here=here)
     obs = _joined_obs(opened, sample_column, notes)
@@ -311,7 +311,8 @@ def _gene_columns(opened: list[_Opened], tables: list[pd.DataFrame], notes: list
     for part, column in zip(opened, best[1], strict=True):
         if column != "index":
             notes.append(
-                f"{part.name}: its genes are joined by the column {column}, which the other samples name alike."
+                f"{part.name}: its genes are joined by the column {column}, whose names match those of the other "
+                "samples."
             )
     return best[1]
 
@@ -345,7 +346,9 @@ def _joined_ids(ids: list[Ids], join: Join, opened: list[_Opened]) -> Ids:
             genes = genes[genes.isin(one)]
     if len(genes) == 0 and any(len(one) for one in ids):
         if bare := [part.name for part, one in zip(opened, ids, strict=True) if not len(one)]:
-            raise InputError(f"{listed(bare)} has no genes.", "Leave this sample out, or join all genes.")
+            raise InputError(
+                f"There are no genes in {listed(bare)}.", "Leave out samples without genes, or join all genes."
+            )
         examples = "; ".join(
             f"{part.name}: {', '.join(map(str, one[:3]))}" for part, one in zip(opened, ids, strict=True)
         )
@@ -393,7 +396,7 @@ def _joined_var(
             joined[key] = pd.Series(merged.to_numpy(), index=index)
     if clashing:
         notes.append(
-            f"Left out of the gene table, because samples say different things of one gene: {listed(clashing)}."
+            f"Left out of the gene table, because samples have different values for the same gene: {listed(clashing)}."
         )
     return pd.DataFrame(joined, index=index)
 
@@ -424,7 +427,10 @@ def _joined_obs(opened: list[_Opened], sample_column: str, notes: list[str]) -> 
         ids = np.array(
             [f"{name}:{barcode}" for name, barcode in zip(np.asarray(sample), barcodes, strict=True)], object
         )
-        notes.append("Samples use the same ids for cells: they are called sample:id here; the ids stay in a column.")
+        notes.append(
+            f"Samples use the same ids for cells: they are called sample:id here; the original ids are in the "
+            f"column {barcode_column(sample_column)}."
+        )
     columns: dict[Any, Any] = {sample_column: sample}
     if repeated:
         columns[barcode_column(sample_column)] = barcodes
@@ -441,7 +447,7 @@ def _joined_obs(opened: list[_Opened], sample_column: str, notes: list[str]) -> 
     if sample_column in {column for table in tables for column in table.columns}:
         notes.append(f"The files' own column {sample_column} is called {sample_column}_in_file here.")
     if clashing:
-        notes.append(f"Numbers in some samples, words in others, taken as words: {listed(clashing)}.")
+        notes.append(f"Columns with numbers in some samples and text in others are taken as text: {listed(clashing)}.")
     if partly:
         notes.append(
             f"Not all samples have these columns of the cell table; cells of the others lack a value: {listed(partly)}."

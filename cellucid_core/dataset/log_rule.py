@@ -54,7 +54,7 @@ class LogRule:
             of = "these" if self.scale.kind in ("normalized", "TPM") else "these after normalizing per cell"
             return [f"{holds}: {what} were found on logarithms of {of}."]
         if self.scale.of_counts:
-            return [f"{holds}: cells' depths differ, and with them {what}. Normalize before logging."]
+            return [f"{holds}: the depth of cells differs, which distorts {what}. Normalize before logging."]
         if self.scale.kind in NO_LOGS:
             return [f"{holds}: {what} were found on them as they are; they are meant for log-normalized values."]
         return []

@@ -355,7 +355,7 @@ def _open(path: Path, file_name: str, how: _How) -> Dataset:
 
     def go_on(done: int) -> None:
         if left.is_set():
-            raise InputError(f"{file_name} is not wanted any more.", "Open it again.")
+            raise InputError(f"Opening {file_name} was cancelled.", "Open it again.")
 
     # While a large HDF5 file is hashed in a thread, it is checked and its tables are read; if it is refused, hashing
     # ends. Other files are hashed only once they are recognised.

@@ -109,7 +109,7 @@ def _about_genes(view: View, settings: ExportSettings, n_genes: int, gene_bytes:
         wide = "Exact values take" if settings.var_quantization is None else "16 bit takes"
         found.append(
             Caution(
-                f"{wide} {gene_bytes / 1e6:,.0f} MB for genes; colours show no difference to 8 bit.",
+                f"{wide} {gene_bytes / 1e6:,.0f} MB for genes; colours look the same as with 8 bit.",
                 "Use 8 bit, unless subtle differences are to be read off.",
             )
         )
@@ -135,7 +135,7 @@ def _about_columns(view: View, n_categories: Mapping[str, int]) -> list[Caution]
         found.append(
             Caution(
                 f"{listed(many)}: with more than {MANY_CATEGORIES} categories a legend is unusable.",
-                "Leave it out, or merge categories before.",
+                "Leave it out, or merge categories first.",
             )
         )
     if len(view.obs_keys) > MANY_COLUMNS:

@@ -94,7 +94,7 @@ class GeneChooser:
         if choice.kind == "none" or (choice.kind == "all" and view.expression is None):
             return ChosenGenes(np.zeros(0, np.int64), ())
         if view.expression is None:
-            raise InputError("The dataset has no expression matrix, so no genes can be chosen.", "Leave genes at all.")
+            raise InputError("The dataset has no expression matrix, so no genes can be chosen.", "Set genes to all.")
         found: list[np.ndarray] = []
         missing: list[str] = []
         warnings: list[str] = []
@@ -111,7 +111,7 @@ class GeneChooser:
                 f"The gene {missing[0]!r} is not in the dataset."
                 if len(missing) == 1
                 else f"None of the {len(missing):,} genes is in the dataset ({some(missing)}).",
-                f"Its gene ids look like {', '.join(map(str, view.gene_ids[:3]))}.",
+                f"Use ids of this dataset, such as {', '.join(map(str, view.gene_ids[:3]))}.",
             )
         absent = tuple(dict.fromkeys(missing))
         told = ([_missing_sentence(absent)] if absent else []) + warnings

@@ -116,7 +116,7 @@ class SourceArrays:
         """Compare a gene with its codes or float32 values, (n_cells,)."""
         position, expression = self.gene_positions.get(spec.key), self.view.expression
         if position is None or expression is None:
-            return Found(["is of a gene that the source does not have"])
+            return Found(["it is of a gene that the source does not have"])
         cells, values = expression.gene_stored(position)
         return compare_numbers(spec, written, values, cells if expression.is_sparse else None)
 
@@ -125,10 +125,10 @@ class SourceArrays:
         key = self.column_keys.get(spec.key, spec.key)
         try:
             if self.view.kind(key) != "continuous":
-                return Found(["is written as numbers, the source has categories"])
+                return Found(["it is written as numbers, the source has categories"])
             return compare_numbers(spec, written, numbers_of(self.view.obs(key)), None)
         except CellucidError as error:
-            return Found([f"has no source: {error.what.removesuffix('.')}"])
+            return Found([f"it has no source: {error.what.removesuffix('.')}"])
 
     def category_column(
         self, spec: Categories, codes: np.ndarray, outliers: np.ndarray, quantile: float | None
@@ -147,15 +147,15 @@ class SourceArrays:
         key = self.column_keys.get(spec.key, spec.key)
         try:
             if self.view.kind(key) != "categorical":
-                return Found(["is written as categories, the source has numbers"])
+                return Found(["it is written as categories, the source has numbers"])
             wanted, labels = categories_of(self.view.obs(key))
         except CellucidError as error:
-            return Found([f"has no source: {error.what.removesuffix('.')}"])
+            return Found([f"it has no source: {error.what.removesuffix('.')}"])
         if labels != spec.labels:
-            return Found(["has other categories than the source"])
+            return Found(["it has other categories than the source"])
         decoded = np.where(codes == spec.missing, -1, codes.astype(np.int64))
         if n_wrong := int((decoded != wanted).sum()):
-            return Found([f"puts {n_wrong:,} cells into other categories than the source"])
+            return Found([f"it puts {n_wrong:,} cells into other categories than the source"])
         groups = group_cells(wanted, len(labels))
         return self._landmarks(spec, groups, outliers, quantile)
 
@@ -169,7 +169,7 @@ class SourceArrays:
         low = max(1, int(absent.max(initial=0)) + 1)
         known = self.min_points
         if low > high or (known is not None and (known < low or (len(present) > 0 and known > high))):
-            return Found(["has outlier quantiles for a smaller category, but not for a larger one"])
+            return Found(["it has outlier quantiles for a smaller category, but not for a larger one"])
         minimum = min(max(10, low), high) if known is None else known
         expected = outlier_quantiles(self.latent, groups, minimum)
         found = compare_numbers(spec.outliers, outliers, expected, None, slack=_rank_slack(groups))
@@ -251,7 +251,7 @@ def compare_numbers(
     wanted = limits(values, with_zeros=cells is not None)
     reach = max(abs(wanted[0]), abs(wanted[1]))
     if max(abs(spec.low - wanted[0]), abs(spec.high - wanted[1])) > _LIMITS * reach:
-        return Found([f"has the limits {spec.low:g} to {spec.high:g}, the source {wanted[0]:g} to {wanted[1]:g}"])
+        return Found([f"it has the limits {spec.low:g} to {spec.high:g}, the source {wanted[0]:g} to {wanted[1]:g}"])
     # A range near the smallest float has no representable step; any positive one keeps the division defined.
     step = max((spec.high - spec.low) / MAX_QUANT[spec.bits], np.finfo(np.float64).smallest_subnormal)
     # What float64 can tell apart near the limits, in steps.
@@ -279,7 +279,7 @@ def compare_numbers(
         else:
             error = max(error, abs(spec.low + zero * step) / step)
     if mismatch:
-        return Found([f"{mismatch:,} cells are marked as missing that have a value, or the reverse"], error)
+        return Found([f"{mismatch:,} cells with a value are marked as missing, or the reverse"], error)
     if error > tolerance:
         return Found([f"its values are off by up to {error:.3g} quantization steps, half a step is allowed"], error)
     return Found([], error)
@@ -349,5 +349,5 @@ def _compare_floats(
             equal |= np.abs(written - wanted) <= slack + 1e-6
     n_wrong = int((~equal).sum())
     if not n_wrong and int(np.isfinite(values).sum()) != int(np.isfinite(stored).sum()):
-        return Found(["it has values as infinite that are not, but beyond float32"])
+        return Found(["it has infinite values where the source exceeds float32"])
     return Found([f"{n_wrong:,} of its values differ from the source"] if n_wrong else [])

@@ -57,7 +57,7 @@ def encoded_elsewhere(
 
     def still_wanted(_: float) -> None:
         if left.is_set():
-            raise InputError("The export is not wanted any more.", "Start it again.")
+            raise InputError("The export was cancelled.", "Start it again.")
 
     with scratch_folder() as shared, ThreadPoolExecutor(1) as beside:
         about = shared / "expression.npz"

@@ -59,7 +59,9 @@ class GeneChoice:
             what = "highly variable" if self.kind == "hvg" else "marker"
             raise InputError(f"{self.n} {what} genes cannot be taken.", "Ask for 1 or more.")
         if self.kind == "markers" and not self.column:
-            raise InputError("Markers of which column?", "Name a column of the cell table, such as cell_type.")
+            raise InputError(
+                "The choice of markers names no column.", "Name a column of the cell table, such as cell_type."
+            )
         if self.kind == "list" and not self.ids:
             raise InputError("The list of genes is empty.", "Name at least one gene.")
         if self.kind == "union" and (len(self.parts) < 2 or any(part.kind == "union" for part in self.parts)):

@@ -222,7 +222,7 @@ def _name_refusals(view: View, genes: Sequence[str]) -> list[str]:
     for what, keys in (("columns", columns), ("genes", genes)):
         same = list(collisions(keys).values())
         case = list(case_collisions(keys).values())
-        for groups, why in ((same, "would be one file"), (case, "differ only in letter case")):
+        for groups, why in ((same, "would be written to the same file"), (case, "differ only in letter case")):
             if groups:
                 named = "; ".join(" and ".join(map(repr, group[:4])) for group in groups[:5])
                 more = f" and {len(groups) - 5:,} more" if len(groups) > 5 else ""

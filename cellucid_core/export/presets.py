@@ -62,7 +62,7 @@ def presets(view: View) -> dict[str, Preset]:
     return {
         "quick": Preset(
             "Quick look",
-            f"To see whether all is well: {_words(variable(QUICK_GENES))} at 8 bit{', no graph' if graph else ''}.",
+            f"For a quick check of the data: {_words(variable(QUICK_GENES))} at 8 bit{', no graph' if graph else ''}.",
             {
                 "genes": variable(QUICK_GENES),
                 "var_quantization": 8,
@@ -86,7 +86,7 @@ def presets(view: View) -> dict[str, Preset]:
         ),
         "publish": Preset(
             "Publish",
-            f"For readers of a paper: {_words(every)} at 16 bit{along}; tell the source and what to cite.",
+            f"For readers of a paper: {_words(every)} at 16 bit{along}; fill in the source and what to cite.",
             {
                 "genes": every,
                 "var_quantization": 16,

@@ -215,7 +215,11 @@ class ExportSettings:
         "", Control("Citation", placeholder="Zheng et al., Nature Communications 2017"), "--source-citation"
     )
     threads: int = _setting(
-        MISSING, Control("Threads", "They share the work.", least=1, most=64), "--threads", type=int, metavar="N"
+        MISSING,
+        Control("Threads", "Threads that encode and compress.", least=1, most=64),
+        "--threads",
+        type=int,
+        metavar="N",
     )
     format: Format = _setting("compact", Control("Format", words=_FORMATS), "--format", choices=FORMATS)
     launch: tuple[str, ...] = ()
@@ -231,7 +235,7 @@ class ExportSettings:
         if type(self.compression) is not int or not 0 <= self.compression <= 9:
             raise InputError(f"The compression cannot be {self.compression!r}.", "Use 0 (none) to 9 (smallest).")
         if type(self.centroid_min_points) is not int or self.centroid_min_points < 1:
-            raise InputError(f"A centroid cannot be of {self.centroid_min_points!r} cells.", "Use 1 or more.")
+            raise InputError(f"A centroid needs at least 1 cell, not {self.centroid_min_points!r}.", "Use 1 or more.")
         if self.centroid_quantile is not None and not 0 < self.centroid_quantile <= 1:
             raise InputError(
                 f"The centroid quantile cannot be {self.centroid_quantile!r}.",
@@ -240,9 +244,9 @@ class ExportSettings:
         if self.format not in FORMATS:
             raise InputError(f"There is no format {self.format!r}.", "Use compact, h5ad or zarr.zip.")
         if unknown := set(self.launch) - set(LAUNCH):
-            raise InputError(f"There is no choice {min(unknown)!r} to tell the viewer.", f"Use {', '.join(LAUNCH)}.")
+            raise InputError(f"{min(unknown)!r} cannot be listed in launch.", f"Use {', '.join(LAUNCH)}.")
         if type(self.threads) is not int or self.threads < 1:
-            raise InputError(f"{self.threads!r} threads cannot work.", "Use 1 or more.")
+            raise InputError(f"The number of threads cannot be {self.threads!r}.", "Use 1 or more.")
         if self.dataset_id is not None:
             _check_id(self.dataset_id)
 
@@ -260,4 +264,4 @@ class ExportSettings:
 def _check_id(dataset_id: str) -> None:
     safe = folder_name(dataset_id)
     if safe != dataset_id:
-        raise InputError(f"The id {dataset_id!r} cannot name a folder everywhere.", f"Use {safe!r}.")
+        raise InputError(f"The id {dataset_id!r} is not a valid folder name on every system.", f"Use {safe!r}.")

@@ -172,7 +172,7 @@ class _Check:
         """Compare every file's checksum with that of what was written."""
 
         def check(name: str) -> Found:
-            return Found([] if self.files.checksum(name) == known[name] else ["it is not what was written"])
+            return Found([] if self.files.checksum(name) == known[name] else ["its bytes differ from what was written"])
 
         return [self._guarded(name, lambda name=name: check(name)) for name in known]  # type: ignore[misc]
 

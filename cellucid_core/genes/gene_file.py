@@ -57,7 +57,7 @@ def file_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "that is not a name of a file"
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "that is not a file name"
         raise InputError(f"The gene list {path} cannot be read: {reason}.", _FIX) from error
 
 
@@ -82,7 +82,7 @@ def file_text(content: bytes, name: str) -> str:
         if "\x00" not in text:
             return plain_text(text)
         break
-    raise InputError(f"{name} is not a text.", "Save the list as text or CSV, one gene per line.")
+    raise InputError(f"{name} is not text.", "Save the list as text or CSV, one gene per line.")
 
 
 def plain_text(text: str) -> str:

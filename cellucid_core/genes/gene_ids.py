@@ -102,15 +102,15 @@ class GeneIds:
         """Yield ids of the dataset and reasons, best first."""
         bare = _VERSION.sub(r"\1", gene)
         for found in self.folded.get(gene.casefold(), ()):
-            yield found, "in other letter case"
+            yield found, "in another letter case"
         for found in self._without_spaces.get(without_spaces(gene).casefold(), ()):
             yield found, "with other spaces"
         for name in dict.fromkeys((gene, bare)):
             for column, ids in self._others.items():
                 for found in ids.get(name, ()):
-                    yield found, f"called so in the column {column}"
+                    yield found, f"has this name in the column {column}"
         for found in self._bare.get(bare, ()):
-            yield found, "the same Ensembl id, but for the version"
+            yield found, "the same Ensembl id, apart from the version"
         yield from self._by_known_names(gene, bare)
         for short in spellings(gene):
             for found in self._squashed.get(short, ()):

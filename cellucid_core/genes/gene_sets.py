@@ -230,7 +230,11 @@ def _made(read: RawSets, name: str) -> GeneSets:
     ]
     if not signatures:
         raise InputError(f"{name} holds no genes.", "Give one gene per line, or a set and a gene per row.")
-    notes = [*notes, f"{len(empty):,} without genes left out: {listed(empty)}."] if empty else notes
+    if empty:
+        notes = [
+            *notes,
+            f"{len(empty):,} {'set' if len(empty) == 1 else 'sets'} without genes left out: {listed(empty)}.",
+        ]
     return GeneSets(*_named_apart(signatures, notes))
 
 
@@ -271,7 +275,7 @@ def _paired(sets: GeneSets) -> GeneSets:
         many = "pair of sets was" if len(pairs) == 1 else "pairs of sets were"
         notes.append(f"{len(pairs):,} {many} read as one signed set, up +1 and down −1: {listed(list(pairs))}.")
     if both_ways:
-        notes.append(f"Up and down alike, so left out: {listed(both_ways)}.")
+        notes.append(f"Left out because both up and down list them: {listed(both_ways)}.")
     return GeneSets(list(signatures.values()), notes)
 
 
@@ -316,7 +320,7 @@ def read_gmt(text: str, name: str = "The file") -> GeneSets:
         lines = "Line" if len(bad) == 1 else "Lines"
         notes.append(f"{lines} {listed(bad)} left out: not a name, a description and genes separated by tabs.")
     if empty:
-        notes.append(f"{len(empty):,} without genes left out: {listed(empty)}.")
+        notes.append(f"{len(empty):,} {'set' if len(empty) == 1 else 'sets'} without genes left out: {listed(empty)}.")
     return GeneSets(*_named_apart(signatures, notes))
 
 

@@ -78,7 +78,7 @@ def ready_set(name: str) -> ReadySet:
                 return one
     near = get_close_matches(_plain(name), [_plain(one.name) for one in every], 3, 0.5)
     like = [one.name for one in every if _plain(one.name) in near]
-    fix = f"Perhaps {listed(like)} is meant." if like else "`signature list` names all."
+    fix = f"Did you mean {listed(like)}?" if like else "List all with `signature list`."
     raise InputError(f"There is no ready set {name!r}.", fix)
 
 

@@ -42,7 +42,7 @@ def json_sets(text: str, name: str) -> RawSets:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name} is no valid JSON.", 'Write it as {"name": ["GENE", …]}.') from error
+        raise InputError(f"{name} is not valid JSON.", 'Write it as {"name": ["GENE", …]}.') from error
     title = Path(name).stem
     odd: list[str] = []
     if isinstance(content, dict) and isinstance(_genes_of(content), list):

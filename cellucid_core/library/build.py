@@ -268,7 +268,8 @@ def scaling(view: View, normalize: bool) -> tuple[np.ndarray | None, list[str]]:
         return None, [f"The matrix {matrix} holds logs to the base {scale.base}; Statescope expects natural ones."]
     if scale.kind not in ("log", "empty"):
         return None, [
-            f"The matrix {matrix} holds {scale.words}, not log-normalized values: choose that matrix instead."
+            f"The matrix {matrix} holds {scale.words}, not log-normalized values: choose a log-normalized matrix "
+            "instead."
         ]
     return None, []
 

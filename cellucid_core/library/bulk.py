@@ -191,9 +191,9 @@ def _check_values(values: np.ndarray, rows: list[str], columns: list[str], file_
     ):
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
-            count = int(wrong.sum())
+            more = f", and {count - 1:,} more" if (count := int(wrong.sum())) > 1 else ""
             raise InputError(
-                f"{file_name} has a value that {what} for {rows[row]} in {columns[column]}, and {count - 1:,} more.",
+                f"{file_name} has a value that {what} for {rows[row]} in {columns[column]}{more}.",
                 fix,
             )
 

@@ -82,13 +82,15 @@ def deconvolve(bulk: Bulk, level: Level, method: Method = "nnls", *, logged: Log
     Raises
     ------
     InputError
-        If the method is unknown or undoing the logarithm gives no finite values.
+        If the method or the logarithm is unknown, or undoing the logarithm gives no finite values.
     WorkRefused
         If there are fewer shared DEGs than cell types, a sample is 0 in all of them, or no mixture of the types
         resembles a sample.
     """
-    if method not in METHODS or logged not in _UNLOG:
-        raise InputError(f"There is no method {method!r} for values logged by {logged!r}.", "Use nnls or nusvr.")
+    if method not in METHODS:
+        raise InputError(f"There is no method {method!r}.", f"Use {' or '.join(METHODS)}.")
+    if logged not in _UNLOG:
+        raise InputError(f"Values cannot be logged to the base {logged!r}.", f"Use {', '.join(_UNLOG)}.")
     rows = matching_rows(bulk, level.degs)
     genes = list(rows)
     n_types = len(level.cell_types)

@@ -155,7 +155,9 @@ def make_level(
     if first.shape[0] == 0 or first.shape[1] == 0:
         raise InputError(f"{where} has no {'genes' if first.shape[0] == 0 else 'cell types'} in {name}.", _FIX)
     if first.shape[1] > _MOST_TYPES:
-        raise InputError(f"{where} has {first.shape[1]:,} cell types in {name}.", "Is the table turned? " + _FIX)
+        raise InputError(
+            f"{where} has {first.shape[1]:,} cell types in {name}.", "Are genes and cell types swapped? " + _FIX
+        )
     for what, table in tables.items():
         if set(table.index) != set(first.index) or set(table.columns) != set(first.columns):
             raise InputError(f"In {where}, {name}, {what} has other genes or cell types than the means.", _FIX)
@@ -222,7 +224,7 @@ def _numbers(table: pd.DataFrame, where: str) -> pd.DataFrame:
         twice = names[names.duplicated()].unique()
         if len(twice):
             examples = ", ".join(twice[:_MANY])
-            raise InputError(f"{where} has {len(twice):,} {what}s that stand in it twice: {examples}.", _FIX)
+            raise InputError(f"{where} has {len(twice):,} {what}s that occur more than once: {examples}.", _FIX)
     columns = {}
     for i, name in enumerate(table.columns):
         column = table.iloc[:, i]

@@ -98,7 +98,7 @@ def _kept(
     view: View, scope: Scope, what: str, depends: list[Any], make: Callable[[], Derived], *, expression: bool = True
 ) -> Derived:
     key = view.key_of(*depends, *map(version, _PROGRAMS), expression=expression)
-    waiting = partial(scope.say, f"{what} is being computed for somebody else", 0.0)
+    waiting = partial(scope.say, f"{what} is already being computed; waiting for it", 0.0)
     return derived(key, what, make, ready_only=scope.ready_only, waiting=waiting)
 
 

@@ -57,7 +57,7 @@ def overrule(mapping: Mapping, rule: str) -> Mapping:
         raise InputError(f"{rule} is not a guess and cannot be overruled.", "Fix what it found, or leave it out.")
     if rule in mapping.overruled:
         return mapping
-    sentence = f"{rule} overruled: the data is as it is meant to be"
+    sentence = f"{rule} overruled: the data are as intended"
     return mapping.with_fix(AppliedFix(rule, sentence, "", OVERRULE, overruled=True))
 
 
@@ -128,7 +128,7 @@ def _fixed(view: View, rule: Rule, choice: str, scope: Scope) -> Mapping:
         return view.mapping
     if not choice:
         if finding.fix is None:
-            raise InputError(f"{finding.title}: nothing here can fix that automatically.", finding.detail)
+            raise InputError(f"{finding.title}: there is no automatic fix.", finding.detail)
         return _computed(rule, lambda: rule.fix(view, scope))  # type: ignore[misc]
     names = [name for name, _ in finding.alternatives]
     if rule.choose is not None and choice in names:
@@ -137,7 +137,7 @@ def _fixed(view: View, rule: Rule, choice: str, scope: Scope) -> Mapping:
         return rule.fix(view, scope)
     raise InputError(
         f"{rule.id} has no fix {choice!r} here.",
-        f"It has: {', '.join(names)}." if names else f"Leave out ={choice}.",
+        f"It has: {', '.join(names)}." if names else f'Ask for it without "={choice}".',
     )
 
 

@@ -235,7 +235,7 @@ def _categories(found: Structure, entry: Any, schema: Any) -> Categories:
         raise Wrong("its entry is not as its schema says")
     key, labels, name, missing, centroids = entry[:5]
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise Wrong("its labels are no list of texts")
+        raise Wrong("its labels are not a list of texts")
     if missing != MAX_CATEGORIES[name] + 1:
         raise Wrong(f"its missing marker is {missing!r}")
     if len(labels) > MAX_CATEGORIES[name]:

@@ -88,7 +88,10 @@ def marker_genes(
             best[group], best_scores[group] = genes[kept], scored[kept]
     alone = int((sizes[~usable] > 0).sum())
     if alone:
-        warnings.append(f"Groups with fewer than two cells, or all but one, have no marker genes ({alone:,} left out).")
+        warnings.append(
+            f"Groups of fewer than two cells, or with fewer than two cells outside, have no marker genes "
+            f"({alone:,} left out)."
+        )
     return best, warnings
 
 

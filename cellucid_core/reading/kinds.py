@@ -353,7 +353,7 @@ def _gzip(path: Path, head: bytes, file_name: str) -> Recognised:
             f"{file_name} is a gzip file that is damaged or was cut off.", "Copy or download it again, then open it."
         ) from error
     if not inner:
-        raise InputError(f"{file_name} is a gzip file of nothing.", "Save or download it again, then open it.")
+        raise InputError(f"{file_name} is a gzip file with nothing in it.", "Save or download it again, then open it.")
     if inner[257:262] == b"ustar":
         return Recognised(None, "samples", container="tar")
     inner_name = file_name.removesuffix(".gz") if file_name.lower().endswith(".gz") else file_name

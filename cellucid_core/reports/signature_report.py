@@ -207,5 +207,5 @@ def _facts(view: View, run: SignatureRun, record: Mapping[str, Any]) -> dict[str
         "With": ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
     }
     if fixes := [fix["what"] for fix in mapping["fixes"]]:
-        facts["Fixed before"] = " ".join(fixes)
+        facts["Fixes"] = " ".join(fixes)
     return facts

@@ -120,7 +120,7 @@ class Cluster:
                 except queue.Empty:
                     self._require_alive()
                     if not wanted.exists():
-                        raise NotWanted("This is not wanted any more.", "Start it again.") from None
+                        raise NotWanted("This was cancelled.", "Start it again.") from None
                     future = None
                 if progress is not None:
                     progress(1 - len(running) / len(calls))
@@ -211,7 +211,7 @@ class Cluster:
                 if ours != other and (name != "numpy" or where != "scheduler"):
                     who = "The scheduler" if where == "scheduler" else f"The worker {where}"
                     raise InputError(
-                        f"{who} has {name} {other}, and here it is {ours}.", "Install the same everywhere."
+                        f"{who} has {name} {other}, and here it is {ours}.", "Install the same version everywhere."
                     )
 
 
@@ -247,7 +247,7 @@ def _security(address: str, certificates: Path | None) -> Any:
         return None
     if certificates is None:
         raise InputError(
-            f"The cluster at {address} is asked with certificates, and none are named.",
+            f"The cluster at {address} uses TLS, but no certificates are named.",
             "Set CELLUCID_CLUSTER_CERTS to the folder with ca.pem, cert.pem and key.pem.",
         )
     files = [certificates / name for name in ("ca.pem", "cert.pem", "key.pem")]

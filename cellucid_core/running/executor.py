@@ -75,7 +75,7 @@ class Local:
 
         def say(number: int, share: float) -> None:
             if self._left.is_set():
-                raise _NotWantedError("This is not wanted any more.", "Start it again.")
+                raise _NotWantedError("This was cancelled.", "Start it again.")
             with lock:
                 shares[number] = share
                 if progress is not None:

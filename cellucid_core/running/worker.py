@@ -67,7 +67,7 @@ def carry_out(errand: Errand, function: Callable[..., Any], call: tuple[Any, ...
         if theirs != ours:
             raise InputError(
                 f"The worker on {socket.gethostname()} has {name} {ours}, and here it is {theirs}.",
-                "Install the same on every machine.",
+                "Install the same version everywhere.",
             )
     with _at_home(errand):
         looked = 0.0
@@ -77,7 +77,7 @@ def carry_out(errand: Errand, function: Callable[..., Any], call: tuple[Any, ...
             if time.monotonic() - looked > _LOOK_EVERY:
                 looked = time.monotonic()
                 if not Path(errand.wanted).exists():
-                    raise NotWanted("This is not wanted any more.", "Start it again.")
+                    raise NotWanted("This was cancelled.", "Start it again.")
 
         report(0.0)
         return function(*call, report)
@@ -104,7 +104,7 @@ def _at_home(errand: Errand) -> Iterator[None]:
         except OSError as error:
             raise _not_there(errand, error.strerror or str(error)) from None
         if found != errand.mark:
-            raise _not_there(errand, "a folder of this name is there, but it is another one")
+            raise _not_there(errand, "the folder of this name there is a different one")
         yield
     finally:
         with _turn:

@@ -163,7 +163,7 @@ def open_store(
         sealed_folder(folder, lambda draft: _build(matrix(), draft, say), lambda: say(0.0))
     except OSError as error:
         raise InputError(
-            f"The matrix {name} could not be turned ({os.strerror(error.errno) if error.errno else error}).",
+            f"The matrix {name} could not be arranged by gene ({os.strerror(error.errno) if error.errno else error}).",
             "Free some disk space, or point CELLUCID_HOME to a larger disk.",
         ) from error
     return Store(folder)

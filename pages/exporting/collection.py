@@ -60,7 +60,7 @@ def collection_box(export: Path | None = None, dataset_id: str = "") -> None:
             return
         known = [] if found is None else [member.id for member in found.members]
         if not known:
-            st.caption("Gather several exports in one folder, with the list from which the viewer offers them.")
+            st.caption("Collect several exports in one folder, with the list that the viewer shows.")
         if export is not None:
             _add_button(export, dataset_id, replace=dataset_id in known)
         _follow()
@@ -161,7 +161,9 @@ def _show_default(found: Collection) -> None:
 def _show_zip(found: Collection) -> None:
     made: _Zip | None = st.session_state.get(_ZIP)
     if made is None or not made.path.is_file():
-        if not st.button("Make one zip of it all", key="collection_make", icon=":material/archive:", width="stretch"):
+        if not st.button(
+            "Make one zip of all exports", key="collection_make", icon=":material/archive:", width="stretch"
+        ):
             return
         try:
             job = submit(

@@ -40,15 +40,15 @@ def live_panel(view: View, settings: ExportSettings | None, *, blocked: bool) ->
         return
     with st.expander("Open in the viewer, without a download", icon=":material/sensors:"):
         st.caption(
-            "The Cellucid viewer reads the dataset from this server, all genes, piece by piece. Whoever has the link "
-            "can read it" + (", without signing in." if read_configuration().sign_in != "off" else ".")
+            "The Cellucid viewer reads the dataset, with all its genes, from this server, piece by piece. Anyone who "
+            "has the link can read it" + (", without signing in." if read_configuration().sign_in != "off" else ".")
         )
         if settings is not None and not blocked:
             ends = st.selectbox("The link ends", list(_ENDS), key="live_ends")
             if st.button("Make a live link", icon=":material/add_link:", key="live_make"):
                 _start(view, settings, _ENDS[ends])
         elif blocked:
-            st.caption("What blocks the export blocks this, too.")
+            st.caption("The errors that block the export also block a live link.")
         job = _job_of(view)
         if job is not None:
             _follow(job)
@@ -104,22 +104,22 @@ def _show(link: LiveLink) -> None:
     with st.container(border=True):
         left, right = st.columns([5, 3], vertical_alignment="center")
         words = [f"**{literal(link.dataset.name)}**", counted(link.dataset.n_cells, "cell")]
-        words.append(f"read {counted(link.reads, 'time')}, {format_size(link.sent)}" if link.reads else "not read yet")
+        words.append(f"{counted(link.reads, 'read')}, {format_size(link.sent)}" if link.reads else "not read yet")
         if link.last:
-            words.append(f"last {_ago(link.last)}")
+            words.append(f"last read {_ago(link.last)}")
         words.append(f"ends in {_about(link.ends - time.time())}" if link.ends else "")
         left.markdown(" · ".join(word for word in words if word))
         right.button(
             "Withdraw", key=f"withdraw {link.key}", icon=":material/link_off:", on_click=_withdraw, args=(link.key,)
         )
         if token is None:
-            st.caption("Its address was shown when it was made; it is not kept here.")
+            st.caption("The address was shown only when the link was made.")
             return
         address = _whole(live_address(token, str(st.get_option("server.baseUrlPath") or "")))
         st.caption("Paste this address into the viewer's remote box:")
         st.code(address, language=None, wrap_lines=True)
         file = f"{address}_cellucid/anndata/{link.dataset.id}.h5ad"
-        st.caption("The same in Python and in R:")
+        st.caption("To read it in Python or in R:")
         st.code(
             f'import fsspec, h5py, anndata\nadata = anndata.io.read_elem(h5py.File(fsspec.open("{file}").open()))',
             language="python",

@@ -212,7 +212,7 @@ def show_finished(done: Finished) -> None:
         elif result.verified:
             st.caption(
                 f"All {result.arrays:,} arrays verified against their source, "
-                f"largest error {result.max_error_steps:.2f} steps."
+                f"largest error {result.max_error_steps:.2f} quantization steps."
             )
         _download(done)
         _summary(done)
@@ -220,7 +220,7 @@ def show_finished(done: Finished) -> None:
         _preview(result.path, PreparedExport if done.format == "compact" else ReadyExport)
     if done.format == "compact":
         collection_box(result.path, done.dataset_id)
-    with st.expander("Do it again", icon=":material/replay:"):
+    with st.expander("Repeat this export", icon=":material/replay:"):
         _do_again(done.again)
 
 
@@ -285,13 +285,15 @@ def _preview(path: Path, reader: type[PreparedExport] | type[ReadyExport]) -> No
         draw_chart(charts.embedding(points, values, key, size=380))
         st.caption(f"{charts.EMBEDDING_CAPTION}; {charts.LEGEND_CAPTION}.")
     more = f" The list names the first {MOST_LISTED_GENES:,} genes." if len(genes) > MOST_LISTED_GENES else ""
-    st.caption(f"Decoded from the file that was written, as the viewer does it.{more}")
+    st.caption(f"Decoded from the written file, as the viewer does.{more}")
 
 
 def _do_again(again: Again) -> None:
-    st.caption("Both write the same file from the same data. On the command line:")
+    st.caption("Either of these writes the same file from the same data. On the command line:")
     st.code(again.command, language="bash", wrap_lines=True)
     st.caption("In Python:")
     st.code(again.python, language="python", wrap_lines=True)
     for name, content in again.files.items():
-        st.download_button(f"The list they read ({name})", content, name, "text/plain", key=f"again_{name}")
+        st.download_button(
+            f"Download the gene list that they read ({name})", content, name, "text/plain", key=f"again_{name}"
+        )

@@ -43,9 +43,9 @@ OWN = "custom"
 CHOICES = {
     **{f"export_{name}": f"“{control.label}”" for name, control in CONTROLS.items()},
     "export_centroids": "“Centroids”",
-    "export_genes": "which genes go along",
-    "export_n": "how many genes are highly variable",
-    "export_markers_n": "how many markers each category has",
+    "export_genes": "the exported genes",
+    "export_n": "the number of highly variable genes",
+    "export_markers_n": "the number of genes per category",
     "export_markers_column": "the column of the markers",
     "export_list": "the gene list",
 }
@@ -156,7 +156,7 @@ def _take_preset(known: dict[str, Preset]) -> None:
 
 
 def _identity(view: View, known: dict[str, Preset]) -> None:
-    st.markdown("**What is it called**")
+    st.markdown("**Name and source**")
     left, right = st.columns(2)
     _ask(left, "dataset_id", view.dataset.id)
     _ask(right, "name", view.dataset.name)
@@ -173,7 +173,7 @@ def _identity(view: View, known: dict[str, Preset]) -> None:
 
 
 def _what(view: View, usual: Preset) -> None:
-    st.markdown("**What goes along**")
+    st.markdown("**What is exported**")
     _genes(view, usual)
     columns = [str(column) for column in view.dataset.obs.columns]
     st.session_state["export_columns"] = [key for key in workspace().choices.obs_keys if key in columns]
@@ -206,7 +206,7 @@ def _genes(view: View, usual: Preset) -> None:
     _within("markers_n", most)
     if "hvg" in chosen:
         st.number_input(
-            "How many highly variable",
+            "Number of highly variable genes",
             1,
             most,
             **_start("n", begin.n or (2000 if most > 2000 else max(1, most // 2))),
@@ -217,9 +217,9 @@ def _genes(view: View, usual: Preset) -> None:
     if "list" in chosen:
         _gene_list()
     if not chosen:
-        st.caption("None chosen: no gene is exported.")
+        st.caption("Nothing is chosen, so no genes are exported.")
     elif len(chosen) > 1:
-        st.caption("Each gene is written once, at its first place: " + ", then ".join(PARTS[p].lower() for p in chosen))
+        st.caption("Each gene is written once, in this order: " + ", then ".join(PARTS[p].lower() for p in chosen))
 
 
 def _one_or_several() -> None:
@@ -233,7 +233,7 @@ def _one_or_several() -> None:
 def _markers(view: View, most: int) -> None:
     columns = [str(key) for key in view.dataset.obs.columns if view.kind(key) == "categorical"]
     if not columns:
-        st.caption("The cell table has no column of groups whose markers could be taken.")
+        st.caption("The cell table has no column of groups to take markers from.")
         return
     if _value("markers_column") not in columns:
         _set("markers_column", columns[0])
@@ -244,7 +244,7 @@ def _markers(view: View, most: int) -> None:
         **_start("markers_column", columns[0]),
         help="Genes that are higher in a category than in all other cells, by scanpy's t-test.",
     )
-    right.number_input("Each", 1, most, **_start("markers_n", min(20, most)))
+    right.number_input("Genes per category", 1, most, **_start("markers_n", min(20, most)))
 
 
 def _gene_list() -> None:
@@ -255,7 +255,7 @@ def _gene_list() -> None:
         key=widget_key("export_list_file"),
         max_upload_size=MAX_BYTES // 2**20,
         on_change=_add_file,
-        help="One gene a line, the column of genes of a table, or a GMT file.",
+        help="One gene per line, the gene column of a table, or a GMT file.",
     )
     if error := st.session_state.pop("export_list_error", None):
         show_error(error)
@@ -312,7 +312,7 @@ def _precision(usual: Preset, file_format: Format) -> None:
         _ask(left, "categorical_dtype", own.categorical_dtype)
         _ask(right, "threads", own.threads)
         _ask(left, "centroid_min_points", own.centroid_min_points)
-        centroids = right.toggle("Centroids", **_start("centroids", True), help="Where a category's label stands.")
+        centroids = right.toggle("Centroids", **_start("centroids", True), help="The place of each category's label.")
         _ask(right, "centroid_quantile", own.centroid_quantile, step=0.05, disabled=not centroids)
 
 

@@ -99,7 +99,8 @@ def _deconvolution(bulk: Bulk, found: BulkCheck, level: Level, made_of: tuple[st
     st.caption(
         f"Estimated from {len(result.genes):,} DEGs; each sample sums to 100 %. "
         f"Fit (correlation with the samples): {result.fit.min():.2f} to {result.fit.max():.2f}. "
-        "A quick look: Statescope's full model also refines expression per cell type and says how sure it is."
+        "This is a quick estimate; Statescope's full model also refines the expression per cell type and gives its "
+        "uncertainty."
     )
     st.download_button(
         "Download the fractions (CSV)",

@@ -93,19 +93,19 @@ def entry_panel(entry: Entry, owner: str) -> None:
             "Level", names, default=names[-1], key=f"level_{entry.id}", required=True, format_func=literal
         )
         level = signature.level(chosen or names[-1])
-    tree, likeness, search, genes, compare, download = st.tabs(
-        ["Cell types", "Likeness", "Marker search", "Genes", "Compare", "Download"]
+    tree, similarity, search, genes, compare, download = st.tabs(
+        ["Cell types", "Similarity", "Marker search", "Genes", "Compare", "Download"]
     )
     with tree:
         # Signature files of other programs do not say which type contains which, so one level is drawn at a time.
         levels = signature.levels if signature.parents else [level]
         draw_chart(charts.level_tree([(one.name, one.cells) for one in levels], signature.parents))
         st.caption(charts.TREE_CAPTION)
-    with likeness:
+    with similarity:
         draw_chart(charts.correlation_heatmap(centroid_correlation(level)))
         over = f"the {len(level.degs):,} DEGs" if len(level.degs) > 1 else "all genes"
         st.caption(
-            f"Pearson correlation of the cell types' means over {over}: what is far from 1 is easy to tell apart."
+            f"Pearson correlation of the cell types' means over {over}: types far below 1 are easy to tell apart."
         )
     with search:
         _search(level)
@@ -131,11 +131,11 @@ def _genes(level: Level, name: str) -> None:
     ways = ["Its most specific genes", *(["Its DEGs"] if level.degs else [])]
     way = how.selectbox("Genes", ways, index=len(ways) - 1, key=f"way_{name}_{level.name}")
     if len(level.cell_types) < 2:
-        st.info("The level has one cell type; specific genes need others to compare with.")
+        st.info("This level has only one cell type; specific genes need others to compare with.")
         return
     genes = type_degs(level, kind) if way == "Its DEGs" else specific_genes(level, kind)
     if not genes:
-        st.info("No gene is highest in this cell type. Try its most specific genes.", icon=":material/info:")
+        st.info("No DEG has its highest mean in this cell type. Try its most specific genes.", icon=":material/info:")
         return
     st.code(", ".join(genes[:_MOST_GENES]), language=None, wrap_lines=True)
     more = f", the first {_MOST_GENES}" if len(genes) > _MOST_GENES else ""
@@ -144,7 +144,7 @@ def _genes(level: Level, name: str) -> None:
         "DEGs belong to the type where their mean is highest."
     )
     if workspace().dataset is None:
-        st.caption("Open a dataset to score its cells by them.")
+        st.caption("Open a dataset to score its cells with these genes.")
         return
     with st.container(horizontal=True):
         one = st.button(
@@ -214,7 +214,7 @@ def _downloads(signature: Signature, level: Level, name: str) -> None:
             "Pickle",
             "For Python: a dict with mean, variance and std per level, genes, HVGs, DEGs, cell types.",
         ),
-        (".h5", "HDF5", "For Python and R: every level an AnnData."),
+        (".h5", "HDF5", "For Python and R: each level as an AnnData."),
         (".zip", "CSV", "For everything else: one table per file."),
         (".txt", "Statescope", f"One level, {level.name}: genes, markers, means and variances + 0.01."),
     ]

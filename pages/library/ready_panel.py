@@ -15,7 +15,7 @@ _TABLE = "ready_table"
 def ready_panel() -> None:
     """Draw the table of ready sets, and the button that scores the chosen ones."""
     st.subheader("Ready sets", anchor=False)
-    st.caption("Choose rows and score them. Sources and licences stand beside them: cite them in what you publish.")
+    st.caption("Choose rows and score them. Sources and licences are in the table; cite them in what you publish.")
     sets, view = ready_sets(), workspace().view if workspace().dataset is not None else None
     ids = set() if view is None else set(map(str, view.gene_ids))
     table = pd.DataFrame(

@@ -55,7 +55,7 @@ def findings_panel() -> DeltaGenerator:
         icon=":material/build:",
         width="stretch",
         disabled=busy,
-        help="Applies every fix that loses nothing you could want; each can be undone.",
+        help="Applies every fix that removes nothing you may need; each can be undone.",
     ):
         _fix(work.fix_all)
     if error := st.session_state.pop(ERROR, None):
@@ -101,7 +101,7 @@ def _finding(finding: Finding, *, expanded: bool, busy: bool) -> None:
                 if st.button(does, key=f"fix_{asked}", icon=":material/alt_route:", disabled=busy):
                     _fix(partial(workspace().fix, asked))
             if finding.overrulable and st.button(
-                "It is meant to be so",
+                "This is intended",
                 key=f"overrule_{finding.rule}",
                 icon=":material/thumb_up:",
                 disabled=busy,

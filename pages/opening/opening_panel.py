@@ -196,7 +196,7 @@ def upload_box(key: str, more_of: DatasetSource | None = None) -> bool:
     """
     arrived = None
     try:
-        title = "Drop a file here, or several samples" if more_of is None else "Drop a sample here, or several"
+        title = "Drop a file here, or several samples" if more_of is None else "Drop one or more samples here"
         tokens = uploaded_tokens(key, title)
         if tokens is not None:
             st.session_state[_ARRIVED] = (key, tokens)
@@ -272,7 +272,7 @@ def server_box(key: str) -> bool:
     files = {file.shown: file for file in server_files()}
     if not files:
         return False
-    name = st.selectbox("On this server", list(files), key=key, index=None, placeholder="Choose a file …")
+    name = st.selectbox("A file on this server", list(files), key=key, index=None, placeholder="Choose a file …")
     if name is None or not st.button("Open it", key=f"{key}_open", icon=":material/folder_open:", width="stretch"):
         return False
     path = server_path(files[name].root, files[name].relative)

@@ -14,7 +14,7 @@ from pages.session.state import show_error
 
 #: Session state: the source that could not be opened, and the error.
 _REFUSED = "refused_source"
-_JOINS = {"shared": "Those that all samples have", "all": "All; 0 where a sample lacks one"}
+_JOINS = {"shared": "Genes that all samples have", "all": "All genes; 0 where a sample lacks one"}
 
 
 def parts_box(source: DatasetSource | None, dataset: Dataset) -> bool:
@@ -23,7 +23,7 @@ def parts_box(source: DatasetSource | None, dataset: Dataset) -> bool:
         return False
     if dataset.modalities:
         chosen = st.selectbox(
-            "Which part", dataset.modalities, index=dataset.modalities.index(dataset.modality or dataset.modalities[0])
+            "Modality", dataset.modalities, index=dataset.modalities.index(dataset.modality or dataset.modalities[0])
         )
         if chosen != dataset.modality and _try_once(replace(source, modality=chosen)):
             return True
@@ -32,7 +32,7 @@ def parts_box(source: DatasetSource | None, dataset: Dataset) -> bool:
     table = st.file_uploader(
         "Add a table about the cells (CSV or TSV)",
         key=f"metadata@{dataset.content_hash[:12]}",
-        help="Cell ids in the first column; its other columns join the cell columns.",
+        help="Cell ids in the first column; the other columns are added to the cell columns.",
     )
     if table is None:
         return False
@@ -50,20 +50,22 @@ def samples_panel(source: DatasetSource, dataset: Dataset) -> bool:
         known = {part.name: part for part in dataset.parts}
         table = pd.DataFrame(
             {
-                "Take": [not part.left_out for part in parts],
+                "Include": [not part.left_out for part in parts],
                 "Sample": [part.name for part in parts],
                 "Cells": [known[part.name].n_cells if part.name in known else None for part in parts],
                 "Genes": [known[part.name].n_genes if part.name in known else None for part in parts],
-                "Genes only here": [known[part.name].own_genes if part.name in known else None for part in parts],
+                "Genes only in this sample": [
+                    known[part.name].own_genes if part.name in known else None for part in parts
+                ],
             }
-        ).astype(dict.fromkeys(("Cells", "Genes", "Genes only here"), "Int64"))
+        ).astype(dict.fromkeys(("Cells", "Genes", "Genes only in this sample"), "Int64"))
         edited = st.data_editor(
             table,
             key=f"samples@{dataset.content_hash[:12]}",
-            disabled=["Cells", "Genes", "Genes only here"],
+            disabled=["Cells", "Genes", "Genes only in this sample"],
             hide_index=True,
             width="stretch",
-            column_config={"Take": st.column_config.CheckboxColumn(width="small")},
+            column_config={"Include": st.column_config.CheckboxColumn(width="small")},
         )
         join: Join = st.selectbox(
             "Genes",

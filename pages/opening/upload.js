@@ -72,7 +72,7 @@ class Transfer {
           this.change("failed", this.refused.message);
           return;
         }
-        this.change("waiting", `The connection dropped at ${inUnits(this.offset)}; it goes on by itself.`);
+        this.change("waiting", `The connection dropped at ${inUnits(this.offset)}; the upload will go on by itself.`);
         await wait(pause);
         pause = Math.min(LONGEST_PAUSE, pause * 2);
       }
@@ -291,7 +291,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     clearTimeout(patience);
     patience = setTimeout(() => {
       if (transfer.state !== "arrived") return;
-      Object.assign(transfer, { impatient: true, words: "It has arrived." });
+      Object.assign(transfer, { impatient: true, words: "The upload has arrived." });
       draw();
     }, 8000);
   };

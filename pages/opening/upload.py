@@ -48,7 +48,7 @@ def uploaded_tokens(key: str, title: str = "Drop a file here, or several samples
         data={
             "address": upload_address(str(st.get_option("server.baseUrlPath") or "")),
             "title": title,
-            "hint": f"Up to {format_size(limit)}. A dropped connection goes on where it stopped.",
+            "hint": f"Up to {format_size(limit)}. After a dropped connection, the upload goes on where it stopped.",
             "seen": seen,
             "done": st.session_state.get(_DONE),
         },
@@ -74,10 +74,10 @@ def take(token: str) -> tuple[Path, str]:
     InputError
         If the file is not there, not complete, or another owner's.
     """
-    bar = st.progress(0.0, text="Checking what arrived …")
+    bar = st.progress(0.0, text="Checking the upload …")
 
     def report(share: float) -> None:
-        bar.progress(min(1.0, share), text="Checking what arrived …")
+        bar.progress(min(1.0, share), text="Checking the upload …")
 
     try:
         return take_upload(token, browser_of(st.context.cookies.to_dict()), report)

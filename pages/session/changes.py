@@ -170,13 +170,15 @@ def _take_over(work: Workspace, job: Job) -> None:
         return
     chose = chosen != before["choices"]
     if now["fixes"] != before["fixes"] or (chose and now["choices"] != before["choices"]):
-        raise WorkRefused("The dataset was changed while this was computed.", "Ask for it again; it is quick now.")
+        raise WorkRefused(
+            "The dataset was changed while this was computed.", "Make the change again; it will be quick now."
+        )
     choices = choices_from_json(chosen, work.dataset, work.usual)[0] if chose else work.choices
     try:
         work.resume(choices, fixes)
     except NotComputed:
         if now["choices"] == before["choices"]:
-            raise WorkRefused("What was computed is not on the disk any more.", "Ask for it again.") from None
+            raise WorkRefused("The computed result is no longer on disk.", "Make the change again.") from None
         work.wanted = Wanted(choices, fixes)  # a choice that the result depends on was changed meanwhile
     show_choices(work)
 
@@ -189,4 +191,4 @@ def _refuse(work: Workspace, error: CellucidError) -> None:
 def _words(progress: JobProgress) -> str:
     what = progress.what or "Starting"
     spent = time.time() - progress.step_began if progress.step_began else 0.0
-    return f"{what}, for {in_time(spent)} …" if spent > _LONG else f"{what} …"
+    return f"{what} ({in_time(spent)} so far) …" if spent > _LONG else f"{what} …"

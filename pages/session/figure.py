@@ -152,12 +152,12 @@ def _choose(file_name: str, titles: list[str]) -> None:
         20 / factor,
         1000 / factor,
         None,
-        placeholder="As the chart needs",
+        placeholder="Automatic",
         format="%.4g",
         **kept(f"figure_height {unit}"),
     )
-    letters, dpi = st.columns(2)
-    letters.number_input("Letters (pt)", 3.0, 48.0, _USUAL.font_size, step=1.0, format="%.3g", **kept("figure_font"))
+    font, dpi = st.columns(2)
+    font.number_input("Font size (pt)", 3.0, 48.0, _USUAL.font_size, step=1.0, format="%.3g", **kept("figure_font"))
     dpi.selectbox("PNG (dpi)", _DPI, index=_DPI.index(_USUAL.dpi), **kept("figure_dpi"))
     st.segmented_control(
         "Background",
@@ -170,7 +170,7 @@ def _choose(file_name: str, titles: list[str]) -> None:
     st.text_input("Title", placeholder="None", **kept(f"figure_title {file_name}"))
     for title in titles:
         name = f"figure_word {file_name} {title}"
-        st.text_input(f"Instead of “{literal(title)}”", **_said(name, title))
+        st.text_input(f"Replace “{literal(title)}” by", **_said(name, title))
 
 
 def _said(name: str, usual: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import streamlit as st
 from cellucid_core.configuration import read_configuration
 from cellucid_core.serving.jobs import Job, JobProgress, find_job, jobs_of
 from pages.session.owner import owner, who_may
+from pages.session.state import counted
 
 #: Seconds between two drawings, and seconds before the first: a quick job needs no bar.
 _EVERY, _QUIET = 0.2, 0.3
@@ -45,7 +46,7 @@ def follow(
         bar = st.progress(0.0, text="Starting …")
         st.button("Cancel", key=f"{key}_cancel", icon=":material/close:", on_click=_cancel, args=(job.id, on_cancel))
         if address := read_configuration().cluster_dashboard:
-            st.caption(f"What the cluster does: [Dask's page]({address})")
+            st.caption(f"See what the cluster is doing on [Dask's dashboard]({address})")
     while not job.wait(_EVERY):
         progress = job.progress()
         bar.progress(progress.share, text=_waiting(job) or (words or _plain)(progress))
@@ -92,7 +93,7 @@ def _waiting(job: Job) -> str:
     if job.state != "queued":
         return ""
     before = job.place
-    return f"Waiting for its turn: {before:,} before it …" if before else "Waiting for its turn: it is next …"
+    return f"Waiting: {counted(before, 'job')} before this one …" if before else "Waiting: this job is next …"
 
 
 def _plain(progress: JobProgress) -> str:

@@ -138,7 +138,8 @@ class Keeper:
         except (OSError, ValueError) as error:
             why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
             self.trouble = CellucidError(
-                f"Your work could not be kept{why}.", "It goes on here, until the page is reloaded."
+                f"Your work could not be kept{why}.",
+                "You can go on here, but reloading the page would lose your latest changes.",
             )
 
     def end(self) -> None:

@@ -86,7 +86,7 @@ def _take_choices(me: Keeper, work: Workspace, kept: KeptDataset, fixes: tuple[s
     assert dataset is not None
     choices, lost = choices_from_json(kept.choices, dataset, work.usual)
     if lost:
-        me.said.append(f"{dataset.name} does not have any more what was chosen: {', '.join(lost[:5])}.")
+        me.said.append(f"{dataset.name} no longer has what was chosen: {', '.join(lost[:5])}.")
     if fixes == work.fixes and choices.digest() == work.choices.digest():
         return
     try:

@@ -66,7 +66,10 @@ def admit() -> Visit:
     claims, browser = _claims(), browser_here()
     if claims is None:
         if is_retired(browser):
-            moved = WorkRefused("Somebody signed in or out in another tab.", "Go on as it is in this browser now.")
+            moved = WorkRefused(
+                "Somebody signed in or out in another tab.",
+                "Click “Go on” to continue as the current user of this browser.",
+            )
             return Visit(offered=True, admitted=False, refused=moved, is_over=True)
         if _SEEN not in st.session_state:
             # Nobody signed in, so what was noted for the way back from the provider is not needed any more.

@@ -63,7 +63,7 @@ def gene_box(view: View, *, signed: bool, repeats: Literal["once", "count"]) -> 
             **arguments,
             height=100,
             placeholder="CD3D, CD3E, CD8A",
-            help="Paste as it is: commas, spaces, lines, bullets. Names that the dataset does not have get proposals.",
+            help="Paste a list in any form: commas, spaces, lines, bullets. Missing names get proposals.",
         )
     else:
         genes = _choose_signature(file)
@@ -125,8 +125,8 @@ def _file_box(genes: str | GeneSet) -> None:
     with st.container(horizontal=True, gap="small"):
         with st.popover("From a file", icon=":material/upload_file:", type="tertiary"):
             st.caption(
-                "Gene sets (GMT, GMX, GRP, JSON, CELLxGENE), or a table: a column for each set, or sets, genes and "
-                "weights."
+                "Gene sets (GMT, GMX, GRP, JSON, CELLxGENE), or a table: one column per set, or columns for set, gene "
+                "and weight."
             )
             upload = st.file_uploader(
                 "Signatures",
@@ -140,7 +140,7 @@ def _file_box(genes: str | GeneSet) -> None:
             st.button("Paste genes instead", icon=":material/edit:", type="tertiary", on_click=_close_file)
             if isinstance(genes, GeneSet) and genes.halves:
                 st.button(
-                    "Take up and down apart",
+                    "Split into up and down",
                     icon=":material/call_split:",
                     type="tertiary",
                     help=f"Score {literal(genes.halves[0])} and {literal(genes.halves[1])} as two sets.",
@@ -260,10 +260,10 @@ def _proposals(match: GeneMatch, genes: str | GeneSet) -> None:
                         type="tertiary",
                     )
     if len(shown) > MOST_PROPOSALS:
-        st.caption(f"And {len(shown) - MOST_PROPOSALS:,} more that could be other names of genes.")
+        st.caption(f"And {len(shown) - MOST_PROPOSALS:,} more missing genes with proposals.")
     if only := match.only_proposals:
         st.button(
-            f"Use all {len(only):,} that have one candidate" if len(only) > 1 else "Use the one candidate",
+            f"Accept all {len(only):,} with a single proposal" if len(only) > 1 else "Accept the single proposal",
             key="use_proposals",
             on_click=_accept,
             args=(genes, dict(only)),

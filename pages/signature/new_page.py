@@ -155,10 +155,10 @@ def _draw(view: View, column: str | None) -> None:
         if not areas:
             st.markdown(
                 "Choose the lasso or the box above the picture and draw around cells. "
-                "With the third icon on, several areas are taken together; the fourth starts again."
+                "With the third icon you can draw several areas; the fourth clears them."
             )
             if len(xy) > 20_000:
-                st.caption("The picture is a grid; what you draw is tested against every single cell.")
+                st.caption("The picture shows a grid, but your drawing is tested against every single cell.")
         else:
             _offer(
                 view,
@@ -220,7 +220,7 @@ def _range(view: View, column: str | None) -> None:
             return
         place = np.flatnonzero(view.gene_ids == gene)
         if len(place) == 0 or view.expression is None:
-            raise InputError(f"The gene {gene!r} is not in the dataset.", "Write it as the dataset does.")
+            raise InputError(f"The gene {gene!r} is not in the dataset.", "Use the dataset's name for it.")
         what, values = gene, view.expression.gene(int(place[0])).astype(np.float64)
     _limits(view, column, what, column_values(view, what) if values is None else values)
 

@@ -120,7 +120,9 @@ def _own_pages(view: View, column: str | None, own: dict[str, Page]) -> None:
                 f"Preflight page: {'it is' if len(gone) == 1 else 'they are'} not compared."
             )
     with st.container(horizontal=True, gap="small"):
-        if st.button("New page", icon=":material/add:", width="stretch", help="Draw it, or give cells another way."):
+        if st.button(
+            "New page", icon=":material/add:", width="stretch", help="Draw it, or choose its cells in another way."
+        ):
             st.session_state["new_page_open"] = True
         if len(made):
             st.download_button(

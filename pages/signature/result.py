@@ -178,7 +178,7 @@ def _show_pairs(run: SignatureRun) -> None:
 
     st.dataframe(table.words().style.apply(coloured), width="stretch")
     stars = ", ".join(f"{limit} {'*' * (n + 1)}" for n, limit in enumerate(STARS))
-    st.caption(f"Cohen's d, row less column, by {table.unit}; stars: adjusted p below {stars}.")
+    st.caption(f"Cohen's d, row minus column, by {table.unit}; stars: adjusted p below {stars}.")
 
 
 def _show_mixed_model(view: View, run: SignatureRun, samples: str, key: Hashable) -> None:
@@ -186,10 +186,10 @@ def _show_mixed_model(view: View, run: SignatureRun, samples: str, key: Hashable
     with st.expander("Linear mixed model", icon=":material/stacked_line_chart:"):
         st.caption(
             f"Page fixed, {literal(samples)} a random intercept, restricted maximum likelihood over all "
-            "cells. It takes a page's effect to be the same in every sample; where it differs between them, trust the "
-            "tests by sample above."
+            "cells. It assumes that a page's effect is the same in every sample; where it differs between them, trust "
+            "the tests by sample above."
         )
-        if not st.toggle("Fit it", **kept("mixed_model")):
+        if not st.toggle("Fit the model", **kept("mixed_model")):
             return
         fits = remembered(
             "signature mixed model",
@@ -242,7 +242,7 @@ def show_genes(view: View, run: SignatureRun, key: Hashable) -> None:
             st.dataframe(table, hide_index=True, width="stretch")
     except CellucidError as error:
         show_error(error)
-    st.markdown("**How the score goes with library size**")
+    st.markdown("**How the score depends on library size**")
     size = remembered("signature library size", key, lambda: library_size(view, run.raw, run.spoken))
     measure = st.segmented_control(
         "Library size",
@@ -284,7 +284,7 @@ def _pair(run: SignatureRun, name: str) -> tuple[Page, Page | None]:
 
 def show_every_method(view: View, run: SignatureRun, key: Hashable) -> None:
     """Draw what all methods say about the same genes and pages, computed on request."""
-    st.markdown("Does the conclusion depend on the method? The same genes, scored in every way.")
+    st.markdown("Does the conclusion depend on the method? The same genes, scored by every method.")
     if len(run.pages) < 2:
         st.info("Choose at least two pages to compare them.", icon=":material/compare_arrows:")
         return
@@ -319,8 +319,8 @@ def show_every_method(view: View, run: SignatureRun, key: Hashable) -> None:
 def show_chance(view: View, run: SignatureRun, key: Hashable) -> None:
     """Draw where the signature's effect lies among those of random gene sets, computed on request."""
     st.markdown(
-        "Would any genes do? The separation of two pages (Cohen's d of the mean score) next to that of random gene "
-        "sets of the same size and like expression."
+        "Would other genes do as well? The separation of two pages (Cohen's d of the mean score) next to that of "
+        "random gene sets of the same size and similar expression."
     )
     page, other = _pair(run, "chance")
     n_sets = st.select_slider("Random gene sets", [100, 200, 500, 1000, 2000], 500, **kept("chance_sets"))
@@ -357,8 +357,8 @@ def show_chance(view: View, run: SignatureRun, key: Hashable) -> None:
     beyond = found.n_reached / max(len(random), 1)
     st.markdown(
         f"**d = {found.d:.2f}** between {literal(found.pages[0])} and {literal(found.pages[1])}; "
-        f"{beyond:.1%} of {len(random):,} random sets of {counted(found.n_genes, 'gene')} separate them as much "
-        f"(empirical p = {found.p_value:.3g})."
+        f"{beyond:.1%} of {len(random):,} random sets of {counted(found.n_genes, 'gene')} separate them at least as "
+        f"much (empirical p = {found.p_value:.3g})."
     )
     figure(
         lambda _: charts.chance_histogram(found.d, found.random, found.p_value),

@@ -42,8 +42,8 @@ def show_several(view: View, inputs: Inputs) -> None:
     file = workspace().gene_sets
     if file is None:
         st.info(
-            "Open a GMT file with **From a file**, under the genes: all its signatures are scored in one pass and "
-            "compared here.",
+            "Open gene sets with **From a file** or **Ready sets**, under the genes: all of them are scored in one "
+            "pass and compared here.",
             icon=":material/table_rows:",
         )
         return
@@ -114,12 +114,12 @@ def show_several(view: View, inputs: Inputs) -> None:
 
 def _show_heatmap(many: ManySignatures, called: dict[str, str], prefix: str, key: Hashable) -> None:
     with st.container(horizontal=True):
-        ordered = st.toggle("Order by likeness", value=True, **kept("several_ordered"))
+        ordered = st.toggle("Order by similarity", value=True, **kept("several_ordered"))
         standardized = st.toggle(
             "Z-score each signature",
             value=True,
             **kept("several_standardized"),
-            help="Over its pages, for the colours.",
+            help="Over the pages; changes only the colours.",
         )
 
     def draw(room: charts.Room) -> Any:
@@ -128,7 +128,7 @@ def _show_heatmap(many: ManySignatures, called: dict[str, str], prefix: str, key
         return charts.signature_heatmap(long, standardized=standardized, room=room)
 
     caption = charts.HEATMAP_CAPTION if standardized else charts.MEANS_CAPTION
-    left_away = f" · every name begins with {prefix}" if prefix else ""
+    left_away = f" · the common beginning of the names, {prefix}, is left out" if prefix else ""
     figure(draw, caption + left_away, "signatures_heatmap", made_of=(key, ordered, standardized))
 
 

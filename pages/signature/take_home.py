@@ -49,8 +49,8 @@ def show_files(view: View, run: SignatureRun, key: Hashable, chart: ReportFigure
     """
     told, choices = _of_session(run, key), workspace().choices
     st.markdown(
-        "All of this page in one HTML file: figures, tables, genes, settings and the record. It opens without a "
-        "network, and prints."
+        "The whole page as one HTML file: figures, tables, genes, settings and the record. It opens offline and can be "
+        "printed."
     )
     download(
         "Download this analysis (HTML)",
@@ -105,7 +105,7 @@ def show_files(view: View, run: SignatureRun, key: Hashable, chart: ReportFigure
             f"{view.dataset.id}-with-score.h5ad",
         )
     with st.expander("Reproduce it in Python", icon=":material/code:"):
-        with_ours = st.segmented_control("With", LINES, default=LINES[0], required=True, **kept("lines")) == LINES[0]
+        with_ours = st.segmented_control("Using", LINES, default=LINES[0], required=True, **kept("lines")) == LINES[0]
         if with_ours:
             st.caption("These lines compute the same numbers from the file, with this dashboard's own package.")
         else:

@@ -45,7 +45,7 @@ def draw_cloud(cloud: Cloud, title: str) -> None:
     st.pydeck_chart(deck, height=HEIGHT, alt=f"Cells in three dimensions, coloured by {title}")
     _legend(title, cloud.legend)
     shown = f" {len(cloud.rows):,} of {cloud.n_cells:,} cells are shown." if len(cloud.rows) < cloud.n_cells else ""
-    st.caption(f"Drag to turn, with Shift or the right button to move, wheel to zoom.{shown}")
+    st.caption(f"Drag to turn; drag with Shift or the right button to move; scroll to zoom.{shown}")
 
 
 def _legend(title: str, colours: list[tuple[str, str]]) -> None:

@@ -56,7 +56,7 @@ def draw_hint(page: StreamlitPage, hints: list[Hint]) -> None:
             "Close hints",
             icon=":material/close:",
             type="tertiary",
-            help="For good; “Show hints” at the left brings them back",
+            help="They stay closed until you click “Show hints” on the left",
             key="close_hints",
             on_click=_close,
         )

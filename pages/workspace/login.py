@@ -96,11 +96,11 @@ def _take_along_box() -> None:
     if n and _other_address() is None:
         what = f"the {n:,} workspaces" if n > 1 else "the workspace"
         st.checkbox(
-            f"Take along {what} of this browser",
+            f"Bring along {what} of this browser",
             value=True,
             key=_TAKE_ALONG,
-            help="What was made here without signing in becomes yours. Leave it out if somebody else made it: "
-            "then it is here again after you have signed out.",
+            help="What was made here without signing in becomes yours. Untick this if somebody else made it: "
+            "then it is here again after you sign out.",
         )
 
 

@@ -97,7 +97,7 @@ def _enter(me: Keeper) -> None:
         name = latest_workspace(whose) if whose else None
     if (asked or wanted or NEW) != NEW and name is None:
         me.said.append(
-            "This link leads to no workspace: it is not complete, the workspace was deleted, or nobody opened it for "
+            "This link leads to no workspace: it is incomplete, the workspace was deleted, or nobody opened it for "
             f"{_lifetime()}. You start with a new one."
         )
         st.query_params.pop(PARAMETER, None)
@@ -140,8 +140,8 @@ def _bring_along(me: Keeper) -> str:
         wanted, carried = arrive_signed_in(browser_here(), whose)
     except (CellucidError, OSError):
         me.said.append(
-            "Your work of before signing in could not be brought along, as the server's disk cannot be written to. "
-            "It is kept; reload the page to try again."
+            "Your work from before signing in could not be brought along, because the server's disk cannot be written "
+            "to. It is kept; reload the page to try again."
         )
         return ""
     if carried is not None and carried.is_something:
@@ -161,7 +161,7 @@ def _sentence(carried: Carried) -> str:
     if len(carried.workspaces) > len(titles):
         titles.append(f"{len(carried.workspaces) - len(titles):,} more")
     too = f" So {'are' if len(carried.entries) > 1 else 'is'} {entries}." if carried.entries else ""
-    return f"Your work of before signing in is now in your workspaces: {', '.join(titles)}.{too}"
+    return f"Your work from before signing in is now in your workspaces: {', '.join(titles)}.{too}"
 
 
 def reopen(content: str) -> bool:

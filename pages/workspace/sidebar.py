@@ -61,7 +61,9 @@ def draw_workspace_card() -> None:
             with st.container(border=True, gap="small", key=WORKSPACE):
                 _name()
                 if me.by_link:
-                    st.caption(":material/link: Opened by its link: others who have it see and change this too.")
+                    st.caption(
+                        ":material/link: Opened by its link. Others who have the link can see and change it, too."
+                    )
                 _others()
                 _actions()
         elif _mine():
@@ -153,8 +155,8 @@ def _actions() -> None:
 
 def _delete_box() -> None:
     st.markdown(
-        "**Delete this workspace?** What was chosen and made in it, its exports, and its uploads that no other "
-        "workspace has are gone at once."
+        "**Delete this workspace?** Its choices, pages and exports are deleted at once, and its uploads unless another "
+        "workspace has them."
     )
     st.button(
         "Delete it",
@@ -169,11 +171,13 @@ def _delete_box() -> None:
 def _link() -> None:
     address = link_address()
     if not address:
-        st.markdown("This workspace has no link any more, as the server's key was lost. It opens in this browser.")
+        st.markdown(
+            "This workspace has no link any more, as the server's key was lost. It still opens in this browser."
+        )
         return
     st.markdown("**Link to come back**, in any browser:")
     st.code(address, language=None, wrap_lines=True)
-    st.caption("Whoever has this link sees this workspace, can change and delete it. Share it as you would a password.")
+    st.caption("Whoever has this link can see, change and delete this workspace. Share it as you would a password.")
 
 
 def _mine() -> list[str]:
@@ -201,7 +205,7 @@ def _list() -> None:
             args=(token_of(kept.seed),),
         )
     if len(others) > _MOST_OTHERS:
-        st.caption(f"and {len(others) - _MOST_OTHERS:,} older ones, by their links")
+        st.caption(f"and {len(others) - _MOST_OTHERS:,} older ones, which open by their links")
 
 
 @who_may

@@ -47,7 +47,7 @@ def address(home):
 
 
 def open_file(page, name):
-    choose(page, "On this server", name, exact=False)
+    choose(page, "A file on this server", name, exact=False)
     page.get_by_role("button", name="Open it").click()
     page.get_by_role("heading", name="Upload & Preflight").wait_for()
 
@@ -113,7 +113,7 @@ def test_cancel_and_a_killed_worker_leave_nothing(page, home, address):
         begin(page)
         (worker,) = worker_processes(home)
         os.kill(worker, signal.SIGKILL)
-        alert(page, "ended from outside")
+        alert(page, "stopped by the system")
     page.get_by_role("button", name="Export", exact=True).click()
     page.get_by_role("link", name="Download").wait_for()
 
@@ -140,7 +140,7 @@ def test_a_umap_goes_on_is_cancelled_and_survives_a_kill(page, home, address):
         cancel.wait_for()
         (worker,) = worker_processes(home)
         os.kill(worker, signal.SIGKILL)
-        alert(page, "ended from outside")
+        alert(page, "stopped by the system")
     assert not [path.name for path in computed.iterdir() if path.name.startswith(".")]
 
     with held(home):

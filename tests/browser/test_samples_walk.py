@@ -41,7 +41,7 @@ def test_samples_are_joined_added_to_and_found_again(page, samples):
     expect(side).to_contain_text("81 cells")
     expect(page.get_by_text("2 samples joined").first).to_be_visible()
     at_rest(page)
-    page.get_by_text("Samples, more about these cells, or another file").click()
+    page.get_by_text("Samples, more cell annotations, or another file").click()
     page.get_by_role("group", name="Upload a single-cell file").first.get_by_test_id(PICKER).set_input_files(samples[2])
     expect(side).to_contain_text("123 cells")
     expect(page.get_by_text("3 samples joined").first).to_be_visible()
@@ -73,7 +73,7 @@ def test_samples_are_scored_and_exported_on_a_cluster(browser, samples, tmp_path
             page.get_by_test_id("stSidebarNav").get_by_text("Export", exact=True).click()
             with held(home):
                 page.get_by_role("button", name="Export", exact=True).click()
-                expect(page.get_by_role("link", name="Dask's page")).to_have_attribute("href", DASHBOARD)
+                expect(page.get_by_role("link", name="Dask's dashboard")).to_have_attribute("href", DASHBOARD)
             expect(page.get_by_text("Verified").first).to_be_visible()
         assert "part-" not in (home / "server.log").read_text()
         stores = [one.name for one in (home / "stores").glob("v1-*-*") if one.is_dir()]

@@ -149,7 +149,7 @@ def add_to_library(page, file):
     box.locator("input[type=file]").set_input_files(file)
     page.get_by_role("button", name="Add it to the library").click()
     page.get_by_role("tab", name="Signatures").click()
-    expect(page.get_by_text("joined the library")).to_be_visible()
+    expect(page.get_by_text("was added to the library")).to_be_visible()
 
 
 def inside(page):
@@ -224,7 +224,7 @@ def test_from_the_door_to_the_library_and_out_again(visitor, tmp_path):
     go(elsewhere, "Signature Library", "Signature Library")
     delete_box(elsewhere).get_by_role("button").click()
     elsewhere.get_by_role("button", name="Delete it").click()
-    expect(elsewhere.get_by_text("No signature is here yet")).to_be_visible()
+    expect(elsewhere.get_by_text("There is no signature yet")).to_be_visible()
 
 
 @pytest.mark.parametrize("person", ["eve", "mallory"])
@@ -283,7 +283,7 @@ def test_what_is_closed_to_strangers_and_to_other_sites(visitor, closed):
         assert refused.value.response.status_code == 403
 
 
-BROUGHT = "Your work of before signing in is now in your workspaces"
+BROUGHT = "Your work from before signing in is now in your workspaces"
 
 
 def test_what_was_made_before_comes_along_and_goes_to_nobody_else(visitor, half_open, tmp_path):
@@ -300,10 +300,10 @@ def test_what_was_made_before_comes_along_and_goes_to_nobody_else(visitor, half_
     download = f"http://{urlsplit(page.url).netloc}{link.get_attribute('href')}"
     add_to_library(page, tmp_path / "lung.pickle")
     token = token_of(page)
-    expect(sidebar.get_by_text("Take along the workspace of this browser")).to_be_visible()
+    expect(sidebar.get_by_text("Bring along the workspace of this browser")).to_be_visible()
     other_tab = page.context.new_page()
     other_tab.goto(address)
-    expect(other_tab.get_by_test_id("stSidebar").get_by_text("Take along")).to_be_visible()
+    expect(other_tab.get_by_test_id("stSidebar").get_by_text("Bring along")).to_be_visible()
     cookies = page.context.cookies()
 
     sign_in(page, "ada")
@@ -359,7 +359,7 @@ def test_what_one_does_not_know_stays_with_the_browser(visitor, half_open):
     token = token_of(page)
     sidebar = page.get_by_test_id("stSidebar")
 
-    sidebar.get_by_text("Take along the workspace of this browser").click()
+    sidebar.get_by_text("Bring along the workspace of this browser").click()
     sign_in(page, "bob")  # somebody else, who says so before …
     inside(page)
     expect(sidebar).to_contain_text("Bob")

@@ -37,7 +37,7 @@ def test_build_download_read_and_score(page, tmp_path):
     number(page, "DEGs", 60)
     page.get_by_role("button", name="Build", exact=True).click()
     page.get_by_role("tab", name="Signatures").click()
-    expect(page.get_by_text("joined the library")).to_be_visible()
+    expect(page.get_by_text("was added to the library")).to_be_visible()
     drawn(page)  # before it was built, the example stood there
     chart(page)
 
@@ -56,11 +56,11 @@ def test_build_download_read_and_score(page, tmp_path):
     ).set_input_files(target)
     page.get_by_role("button", name="Add it to the library").click()
     page.get_by_role("tab", name="Signatures").click()
-    expect(page.get_by_text("joined the library")).to_be_visible()
+    expect(page.get_by_text("was added to the library")).to_be_visible()
     drawn(page)  # the level to click on is the new entry's now
 
     page.get_by_role("radio", name="bulk_labels").or_(page.get_by_role("button", name="bulk_labels")).first.click()
-    expect(page.get_by_text("joined the library")).to_have_count(0)  # the page is drawn again
+    expect(page.get_by_text("was added to the library")).to_have_count(0)  # the page is drawn again
     drawn(page)
     page.get_by_role("tab", name="Genes").click()
     code = page.get_by_test_id("stCode").filter(visible=True)

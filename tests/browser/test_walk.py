@@ -112,7 +112,7 @@ def test_a_download_works_below_a_base_path_and_in_no_other_browser(browser, tmp
         page.get_by_role("heading", name="Upload & Preflight").wait_for()
         go(page, "Export", "Export for Cellucid")
         page.get_by_text("Quick look", exact=True).click()
-        expect(page.get_by_text("To see whether all is well")).to_be_visible()
+        expect(page.get_by_text("For a quick check of the data")).to_be_visible()
         page.get_by_role("button", name="Export", exact=True).click()
         link = page.get_by_role("link", name="Download")
         link.wait_for()
@@ -215,7 +215,7 @@ def test_genes_that_do_not_exist(page):
     genes.press("Control+Enter")
     expect(page.get_by_text("0 found · 2 missing · 0 repeated")).to_be_visible()
     expect(page.get_by_role("button", name="cd3d could be …")).to_be_visible()
-    page.get_by_role("button", name="Use the one candidate").click()
+    page.get_by_role("button", name="Accept the single proposal").click()
     expect(page.get_by_text("1 found · 1 missing · 0 repeated")).to_be_visible()
     expect(page.get_by_text("<b>bold</b>").first).to_be_visible()
 

@@ -67,7 +67,7 @@ def test_unknown_ids_are_counted_and_named_and_repeated_ones_said(view):
     assert made.pages[0].rows.tolist() == [0, 5, 6]
     assert made.notes == [
         "2 ids are not in the dataset: nobody, else.",
-        "1 id stands for several cells, which are all taken: twice.",
+        "1 id belongs to several cells, which are all included: twice.",
     ]
 
 

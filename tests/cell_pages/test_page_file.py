@@ -73,7 +73,7 @@ def test_repeated_ids_are_told_apart_on_the_same_dataset_only(viewed):
     adata.obs["more"] = 1
     other = pages_from_json(viewed(adata), text)
     assert other.pages[0].rows.tolist() == [0, 1, 2]
-    assert other.notes == ["p: 1 id stands for several cells, which are all taken: a."]
+    assert other.notes == ["p: 1 id belongs to several cells, which are all included: a."]
 
 
 @pytest.mark.parametrize("rows", [[1], [1, 9], [1, -1], [0, 3], "ab", [1.0, 2]])

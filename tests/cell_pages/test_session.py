@@ -117,7 +117,7 @@ def test_another_number_of_cells_is_refused_and_other_genes_are_noted(view):
     notes = pages_from_session(view, session([("p", {"g": [1]})], 300, fingerprint=other)).notes
     assert notes == [
         "The session's dataset has 7 genes, this one 30.",
-        "The session was saved of a dataset called other, this one is data.",
+        "The session was saved for a dataset called other, this one is data.",
     ]
 
 
@@ -140,7 +140,7 @@ def test_empty_pages_and_groups_without_cells_are_said(view):
     data = session([("full", {"g": [3]}), ("empty", {"h": []})], 300)
     made = pages_from_session(view, data)
     assert [p.name for p in made.pages] == ["full"]
-    assert made.notes == ["Without cells, left out: empty."]
+    assert made.notes == ["Left out because they have no cells: empty."]
     lost = data.replace(b"highlights/cells/h", b"highlights/cells/i")
     assert "1 highlight group has no cells in the file." in pages_from_session(view, lost).notes
 
@@ -224,7 +224,7 @@ def test_a_bomb_takes_no_memory(view, name):
     if name == "core/state":  # nobody looks into it
         assert pages_from_session(view, data).pages[0].rows.tolist() == [1]
     else:
-        with pytest.raises(InputError, match="another size"):
+        with pytest.raises(InputError, match="declared size"):
             pages_from_session(view, data)
     assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
     tracemalloc.stop()

@@ -139,7 +139,7 @@ def test_a_sample_without_genes_is_named(tmp_path):
     make(3, ["A", "B"], 6).write_h5ad(tmp_path / "a.h5ad")
     make(3, [], 7).write_h5ad(tmp_path / "bare.h5ad")
     paths = [tmp_path / "a.h5ad", tmp_path / "bare.h5ad"]
-    with pytest.raises(InputError, match=r"bare has no genes\. Leave this sample out"):
+    with pytest.raises(InputError, match=r"no genes in bare\. Leave out samples"):
         open_dataset(paths)
     assert open_dataset(paths, join="all").n_cells == 6
 

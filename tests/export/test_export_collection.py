@@ -425,7 +425,7 @@ def test_zips_that_cannot_be(root, tmp_path):
     zip_root(root, tmp_path / "there.zip", force=True)
     with pytest.raises(InputError, match="lies in the collection"):
         zip_root(root, root / "all.zip")
-    with pytest.raises(InputError, match="cannot name a folder"):
+    with pytest.raises(InputError, match="is not a valid folder name"):
         zip_root(root, tmp_path / "x.zip", name="../up")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no export"):

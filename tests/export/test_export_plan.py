@@ -109,7 +109,7 @@ def test_a_plan_finds_the_genes_that_write_finds(demo_view, tmp_path):
 
 def test_refusals_are_told_before(tmp_path):
     view = small_view(genes=["a/b", "a b", *(f"G{i}" for i in range(10))])
-    assert "would be one file" in plan(view, ExportSettings()).refusals[0]
+    assert "would be written to the same file" in plan(view, ExportSettings()).refusals[0]
     assert plan(view, ExportSettings(format="h5ad")).refusals == ()
 
 

@@ -65,7 +65,7 @@ def test_infinite_values_of_another_program_are_found(viewed, tmp_path):
     written.tofile(gene)
     values[cell, 7] = 1e39
     adata.X = sparse.csr_matrix(values)
-    assert any("beyond float32" in problem for problem in verify(tmp_path / "x", viewed(adata)).problems)
+    assert any("exceeds float32" in problem for problem in verify(tmp_path / "x", viewed(adata)).problems)
 
 
 @pytest.mark.parametrize("out", ["x.zip", "x.h5ad", "x.zarr.zip"])

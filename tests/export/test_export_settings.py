@@ -42,7 +42,7 @@ def test_gene_choices_that_make_no_sense(text):
 def test_a_binary_gene_file(tmp_path):
     path = tmp_path / "genes.bin"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="not a text"):
+    with pytest.raises(InputError, match="not text"):
         parse_gene_choice(f"@{path}")
 
 

@@ -138,7 +138,7 @@ def columns(*names, n=60):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"obs": columns("a b", "a_b", n=120)}, "'a b' and 'a_b' would be one file"),
+        ({"obs": columns("a b", "a_b", n=120)}, "'a b' and 'a_b' would be written to the same file"),
         ({"obs": columns("Batch", "batch", n=120)}, "'Batch' and 'batch' differ only in letter case"),
         ({"genes": ["x/y", "x y", *"abcdefghij"]}, "'x/y' and 'x y'"),
         ({"genes": ["Cd4", "CD4", *"abcdefghij"]}, "'Cd4' and 'CD4' differ only"),

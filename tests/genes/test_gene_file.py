@@ -41,7 +41,7 @@ def test_a_gene_that_is_called_like_a_head_stays_where_it_is_alone():
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"PK\x03\x04\x00\x00", "not a text"), (b"a" * (MAX_BYTES + 1), "too large")]
+    ("content", "words"), [(b"PK\x03\x04\x00\x00", "not text"), (b"a" * (MAX_BYTES + 1), "too large")]
 )
 def test_what_is_no_list(content, words):
     with pytest.raises(InputError, match=words):

@@ -38,7 +38,7 @@ def test_names_are_found_however_they_are_written(asked, found):
 
 
 def test_an_unknown_name_gets_what_is_like_it():
-    with pytest.raises(InputError, match="Perhaps Exhaustion"):
+    with pytest.raises(InputError, match="Did you mean Exhaustion"):
         ready_set("Exhauston")
     with pytest.raises(InputError, match="signature list"):
         ready_set("§§§")

@@ -137,14 +137,14 @@ class Person:
         # Its workspace may have the export in the collection already, from before the kill.
         labels = [str(button.label) for button in session.elements("button")]
         session.click(next(label for label in labels if label.startswith(("Add this export", "Replace "))))
-        session.click("Make one zip of it all")
+        session.click("Make one zip of all exports")
 
     def build(self, session: Session) -> None:
         """Build a library entry."""
         session.go("Signature Library")
         session.number("Generations", 5)
         session.click("Build")
-        if f"{self.name} joined the library" not in session.text():
+        if f"{self.name} was added to the library" not in session.text():
             raise PageError(f"no entry of {self.name}: {session.text()[:300]}")
 
 

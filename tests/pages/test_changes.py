@@ -151,7 +151,7 @@ def test_a_result_that_cannot_be_found_again_is_a_sentence_and_no_loop(open_app,
     monkeypatch.setattr(tasks, "apply_fixes", lambda *arguments: None)
     app = open_app(PREFLIGHT, bare)
     app.button(key="fix_latent-missing").click().run()
-    assert "not on the disk any more" in app.error[0].value
+    assert "no longer on disk" in app.error[0].value
     assert app.session_state["workspace"].fixes == ()
 
 

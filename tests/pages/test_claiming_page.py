@@ -19,7 +19,7 @@ from tests.patience import PATIENCE
 
 BEFORE, AFTER, LATER = "b" * 43, "a" * 43, "l" * 43
 INSIDE = "Check, export and score single-cell data"
-BROUGHT = "Your work of before signing in is now in your workspaces"
+BROUGHT = "Your work from before signing in is now in your workspaces"
 
 
 def user(sub):
@@ -108,7 +108,7 @@ def link_of(app):
 def test_it_comes_along_and_is_said_once(browser):
     app, name = browser.work()
     run(app)
-    assert [box.label for box in app.sidebar.checkbox] == ["Take along the workspace of this browser"]
+    assert [box.label for box in app.sidebar.checkbox] == ["Bring along the workspace of this browser"]
     browser.leave(app)
     after = browser.arrive(AFTER)
     (sentence,) = said(after)
@@ -164,7 +164,7 @@ def test_the_one_just_worked_in_is_open_of_several(browser):
     old = browser.visit()  # a tab on each
     assert old.session_state["keeper"].name == second != first
     tab = browser.visit(link_of_name(browser, first))
-    assert [box.label for box in tab.sidebar.checkbox] == ["Take along the 2 workspaces of this browser"]
+    assert [box.label for box in tab.sidebar.checkbox] == ["Bring along the 2 workspaces of this browser"]
     browser.visit(link_of_name(browser, second))  # used later
     browser.leave(tab)
     after = browser.arrive(AFTER)
@@ -222,7 +222,7 @@ def test_somebody_elses_expired_sign_in_leads_nobody_else_to_their_work(browser)
     for sub, expected in (("bob", ""), ("ada", name)):
         browser.cookie, browser.claims = BEFORE, {**claims(), "iat": time.time() - 13 * 3600}
         closed = run(app)
-        assert "It is a while since you signed in" in closed.warning[0].value
+        assert "has expired" in closed.warning[0].value
         browser.leave(closed, "Sign in again")
         after = browser.arrive(AFTER if sub == "bob" else LATER, sub)
         assert after.session_state["keeper"].name == expected

@@ -67,7 +67,7 @@ def links(app):
 
 
 def test_empty_it_says_what_it_is_for(app):
-    assert "Gather several exports" in app.caption[0].value
+    assert "Collect several exports" in app.caption[0].value
     assert len(app.button) == 0
     assert "collection" not in app.session_state
 
@@ -110,7 +110,7 @@ def test_add_choose_zip_remove(app, exports, home):
     assert not Path(record["path"]).exists()
     app.button("collection_remove_0_one").click().run()
     assert list(root_of(app).iterdir()) == []
-    assert "Gather several exports" in app.caption[0].value
+    assert "Collect several exports" in app.caption[0].value
 
 
 @pytest.mark.parametrize("outdated", [False, True])

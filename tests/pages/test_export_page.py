@@ -69,7 +69,7 @@ def test_it_writes_and_offers_the_zip(open_app):
     reset(app, "Gene list", "CD3D, NOT1X", "text_area")
     assert "1 gene is not in the dataset: NOT1X" in texts(app).replace("\\", "")
     assert widget(app, "button", "Export").disabled
-    widget(app, "checkbox", "Export without it").check().run()
+    widget(app, "checkbox", "Export without this gene").check().run()
     reset(app, "Id", "my-pbmc", "text_input")
     done = export(app)
     assert (done.result.n_genes, done.result.verified) == (1, True)
@@ -78,7 +78,7 @@ def test_it_writes_and_offers_the_zip(open_app):
     assert app.get("link_button")[0].proto.url.endswith(done.token)
     shown = texts(app)
     assert f"All {done.result.arrays:,} arrays verified" in shown
-    assert f"largest error {done.result.max_error_steps:.2f} steps" in shown
+    assert f"largest error {done.result.max_error_steps:.2f} quantization steps" in shown
     assert done.result.sha256 in [element.value for element in app.get("code")]
 
 
@@ -155,9 +155,9 @@ def test_vector_fields_can_be_left_out(open_app, opened):
 def test_a_union_of_genes(open_app, asked, demo_view):
     app = open_app("export.py")
     genes(app, "hvg", "markers", "list")
-    reset(app, "How many highly variable", 5, "number_input")
+    reset(app, "Number of highly variable genes", 5, "number_input")
     reset(app, "Markers of each category of", "louvain", "selectbox")
-    reset(app, "Each", 2, "number_input")
+    reset(app, "Genes per category", 2, "number_input")
     reset(app, "Gene list", "CD3D", "text_area")
     export(app)
     choice = asked[0].genes
@@ -175,8 +175,8 @@ def test_a_union_of_genes(open_app, asked, demo_view):
 def test_choices_fit_what_is_there_after_another_matrix_is_taken(open_app):
     app = open_app("export.py")
     genes(app, "hvg", "markers")
-    reset(app, "How many highly variable", 700, "number_input")
-    reset(app, "Each", 700, "number_input")
+    reset(app, "Number of highly variable genes", 700, "number_input")
+    reset(app, "Genes per category", 700, "number_input")
     reset(app, "Markers of each category of", "louvain", "selectbox")
     work = app.session_state["workspace"]
     work.mapping = work.choices = replace(
@@ -184,8 +184,8 @@ def test_choices_fit_what_is_there_after_another_matrix_is_taken(open_app):
     )
     app.run()
     assert not app.exception
-    assert widget(app, "number_input", "How many highly variable").value == 500
-    assert widget(app, "number_input", "Each").value == 500
+    assert widget(app, "number_input", "Number of highly variable genes").value == 500
+    assert widget(app, "number_input", "Genes per category").value == 500
     assert widget(app, "selectbox", "Markers of each category of").value == "bulk_labels"
 
 
@@ -193,7 +193,7 @@ def test_leaving_genes_out_needs_a_word_for_each_list(open_app):
     app = open_app("export.py")
     genes(app, "list")
     reset(app, "Gene list", "CD3D, NOT1X", "text_area")
-    widget(app, "checkbox", "Export without it").check().run()
+    widget(app, "checkbox", "Export without this gene").check().run()
     assert not widget(app, "button", "Export").disabled
     reset(app, "Gene list", "CD3D, NOT2X", "text_area")
     assert widget(app, "button", "Export").disabled
@@ -237,7 +237,7 @@ def test_the_plan_changes_with_the_settings(open_app):
     app = open_app("export.py")
     before = metric(app, "Files"), metric(app, "Size")
     genes(app, "hvg")
-    reset(app, "How many highly variable", 10, "number_input")
+    reset(app, "Number of highly variable genes", 10, "number_input")
     assert (metric(app, "Files"), metric(app, "Size")) != before
     assert metric(app, "Genes") == "10"
     assert int(metric(app, "Files")) == export(app).result.files
@@ -257,7 +257,7 @@ def test_another_format_hides_what_does_not_apply(open_app):
 def test_the_preview_is_of_the_written_file(open_app):
     app = open_app("export.py")
     export(app)
-    assert "Decoded from the file that was written" in texts(app)
+    assert "Decoded from the written file" in texts(app)
     box = widget(app, "selectbox", "Colour the written file by")
     assert {"phase", "CD3D (gene)"} <= set(box.options)
     for name in ("CD3D (gene)", "n_counts", "phase"):
@@ -275,7 +275,7 @@ def test_a_file_for_todays_viewer_has_a_preview(open_app):
     widget(app, "button_group", "Format").set_value("h5ad").run()
     export(app)
     assert "in **1 file**" in texts(app)
-    assert "Decoded from the file that was written" in texts(app)
+    assert "Decoded from the written file" in texts(app)
     for name in ("CD3D (gene)", "phase"):
         widget(app, "selectbox", "Colour the written file by").select(name).run()
         assert not app.exception
@@ -289,7 +289,7 @@ def test_settings_that_make_no_sense_hide_nothing(open_app):
     assert not app.exception
     assert "'a b'" in app.error[0].value
     assert widget(app, "button_group", "Preset").value == "custom"
-    assert "Decoded from the file that was written" in texts(app)
+    assert "Decoded from the written file" in texts(app)
     assert not [button for button in app.button if button.label == "Export"]
     widget(app, "text_input", "Id").set_value("ab").run()
     assert not app.error
@@ -299,7 +299,7 @@ def test_settings_that_make_no_sense_hide_nothing(open_app):
 def test_do_it_again_shows_both(open_app):
     app = open_app("export.py")
     genes(app, "hvg")
-    reset(app, "How many highly variable", 4, "number_input")
+    reset(app, "Number of highly variable genes", 4, "number_input")
     done = export(app)
     code = [element.value for element in app.get("code")]
     assert done.again.command in code
@@ -438,7 +438,7 @@ def test_without_a_cookie_the_way_out_is_told(open_app, monkeypatch):
 def test_a_bad_id_is_a_sentence(open_app):
     app = open_app("export.py")
     reset(app, "Id", "../etc", "text_input")
-    assert "cannot name a folder" in app.error[0].value
+    assert "is not a valid folder name" in app.error[0].value
 
 
 def test_only_unknown_genes_is_a_sentence(open_app):

@@ -24,7 +24,7 @@ def test_every_figure_can_be_saved_with_other_titles(open_app, tab, name, titles
     assert not app.exception
     assert not app.error
     labels = [one.label for one in app.text_input]
-    assert labels[-len(titles) - 1 :] == ["Title", *(f"Instead of “{title}”" for title in titles)]
+    assert labels[-len(titles) - 1 :] == ["Title", *(f"Replace “{title}” by" for title in titles)]
     assert {"Save as PDF", "Save as PNG", "Save as SVG"} <= {one.label for one in app.get("download_button")}
 
 

@@ -128,7 +128,7 @@ def test_server_files_are_listed_and_opened(app, tmp_path, monkeypatch):
     make_adata().write_h5ad(tmp_path / "shared.h5ad")
     monkeypatch.setenv("CELLUCID_DATA_ROOTS", str(tmp_path))
     app.run()
-    box = widget(app, "selectbox", "On this server")
+    box = widget(app, "selectbox", "A file on this server")
     box.select(box.options[0]).run()
     widget(app, "button", "Open it").click().run()
     assert not app.exception

@@ -31,13 +31,13 @@ def test_without_a_dataset_it_offers_the_demo(app):
     app.switch_page("signature_library.py")
     app.run()
     assert not app.exception
-    assert "No signature is here yet" in texts(app)
+    assert "There is no signature yet" in texts(app)
     assert "Open a dataset to build" in texts(app)
 
 
 def test_build_open_score_delete(open_app, demo):
     app = build(open_app("signature_library.py"))
-    assert "joined the library" in texts(app)
+    assert "was added to the library" in texts(app)
     table = app.dataframe[0].value
     assert list(table["Level"]) == ["bulk_labels", "louvain"]
     assert list(table["Cell types"]) == [10, 11]
@@ -121,12 +121,12 @@ def test_a_second_entry_is_opened_when_it_is_built(open_app):
     assert len(list_entries()) == 2
     newest, oldest = (entry.id for entry in list_entries())
     assert app.session_state["library_entry"] == newest
-    assert "joined the library" in texts(app)
+    assert "was added to the library" in texts(app)
     # Made within a minute, of the same dataset: told apart all the same.
-    for label in ("Open", "Signature"):
+    for label in ("Signature to open", "Signature"):
         assert len(set(widget(app, "selectbox", label).options)) == 2
     for entry in (oldest, newest):
-        widget(app, "selectbox", "Open").set_value(entry).run()
+        widget(app, "selectbox", "Signature to open").set_value(entry).run()
         app.segmented_control(key=f"level_{entry}").set_value("bulk_labels").run()
         assert app.session_state["library_entry"] == entry
 
@@ -137,7 +137,7 @@ def test_somebody_else_cannot_delete(open_app):
         app.session_state[key] = "somebody else"
     app.run()
     assert not app.exception
-    assert widget(app, "selectbox", "Open").value == list_entries()[0].id
+    assert widget(app, "selectbox", "Signature to open").value == list_entries()[0].id
     assert not [button for button in app.button if (button.key or "").startswith("delete_")]
 
 
@@ -159,5 +159,5 @@ def test_counts_are_warned_of(open_app, opened):
     adata.X.data[:] = (adata.X.data * 2).round() + 1
     app = open_app("signature_library.py", opened(adata))
     assert not app.exception
-    assert "signatures are of log-normalized values" in texts(app)
+    assert "signatures need log-normalized values" in texts(app)
     assert widget(app, "toggle", "Normalize to 10,000 per cell and log").value is True

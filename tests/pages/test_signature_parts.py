@@ -51,7 +51,7 @@ def test_every_score_scale_and_chart(open_app, demo_view):
 def test_a_gmt_file_is_scored_at_once_and_each_of_its_signatures_is_shown(open_app):
     app = open_app("gene_signature.py")
     open_tab(app, "Several signatures")
-    assert "Open a GMT file" in texts(app)
+    assert "Open gene sets with" in texts(app)
     upload(app, "immune.gmt", GMT)
     assert widget(app, "selectbox", "Signature").options == ["T cells", "B cells", "cd79a"]
     assert "2 found · 0 missing" in texts(app)
@@ -127,7 +127,7 @@ def test_take_home(open_app):
         "Record (JSON)",
     ]
     assert "import cellucid_core as cc" in app.code[0].value
-    (choice,) = (group for group in app.get("button_group") if group.label == "With")
+    (choice,) = (group for group in app.get("button_group") if group.label == "Using")
     choice.set_value(["scanpy and scipy"]) if isinstance(choice.value, list) else choice.set_value("scanpy and scipy")
     app.run()
     assert "import anndata" in app.code[0].value
@@ -155,7 +155,7 @@ def test_a_signed_pair_is_scored_as_one_and_taken_apart_with_a_click(open_app):
     upload(app, "pair.gmt", b"B_UP\t\tCD79A\tMS4A1\nB_DN\t\tCD3D\tCD3E\n")
     assert widget(app, "selectbox", "Signature").options == ["B"]
     assert app.session_state["remembered signature run"][1].match.signed
-    widget(app, "button", "Take up and down apart").click().run()
+    widget(app, "button", "Split into up and down").click().run()
     assert not app.exception
     assert widget(app, "selectbox", "Signature").options == ["B_UP", "B_DN"]
     run = app.session_state["remembered signature run"][1]

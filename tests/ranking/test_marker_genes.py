@@ -91,7 +91,9 @@ def test_small_empty_and_single_groups():
     codes[7] = 2  # one cell; group 3 has none
     found, warnings = markers_of(ArrayExpression(X, True), codes, 4, 5)
     assert [len(genes) for genes in found] == [5, 5, 0, 0]
-    assert warnings == ["Groups with fewer than two cells, or all but one, have no marker genes (1 left out)."]
+    assert warnings == [
+        "Groups of fewer than two cells, or with fewer than two cells outside, have no marker genes (1 left out)."
+    ]
     with pytest.raises(WorkRefused, match="No group"):
         markers_of(ArrayExpression(X, True), np.zeros(300, int), 1, 5)
     with pytest.raises(WorkRefused, match="No group"):

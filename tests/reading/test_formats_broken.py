@@ -261,7 +261,7 @@ def test_foreign_archives(tmp_path):
     with zipfile.ZipFile(tmp_path / "sheet.xlsx", "w") as archive:
         archive.writestr("[Content_Types].xml", "x")
         archive.writestr("xl/workbook.xml", "x")
-    refused(tmp_path / "sheet.xlsx", "damaged, or no workbook")
+    refused(tmp_path / "sheet.xlsx", "damaged, or not an Excel workbook")
 
 
 def test_a_seurat_file_is_told_by_content(tmp_path):

@@ -87,7 +87,7 @@ def test_cancel_ends_what_runs(engine, tmp_path):
     engine.cancel()
     work.join(PATIENCE)
     until((tmp_path / "ended").exists)
-    assert "not wanted" in str(raised[0])
+    assert "was cancelled" in str(raised[0])
 
 
 def test_a_part_whose_worker_is_killed_is_begun_again(tmp_path):
@@ -143,7 +143,7 @@ def test_a_worker_without_the_folder_is_named(tmp_path, monkeypatch):
 def test_a_folder_of_the_same_name_that_is_not_shared_is_noticed(running, certificates, tmp_path, monkeypatch):
     monkeypatch.setattr("cellucid_core.running.cluster._mark", lambda: "that of another folder")
     engine = Cluster(running.address, certificates)
-    with pytest.raises(InputError, match="it is another one"):
+    with pytest.raises(InputError, match="is a different one"):
         list(engine.map(tasks.double, [(1,)]))
     engine.close()
 
@@ -186,7 +186,7 @@ def test_certificates_that_are_not_ours_are_told(running, tmp_path):
     foreign = make_certificates(tmp_path / "foreign")
     with pytest.raises(InputError, match=r"does not (have certificates|answer)"):
         Cluster(running.address, foreign)
-    with pytest.raises(InputError, match="none are named"):
+    with pytest.raises(InputError, match="no certificates are named"):
         Cluster(running.address)
     with pytest.raises(InputError, match=r"lacks ca\.pem, cert\.pem, key\.pem"):
         Cluster(running.address, tmp_path)

@@ -350,7 +350,7 @@ def test_a_full_folder_is_told_and_nothing_is_half_made(whole, tmp_path, monkeyp
         small.add_worker(largest_file=40_000)
         monkeypatch.setenv("CELLUCID_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("CELLUCID_CLUSTER", small.address)
-        with pytest.raises(InputError, match="could not be turned") as told:
+        with pytest.raises(InputError, match="could not be arranged by gene") as told:
             _ = view_of(paths).expression
         assert "Free some disk space" in told.value.fix
         stores = tmp_path / "home" / "stores"

@@ -189,7 +189,7 @@ def test_a_killed_worker_leaves_nothing_and_others_go_on(crew, tmp_path, by):
     until(lambda: written(note))
     os.kill(int(note.read_text()), by)
     assert job.wait(PATIENCE)
-    with pytest.raises(WorkRefused, match=r"ended from outside.*Try again"):
+    with pytest.raises(WorkRefused, match=r"stopped by the system.*Try again"):
         job.result()
     assert not job.folder.exists()
     end.touch()
@@ -399,7 +399,7 @@ def test_a_process_that_cannot_be_started_is_not_the_disks_fault(crew, monkeypat
     monkeypatch.setattr(processes, "start", refused)
     job = ask(jobs_made.answer)
     assert job.wait(PATIENCE)
-    with pytest.raises(WorkRefused, match="ended from outside"):
+    with pytest.raises(WorkRefused, match="stopped by the system"):
         job.result()
 
 

@@ -92,7 +92,7 @@ def test_controls_from_a_pool_as_scanpy(viewed, store_kind):
     match = match_genes(asked, view.gene_ids)
     ours = score_cells(view.expression, match, "score_genes", seed=1, options=options, gene_ids=view.gene_ids)
     np.testing.assert_allclose(ours, adata.obs["score"].to_numpy(), rtol=1e-5, atol=1e-6)
-    with pytest.raises(InputError, match="None of the genes"):
+    with pytest.raises(InputError, match="None of the control genes"):
         score_cells(
             view.expression,
             match,

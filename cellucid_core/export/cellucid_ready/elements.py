@@ -132,7 +132,7 @@ def _table(
     keys = [fixed(name) for name in names]
     if same := clashes(keys):
         pairs = "; ".join(" and ".join(map(repr, group[:4])) for group in same[:5])
-        raise WorkRefused(f"Columns of the {word} table would be one folder on some systems: {pairs}.", _LEAVE_OUT)
+        raise WorkRefused(f"Columns of the {word} table would share one folder on some systems: {pairs}.", _LEAVE_OUT)
     notes += renamed_note(f"Columns of the {word} table", names, keys)
     changed: dict[str, list[str]] = {"text": [], "infinite": []}
     result: dict[str, Column] = {}
@@ -142,7 +142,7 @@ def _table(
         if made.changed:
             changed[made.changed].append(key)
     if changed["text"]:
-        notes.append(f"Columns of the {word} table that AnnData has no form for are text: {some(changed['text'])}.")
+        notes.append(f"Columns of the {word} table that AnnData cannot store become text: {some(changed['text'])}.")
     if changed["infinite"]:
         notes.append(f"Infinite values are missing values in {some(changed['infinite'])}.")
     return result, dict(zip(sources, keys, strict=True))
@@ -206,7 +206,9 @@ def _obsm(view: View, settings: ExportSettings, notes: list[str]) -> tuple[dict[
     exported = [mapping.vectors_renamed.get(name, name) for name in names]
     keys = [fixed(name) for name in exported]
     if same := clashes(keys):
-        raise WorkRefused(f"The obsm arrays {' and '.join(same[0])} would be one folder on some systems.", _LEAVE_OUT)
+        raise WorkRefused(
+            f"The obsm arrays {' and '.join(same[0])} would share one folder on some systems.", _LEAVE_OUT
+        )
     notes += renamed_note("Arrays of obsm", exported, keys)
     found = dict(zip(keys, arrays, strict=True))
     lost = [key for name, key in zip(names, keys, strict=True) if name in vectors and not _is_bound(key, found)]
@@ -277,6 +279,6 @@ def _graph(graph: sparse.csr_matrix, notes: list[str]) -> sparse.csr_matrix:
     if not (same and np.array_equal(made.data, turned.data)):
         made = sparse.csr_matrix(made.maximum(turned))
         made.sort_indices()
-        notes.append("Edges of the neighbour graph have the larger weight of their two directions.")
+        notes.append("Edges of the neighbour graph get the larger of the weights of their two directions.")
     assert made.shape == (n_cells, n_cells)
     return made

@@ -40,12 +40,12 @@ def identity(view: View, settings: ExportSettings) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the viewer does not take the id, or if the source's address is not a web address or has no name.
+        If the viewer does not accept the id, or if the source's address is not a web address or has no name.
     """
     dataset_id = settings.dataset_id or view.dataset.id
     if not _ID.fullmatch(dataset_id) or dataset_id.endswith("."):
         raise InputError(
-            f"Today's viewer does not take the id {dataset_id!r}.",
+            f"Today's viewer does not accept the id {dataset_id!r}.",
             "Give one of letters, digits, '.', '_' and '-' that begins with a letter or digit.",
         )
     record: dict[str, Any] = {"schema": _SCHEMA, "id": dataset_id}

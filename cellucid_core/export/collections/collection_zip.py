@@ -61,7 +61,7 @@ def zip_root(
     if not found.members:
         raise InputError(f"{root} holds no export.", "Add one first.")
     if folder_name(name) != name:
-        raise InputError(f"{name!r} cannot name a folder everywhere.", f"Use {folder_name(name)!r}.")
+        raise InputError(f"{name!r} is not a valid folder name on every system.", f"Use {folder_name(name)!r}.")
     if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(root)):
         raise InputError(f"{target} lies in the collection itself.", "Choose another place for the zip.")
     try:

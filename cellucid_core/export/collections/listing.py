@@ -206,11 +206,11 @@ def read_member(files: ExportFiles, folder: str) -> Member:
 def _text(identity: dict[str, Any], key: str) -> str:
     text = identity.get(key)
     if not isinstance(text, str) or not text.strip():
-        raise DamagedError(f"its {key} is not a text")
+        raise DamagedError(f"its {key} is not text")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise DamagedError(f"its {key} holds half a character") from None
+        raise DamagedError(f"its {key} holds an invalid character") from None
     return text
 
 

@@ -58,7 +58,7 @@ def _signature(value: Any, rebuild: Rebuild, where: str) -> Signature:
     if "levels" in value:
         levels = value["levels"]
         if type(levels) is not dict:
-            raise InputError(f"The levels of {where} are no dict.", _EXPECTED)
+            raise InputError(f"The levels of {where} are not a dict.", _EXPECTED)
         return make_signature(
             [_level(str(key), level, rebuild, where) for key, level in levels.items()],
             where=where,

@@ -114,10 +114,10 @@ class Rebuild:
 
     def _labels(self, value: Any) -> list[Any]:
         if type(value) is not Made or value.name != "_new_Index" or len(value.args) != 2:
-            raise self.wrong("the names of rows or columns are no list")
+            raise self.wrong("the names of rows or columns are not a list")
         kind, given = value.args
         if type(kind) is not Named or type(given) is not dict:
-            raise self.wrong("the names of rows or columns are no list")
+            raise self.wrong("the names of rows or columns are not a list")
         if kind.name == "RangeIndex":
             bounds = [bound for key in ("start", "stop", "step") if type(bound := given.get(key)) is int]
             if len(bounds) != 3 or bounds[2] == 0:

@@ -95,7 +95,7 @@ def level_of_table(table: pd.DataFrame, name: str, where: str) -> Level:
     table = table.set_axis(pd.Index(header, dtype=object), axis=1)
     doubled = next((column for column in header if header.count(column) > 1), None) if len(header) < 50_000 else None
     if doubled is not None:
-        raise InputError(f"{where} has two columns {doubled}.", "Take one out.")
+        raise InputError(f"{where} has two columns named {doubled}.", "Remove one.")
     if "Gene" in header:
         table = table.set_index("Gene")
     elif isinstance(table.index, pd.RangeIndex) or table.index.dtype.kind in "iuf":

@@ -67,9 +67,9 @@ def key_reserved_name(view: View, scope: Scope) -> Finding | None:
     return Finding(
         "key-reserved-name",
         "warning",
-        f"{plural(len(names), 'name is', 'names are')} kept by Windows",
-        f"Names become file names, and Windows keeps {listed(names)} for devices: on Windows the export could not be "
-        "unpacked, and the viewer would not find those values.",
+        f"{plural(len(names), 'name is', 'names are')} reserved by Windows",
+        f"Names become file names, and Windows reserves {listed(names)} for devices: on Windows the export could not "
+        "be unpacked, and the viewer would not find those values.",
         count=len(names),
         examples=examples(names),
         fix="Rename",

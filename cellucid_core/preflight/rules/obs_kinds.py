@@ -111,7 +111,7 @@ def obs_datetime(view: View, scope: Scope) -> Finding | None:
         "obs-datetime",
         "warning",
         f"{plural(len(columns), 'column holds', 'columns hold')} dates",
-        f"{listed(columns)}: the viewer knows no dates, so each one becomes a category, in no order of time.",
+        f"{listed(columns)}: the viewer does not show dates, so each one becomes a category, not in order of time.",
         count=len(columns),
         examples=examples(f"{key}: {', '.join(map(str, view.label_counts(key).index[:2]))}" for key in columns),
         fix="Convert to days since the earliest",

@@ -29,7 +29,7 @@ def parts_scale(view: View, scope: Scope) -> Finding | None:
         + ". Genes and scores of one sample cannot be compared with those of another.",
         count=len(view.dataset.parts),
         examples=examples(part.name for part in view.dataset.parts),
-        fix=f"Use {better[0]}, which all samples hold alike" if better else None,
+        fix=f"Use {better[0]}, which is on one scale in all samples" if better else None,
     )
 
 
@@ -44,7 +44,7 @@ def fix_parts_scale(view: View, scope: Scope) -> Mapping:
     better = _alike(view)
     if not better:
         raise InputError(
-            "The samples hold no other matrix of one scale.", "Leave out samples, or bring all files to one scale."
+            "No other matrix is on one scale in all samples.", "Leave out samples, or bring all files to one scale."
         )
     fix = AppliedFix("parts-scale", f"Expression taken from {better[0]}", matrix_code(better[0]))
     return take_matrix(view, better[0], fix)

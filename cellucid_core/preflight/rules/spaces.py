@@ -31,7 +31,7 @@ def names_spaces(view: View, scope: Scope) -> Finding | None:
         "cells, and 'B' and 'B ' are two categories.",
         count=len(names),
         examples=examples(map(repr, names)),
-        fix="Take the spaces away",
+        fix="Remove the spaces",
     )
 
 
@@ -58,7 +58,7 @@ def fix_names_spaces(view: View, scope: Scope) -> Mapping:
         code.append(f"adata.obs[{key!r}] = adata.obs[{key!r}].astype(object).str.strip().astype('category')")
     if replaced:
         changes["obs_replaced"] = {**view.mapping.obs_replaced, **replaced}
-    fix = AppliedFix("names-spaces", f"Spaces around names taken away: {listed(words, 6)}", "\n".join(code))
+    fix = AppliedFix("names-spaces", f"Spaces around names removed: {listed(words, 6)}", "\n".join(code))
     return view.mapping.with_fix(fix, **changes)
 
 

@@ -39,7 +39,9 @@ def read_table(source: Source) -> Contents:
     told = rows_are(layout.sample, numeric, layout.corner or "", known)
     axis: Axis = told or "cells"
     note = f"Read as {'cells × genes' if axis == 'cells' else 'genes × cells'}" + (
-        ", told by the names of its rows and columns." if told else "; no name tells. Transpose the table if wrong."
+        ", told by the names of its rows and columns."
+        if told
+        else "; the names do not tell which. Transpose the table if this is wrong."
     )
 
     def write(target: Path) -> Iterable[str]:

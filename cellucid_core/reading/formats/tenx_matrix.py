@@ -186,7 +186,7 @@ def _write(
         if counts.shape[0] == counts.shape[1]:
             notes.append("The matrix has as many genes as cells: its rows were taken as genes, as 10x writes them.")
     elif counts.shape == (len(barcodes), len(var)):
-        notes.append("The matrix was read as cells × genes, because only so it fits its barcodes and features.")
+        notes.append("The matrix was read as cells × genes, because it fits its barcodes and features only this way.")
     else:
         raise InputError(
             f"The matrix of {source.file_name} is {counts.shape[0]:,} × {counts.shape[1]:,}, but there are "

@@ -293,7 +293,9 @@ def _lines(path: Path, encoding: str, file_name: str) -> Generator[str, None, No
             empty = 0
             while line := file.readline(MAX_LINE):
                 if len(line) >= MAX_LINE:
-                    raise InputError(f"{file_name} has a line that is too long.", "Write the table the other way.")
+                    raise InputError(
+                        f"{file_name} has a line that is too long.", "Transpose the table, or save it as .h5ad."
+                    )
                 line = line.rstrip("\r\n")
                 if not line.strip():
                     empty += 1

@@ -277,7 +277,7 @@ def _too_slow(job: Job, limit: float) -> CellucidError:
 
 def _died() -> CellucidError:
     return WorkRefused(
-        "The process that did this was ended from outside, most likely because the machine ran out of memory; "
+        "The process that did this was stopped by the system, most likely because the machine ran out of memory; "
         "nothing was kept.",
-        "Try again when less is going on, or ask for fewer genes or cells.",
+        "Try again when the server is less busy, or ask for fewer genes or cells.",
     )

@@ -161,7 +161,7 @@ async def live(request: Request) -> Response:
     if _TOKEN.fullmatch(token) and configuration.live_links == "on":
         link = await to_thread.run_sync(_find, _key(token))
     if link is None:
-        sentence = "This link is not valid any more. Ask who sent it for another one."
+        sentence = "This link is not valid any more. Ask whoever sent it for a new one."
         return PlainTextResponse(sentence, 404, cross_origin(request, configuration.viewer_origins))
     found = await answer(request, link.dataset, request.path_params["route"], configuration.viewer_origins)
     if request.method == "GET" and found.status_code in (200, 206) and "accept-ranges" in found.headers:

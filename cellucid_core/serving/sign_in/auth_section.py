@@ -55,7 +55,8 @@ def check_auth_section(section: Mapping[str, Any] | None, base_path: str = "") -
     if address.path != wanted or address.query or address.fragment:
         raise InputError(
             f"redirect_uri in {_WHERE} has to end with {wanted}.",
-            "Write the dashboard's address as users see it, and that; register the same address at the provider.",
+            f"Write the dashboard's address as users see it, followed by {wanted}, and register the same "
+            "at the provider.",
         )
     _address(section["server_metadata_url"], "server_metadata_url")
     _require_packages()

@@ -85,7 +85,7 @@ def read_sign_in(claims: Mapping[str, Any], now: float | None = None) -> SignIn:
         )
     expires = issued + settings.sign_in_lifetime
     if expires <= (time.time() if now is None else now):
-        raise WorkRefused("It is a while since you signed in.", "Sign in again to go on.")
+        raise WorkRefused("Your sign-in has expired.", "Sign in again to go on.")
     if settings.allowed_users and not is_allowed(claims, settings.allowed_users):
         raise WorkRefused(
             "This account may not use this server.",

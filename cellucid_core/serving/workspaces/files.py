@@ -164,7 +164,8 @@ def save_workspace(name: str, base: dict[str, Any], mine: dict[str, Any]) -> tup
     except DatabaseRefused as error:
         raise InputError(
             f"Your work could not be kept. {error.what}",
-            "It goes on here, but would be lost with a reload. Ask the server's operator to free some disk space.",
+            "You can go on here, but reloading the page would lose your latest changes. Ask the server's operator to "
+            "free some disk space.",
         ) from error
     _tidy(name, written)
     return kept, written.revision

@@ -89,7 +89,7 @@ def about_genes(match: GeneMatch) -> list[str]:
     warnings = []
     if found * 2 < asked:
         warnings.append(
-            f"Only {found} of {asked} genes were found, fewer than half: the score may not stand for the signature."
+            f"Only {found} of {asked} genes were found, fewer than half: the score may not represent the signature."
         )
     if found < FEW_GENES:
         genes = "gene was" if found == 1 else "genes were"

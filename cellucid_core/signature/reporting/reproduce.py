@@ -53,16 +53,16 @@ def python_code(
     """
     if view.dataset.parts:
         raise InputError(
-            "There are no lines of scanpy for several samples that were opened as one.",
-            "Take this package's own lines.",
+            "The run cannot be written with scanpy for several samples opened as one.",
+            "Use this package's own lines.",
         )
     path = str(file if file is not None else view.dataset.path.name)
     signed = run.match.signed and run.method in ("median", "score_genes", "aucell", "ssgsea")
     if signed or (run.method == "aucell" and run.seed):
         raise InputError(
-            "There are no lines of other packages for "
-            + ("genes that count up and down in this score." if signed else "another order of equal values."),
-            "Take this package's own lines, or another score.",
+            "Other packages cannot reproduce "
+            + ("this score of up and down genes." if signed else "a seed other than 0."),
+            "Use this package's own lines, or another score.",
         )
     known = conditions(view, run.pages)
     used = {column for column, _ in known.values()} | {run.sample_key or ""}

@@ -59,7 +59,7 @@ def split_sentence(split: Split, pages: Sequence[Page]) -> str:
     ]
     known = [(page, test) for page, test in pairs if test.effect_size is not None and test.p_value is not None]
     if not known:
-        return f"In no page can the values of {split.key} be compared: there are too few {pairs[0][1].unit}s."
+        return f"The values of {split.key} cannot be compared in any page: there are too few {pairs[0][1].unit}s."
     clear = [(page, test) for page, test in known if _deciding_p(test) < _CLEAR_P]
     page, test = max(clear or known, key=lambda pair: abs(pair[1].effect_size or 0.0))
     d = test.effect_size or 0.0

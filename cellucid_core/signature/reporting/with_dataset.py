@@ -119,7 +119,7 @@ def _check_h5ad(view: View) -> None:
     """Refuse a dataset that is not one ``.h5ad`` file with a cell table that columns can be added to."""
     import h5py
 
-    path, fix = view.dataset.path, "Take the CSV or the Parquet table, which join by cell id."
+    path, fix = view.dataset.path, "Download the CSV or the Parquet table, and join it by cell id."
     if view.dataset.parts:
         raise InputError("Scores of several samples cannot be added to one of their files.", fix)
     if not path.exists():

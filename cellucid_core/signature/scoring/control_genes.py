@@ -212,6 +212,7 @@ def _pool(expression: Expression, gene_ids: np.ndarray | None, options: MethodOp
         first = {gene: at for gene, at in first.items() if gene in wanted or at in ours}
         if wanted.isdisjoint(first):
             raise InputError(
-                "None of the genes that controls are drawn from is in the dataset.", "Name some of its genes, or none."
+                "None of the control genes in gene_pool is in the dataset.",
+                "Name genes of the dataset, or leave gene_pool empty.",
             )
     return np.fromiter(first.values(), dtype=np.int64, count=len(first))

@@ -117,7 +117,7 @@ def score_many(
     if method not in METHODS:
         raise InputError(f"There is no score {method!r}.", f"Choose one of {', '.join(METHODS)}.")
     if not signatures:
-        raise InputError("There are no signatures to score.", "Open a GMT file, or paste genes.")
+        raise InputError("There are no signatures to score.", "Open gene sets, or paste genes.")
     need_expression(view)
     propose = propose or accept_proposals
     matches = match_many(view, signatures, repeats=repeats, signed=method == "ucell", propose=propose)

@@ -124,7 +124,7 @@ def against_chance(
     if not match.found:
         raise InputError("None of the signature's genes is in the dataset.", "Check the gene ids.")
     if not _LEAST_SETS <= n_sets <= _MOST_SETS:
-        raise InputError(f"There cannot be {n_sets} random sets.", f"Use {_LEAST_SETS} to {_MOST_SETS:,}.")
+        raise InputError(f"The number of random sets cannot be {n_sets}.", f"Use {_LEAST_SETS} to {_MOST_SETS:,}.")
     if seed < 0:
         raise InputError(f"The seed cannot be {seed}.", "Use a whole number from 0.")
     check_weights(match, mean=True)
