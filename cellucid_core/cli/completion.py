@@ -15,7 +15,7 @@ def add(commands: Any, parser: Parser) -> None:
     """Add the command to the parser of all commands."""
     about = "print a script that makes a shell complete commands, options and files"
     completion = commands.add_parser("completion", help=about, description=about)
-    completion.add_argument("shell", choices=["bash", "zsh"])
+    completion.add_argument("shell", choices=["bash", "zsh"], help="the shell that runs the script")
     completion.set_defaults(run=run, cluster=None, parser=parser)
 
 

@@ -161,15 +161,22 @@ class ExportSettings:
         "--var-quantization",
         type=parse_bits,
         metavar="8|16|none",
+        help="bits of gene values (8); none: float32",
     )
     obs_quantization: int | None = _setting(
-        8, Control("Numeric columns as", words=_BITS), "--obs-quantization", type=parse_bits, metavar="8|16|none"
+        8,
+        Control("Numeric columns as", words=_BITS),
+        "--obs-quantization",
+        type=parse_bits,
+        metavar="8|16|none",
+        help="bits of numeric columns (8); none: float32",
     )
     categorical_dtype: CategoricalDtype = _setting(
         "auto",
         Control("Category codes", "How many bytes a cell takes in a column of categories.", words=_DTYPES),
         "--categorical-dtype",
         choices=get_args(CategoricalDtype),
+        help="integer type of category codes (auto)",
     )
     compression: int = _setting(
         6,
@@ -177,6 +184,7 @@ class ExportSettings:
         "--compression",
         type=int,
         metavar="0..9",
+        help="gzip effort (6); 0: plain files",
     )
     centroid_min_points: int = _setting(
         10,
@@ -189,6 +197,7 @@ class ExportSettings:
         "--centroid-min-points",
         type=int,
         metavar="N",
+        help="fewest cells for a centroid (10)",
     )
     centroid_quantile: float | None = _setting(
         0.95,
@@ -201,18 +210,29 @@ class ExportSettings:
         "--centroid-quantile",
         type=parse_quantile,
         metavar="Q|none",
+        help="share of cells, nearest first, for a centroid (0.95); none: no centroids",
     )
     graph: bool = _setting(True, Control("Neighbour graph"))
     vectors: bool = _setting(True, Control("Vector fields"))
     dataset_id: str | None = _setting(
-        None, Control("Id", "Names the folder; letters, digits, dot, dash and underscore."), "--id"
+        None,
+        Control("Id", "Names the folder; letters, digits, dot, dash and underscore."),
+        "--id",
+        help="name of the folder in the zip",
     )
-    name: str | None = _setting(None, Control("Name"), "--name")
-    description: str = _setting("", Control("Description"), "--description")
-    source_name: str = _setting("", Control("Source", placeholder="10x Genomics"), "--source-name")
-    source_url: str = _setting("", Control("Address", placeholder="https://…"), "--source-url")
+    name: str | None = _setting(None, Control("Name"), "--name", help="name that the viewer shows")
+    description: str = _setting("", Control("Description"), "--description", help="text that the viewer shows")
+    source_name: str = _setting(
+        "", Control("Source", placeholder="10x Genomics"), "--source-name", help="who the data are from"
+    )
+    source_url: str = _setting(
+        "", Control("Address", placeholder="https://…"), "--source-url", help="web address of the source"
+    )
     source_citation: str = _setting(
-        "", Control("Citation", placeholder="Zheng et al., Nature Communications 2017"), "--source-citation"
+        "",
+        Control("Citation", placeholder="Zheng et al., Nature Communications 2017"),
+        "--source-citation",
+        help="what to cite",
     )
     threads: int = _setting(
         MISSING,
@@ -220,8 +240,15 @@ class ExportSettings:
         "--threads",
         type=int,
         metavar="N",
+        help="threads that encode and compress",
     )
-    format: Format = _setting("compact", Control("Format", words=_FORMATS), "--format", choices=FORMATS)
+    format: Format = _setting(
+        "compact",
+        Control("Format", words=_FORMATS),
+        "--format",
+        choices=FORMATS,
+        help="compact (default), or an AnnData file",
+    )
     launch: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -75,8 +75,8 @@ def samples_panel(source: DatasetSource, dataset: Dataset) -> bool:
             key=f"join@{dataset.content_hash[:12]}",
         )
         wanted = tuple(
-            replace(part, name=str(name).strip(), left_out=not take)
-            for part, name, take in zip(parts, edited["Sample"], edited["Take"], strict=True)
+            replace(part, name=str(name).strip(), left_out=not include)
+            for part, name, include in zip(parts, edited["Sample"], edited["Include"], strict=True)
         )
         if (wanted, join) != (parts, source.join) and st.button("Join again", icon=":material/join:", type="primary"):
             again = DatasetSource(
