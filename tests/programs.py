@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from cellucid_core.serving.jobs import processes
@@ -31,11 +32,15 @@ class Program:
 
     def __init__(self, code: str, *arguments: object, folder: Path | None = None, **environment: str) -> None:
         processes.warm_up()
-        self._folder = tempfile.TemporaryDirectory(prefix="program")
-        self._said = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
+        # Pipes, not files: programs limit the size of files.
+        pipes = [processes._CONTEXT.Pipe(duplex=False) for _ in range(2)]
         asked = (code, list(map(str, arguments)), str(folder or Path.cwd()), {**os.environ, **environment})
-        self._process = processes._CONTEXT.Process(target=_run, args=(*asked, *map(str, self._said)))
+        self._process = processes._CONTEXT.Process(target=_run, args=(*asked, *(end for _, end in pipes)))
         self._process.start()
+        for _, end in pipes:
+            end.close()
+        self._reading = ThreadPoolExecutor(2)
+        self._said = [self._reading.submit(_read, begin) for begin, _ in pipes]
         self.stdout = self.stderr = ""
 
     @property
@@ -58,8 +63,8 @@ class Program:
             self._process.kill()
             self._process.join()
             raise AssertionError("the program did not end")
-        self.stdout, self.stderr = (path.read_text("utf-8") if path.exists() else "" for path in self._said)
-        self._folder.cleanup()
+        self.stdout, self.stderr = (said.result(PATIENCE) for said in self._said)
+        self._reading.shutdown()
         return self
 
 
@@ -68,9 +73,16 @@ def run_program(code: str, *arguments: object, folder: Path | None = None, **env
     return Program(code, *arguments, folder=folder, **environment).wait()
 
 
-def _run(code: str, arguments: list[str], folder: str, environment: dict[str, str], *said: str) -> None:
-    for number, path in enumerate(said, start=1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), number)
+def _read(begin: Connection) -> str:
+    with os.fdopen(os.dup(begin.fileno()), encoding="utf-8") as file:
+        begin.close()
+        return file.read()
+
+
+def _run(code: str, arguments: list[str], folder: str, environment: dict[str, str], *said: Connection) -> None:
+    for number, end in enumerate(said, start=1):
+        os.dup2(end.fileno(), number)
+        end.close()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -148,7 +148,7 @@ from cellucid_core.cell_pages import Page
 
 name = "a\\x00\\x01\\x0b\\x1f\\ud800\\ufffeb"
 pages, scores = [Page(name, np.arange(5)), Page("b", np.arange(5, 10))], [np.arange(5.0), np.arange(5.0) + 1]
-groups = pd.Series([name] * 5 + ["b"] * 5).astype("category")
+groups = pd.Series(pd.Categorical.from_codes([0] * 5 + [1] * 5, pd.Index([name, "b"], dtype=object)))
 values = [Page(name, np.arange(5)), Page("v", np.arange(5, 10))]
 for chart in (
     charts.violin(pages, scores, name),

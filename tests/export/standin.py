@@ -79,6 +79,7 @@ class ArrayView:
         self.mapping = SimpleNamespace(
             matrix=None if X is None else "X",
             gene_id="index",
+            computed={},
             fixes=(),
             vectors=tuple(self._vectors),
             connectivities=None,

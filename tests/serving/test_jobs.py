@@ -455,7 +455,7 @@ def test_a_killed_server_takes_its_workers_along_and_is_told_afterwards(tmp_path
     environment = {**os.environ, "CELLUCID_WORKERS": "1"}
     server = subprocess.Popen([sys.executable, "-c", SERVER, str(note)], cwd=ROOT, env=environment)
     try:
-        until(lambda: written(note), 180)
+        until(lambda: written(note))
         assert {job.state for job in jobs_of(ME)} == {"running", "queued"}
         sweep_jobs()
         assert {job.state for job in jobs_of(ME)} == {"running", "queued"}  # another server's
