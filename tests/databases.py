@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cellucid_core.database import close_databases, reading
+from cellucid_core.database import close_databases, leave, reading
 from cellucid_core.database.tables import metadata
 
 #: If it is "required", tests that need PostgreSQL fail where it is missing; otherwise they are skipped.
@@ -98,7 +98,7 @@ def postgres_database(_shared, monkeypatch) -> Iterator[str]:
     address, version = _shared
     monkeypatch.setenv("CELLUCID_DATABASE", address)
     yield address
-    close_databases()
+    leave()  # this process, too, is a row
     # Emptied, not copied from the template again, which takes as long as the tests.
     with psycopg.connect(address) as connection:
         connection.execute(
@@ -108,6 +108,7 @@ def postgres_database(_shared, monkeypatch) -> Iterator[str]:
         for table in reversed(metadata.sorted_tables):
             connection.execute(f"DELETE FROM {table.name}")
         connection.execute("UPDATE alembic_version SET version_num = %s", [version])
+    close_databases()  # threads that end may have opened it again
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -56,15 +57,22 @@ def browser() -> Iterator[object]:
         running = playwright.chromium.launch(executable_path=path, args=FLAGS, headless=True)
         running.new_context, running.new_page = _patient(running.new_context), _patient(running.new_page)
         yield running
+        asyncio._set_running_loop(running._loop)
         running.close()
 
 
 @pytest.fixture(autouse=True)
 def closed_afterwards(browser: Any) -> Iterator[None]:
-    """Close what a test opened: a page whose server has gone tries to reach it again until the run ends."""
+    """Close what a test opened: a page whose server has gone tries to reach it again until the run ends.
+
+    Playwright's loop counts as this thread's running one between its calls, also for the tests of others that follow
+    here and run loops of their own.
+    """
+    asyncio._set_running_loop(browser._loop)
     yield
     for context in browser.contexts:
         context.close()
+    asyncio._set_running_loop(None)
 
 
 def _patient(make: Callable[..., Any]) -> Callable[..., Any]:

@@ -57,8 +57,8 @@ ABOUT: dict[Method, About] = {
     ),
     "score_genes": About(
         "Against control genes",
-        "score_genes (signature less control genes)",
-        "that of the matrix, less control genes",
+        "score_genes (signature minus control genes)",
+        "that of the matrix, minus control genes",
         "as much as genes of similar mean expression",
         "what the control genes have in common with the signature",
     ),
