@@ -151,13 +151,11 @@ def contributions(view: View, match: GeneMatch, page: Page, other: Page | None =
 
 
 @dataclass(frozen=True, eq=False)
-class _Sums:
-    """Sums over the cells of each page; arrays are (genes, pages) float64.
+class _Groups:
+    """Sums over the cells of all pages, each once; arrays are (genes,) float64.
 
     ``n, x, xx, above`` (cells above 0) are over the cells where the gene's value x is finite; ``n_both, x_both,
-    xx_both, y, yy, xy`` over those of them where y, the mean of the other genes, is defined; ``n_y, y_all, yy_all``
-    over all cells where y is defined; ``n_s, s, ss``, (pages,), are of the mean of all genes; ``whole`` is over the
-    cells of all pages, each once.
+    xx_both, y, yy, xy`` over those of them where y, the mean of the other genes, is defined.
     """
 
     n: np.ndarray
@@ -170,6 +168,16 @@ class _Sums:
     y: np.ndarray
     yy: np.ndarray
     xy: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums(_Groups):
+    """The same sums over the cells of each page, (genes, pages), with more.
+
+    ``n_y, y_all, yy_all`` are over all cells where y is defined; ``n_s, s, ss``, (pages,), are of the mean of all
+    genes; ``whole`` is over the cells of all pages, each once.
+    """
+
     n_y: np.ndarray
     y_all: np.ndarray
     yy_all: np.ndarray
@@ -177,22 +185,6 @@ class _Sums:
     s: np.ndarray
     ss: np.ndarray
     whole: _Groups
-
-
-@dataclass(frozen=True, eq=False)
-class _Groups:
-    """Sums as in `_Sums`, over all cells that are in a page, each once; arrays are (genes,) float64."""
-
-    n: np.ndarray
-    x: np.ndarray
-    xx: np.ndarray
-    above: np.ndarray
-    n_both: np.ndarray
-    x_both: np.ndarray
-    xx_both: np.ndarray
-    y: np.ndarray
-    yy: np.ndarray
-    xy: np.ndarray
 
 
 _PER_GENE = (*(field.name for field in fields(_Groups)), "n_y", "y_all", "yy_all")
