@@ -180,7 +180,7 @@ def _bytes(value: Any) -> bytes:
 def is_vector_field(key: str) -> bool:
     """Tell by its name whether an obsm array holds displacements rather than coordinates.
 
-    Cellucid's convention (``export-format.md``, vectors): ``<field>_<basis>`` or ``<field>_<basis>_<dim>d`` without a
+    Cellucid's convention (``compact_v1``, vectors): ``<field>_<basis>`` or ``<field>_<basis>_<dim>d`` without a
     leading ``X_``, as scVelo (``velocity_umap``) and CellRank (``T_fwd_umap``) write them, or any ``<field>_<dim>d``.
     """
     stem = _DIMENSION_SUFFIX.sub("", key)

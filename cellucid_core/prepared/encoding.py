@@ -1,6 +1,6 @@
 """How a prepared export stores numbers: which types there are, and what a code stands for.
 
-Source: ``export-format.md``, "Quantization of a continuous vector" and "obs_manifest.json".
+Source: the specification of ``compact_v1``, "Quantization of a continuous vector" and "obs_manifest.json".
 """
 
 from __future__ import annotations

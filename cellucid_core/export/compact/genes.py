@@ -102,7 +102,7 @@ def manifest(
     suffix: str,
     compression: int | None,
 ) -> dict[str, Any]:
-    """Return the content of ``var_manifest.json`` (``export-format.md``).
+    """Return the content of ``var_manifest.json`` (``compact_v1``).
 
     Parameters
     ----------

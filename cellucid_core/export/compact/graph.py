@@ -47,7 +47,7 @@ def index_dtype(n_cells: int) -> str:
 def edges(matrix: sparse.csr_matrix) -> Edges:
     """Return the edges of a matrix of weights.
 
-    A pair of cells is an edge if either direction has a weight other than 0 (``export-format.md``, connectivity).
+    A pair of cells is an edge if either direction has a weight other than 0 (``compact_v1``, connectivity).
     Weights are not kept, so a NaN or negative weight is an edge like any other, as in cellucid 0.0.9; a cell is not its
     own neighbour. The time is linear in the number of stored entries. Most graphs hold both directions of every pair
     and need no merging.
@@ -176,7 +176,7 @@ def _rows(matrix: sparse.csr_matrix | sparse.csc_matrix, start: int, stop: int) 
 
 
 def manifest(found: Edges, n_cells: int, suffix: str, compression: int | None) -> dict[str, object]:
-    """Return the content of ``connectivity_manifest.json`` (``export-format.md``).
+    """Return the content of ``connectivity_manifest.json`` (``compact_v1``).
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ def centroids(
 
     This is the mean of a category's points. If there are more than `min_points`, points further from the mean than the
     `quantile` of the distances are dropped, and the mean is taken of the rest if `min_points` remain
-    (``export-format.md``, Centroids).
+    (``compact_v1``, Centroids).
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def outlier_quantiles(latent: np.ndarray, groups: Groups, min_points: int) -> np
     """Return how far out each cell lies within its category.
 
     The quantile of a cell is the share of its category's cells that are as far from the category's mean in the latent
-    space as it is, or nearer (``export-format.md``, Outlier quantile).
+    space as it is, or nearer (``compact_v1``, Outlier quantile).
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def identity(
     n_edges: int | None,
     vectors: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return the content of ``dataset_identity.json`` (``export-format.md``).
+    """Return the content of ``dataset_identity.json`` (``compact_v1``).
 
     Parameters
     ----------

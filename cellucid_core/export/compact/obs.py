@@ -249,7 +249,7 @@ def manifest(
     suffix: str,
     compression: int | None,
 ) -> dict[str, Any]:
-    """Return the content of ``obs_manifest.json`` (``export-format.md``).
+    """Return the content of ``obs_manifest.json`` (``compact_v1``).
 
     Parameters
     ----------

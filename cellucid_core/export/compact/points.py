@@ -28,7 +28,7 @@ class Points:
 def normalize(embedding: np.ndarray, dimension: int) -> Points:
     """Centre an embedding and scale it into −1…1, with one scale for all axes.
 
-    ``(x − center) · 2 / largest axis range`` in float32 (``export-format.md``, Points), where the centre is half-way
+    ``(x − center) · 2 / largest axis range`` in float32 (``compact_v1``, Points), where the centre is half-way
     between the minimum and maximum of each axis, and a range below 1e-8 counts as 1. The arithmetic is that of cellucid
     0.0.9, so that coordinates, and centroids that are taken from them, are the same floats.
 

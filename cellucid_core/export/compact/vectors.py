@@ -35,7 +35,7 @@ def vector_fields(found: Mapping[str, np.ndarray], scales: Mapping[int, float], 
     """Sort obsm arrays into fields and dimensions, and multiply them by the scale of the points.
 
     A key ``<field>_<dim>d`` names its dimension. Another key is a field by itself, of as many dimensions as it has
-    columns, unless a key names that field and dimension (``export-format.md``, vectors).
+    columns, unless a key names that field and dimension (``compact_v1``, vectors).
 
     Parameters
     ----------

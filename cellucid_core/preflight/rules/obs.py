@@ -11,7 +11,7 @@ from cellucid_core.preflight.changes import leave_out
 from cellucid_core.preflight.finding import Finding, Scope, examples, plural
 from cellucid_core.preflight.rules.obs_kinds import date_columns, numeric_text_columns
 
-#: The most categories a uint8 and a uint16 code can tell apart beside the missing marker (``export-format.md``).
+#: The most categories a uint8 and a uint16 code can tell apart beside the missing marker (``compact_v1``).
 MAX_UINT8, MAX_CATEGORIES = 254, 65_534
 #: A text column is "one value per cell" from this share of distinct values, if it labels at least so many cells.
 _DISTINCT_SHARE, _DISTINCT_CELLS = 0.9, 10
