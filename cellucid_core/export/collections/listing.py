@@ -2,7 +2,8 @@
 
 Every folder of the root that holds an export is a dataset of the collection. The list is derived: it is computed from
 the folders' identities whenever something changes. It keeps the order and the default of the list that was there; new
-datasets come last, sorted by the names of their folders. Source: the specification of ``compact_v1``, "Several datasets".
+datasets come last, sorted by the names of their folders. Source: the specification of ``compact_v1``,
+"Several datasets".
 
 Nothing that is read is trusted: an identity must be strict JSON with values of the right types.
 """
