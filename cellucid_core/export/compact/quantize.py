@@ -1,7 +1,8 @@
 """Numbers as small integers: eight or sixteen bits between a vector's own minimum and maximum.
 
 Source of every formula here: the specification of ``compact_v1``, "Quantization of a continuous vector". Codes
-are rounded to the nearest, so a decoded value is off by at most half a step (cellucid 0.0.9 truncates: off by up to a whole step).
+are rounded to the nearest, so a decoded value is off by at most half a step (cellucid 0.0.9 truncates: off by up to a
+whole step).
 """
 
 from __future__ import annotations
