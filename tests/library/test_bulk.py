@@ -78,7 +78,7 @@ def test_everything_that_does_not_fit_is_said(tmp_path, level, bulk_table):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("", "no line"), ("gene,s1\n", "no further line"), ("gene,s1\nA,\nB,2\n", "missing"),
+    [("", "is empty"), ("gene,s1\n", "no further line"), ("gene,s1\nA,\nB,2\n", "missing"),
      ("gene,s1\nA,-1\nB,2\n", "below 0"),
      ("gene,s1\nA,x\nB,y\n", "no columns of numbers"), ("gene,s1\nA,1\nB,1,2\n", "fields")],
 )  # fmt: skip

@@ -245,7 +245,7 @@ def broken(change):
 
 BROKEN = {
     "only a header": (lambda text: text.splitlines()[0] + "\n", "no further line"),
-    "blank": (lambda text: "\n\n\n", "no line"),
+    "blank": (lambda text: "\n\n\n", "is empty"),
     "prose": (lambda text: "Dear all\nplease find it attached\n", "not separated"),
     "cut off in a line": (lambda text: text[: text.rstrip().rfind(",")] + "\n", "fields in line 13"),
     "a field too many": (lambda text: text.rstrip() + ",5\n", "fields in line 13"),

@@ -81,7 +81,7 @@ def read_layout(path: Path, file_name: str) -> Layout:
                 break
     if len(lines) < 2:
         raise InputError(
-            f"{file_name} has {'no line' if not lines else 'a header but no further line'}.",
+            f"{file_name} {'is empty' if not lines else 'has a header but no further line'}.",
             "A table has a header with names and one line per cell or gene.",
         )
     separator = max(_SEPARATORS, key=lambda separator: _regularity(separator, lines))
