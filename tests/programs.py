@@ -56,6 +56,11 @@ class Program:
         self._process.kill()
         self.wait()
 
+    def terminate(self) -> None:
+        """Ask it to end, and wait."""
+        self._process.terminate()
+        self.wait()
+
     def wait(self) -> Program:
         """Wait for its end, and read what it said."""
         self._process.join(PATIENCE)

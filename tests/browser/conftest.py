@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,6 +19,7 @@ from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests import patience
+from tests.programs import Program
 
 ROOT = Path(__file__).parents[2]
 #: The one time-out, in milliseconds: so long that a test runs into it only if something is broken.
@@ -86,6 +85,23 @@ def _patient(make: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
+_HELD = Path(__file__).parent / "held"
+#: What `streamlit run` does, in a process that has imported the packages already. `test_walk` and `test_wheel` start
+#: the dashboard as users do.
+_SERVER = f"""
+import atexit, os, runpy, sys
+log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+os.dup2(log, 1), os.dup2(log, 2)
+runpy.run_path({str(_HELD / "sitecustomize.py")!r})
+from streamlit.web.cli import main
+sys.argv[:2] = ["streamlit", "run", "app.py"]
+try:
+    main()
+finally:
+    atexit._run_exitfuncs()
+"""
+
+
 @contextmanager
 def serve(home: Path, log: str = "server.log", **environment: str) -> Iterator[str]:
     """Start the dashboard as a user does, with its log in the home, and yield its address."""
@@ -93,38 +109,31 @@ def serve(home: Path, log: str = "server.log", **environment: str) -> Iterator[s
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log_file = home / log
-    held = Path(__file__).parent / "held"
-    path = os.pathsep.join(filter(None, [str(held), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
-    with log_file.open("w") as output:
-        server = subprocess.Popen(
-            [*command, "--server.address=127.0.0.1"],
-            cwd=ROOT,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={
-                **os.environ,
-                "PYTHONPATH": path,
-                "HOLD_JOBS_WHILE": str(_gate(home)),
-                "CELLUCID_HOME": str(home),
-                **environment,
-            },
-        )
-        try:
-            address = f"http://127.0.0.1:{port}"
-            for _ in range(PATIENCE // 100):
-                try:
-                    urllib.request.urlopen(f"{address}/healthz", timeout=1)
-                    break
-                except OSError:
-                    assert server.poll() is None, log_file.read_text()
-                    time.sleep(0.1)
-            else:
-                raise AssertionError(f"the server did not start:\n{log_file.read_text()}")
-            yield address
-        finally:
-            server.terminate()
-            server.wait(PATIENCE / 1000)
+    options = ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
+    server = Program(
+        _SERVER,
+        log_file,
+        *options,
+        folder=ROOT,
+        PYTHONPATH=os.pathsep.join(filter(None, [str(_HELD), os.environ.get("PYTHONPATH")])),
+        HOLD_JOBS_WHILE=str(_gate(home)),
+        CELLUCID_HOME=str(home),
+        **environment,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(PATIENCE // 100):
+            try:
+                urllib.request.urlopen(f"{address}/healthz", timeout=1)
+                break
+            except OSError:
+                assert server.running, log_file.read_text()
+                time.sleep(0.1)
+        else:
+            raise AssertionError(f"the server did not start:\n{log_file.read_text()}")
+        yield address
+    finally:
+        server.terminate()
 
 
 def wait_until(page: Page, holds: Callable[[], bool]) -> None:

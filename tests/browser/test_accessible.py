@@ -6,24 +6,27 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PATIENCE, at_rest, serve
+from tests.browser.conftest import PATIENCE, at_rest
 from tests.browser.test_walk import chart, open_demo
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("accessible")]
+pytestmark = pytest.mark.browser
 PAGES = ("Upload & Preflight", "Export", "Gene Signature", "Signature Library")
+WIDE, NARROW = ({"width": width, "height": 900} for width in (1440, 1000))
 #: Streamlit's own list of pages has headings between its items.
 NOT_OURS = {"list", "listitem"}
 IN_THE_LIST = "node => node.closest('[data-testid=stSidebarNav]') !== null"
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    with serve(tmp_path_factory.mktemp("home")) as address:
-        yield address
-
-
 def serious(page, name):
-    """Return what axe finds on the page that is drawn."""
+    """Return what axe finds on the page that is drawn, on a wide and on a narrow screen."""
+    found = _serious(page, name)
+    page.set_viewport_size(NARROW)
+    found += _serious(page, name)
+    page.set_viewport_size(WIDE)
+    return found
+
+
+def _serious(page, name):
     at_rest(page)
     # The style sheet comes with the page's own elements; what is drawn again is pale for a moment.
     page.wait_for_function(
@@ -46,9 +49,8 @@ def serious(page, name):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 1000])
-def test_nothing_serious(browser, address, scheme, width):
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+def test_nothing_serious(browser, address, scheme):
+    context = browser.new_context(viewport=WIDE, color_scheme=scheme)
     page = context.new_page()
     page.goto(address)
     page.get_by_role("heading", name="Check, export and score single-cell data").wait_for()

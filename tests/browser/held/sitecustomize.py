@@ -56,8 +56,15 @@ def _fails(*arguments, **more):
     raise ZeroDivisionError("a mistake of ours")
 
 
+def _change(name, change):
+    if name in sys.modules:
+        change(sys.modules[name])
+    else:
+        sys.meta_path.insert(0, _Finder(name, change))
+
+
 if _GATE:
-    sys.meta_path.insert(0, _Finder(_MODULE, lambda module: _hold(module.Reporter, Path(_GATE))))
+    _change(_MODULE, lambda module: _hold(module.Reporter, Path(_GATE)))
 if _BREAK:
     _place, _, _name = _BREAK.partition(":")
-    sys.meta_path.insert(0, _Finder(_place, lambda module: setattr(module, _name, _fails)))
+    _change(_place, lambda module: setattr(module, _name, _fails))
