@@ -188,14 +188,15 @@ class Keeper:
         return name
 
     def _sync(self, take_over: Callable[[KeptDataset], object] | None) -> None:
-        mine = self._snapshot()
+        # The session's state is not asked again before `synced` is set: there a click ends the run.
+        mine, dataset, whose = self._snapshot(), workspace().dataset, lasting_owner()
         base = self.synced
         if not self.name:
             if not self._worth_keeping(mine):
                 return
             self.name, self.token = create_workspace(mine)
             self.seed = mine["seed"]
-            if (whose := lasting_owner()) is not None:
+            if whose is not None:
                 note_workspace(whose, self.name)
             base = {}
         elif mine == self.synced:
@@ -205,7 +206,7 @@ class Keeper:
                 self.record, self.stamp = workspace_to_json(read_workspace(self.name)), stamp
             elif take_over is None or self.tried is self.record or not self._differs(mine):
                 return
-            self._settle(mine, take_over)
+            self._settle(mine, dataset, take_over)
             return
         if stamp_of(self.name) is None and base:
             read_workspace(self.name)  # raises the error that it is gone
@@ -213,17 +214,19 @@ class Keeper:
             write_part(self.name, file, text)
         self.record, self.stamp = save_workspace(self.name, base, mine)
         self.unwritten.clear()
-        self._settle(mine, take_over)
+        self._settle(mine, dataset, take_over)
 
     def _differs(self, mine: dict[str, Any]) -> bool:
         """Tell whether the kept open dataset differs from this session's: another tab changed it."""
         key = mine["current"]
         return bool(self.record["datasets"].get(key) != mine["datasets"].get(key))
 
-    def _settle(self, mine: dict[str, Any], take_over: Callable[[KeptDataset], object] | None) -> None:
+    def _settle(
+        self, mine: dict[str, Any], dataset: Dataset | None, take_over: Callable[[KeptDataset], object] | None
+    ) -> None:
         """Take over what other tabs changed, then note what the workspace and this session have in common."""
         self.title = self.record["name"]
-        key, dataset = mine["current"], workspace().dataset
+        key = mine["current"]
         if take_over is not None:
             is_open = dataset is not None and key == dataset.content_hash and key in self.record["datasets"]
             if is_open and self.tried is not self.record and self._differs(mine):

@@ -323,7 +323,7 @@ def test_a_change_that_is_undone_while_it_is_still_written_stays_undone(visit, u
 
     def undo_while_saving(name, before, changed):
         written = save(name, before, changed)
-        monkeypatch.undo()
+        monkeypatch.setattr(keeping, "save_workspace", save)
         monkeypatch.setattr(me.keeper, "_snapshot", lambda: before)
         # The run of the next click begins before the run that is writing has ended.
         next_run = Thread(target=me.keeper.keep, args=(taken.append,))
@@ -338,6 +338,28 @@ def test_a_change_that_is_undone_while_it_is_still_written_stays_undone(visit, u
     me.change(widget(me.app, "text_area", "Signature genes"), "GENE1, GENE2")
     runs[0].join(PATIENCE)
     assert taken == []
+    (kept,) = read_workspace(me.keeper.name).datasets.values()
+    assert kept.widgets["genes"] == "GENE1"
+
+
+def test_a_change_whose_run_a_click_ends_can_be_undone(visit, uploaded, monkeypatch):
+    me = visit().open(uploaded(damaged_adata()), "Mine").show("gene_signature.py")
+    me.change(widget(me.app, "text_area", "Signature genes"), "GENE1")
+    with monkeypatch.context() as patched:
+
+        def save_and_stop(*what):
+            written = save(*what)
+            patched.setattr(keeping, "workspace", stop)  # where the session's state is asked for, a run is ended
+            return written
+
+        def stop():
+            raise StopException
+
+        save = keeping.save_workspace
+        patched.setattr(keeping, "save_workspace", save_and_stop)
+        me.change(widget(me.app, "text_area", "Signature genes"), "GENE1, GENE2")
+    me.change(widget(me.app, "text_area", "Signature genes"), "GENE1")
+    assert widget(me.app, "text_area", "Signature genes").value == "GENE1"
     (kept,) = read_workspace(me.keeper.name).datasets.values()
     assert kept.widgets["genes"] == "GENE1"
 
