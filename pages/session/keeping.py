@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import streamlit as st
@@ -109,8 +108,6 @@ class Keeper:
     first: dict[str, Any] = field(default_factory=dict)
     unwritten: dict[str, Callable[[], str]] = field(default_factory=dict)
     _known: dict[Any, tuple[object, Any]] = field(default_factory=dict)
-    # A click begins a run before the last one has ended; half a change would look like one of another tab.
-    _one_run: RLock = field(default_factory=RLock)
 
     @property
     def kept(self) -> KeptWorkspace | None:
@@ -128,10 +125,6 @@ class Keeper:
         take_over
             Takes over what other tabs changed on the open dataset; given only before widgets are drawn.
         """
-        with self._one_run:
-            self._keep(take_over)
-
-    def _keep(self, take_over: Callable[[KeptDataset], object] | None) -> None:
         if self.over or self.pending:
             return
         try:

@@ -8,11 +8,9 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
-from streamlit.runtime.scriptrunner import add_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.exceptions import RerunException, StopException
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest
@@ -314,32 +312,6 @@ def test_two_tabs_take_over_what_the_other_changed(visit, uploaded):
         assert tab.work.replaced == {"a": "GENE3"}
     one.show("upload_preflight.py").change(one.app.button(key="undo_embedding-not-finite"))
     assert two.run().work.fixes == ()
-
-
-def test_a_change_that_is_undone_while_it_is_still_written_stays_undone(visit, uploaded, monkeypatch):
-    me = visit().open(uploaded(damaged_adata()), "Mine").show("gene_signature.py")
-    me.change(widget(me.app, "text_area", "Signature genes"), "GENE1")
-    save, taken = keeping.save_workspace, []
-
-    def undo_while_saving(name, before, changed):
-        written = save(name, before, changed)
-        monkeypatch.setattr(keeping, "save_workspace", save)
-        monkeypatch.setattr(me.keeper, "_snapshot", lambda: before)
-        # The run of the next click begins before the run that is writing has ended.
-        next_run = Thread(target=me.keeper.keep, args=(taken.append,))
-        add_script_run_ctx(next_run)
-        next_run.start()
-        next_run.join(0.5)  # it waits for this run
-        runs.append(next_run)
-        return written
-
-    runs: list[Thread] = []
-    monkeypatch.setattr(keeping, "save_workspace", undo_while_saving)
-    me.change(widget(me.app, "text_area", "Signature genes"), "GENE1, GENE2")
-    runs[0].join(PATIENCE)
-    assert taken == []
-    (kept,) = read_workspace(me.keeper.name).datasets.values()
-    assert kept.widgets["genes"] == "GENE1"
 
 
 def test_a_change_whose_run_a_click_ends_can_be_undone(visit, uploaded, monkeypatch):
