@@ -62,12 +62,8 @@ def undo_button(page: str, what: Undoable) -> None:
     """
     if said := st.session_state.pop(_SAID, ""):
         st.toast(said, icon=":material/undo:")
-    known, now = _history(page), _state(what)
-    if known.seen is not None:
-        before = _changed(known.seen, now)
-        if words := _words(what, before, now):
-            known.steps = [*known.steps, (before, words)][-MOST_STEPS:]
-    known.seen = now
+    known = _history(page)
+    _note(known, what)
     st.button(
         "Undo",
         key=f"undo_{page}",
@@ -76,8 +72,17 @@ def undo_button(page: str, what: Undoable) -> None:
         disabled=not known.steps or pending_change() is not None,
         help=f"Undo {known.steps[-1][1]}" if known.steps else "Nothing was changed here yet",
         on_click=_undo,
-        args=(page,),
+        args=(page, what),
     )
+
+
+def _note(known: _History, what: Undoable) -> None:
+    now = _state(what)
+    if known.seen is not None:
+        before = _changed(known.seen, now)
+        if words := _words(what, before, now):
+            known.steps = [*known.steps, (before, words)][-MOST_STEPS:]
+    known.seen = now
 
 
 def _history(page: str) -> _History:
@@ -150,9 +155,10 @@ def _pages_words(before: PageSet, now: PageSet) -> list[str]:
     return said
 
 
-def _undo(page: str) -> None:
+def _undo(page: str, what: Undoable) -> None:
     """Put back the last change of a page. A callback, so it runs before anything is drawn."""
     known = _history(page)
+    _note(known, what)  # the click may have ended the run that would have noted the last change
     if not known.steps:  # a second click came before the page was drawn again
         return
     before, words = known.steps.pop()

@@ -63,6 +63,16 @@ def test_choices_and_genes_step_by_step(open_app):
     assert not app.toast  # it is said once
 
 
+def test_a_click_before_the_page_noted_the_last_change_undoes_that_one(open_app):
+    app = open_app(SIGNATURE)
+    change(app, widget(app, "selectbox", "Score"), "ucell")
+    widget(app, "text_area", "Signature genes").set_value("CD79A, MS4A1")  # both come with the same run
+    assert undo(app, "signature") == ["Undone: the change of the gene list."]
+    assert widget(app, "text_area", "Signature genes").value.startswith("CD3D")
+    assert widget(app, "selectbox", "Score").value == "ucell"
+    assert undo(app, "signature") == ["Undone: the change of the score."]
+
+
 def test_pages_made_renamed_and_deleted(open_app):
     app = open_app(SIGNATURE)
     made = [SavedPage("A*", np.array([1, 2])), SavedPage("B", np.array([3]))]
