@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -26,16 +27,22 @@ class Program:
         What it finds in ``sys.argv[1:]``.
     folder
         Where it runs; by default here.
+    fresh
+        Whether it imports everything itself, as a program of a user does.
     environment
         Variables in place of, or beside, this process's.
     """
 
-    def __init__(self, code: str, *arguments: object, folder: Path | None = None, **environment: str) -> None:
-        processes.warm_up()
+    def __init__(
+        self, code: str, *arguments: object, folder: Path | None = None, fresh: bool = False, **environment: str
+    ) -> None:
+        context = get_context("spawn") if fresh else processes._CONTEXT
+        if not fresh:
+            processes.warm_up()
         # Pipes, not files: programs limit the size of files.
-        pipes = [processes._CONTEXT.Pipe(duplex=False) for _ in range(2)]
+        pipes = [context.Pipe(duplex=False) for _ in range(2)]
         asked = (code, list(map(str, arguments)), str(folder or Path.cwd()), {**os.environ, **environment})
-        self._process = processes._CONTEXT.Process(target=_run, args=(*asked, *(end for _, end in pipes)))
+        self._process = context.Process(target=_run, args=(*asked, *(end for _, end in pipes)))
         self._process.start()
         for _, end in pipes:
             end.close()

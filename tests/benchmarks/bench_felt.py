@@ -109,7 +109,7 @@ def main(cells: list[int], sessions: int) -> None:
                 home.mkdir()
                 alone: dict[str, list[float]] = defaultdict(list)
                 times: dict[str, list[float]] = defaultdict(list)
-                with serve(home, CELLUCID_OPEN=str(path)) as address:
+                with serve(home, fresh=True, CELLUCID_OPEN=str(path)) as address:
                     walk(browser, address, alone)
                     for _ in range(sessions):
                         walk(browser, address, times)

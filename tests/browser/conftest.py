@@ -103,8 +103,8 @@ finally:
 
 
 @contextmanager
-def serve(home: Path, log: str = "server.log", **environment: str) -> Iterator[str]:
-    """Start the dashboard as a user does, with its log in the home, and yield its address."""
+def serve(home: Path, log: str = "server.log", *, fresh: bool = False, **environment: str) -> Iterator[str]:
+    """Start the dashboard, with its log in the home, and yield its address; `fresh` is that of `Program`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -115,6 +115,7 @@ def serve(home: Path, log: str = "server.log", **environment: str) -> Iterator[s
         log_file,
         *options,
         folder=ROOT,
+        fresh=fresh,
         PYTHONPATH=os.pathsep.join(filter(None, [str(_HELD), os.environ.get("PYTHONPATH")])),
         HOLD_JOBS_WHILE=str(_gate(home)),
         CELLUCID_HOME=str(home),
