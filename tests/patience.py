@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 #: Seconds.
-PATIENCE = 180
+PATIENCE = 300
 
 
 def until(holds: Callable[[], object]) -> None:

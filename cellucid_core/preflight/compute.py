@@ -19,7 +19,7 @@ from scipy import sparse
 from cellucid_core.dataset import LINEAR, NO_LOGS, Derived, Expression, LogRule, View, derived
 from cellucid_core.errors import InputError
 from cellucid_core.preflight.finding import Scope
-from cellucid_core.preflight.umap import RANDOM, layouts
+from cellucid_core.preflight.umap import RANDOM, keep_compiled, layouts
 from cellucid_core.ranking import highly_variable
 from cellucid_core.reading.safety import require_memory
 
@@ -133,6 +133,7 @@ def _umap(view: View, latent: np.ndarray, use_rep: str, scope: Scope) -> Derived
         else:
             import scanpy as programs
 
+            keep_compiled()
         neighbours = min(15, max(2, view.n_cells - 1))
         how: dict[str, Any] = {"n_neighbors": neighbours, "use_rep": use_rep, "random_state": 0}
         words = "".join(f", {name}={value!r}" for name, value in how.items())

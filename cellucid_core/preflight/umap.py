@@ -7,7 +7,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,19 @@ from cellucid_core.errors import CellucidError
 #: UMAP's ``init`` where the latent space has fewer dimensions than the layout.
 RANDOM = "random"
 _GRAPH, _LATENT, _FOUND = "graph.npz", "latent.npy", "found.npy"
+
+
+@cache
+def keep_compiled() -> None:
+    """Have numba keep on disk what it compiles of UMAP, which otherwise takes four seconds in every process."""
+    from umap import layouts as layouts_
+    from umap import umap_
+
+    for module in (umap_, layouts_):
+        for loop in vars(module).values():
+            if hasattr(loop, "enable_caching") and loop.__module__ == module.__name__:
+                with suppress(RuntimeError):  # no folder to keep it in
+                    loop.enable_caching()
 
 
 def layouts(
@@ -62,6 +76,7 @@ def umap_layout(
     """Return the layout that ``scanpy.tl.umap`` computes with its defaults and seed 0, float32; see `layouts`."""
     from umap.umap_ import find_ab_params, simplicial_set_embedding
 
+    keep_compiled()
     init: str | np.ndarray = RANDOM if many else "spectral"
     if many and latent.shape[1] >= dimension:
         init = latent[:, :dimension].astype(np.float32)

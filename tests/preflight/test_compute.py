@@ -17,7 +17,7 @@ from cellucid_core.preflight import Scope, apply_fixes
 from cellucid_core.preflight import compute as module
 from cellucid_core.preflight.compute import compute_umap
 from cellucid_core.preflight.nearest_cells import NearestCells
-from cellucid_core.preflight.umap import layouts
+from cellucid_core.preflight.umap import keep_compiled, layouts
 from tests.making import make_adata
 from tests.scales import dataset_of
 
@@ -71,6 +71,13 @@ def test_a_layout_is_scanpys_and_says_how_far_it_is():
             init = latent[:, :d] if many else "spectral"
             expected = sc.tl.umap(adata, n_components=d, random_state=0, init_pos=init, copy=True).obsm["X_umap"]
             np.testing.assert_array_equal(found[d], expected)
+
+
+def test_what_is_compiled_of_umap_is_kept_for_the_next_process():
+    from umap import umap_
+
+    keep_compiled()
+    assert umap_.smooth_knn_dist.stats.cache_path
 
 
 @pytest.mark.parametrize("many", [False, True])
