@@ -181,12 +181,13 @@ class Keeper:
         return name
 
     def _sync(self, take_over: Callable[[KeptDataset], object] | None) -> None:
-        # The session's state is not asked again before `synced` is set: there a click ends the run.
-        mine, dataset, whose = self._snapshot(), workspace().dataset, lasting_owner()
+        # Between writing and noting, the session's state is not asked for: there a click ends the run.
+        mine, dataset = self._snapshot(), workspace().dataset
         base = self.synced
         if not self.name:
             if not self._worth_keeping(mine):
                 return
+            whose = lasting_owner()
             self.name, self.token = create_workspace(mine)
             self.seed = mine["seed"]
             if whose is not None:

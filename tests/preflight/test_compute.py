@@ -17,8 +17,9 @@ from cellucid_core.preflight import Scope, apply_fixes
 from cellucid_core.preflight import compute as module
 from cellucid_core.preflight.compute import compute_umap
 from cellucid_core.preflight.nearest_cells import NearestCells
-from cellucid_core.preflight.umap import keep_compiled, layouts
+from cellucid_core.preflight.umap import layouts
 from tests.making import make_adata
+from tests.programs import run_program
 from tests.scales import dataset_of
 
 
@@ -73,11 +74,21 @@ def test_a_layout_is_scanpys_and_says_how_far_it_is():
             np.testing.assert_array_equal(found[d], expected)
 
 
-def test_what_is_compiled_of_umap_is_kept_for_the_next_process():
-    from umap import umap_
-
-    keep_compiled()
-    assert umap_.smooth_knn_dist.stats.cache_path
+def test_what_is_compiled_of_umap_is_kept_for_the_next_process(tmp_path):
+    latent = np.random.default_rng(1).normal(size=(60, 6)).astype(np.float32)
+    anndata.AnnData(obsm={"X_pca": latent}, shape=(60, 0)).write_h5ad(tmp_path / "data.h5ad")
+    code = """
+import sys
+from umap import umap_
+from cellucid_core.dataset import View, default_mapping, open_dataset
+from cellucid_core.preflight import Scope
+from cellucid_core.preflight.compute import compute_umap
+dataset = open_dataset(sys.argv[1])
+compute_umap(View(dataset, default_mapping(dataset)), Scope())
+print(umap_.smooth_knn_dist.stats.cache_hits.total())
+"""
+    run_program(code, tmp_path / "data.h5ad", CELLUCID_HOME=str(tmp_path / "one"))
+    assert run_program(code, tmp_path / "data.h5ad", CELLUCID_HOME=str(tmp_path / "two")).stdout == "1\n"
 
 
 @pytest.mark.parametrize("many", [False, True])
