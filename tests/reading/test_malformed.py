@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import secrets
 import subprocess
@@ -16,12 +18,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cellucid_core.dataset import open_dataset
 from cellucid_core.errors import InputError
-from cellucid_core.reading.safety import check_texts
+from cellucid_core.reading.safety import check_texts, hdf5_texts
+from cellucid_core.reading.safety.hdf5_attributes import attributes
 from tests.making import make_adata
 from tests.patience import PATIENCE
+from tests.reading.test_formats_open import counts, write_10x_folder
 
 ROOT = Path(__file__).parents[2]
 SEEDS = ("1", os.environ.get("CELLUCID_MALFORMED_SEED") or str(secrets.randbelow(10**6)))
@@ -108,6 +114,63 @@ def test_texts_that_are_longer_than_the_file(tmp_path, how):
         check_texts(file, "x.h5")
 
 
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"libver": "latest"}, {"userblock_size": 1024}, {"track_order": True}],
+    ids=["first headers", "second headers", "user block", "order"],
+)
+def test_attributes_are_those_that_h5py_reads(tmp_path, how):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w", **how) as file:
+        file.attrs["title"] = "one text"
+        for number in range(6):
+            table = file.create_group(f"{number}") if number % 2 else file.create_dataset(f"{number}", data=[1.0, 2.0])
+            for k in range(number):
+                table.attrs["n" * (k + 1)] = ["abc" * k] * k if k % 2 else "ü" * k
+            lists = np.array([np.ones(number), np.ones(7)], object)
+            table.attrs.create("lists", lists, dtype=h5py.vlen_dtype("f8"))
+            table.attrs["numbers"] = np.arange(200 * number)
+    with h5py.File(path) as file, path.open("rb", buffering=0) as content:
+        for name in ["/", *file]:
+            expected = []
+            for key, value in file[name].attrs.items():
+                if key == "lists":
+                    expected.append(8 * sum(len(one) for one in value))
+                elif key != "numbers":
+                    expected.append(sum(len(str(one).encode()) for one in np.atleast_1d(value)))
+            found = attributes(content, h5py.h5o.get_info(file[name].id).addr, file.userblock_size)
+            lengths = [size for one in found for size in hdf5_texts._lengths_in_attribute(*one)]
+            assert sorted(lengths) == sorted(expected)
+            assert len(lengths) == len(file[name].attrs) - (name != "/")
+        check_texts(file, "x.h5")
+
+
+@pytest.mark.parametrize("how", [{}, {"userblock_size": 512}, {"track_order": True}])
+def test_texts_of_an_attribute_that_are_longer_than_the_file(tmp_path, how):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w", **how) as file:
+        file.create_group("obs").attrs["column-order"] = ["cluster", "sample"]
+    with h5py.File(path) as file, path.open("rb", buffering=0) as raw:
+        check_texts(file, "x.h5")
+        [(_, value)] = attributes(raw, h5py.h5o.get_info(file["obs"].id).addr, file.userblock_size)
+    content = bytearray(path.read_bytes())
+    at = content.index(value)
+    content[at + 16 : at + 20] = b"\x7f" * 4  # the length of the second
+    path.write_bytes(content)
+    with h5py.File(path) as file, pytest.raises(InputError, match="'obs' are longer than the file"):
+        check_texts(file, "x.h5")
+
+
+@given(st.binary(max_size=600), st.integers(0, 2**64 - 1))
+def test_any_bytes_have_attributes_or_none(content, at):
+    # No header, one of the second version, and one that leads to itself.
+    itself = b"\1\0\1\0\1\0\0\0\x18\0\0\0\0\0\0\0\x10\0\x10\0\0\0\0\0" + bytes(8) + (600).to_bytes(8, "little")
+    for head in (b"", b"OHDR\2\x04", itself):
+        for where in (0, at):
+            for datatype, value in attributes(io.BytesIO(head + content), where, 0):
+                assert sum(hdf5_texts._lengths_in_attribute(datatype, value)) >= 0
+
+
 def test_a_loom_whose_lists_do_not_fit(tmp_path):
     path = tmp_path / "x.loom"
     with h5py.File(path, "w") as file:
@@ -117,6 +180,19 @@ def test_a_loom_whose_lists_do_not_fit(tmp_path):
         file.create_group("layers")
     with pytest.raises(InputError, match="col_attrs/CellID does not have one value for each cell"):
         open_dataset(path)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
+def test_a_byte_of_0_in_a_matrix(tmp_path, packed):
+    folder = write_10x_folder(tmp_path / "mtx", counts(30, 20))
+    path = folder / "matrix.mtx.gz"
+    content = gzip.decompress(path.read_bytes())
+    path.unlink()
+    at = content.index(b"\n", len(content) // 2)  # scipy would crash, and the server with it
+    content = content[:at] + b"\0" + content[at:]
+    (path if packed else path.with_suffix("")).write_bytes(gzip.compress(content) if packed else content)
+    with pytest.raises(InputError, match=r"matrix\.mtx.* is damaged"):
+        open_dataset(folder)
 
 
 def test_a_sample_in_a_zip_that_is_damaged(tmp_path):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from pathlib import Path
+from typing import IO, Any
 
 from cellucid_core.configuration import read_configuration
 from cellucid_core.errors import InputError
+from cellucid_core.reading.formats.text_table import is_gzip, open_unpacked
 from cellucid_core.reading.safety import require_memory
 
 #: Bytes of memory that an entry takes while a matrix is read: as coordinates and, at the same time, as rows.
@@ -18,6 +21,8 @@ _TEXT_FACTOR = 6
 _MAX_HEADER = 2**20
 #: Most bytes that one byte of a deflate stream can unpack to.
 _DEFLATE = 1032
+#: Bytes that are read at a time.
+_PIECE = 2**20
 
 
 def check_header(path: Path, file_name: str, expected: tuple[int, int]) -> None:
@@ -40,8 +45,8 @@ def check_header(path: Path, file_name: str, expected: tuple[int, int]) -> None:
     """
     damaged = InputError(f"{file_name} is damaged or was cut off.", "Copy or download it again, then open it.")
     try:
-        packed = _is_gzip(path)
-        with gzip.open(path, "rb") if packed else path.open("rb") as file:
+        packed = is_gzip(path)
+        with open_unpacked(path) as file:
             words = file.readline(1000).split()
             size = file.readline(1000).split()
             read = 0
@@ -72,6 +77,33 @@ def check_header(path: Path, file_name: str, expected: tuple[int, int]) -> None:
     require_memory(entries * float(_ENTRY_BYTES), file_name)
 
 
+def open_entries(path: Path) -> io.BufferedReader:
+    """Open a ``.mtx`` or ``.mtx.gz`` for ``scipy.io.mmread``, which crashes on a byte of 0.
+
+    Reading raises `ValueError` at such a byte.
+    """
+    return io.BufferedReader(_NoZero(open_unpacked(path)), _PIECE)
+
+
+class _NoZero(io.RawIOBase):
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._file.read(len(buffer))
+        if b"\0" in piece:
+            raise ValueError("a byte of 0 is in the text")
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 def require_text(path: Path, file_name: str) -> None:
     """Refuse a text file, plain or gzipped, whose unpacked text is too long to be read whole.
 
@@ -82,7 +114,7 @@ def require_text(path: Path, file_name: str) -> None:
     """
     size = path.stat().st_size
     limit = read_configuration().memory // _TEXT_FACTOR
-    if size * _DEFLATE > limit and _is_gzip(path):
+    if size * _DEFLATE > limit and is_gzip(path):
         try:
             size = 0
             with gzip.open(path, "rb") as file:
@@ -94,8 +126,3 @@ def require_text(path: Path, file_name: str) -> None:
                 "Copy or download it again, then open it.",
             ) from None
     require_memory(size * float(_TEXT_FACTOR), file_name)
-
-
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"

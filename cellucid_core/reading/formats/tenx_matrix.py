@@ -20,7 +20,7 @@ from cellucid_core.cache import scratch_folder
 from cellucid_core.errors import InputError
 from cellucid_core.reading.archives import unpack_folder
 from cellucid_core.reading.contents import Contents
-from cellucid_core.reading.formats.matrix_market import check_header, require_text
+from cellucid_core.reading.formats.matrix_market import check_header, open_entries, require_text
 from cellucid_core.reading.formats.tenx_h5 import GENE_EXPRESSION
 from cellucid_core.reading.rewriting import as_categories, read_rewritten, write_adata
 from cellucid_core.reading.source import Source
@@ -171,9 +171,9 @@ def _write(
     barcodes = cells.iloc[:, 0].to_numpy()
     check_header(matrix, f"{matrix.name} of {source.file_name}", (len(var), len(barcodes)))
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), open_entries(matrix) as entries:
             warnings.simplefilter("ignore", DeprecationWarning)  # about the class it will return; it is converted below
-            counts: Any = mmread(matrix)
+            counts: Any = mmread(entries)
     except Exception as error:  # scipy raises many types for broken content
         raise InputError(
             f"{matrix.name} of {source.file_name} is damaged or was cut off ({str(error).strip()[:120]}).",

@@ -6,15 +6,15 @@ place, so a damaged length takes gigabytes. Source: HDF5 File Format Specificati
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from cellucid_core.errors import InputError
+from cellucid_core.reading.safety.hdf5_attributes import attributes
 
 if TYPE_CHECKING:
     import h5py
@@ -26,65 +26,81 @@ _AT_ONCE = 2**18
 #: An array may refer to the same text several times, but all its texts together are at most this many times the file.
 _OFTEN = 4
 _DEFLATE, _SHUFFLE = 1, 2
+#: Class of a datatype of variable length.
+_VARIABLE = 9
 
 
 def check_texts(file: h5py.File, file_name: str) -> None:
-    """Check the lengths in every array of texts, or of lists, of variable length.
+    """Check the lengths in every array and every attribute of texts, or of lists, of variable length.
 
     Parameters
     ----------
     file
-        A file whose links `check_hdf5` has checked.
+        A file of this disk, whose links `check_hdf5` has checked.
     file_name
         For messages.
 
     Raises
     ------
     InputError
-        If the texts of one array are together more than `_OFTEN` times as long as the file.
+        If the texts of one array or attribute are together more than `_OFTEN` times as long as the file.
     """
-    file.visititems(lambda name, member: _check(member.id, name, file_name) if hasattr(member, "dtype") else None)
+    from h5py import h5d, h5o
+
+    most, base = _OFTEN * file.id.get_filesize(), file.userblock_size
+    with Path(file.filename).open("rb", buffering=0) as content:
+
+        def check(name: bytes, found: Any) -> None:
+            texts = [_lengths_in_attribute(*one) for one in attributes(content, found.addr, base)]
+            if found.type == h5o.TYPE_DATASET:
+                texts.append(_lengths_in_array(h5d.open(file.id, name), content))
+            for lengths in texts:
+                left = most
+                for some in lengths:
+                    left -= some
+                    if left < 0:
+                        shown = name.decode("utf-8", "replace")[:80]
+                        raise InputError(
+                            f"{file_name} is damaged: the texts of {shown!r} are longer than the file.",
+                            "Copy or download it again, then open it.",
+                        )
+
+        h5o.visit(file.id, check, info=True)
 
 
-def _check(dataset: Any, name: str, file_name: str) -> None:
-    import h5py
+def _lengths_in_attribute(datatype: bytes, value: bytes) -> Iterator[int]:
+    """Yield the bytes that the texts of an attribute take, as it declares them."""
+    if datatype[:1] and datatype[0] & 0x0F == _VARIABLE:
+        yield _sum(value) * int.from_bytes(datatype[12:16], "little")  # of what there are so many; 1 for texts
+
+
+def _lengths_in_array(dataset: Any, file: IO[bytes]) -> Iterator[int]:
+    """Yield the bytes that the texts of an array take, piece by piece, as it declares them."""
+    from h5py import h5t
 
     kind = dataset.get_type()
-    if isinstance(kind, h5py.h5t.TypeStringID):
-        if not kind.is_variable_str():
-            return
+    if isinstance(kind, h5t.TypeStringID) and kind.is_variable_str():
         item = 1
-    elif isinstance(kind, h5py.h5t.TypeVlenID):
+    elif isinstance(kind, h5t.TypeVlenID):
         item = kind.get_super().get_size()
     else:
         return
-    file_size = h5py.h5i.get_file_id(dataset).get_filesize()
-    left = _OFTEN * file_size
-    for lengths in _lengths(dataset):
-        left -= int(lengths.sum(dtype=np.uint64)) * item
-        if left < 0:
-            raise InputError(
-                f"{file_name} is damaged: the texts of {name[:80]!r} are longer than the file.",
-                "Copy or download it again, then open it.",
-            )
+    for piece in _references(dataset, file):
+        yield _sum(piece) * item
 
 
-def _lengths(dataset: Any) -> Iterator[np.ndarray]:
-    """Yield the stored lengths, piece by piece; none where a filter other than deflate and shuffle packs them."""
+def _references(dataset: Any, file: IO[bytes]) -> Iterator[bytes]:
+    """Yield what is stored, piece by piece; nothing where a filter other than deflate and shuffle packs it."""
     from h5py import h5d
 
     created = dataset.get_create_plist()
     layout = created.get_layout()
     if layout == h5d.CONTIGUOUS and dataset.get_offset() is not None and not created.get_external_count():
-        path = _path(dataset)
-        if path is None:
-            return
         n = int(np.prod(dataset.shape, dtype=np.float64))
-        with path.open("rb") as file:
-            file.seek(dataset.get_offset())
-            while n > 0 and (piece := file.read(_REFERENCE.itemsize * min(n, _AT_ONCE))):
-                yield _read(piece)
-                n -= _AT_ONCE
+        file.seek(dataset.get_offset())
+        while n > 0 and (piece := file.read(_REFERENCE.itemsize * min(n, _AT_ONCE))):
+            yield piece
+            n -= _AT_ONCE
     elif layout == h5d.CHUNKED:
         filters = [created.get_filter(number)[0] for number in range(created.get_nfilters())]
         if not set(filters) <= {_DEFLATE, _SHUFFLE}:
@@ -95,7 +111,7 @@ def _lengths(dataset: Any) -> Iterator[np.ndarray]:
             mask, piece = dataset.read_direct_chunk(dataset.get_chunk_info(number).chunk_offset)
             kept = [one for bit, one in enumerate(filters) if not mask >> bit & 1]
             try:
-                yield _read(_unpacked(piece, kept, most))
+                yield _unpacked(piece, kept, most)
             except zlib.error:  # damaged; reading it says so
                 return
 
@@ -111,15 +127,7 @@ def _unpacked(piece: bytes, filters: list[int], most: int) -> bytes:
     return piece
 
 
-def _read(piece: bytes) -> np.ndarray:
-    lengths: np.ndarray = np.frombuffer(piece, _REFERENCE, len(piece) // _REFERENCE.itemsize)["length"]
-    return lengths
-
-
-def _path(dataset: Any) -> Path | None:
-    """Return the path of the file that holds a dataset; None of a remote file."""
-    import h5py
-
-    file = h5py.h5i.get_file_id(dataset)
-    driver = file.get_access_plist().get_driver()
-    return None if driver == h5py.h5fd.fileobj_driver else Path(os.fsdecode(h5py.h5f.get_name(file)))
+def _sum(piece: bytes) -> int:
+    """Return the sum of the lengths of references."""
+    lengths = np.frombuffer(piece, _REFERENCE, len(piece) // _REFERENCE.itemsize)["length"]
+    return int(lengths.sum(dtype=np.uint64))
