@@ -9,22 +9,26 @@ import gzip
 import io
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import zipfile
 import zlib
 from pathlib import Path
 
+import anndata
 import h5py
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
+from numcodecs import Blosc
 
 from cellucid_core.dataset import open_dataset
 from cellucid_core.errors import InputError
 from cellucid_core.reading.safety import check_texts, hdf5_texts
-from cellucid_core.reading.safety.hdf5_attributes import attributes
+from cellucid_core.reading.safety.hdf5_attributes import typed_values
 from tests.making import make_adata
 from tests.patience import PATIENCE
 from tests.reading.test_formats_open import counts, write_10x_folder
@@ -138,8 +142,9 @@ def test_attributes_are_those_that_h5py_reads(tmp_path, how):
                     expected.append(8 * sum(len(one) for one in value))
                 elif key != "numbers":
                     expected.append(sum(len(str(one).encode()) for one in np.atleast_1d(value)))
-            found = attributes(content, h5py.h5o.get_info(file[name].id).addr, file.userblock_size)
-            lengths = [size for one in found for size in hdf5_texts._lengths_in_attribute(*one)]
+            found = typed_values(content, h5py.h5o.get_info(file[name].id).addr, file.userblock_size)
+            of_length = [one for one in found if one[0][0] & 0x0F == 9 and one[1]]
+            lengths = [size for one in of_length for size in hdf5_texts._lengths_in_attribute(*one)]
             assert sorted(lengths) == sorted(expected)
             assert len(lengths) == len(file[name].attrs) - (name != "/")
         check_texts(file, "x.h5")
@@ -152,12 +157,29 @@ def test_texts_of_an_attribute_that_are_longer_than_the_file(tmp_path, how):
         file.create_group("obs").attrs["column-order"] = ["cluster", "sample"]
     with h5py.File(path) as file, path.open("rb", buffering=0) as raw:
         check_texts(file, "x.h5")
-        [(_, value)] = attributes(raw, h5py.h5o.get_info(file["obs"].id).addr, file.userblock_size)
+        [(_, value)] = typed_values(raw, h5py.h5o.get_info(file["obs"].id).addr, file.userblock_size)
     content = bytearray(path.read_bytes())
     at = content.index(value)
     content[at + 16 : at + 20] = b"\x7f" * 4  # the length of the second
     path.write_bytes(content)
     with h5py.File(path) as file, pytest.raises(InputError, match="'obs' are longer than the file"):
+        check_texts(file, "x.h5")
+
+
+@pytest.mark.parametrize("where", ["attribute", "array"])
+def test_texts_of_no_known_kind(tmp_path, where):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        if where == "array":
+            file.create_dataset("obs", data=["a", "b"], dtype=h5py.string_dtype())
+        else:
+            file.create_group("obs").attrs["encoding-type"] = "dataframe"
+    with h5py.File(path) as file, path.open("rb", buffering=0) as raw:
+        [(datatype, _)] = typed_values(raw, h5py.h5o.get_info(file["obs"].id).addr, 0)
+    content = bytearray(path.read_bytes())
+    content[content.index(datatype) + 1] = 0x16  # reading it would crash
+    path.write_bytes(content)
+    with h5py.File(path) as file, pytest.raises(InputError, match="'obs' are of no known kind"):
         check_texts(file, "x.h5")
 
 
@@ -167,8 +189,25 @@ def test_any_bytes_have_attributes_or_none(content, at):
     itself = b"\1\0\1\0\1\0\0\0\x18\0\0\0\0\0\0\0\x10\0\x10\0\0\0\0\0" + bytes(8) + (600).to_bytes(8, "little")
     for head in (b"", b"OHDR\2\x04", itself):
         for where in (0, at):
-            for datatype, value in attributes(io.BytesIO(head + content), where, 0):
+            for datatype, value in typed_values(io.BytesIO(head + content), where, 0):
                 assert sum(hdf5_texts._lengths_in_attribute(datatype, value)) >= 0
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_chunk_in_blosc_that_was_cut_off(tmp_path, version):
+    folder, packed = tmp_path / "x.zarr", {2: Blosc(), 3: zarr.codecs.BloscCodec()}
+    with anndata.settings.override(zarr_write_format=version):
+        make_adata(30, 20, seed=1).write_zarr(folder)
+    path = folder / "obsm" / "X_pca"
+    values = np.arange(30 * 500.0).reshape(30, 500)
+    shutil.rmtree(path)
+    array = zarr.create_array(path, data=values, chunks=(30, 500), zarr_format=version, compressors=packed[version])
+    array.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+    zarr.consolidate_metadata(folder)
+    assert (open_dataset(folder).obsm["X_pca"] == values).all()
+    [file] = [one for one in path.rglob("*") if one.is_file() and one.name not in ("zarr.json", ".zarray", ".zattrs")]
+    file.write_bytes(file.read_bytes()[:200])  # blosc would read beyond its end
+    assert "damaged or was cut off" in open_dataset(folder).unreadable["obsm['X_pca']"]
 
 
 def test_a_loom_whose_lists_do_not_fit(tmp_path):

@@ -1,4 +1,4 @@
-"""The attributes in the header of an HDF5 object, as bytes, which the HDF5 library has no call for.
+"""The datatypes and attributes in the header of an HDF5 object, as bytes, which the HDF5 library has no call for.
 
 The library reads a text only together with its place, after it has allocated its length: see `hdf5_texts`. Source:
 HDF5 File Format Specification 3.0, IV.A.1 and IV.A.2.
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import IO
 
 #: Numbers of the kinds of messages in a header.
-_ATTRIBUTE, _CONTINUATION = 0x0C, 0x10
+_DATATYPE, _ATTRIBUTE, _CONTINUATION = 0x03, 0x0C, 0x10
 #: Signature of a header of version 2; one of version 1 has none. Bytes that are not messages, before and after them.
 _VERSION_2, _BEFORE_1 = b"OHDR", 16
 _BEFORE_BLOCK_2, _CHECKSUM = 4, 4
@@ -22,8 +22,10 @@ _SHARED = 0x02
 _AT_ONCE, _MOST = 512, 2**24
 
 
-def attributes(file: IO[bytes], at: int, base: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the datatype and the stored value of every attribute that lies in a header.
+def typed_values(file: IO[bytes], at: int, base: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the datatype and the stored value of every attribute that lies in a header, and an array's datatype.
+
+    The array's value is elsewhere: it is empty here.
 
     Attributes that many objects share, and those of an object that has so many that the library keeps them in a heap
     of their own, are not among them.
@@ -38,6 +40,8 @@ def attributes(file: IO[bytes], at: int, base: int) -> Iterator[tuple[bytes, byt
         The byte from which addresses count.
     """
     for kind, flags, body in _messages(file, at, base):
+        if kind == _DATATYPE and not flags & _SHARED:
+            yield body, b""
         if kind != _ATTRIBUTE or flags & _SHARED or len(body) < 8:
             continue
         # Version 3 has one byte more, for the character set of the name; version 1 fills each part up to a word.

@@ -1,7 +1,8 @@
-"""Texts of an HDF5 file that claim to be longer than the file.
+"""Texts of an HDF5 file that claim to be longer than the file, or to be something that no text is.
 
 A text of variable length is stored as its length and its place. The library allocates the length before it reads the
-place, so a damaged length takes gigabytes. Source: HDF5 File Format Specification 3.0, IV.B and VIII.
+place, so a damaged length takes gigabytes; and it crashes where a datatype of variable length is neither a list nor a
+text. Source: HDF5 File Format Specification 3.0, IV.A.2.d, IV.B and VIII.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from cellucid_core.errors import InputError
-from cellucid_core.reading.safety.hdf5_attributes import attributes
+from cellucid_core.reading.safety.hdf5_attributes import typed_values
 
 if TYPE_CHECKING:
     import h5py
@@ -26,8 +27,8 @@ _AT_ONCE = 2**18
 #: An array may refer to the same text several times, but all its texts together are at most this many times the file.
 _OFTEN = 4
 _DEFLATE, _SHUFFLE = 1, 2
-#: Class of a datatype of variable length.
-_VARIABLE = 9
+#: Class of a datatype of variable length, and which of them are known: lists (0) and texts (1).
+_VARIABLE, _KNOWN = 9, 1
 
 
 def check_texts(file: h5py.File, file_name: str) -> None:
@@ -43,7 +44,8 @@ def check_texts(file: h5py.File, file_name: str) -> None:
     Raises
     ------
     InputError
-        If the texts of one array or attribute are together more than `_OFTEN` times as long as the file.
+        If the texts of one array or attribute are together more than `_OFTEN` times as long as the file, or are of no
+        known kind.
     """
     from h5py import h5d, h5o
 
@@ -51,7 +53,12 @@ def check_texts(file: h5py.File, file_name: str) -> None:
     with Path(file.filename).open("rb", buffering=0) as content:
 
         def check(name: bytes, found: Any) -> None:
-            texts = [_lengths_in_attribute(*one) for one in attributes(content, found.addr, base)]
+            texts = []
+            for datatype, value in typed_values(content, found.addr, base):
+                if len(datatype) >= 16 and datatype[0] & 0x0F == _VARIABLE:
+                    if datatype[1] & 0x0F > _KNOWN:
+                        raise _damaged(file_name, name, "are of no known kind")
+                    texts.append(_lengths_in_attribute(datatype, value))
             if found.type == h5o.TYPE_DATASET:
                 texts.append(_lengths_in_array(h5d.open(file.id, name), content))
             for lengths in texts:
@@ -59,19 +66,21 @@ def check_texts(file: h5py.File, file_name: str) -> None:
                 for some in lengths:
                     left -= some
                     if left < 0:
-                        shown = name.decode("utf-8", "replace")[:80]
-                        raise InputError(
-                            f"{file_name} is damaged: the texts of {shown!r} are longer than the file.",
-                            "Copy or download it again, then open it.",
-                        )
+                        raise _damaged(file_name, name, "are longer than the file")
 
         h5o.visit(file.id, check, info=True)
 
 
+def _damaged(file_name: str, name: bytes, how: str) -> InputError:
+    return InputError(
+        f"{file_name} is damaged: the texts of {name.decode('utf-8', 'replace')[:80]!r} {how}.",
+        "Copy or download it again, then open it.",
+    )
+
+
 def _lengths_in_attribute(datatype: bytes, value: bytes) -> Iterator[int]:
     """Yield the bytes that the texts of an attribute take, as it declares them."""
-    if datatype[:1] and datatype[0] & 0x0F == _VARIABLE:
-        yield _sum(value) * int.from_bytes(datatype[12:16], "little")  # of what there are so many; 1 for texts
+    yield _sum(value) * int.from_bytes(datatype[12:16], "little")  # of what there are so many; 1 for texts
 
 
 def _lengths_in_array(dataset: Any, file: IO[bytes]) -> Iterator[int]:

@@ -1,7 +1,7 @@
-"""A zarr store from a stranger: no codec that runs code, no chunk that is enormous.
+"""A zarr store from a stranger: no codec that runs code, no chunk that is enormous or cut off.
 
-Decompressing a chunk writes as many bytes as the chunk's header says, whatever the array declares; so the header is
-read first.
+Decompressing a chunk writes as many bytes as the chunk's header says, whatever the array declares, and blosc reads as
+many as it says, whatever there are; so the header is read first.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ CODECS = frozenset(
 )
 #: Most bytes of a metadata document.
 MAX_METADATA = 64 * 2**20
+#: Codecs that add a sum to what another one packed.
+_SUMS = frozenset({"crc32c", "crc32", "adler32", "fletcher32"})
 _METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 
 
 def check_zarr(group: Any, file_name: str) -> None:
-    """Check the metadata of every array of an open group.
+    """Check the metadata of every array of an open group, and tell its `guarded_store` which are packed by blosc.
 
     Raises
     ------
@@ -36,6 +38,7 @@ def check_zarr(group: Any, file_name: str) -> None:
         nested groups and arrays.
     """
     largest, count = largest_piece(), 0
+    in_blosc: set[str] = set()
     waiting = [(group, 0)]
     while waiting:
         parent, depth = waiting.pop()
@@ -46,7 +49,10 @@ def check_zarr(group: Any, file_name: str) -> None:
             if hasattr(member, "members"):
                 waiting.append((member, depth + 1))
                 continue
-            for codec in codec_names(member.metadata.to_dict()):
+            metadata = member.metadata.to_dict()
+            if _is_packed_by_blosc(metadata):
+                in_blosc.add(member.path)
+            for codec in codec_names(metadata):
                 if codec.removeprefix("numcodecs.") not in CODECS:
                     raise InputError(
                         f"{file_name} keeps {name[:80]!r} with the codec {codec[:40]!r}, which is not opened.",
@@ -61,6 +67,14 @@ def check_zarr(group: Any, file_name: str) -> None:
                     f"{format_size(largest)} can be read at a time.",
                     "Write it again with smaller chunks.",
                 )
+    group.store.in_blosc = frozenset(in_blosc)
+
+
+def _is_packed_by_blosc(metadata: dict[str, Any]) -> bool:
+    """Whether a chunk begins with blosc's header: format 2 packs with one compressor, format 3 with a list's last."""
+    names = codec_names({"compressor": metadata.get("compressor"), "codecs": metadata.get("codecs")})
+    last = next((name for name in reversed(names) if name not in _SUMS), "")
+    return last.removeprefix("numcodecs.") == "blosc" and "sharding_indexed" not in names
 
 
 def codec_names(metadata: Any) -> list[str]:
@@ -91,7 +105,7 @@ def guarded_store(path: Any) -> Any:
         Its ``get`` raises an `InputError` for what is too large.
     """
     import zipfile
-    from pathlib import Path
+    from pathlib import Path, PurePosixPath
 
     import zarr
     from zarr.abc.store import Store
@@ -110,6 +124,8 @@ def guarded_store(path: Any) -> Any:
     class Guarded(WrapperStore):  # type: ignore[type-arg]
         """Checks every value before it returns it."""
 
+        in_blosc: frozenset[str] = frozenset()
+
         async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
             is_metadata = key.rpartition("/")[2] in _METADATA
             length = await self._length(key)
@@ -117,7 +133,10 @@ def guarded_store(path: Any) -> Any:
                 raise InputError(f"{key[:80]} is too large ({format_size(length)}).", "Write the dataset again.")
             value = await super().get(key, prototype, byte_range)
             if value is not None and not is_metadata:
-                _check_value(key, value.to_bytes())
+                packed = byte_range is None and any(
+                    str(parent) in self.in_blosc for parent in PurePosixPath(key).parents
+                )
+                _check_value(key, value.to_bytes(), packed)
             return value
 
         # Some versions of zarr have other ways to read, which would bypass `get`.
@@ -142,8 +161,10 @@ def guarded_store(path: Any) -> Any:
     return Guarded(inner)
 
 
-def _check_value(key: str, value: bytes) -> None:
-    size = unpacked_size(value)
+def _check_value(key: str, value: bytes, in_blosc: bool) -> None:
+    if in_blosc and not 16 <= int.from_bytes(value[12:16], "little") <= len(value):
+        raise InputError(f"{key[:80]} is damaged or was cut off.", "Copy or download the dataset again.")
+    size = int.from_bytes(value[4:8], "little") if in_blosc else unpacked_size(value)
     if size > largest_piece():
         raise InputError(f"{key[:80]} unpacks to {format_size(size)}.", "Write the dataset again with smaller chunks.")
 
