@@ -251,7 +251,7 @@ def hdf5_kind(path: Path | RemoteFile, file_name: str) -> FileKind:
         assert foreign is not None
         raise foreign.error(file_name)
     missing = next((table for table in ("obs", "var") if table not in names), "obs")
-    listed = ", ".join(sorted(names)[:6]) or "nothing"
+    listed = ", ".join(sorted(map(str, names))[:6]) or "nothing"  # h5py returns bytes where a name is no UTF-8
     raise InputError(
         f"{file_name} is an HDF5 file but not an AnnData: it has no {missing} table (it holds {listed}).", CONVERT
     )

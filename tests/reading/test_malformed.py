@@ -264,6 +264,15 @@ def test_names_whose_free_blocks_lead_in_a_circle(tmp_path):
         open_dataset(path)
 
 
+def test_a_name_that_is_no_utf_8(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["matrix"] = 1
+        file[b"row_\xffattrs"] = 1
+    with pytest.raises(InputError, match=r"not an AnnData: .*row_.*matrix"):
+        open_dataset(path)
+
+
 def test_a_column_of_matrices(h5ad):
     with h5py.File(h5ad, "r+") as file:
         file.copy(file["obsp/connectivities"], file["obs"], name="odd")
