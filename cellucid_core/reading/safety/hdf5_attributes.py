@@ -25,10 +25,8 @@ _AT_ONCE, _MOST = 512, 2**24
 def typed_values(file: IO[bytes], at: int, base: int) -> Iterator[tuple[bytes, bytes]]:
     """Yield the datatype and the stored value of every attribute that lies in a header, and an array's datatype.
 
-    The array's value is elsewhere: it is empty here.
-
-    Attributes that many objects share, and those of an object that has so many that the library keeps them in a heap
-    of their own, are not among them.
+    An array's value is elsewhere, and empty here. Attributes that many objects share, and those of an object that has
+    so many that the library keeps them in a heap of their own, are not among them.
 
     Parameters
     ----------
