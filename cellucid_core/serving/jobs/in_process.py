@@ -75,6 +75,8 @@ def carry_out(folder: str, environment: dict[str, str], memory: int, yielding: b
         del os.environ[name]  # those of the process that this one was forked from
     os.environ.update(environment)
     place = Path(folder)
+    if not place.is_dir():  # deleted before it began; the lock would make it again, and the process may be killed then
+        return
     with FileLock(place / LOCK):  # shows others that the process lives
         _end_with_parent()
         if yielding and hasattr(os, "nice"):
@@ -87,7 +89,7 @@ def carry_out(folder: str, environment: dict[str, str], memory: int, yielding: b
             with (place / ORDER).open("rb") as file:
                 work, arguments = pickle.load(file)
             (place / ORDER).unlink()
-        except FileNotFoundError:  # deleted before it began, and the lock made the folder again
+        except FileNotFoundError:  # deleted this moment, and the lock made the folder again
             shutil.rmtree(place, ignore_errors=True)
             return
         with suppress(Stopped):  # there is no outcome then; `workers` sees why
