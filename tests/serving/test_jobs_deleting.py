@@ -147,10 +147,12 @@ def test_what_a_job_works_on(place, opened):
 
 
 def test_a_job_that_begins_after_its_folder_is_gone_leaves_nothing(tmp_path):
-    folder, before = tmp_path / "job", tmp_path.stat().st_mtime_ns
+    jobs = tmp_path / "jobs"
+    jobs.mkdir()
+    folder, before = jobs / "job", jobs.stat().st_mtime_ns
     process = multiprocessing.get_context("spawn").Process(target=carry_out, args=(str(folder), {}, 10**9, False))
     process.start()
     process.join()
     assert process.exitcode == 0
     assert not folder.exists()
-    assert tmp_path.stat().st_mtime_ns == before  # not even for a moment: a cancelled job's process may be killed then
+    assert jobs.stat().st_mtime_ns == before  # not even for a moment: a cancelled job's process may be killed then
