@@ -8,7 +8,7 @@ text. Source: HDF5 File Format Specification 3.0, IV.A.2.d, IV.B and VIII.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -53,12 +53,12 @@ def check_texts(file: h5py.File, file_name: str) -> None:
     with Path(file.filename).open("rb", buffering=0) as content:
 
         def check(name: bytes, found: Any) -> None:
-            texts = []
+            texts: list[Iterable[int]] = []
             for datatype, value in typed_values(content, found.addr, base):
                 if len(datatype) >= 16 and datatype[0] & 0x0F == _VARIABLE:
                     if datatype[1] & 0x0F > _KNOWN:
                         raise _damaged(file_name, name, "are of no known kind")
-                    texts.append(_lengths_in_attribute(datatype, value))
+                    texts.append([_length_in_attribute(datatype, value)])
             if found.type == h5o.TYPE_DATASET:
                 texts.append(_lengths_in_array(h5d.open(file.id, name), content))
             for lengths in texts:
@@ -78,9 +78,9 @@ def _damaged(file_name: str, name: bytes, how: str) -> InputError:
     )
 
 
-def _lengths_in_attribute(datatype: bytes, value: bytes) -> Iterator[int]:
-    """Yield the bytes that the texts of an attribute take, as it declares them."""
-    yield _sum(value) * int.from_bytes(datatype[12:16], "little")  # of what there are so many; 1 for texts
+def _length_in_attribute(datatype: bytes, value: bytes) -> int:
+    """Return the bytes that the texts of an attribute take, as it declares them."""
+    return _sum(value) * int.from_bytes(datatype[12:16], "little")  # of what there are so many; 1 for texts
 
 
 def _lengths_in_array(dataset: Any, file: IO[bytes]) -> Iterator[int]:

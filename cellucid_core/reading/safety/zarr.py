@@ -71,8 +71,8 @@ def check_zarr(group: Any, file_name: str) -> None:
 
 
 def _is_packed_by_blosc(metadata: dict[str, Any]) -> bool:
-    """Whether a chunk begins with blosc's header: format 2 packs with one compressor, format 3 with a list's last."""
-    names = codec_names({"compressor": metadata.get("compressor"), "codecs": metadata.get("codecs")})
+    """Whether a chunk begins with blosc's header, because blosc is the last that packs it."""
+    names = codec_names({key: metadata.get(key) for key in ("filters", "compressor", "codecs")})  # in this order
     last = next((name for name in reversed(names) if name not in _SUMS), "")
     return last.removeprefix("numcodecs.") == "blosc" and "sharding_indexed" not in names
 
