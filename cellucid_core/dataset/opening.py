@@ -335,7 +335,7 @@ def _open_adata(
     name = name or ("adata" if file is None else _stem(file.name))
     # The file of a backed AnnData, which an export must not overwrite; one only in memory has no file.
     path = file or cellucid_home() / "in-memory" / "adata.h5ad"
-    return Dataset(id=safe_key(name), name=name, path=path, **vars(read_adata(adata)))
+    return _dataset(read_adata(adata), name, path)
 
 
 @dataclass(frozen=True)
@@ -407,8 +407,15 @@ def _open_as(
     if modality is not None and not contents.modalities:
         raise InputError(f"{file_name} does not hold several modalities.", "Leave the modality out.")
     stem = _stem(file_name)
-    dataset = Dataset(id=safe_key(stem), name=stem, path=path, **vars(contents))
+    dataset = _dataset(contents, stem, path)
     return dataset if table is None or cell_metadata is None else _with_metadata(dataset, Path(cell_metadata), table)
+
+
+def _dataset(contents: Contents, name: str, path: Path) -> Dataset:
+    """Return what was read as a dataset, whose notes say what could not be read."""
+    lost = [f"{key} ({why.rstrip('.')})" for key, why in contents.unreadable.items()]
+    notes = (*contents.notes, f"Left out, because it cannot be read: {listed(lost, 5)}.") if lost else contents.notes
+    return Dataset(id=safe_key(name), name=name, path=path, **{**vars(contents), "notes": notes})
 
 
 def _open_samples(source: Source, file_name: str, container: Container, how: _How) -> Dataset:

@@ -137,6 +137,8 @@ def test_one_unreadable_element_does_not_hide_the_others(tmp_path):
     dataset = open_dataset(tmp_path / "x.h5ad")
     assert "X_umap" in dataset.obsm
     assert list(dataset.unreadable) == ["obsm['broken']"]
+    [note] = dataset.notes
+    assert note.startswith("Left out, because it cannot be read: obsm['broken'] (")
 
 
 def test_the_file_is_never_changed(tmp_path):
