@@ -19,9 +19,11 @@ from pages.opening.empty import need_dataset
 from pages.session.jobs import follow
 from pages.session.owner import owner
 from pages.session.state import dataset_source, in_time, kept, literal, show_error, workspace
-from pages.session.undo import Undoable, undo_button
+from pages.session.undo import Undoable, begin_undo, undo_button
 from pages.widgets.heading import heading
 from pages.widgets.style import CARDS, SPLIT
+
+UNDOABLE = Undoable(widgets=CHOICES, choices={"obs_keys": "the cell columns"})
 
 
 def checked(view: View, settings: ExportSettings) -> PreflightReport:
@@ -205,6 +207,7 @@ def right_side(view: View, settings: ExportSettings | None) -> None:
 head, _ = heading("Export for Cellucid")
 need_dataset("export it for the Cellucid viewer")
 view = workspace().view
+begin_undo("export", UNDOABLE)
 with st.container(key=SPLIT):
     left, right = st.columns([1, 1], gap="large")
 with left:
@@ -212,7 +215,7 @@ with left:
         show_error(error)
     settings = choose_settings(view)
 with head:
-    undo_button("export", Undoable(widgets=CHOICES, choices={"obs_keys": "the cell columns"}))
+    undo_button("export", UNDOABLE)
 with right:
     try:
         right_side(view, settings)

@@ -16,7 +16,7 @@ from cellucid_core.signature import SignatureRun, run_signature
 from pages.opening.empty import need_dataset
 from pages.session.figure import figure
 from pages.session.state import show_error, workspace
-from pages.session.undo import Undoable, undo_button
+from pages.session.undo import Undoable, begin_undo, undo_button
 from pages.signature.embedding import show_embedding
 from pages.signature.gene_box import commit_on_paste
 from pages.signature.inputs import CHOICES, Inputs, choose_inputs
@@ -88,6 +88,7 @@ def show(view: View, inputs: Inputs, place: DeltaGenerator) -> None:
 
 need_dataset("score gene signatures")
 view = workspace().view
+begin_undo("signature", UNDOABLE)
 head, place = heading("Gene Signature")
 with st.container(key=SPLIT):
     left, right = st.columns([1, 2], gap="large")

@@ -29,7 +29,7 @@ from pages.opening.opening_panel import demo_button
 from pages.session.jobs import follow, is_news, latest, my_job, told
 from pages.session.owner import owner
 from pages.session.state import counted, dataset_source, kept, literal, show_error, workspace
-from pages.session.undo import Undoable, undo_button
+from pages.session.undo import Undoable, begin_undo, undo_button
 from pages.widgets.heading import heading
 
 UNDOABLE = Undoable(
@@ -265,6 +265,8 @@ def read_panel() -> None:
 head, _ = heading("Signature Library")
 st.caption("The expression of each gene in each cell type, level by level, for deconvolution and scoring.")
 found = list_entries()
+if workspace().dataset is not None:
+    begin_undo("library", UNDOABLE)
 signatures, build, read, bulk = st.tabs(
     ["Signatures", "Build from the open dataset", "Read a file", "Check a bulk matrix"]
 )

@@ -17,7 +17,7 @@ from pages.opening.reopening import parts_box
 from pages.session.changes import ERROR, follow_change, pending_change
 from pages.session.figure import draw_chart
 from pages.session.state import kept, literal, show_error, widget_key, workspace
-from pages.session.undo import Undoable, undo_button
+from pages.session.undo import Undoable, begin_undo, undo_button
 from pages.widgets.heading import heading
 from pages.widgets.rotating_cloud import draw_cloud
 from pages.widgets.style import CARDS, SPLIT
@@ -244,6 +244,7 @@ def obs_panel(view: View) -> None:
 head, _ = heading("Upload & Preflight")
 need_dataset("see what is in it, and what is wrong with it")
 view = workspace().view
+begin_undo("preflight", UNDOABLE)
 cards(view)
 for note in view.dataset.notes:
     st.info(literal(note), icon=":material/info:")

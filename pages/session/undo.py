@@ -49,10 +49,26 @@ class Undoable:
 
 @dataclass
 class _History:
-    """A page's state when it was last drawn, and for each of the last changes the state before it, with words."""
+    """A page's state when it was last drawn, and for each of the last changes the state before it, with words.
+
+    `begun` is the state at the beginning of a run that has not come to the Undo button yet.
+    """
 
     seen: State | None = None
+    begun: State | None = None
     steps: list[tuple[State, str]] = field(default_factory=list)
+
+
+def begin_undo(page: str, what: Undoable) -> None:
+    """Note what was changed before the last run, if a click ended that run before it came to the Undo button.
+
+    Call it before anything on the page that can be changed is drawn.
+    """
+    known, now = _history(page), _state(what)
+    if known.begun is not None:
+        drawn = {place: value for place, value in known.begun.items() if value is not _ABSENT}
+        _note(known, what, {**(known.seen or {}), **drawn})
+    known.begun = now
 
 
 def undo_button(page: str, what: Undoable) -> None:
@@ -63,7 +79,7 @@ def undo_button(page: str, what: Undoable) -> None:
     if said := st.session_state.pop(_SAID, ""):
         st.toast(said, icon=":material/undo:")
     known = _history(page)
-    _note(known, what)
+    _note(known, what, _state(what))
     st.button(
         "Undo",
         key=f"undo_{page}",
@@ -76,13 +92,12 @@ def undo_button(page: str, what: Undoable) -> None:
     )
 
 
-def _note(known: _History, what: Undoable) -> None:
-    now = _state(what)
+def _note(known: _History, what: Undoable, now: State) -> None:
     if known.seen is not None:
         before = _changed(known.seen, now)
         if words := _words(what, before, now):
             known.steps = [*known.steps, (before, words)][-MOST_STEPS:]
-    known.seen = now
+    known.seen, known.begun = now, None
 
 
 def _history(page: str) -> _History:
@@ -158,7 +173,7 @@ def _pages_words(before: PageSet, now: PageSet) -> list[str]:
 def _undo(page: str, what: Undoable) -> None:
     """Put back the last change of a page. A callback, so it runs before anything is drawn."""
     known = _history(page)
-    _note(known, what)  # the click may have ended the run that would have noted the last change
+    _note(known, what, _state(what))  # the click may have ended the run that would have noted the last change
     if not known.steps:  # a second click came before the page was drawn again
         return
     before, words = known.steps.pop()

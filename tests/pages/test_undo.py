@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import streamlit as st
 
 from cellucid_core.cell_pages import PageSet, SavedPage
 from cellucid_core.genes import GeneSet, GeneSets
@@ -71,6 +72,20 @@ def test_a_click_before_the_page_noted_the_last_change_undoes_that_one(open_app)
     assert widget(app, "text_area", "Signature genes").value.startswith("CD3D")
     assert widget(app, "selectbox", "Score").value == "ucell"
     assert undo(app, "signature") == ["Undone: the change of the score."]
+
+
+def test_a_click_that_ends_a_run_early_leaves_its_change_a_step_of_its_own(open_app, monkeypatch):
+    app = open_app(SIGNATURE)
+    with monkeypatch.context() as early:  # the page ends before it comes to the Undo button
+        early.setattr("pages.signature.gene_box.commit_on_paste", st.stop)
+        change(app, widget(app, "text_area", "Signature genes"), "")
+    next(button for button in app.button if button.label == "Try T cells").click().run()
+    assert widget(app, "text_area", "Signature genes").value == "CD3D, CD3E, CD3G"
+    assert undo(app, "signature") == ["Undone: the change of the gene list."]
+    assert widget(app, "text_area", "Signature genes").value == ""
+    assert undo(app, "signature") == ["Undone: the change of the gene list."]
+    assert widget(app, "text_area", "Signature genes").value.startswith("CD3D, CD3E, CD8A")
+    assert not can_undo(app, "signature")
 
 
 def test_pages_made_renamed_and_deleted(open_app):
